@@ -1,0 +1,66 @@
+# make train, test, lint, bench: each builds .venv when it is missing and reuses it when current.
+# Flags go in ARGS:  make train ARGS="--epochs 3"   make test ARGS="-k pool"
+
+# The first of these that is Python 3.10 or newer; `make PYTHON=/path/to/python` names one.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python3.10
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+TORCH := $(VENV)/.torch
+
+# PyTorch is only an oracle for the tests; WITH_TORCH=1 installs it, as continuous integration does.
+TEST_NEEDS := $(READY) $(if $(filter 1,$(WITH_TORCH)),$(TORCH))
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lint bench clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+train: $(READY) ## Train AlexNet; flags in ARGS, for example ARGS="--epochs 3"
+	$(BIN)/alexnet train $(ARGS)
+
+test: $(TEST_NEEDS) ## Run the tests, but the slow ones and those that need a GPU
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
+
+lint: $(READY) ## Check style (ruff) and types (mypy)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY) ## Time a training step, here and in PyTorch where it is installed
+	$(BIN)/python benchmarks/train_step.py $(ARGS)
+
+clean: ## Remove .venv and caches; runs/ stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Built anew when the interpreter behind it is gone or was upgraded.
+$(BIN)/python:
+	@found=; old=; \
+	for python in $(PYTHON); do \
+	  command -v "$$python" >/dev/null 2>&1 || continue; \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; \
+	  then found=$$python; break; \
+	  else old="$$old $$python ($$("$$python" --version 2>&1))"; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "make: no Python 3.10 or newer found; tried: $(PYTHON)." >&2; \
+	  [ -z "$$old" ] || echo "make: too old or not working:$$old." >&2; \
+	  echo "make: install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
+	  exit 1; \
+	fi; \
+	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "make: $$found has no venv module; install it (Debian, Ubuntu: apt install python3-venv)." >&2; \
+	  exit 1; \
+	fi; \
+	echo "Creating $(VENV) with $$("$$found" --version)"; \
+	"$$found" -m venv --clear $(VENV)
+
+$(READY): $(BIN)/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(TORCH): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@touch $@

@@ -1,0 +1,1 @@
+"""AlexNet, built from minigrad: data, training, evaluation, the paper's experiments."""

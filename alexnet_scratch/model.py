@@ -1,0 +1,195 @@
+"""AlexNet: eight layers with weights, listed from the image to the classes.
+
+The layer table of the paper's network (section 3.5), 224 x 224 input:
+
+    conv1   96 x 55 x 55   11 x 11, stride 4                conv4  384 x 13 x 13   3 x 3, in 2 groups
+    pool1   96 x 27 x 27   3 x 3, stride 2                  conv5  256 x 13 x 13   3 x 3, in 2 groups
+    conv2  256 x 27 x 27   5 x 5, in 2 groups               pool5  256 x 6 x 6
+    pool2  256 x 13 x 13                                    fc6    4096
+    conv3  384 x 13 x 13   3 x 3, reads both groups         fc7    4096,  fc8  1000
+
+The groups are the paper's two GPUs: a tower of half the maps on each, which meet in conv3 and in
+the fully connected layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad import Tensor, nn
+from minigrad.nn import functional as F
+
+VARIANTS = ("two-tower", "grouped", "one-tower")
+ORDERS = ("relu-lrn-pool", "relu-pool-lrn", "lrn-pool-relu", "relu-pool")
+CONV1_EDGES = ("pad", "ceil")
+DROPOUTS = ("inverted", "paper")
+
+
+class CeilEdge(nn.Module):
+    """Zeros to the right and below until the windows fit: the 2012 code's rule for conv1.
+
+    It counted ceil((size - 11) / 4) + 1 windows and read zeros outside the image, so that 224
+    gives 55 with three zero rows and columns.
+    """
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H + up to stride - 1, W + up to stride - 1)."""
+        below, right = (-(size - self.kernel) % self.stride for size in input.shape[2:])
+        return F.pad(input, (0, right, 0, below))
+
+    def extra_repr(self) -> str:
+        return f"kernel={self.kernel}, stride={self.stride}"
+
+
+class AlexNet(nn.Sequential):
+    """The network of 2012 with the choices that its descriptions disagree about as arguments.
+
+    `variant`: "two-tower" (groups of 2, LRN windows stop at the border between the towers),
+    "grouped" (groups of 2, LRN over all channels, as Caffe), "one-tower" (torchvision's: no groups,
+    no LRN, dropout before fc6 and fc7; its `state_dict` keys are torchvision's, and of the further
+    arguments only `dropout_p`, `input_size` and `fc_width` apply).
+
+    `input_size`: pixels; 224 gives 55 x 55 after conv1, with `conv1_edge` "pad" (padding 2) or
+    "ceil" (the 2012 rule, see `CeilEdge`). `orders`: what follows conv1 and conv2. LRN as in
+    `minigrad.kernels.lrn`, alpha on the plain sum. `dropout`: "inverted" or the "paper" form, with
+    probability `dropout_p` after fc6 and fc7. `widths`: maps of the five convolutions.
+
+    Input (N, 3, input_size, input_size), output logits (N, num_classes).
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        variant: str = "two-tower",
+        *,
+        input_size: int = 224,
+        conv1_edge: str = "pad",
+        orders: tuple[str, str] = ("relu-lrn-pool", "relu-lrn-pool"),
+        lrn_size: int = 5,
+        lrn_k: float = 2.0,
+        lrn_alpha: float = 1e-4,
+        lrn_beta: float = 0.75,
+        dropout: str = "inverted",
+        dropout_p: float = 0.5,
+        widths: tuple[int, ...] = (96, 256, 384, 384, 256),
+        fc_width: int = 4096,
+    ) -> None:
+        _choose("variant", variant, VARIANTS)
+        _choose("conv1_edge", conv1_edge, CONV1_EDGES)
+        _choose("dropout", dropout, DROPOUTS)
+        for order in orders:
+            _choose("orders", order, ORDERS)
+        if num_classes < 1:
+            raise ValueError(f"AlexNet: num_classes must be at least 1, got {num_classes}")
+        if len(widths) != 5 or any(w < 2 or w % 2 for w in widths):
+            raise ValueError(f"AlexNet: widths must be five even numbers, got {widths}")
+        layers: dict[str, nn.Module]
+        if variant == "one-tower":
+            layers = _one_tower(num_classes, dropout_p, fc_width)
+        else:
+            towers = 2 if variant == "two-tower" else 1
+            lrn = (lrn_size, lrn_k, lrn_alpha, lrn_beta, towers)
+            layers = _convolutions(widths, conv1_edge, orders, lrn)
+            side = _pooled_side(input_size, conv1_edge)
+            drop = nn.PaperDropout if dropout == "paper" else nn.Dropout
+            layers |= {
+                "flatten": nn.Flatten(),
+                "fc6": nn.Linear(widths[4] * side * side, fc_width),
+                "relu6": nn.ReLU(),
+                "drop6": drop(dropout_p),
+                "fc7": nn.Linear(fc_width, fc_width),
+                "relu7": nn.ReLU(),
+                "drop7": drop(dropout_p),
+                "fc8": nn.Linear(fc_width, num_classes),
+            }
+        super().__init__(layers)
+        self.num_classes, self.variant, self.input_size = num_classes, variant, input_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, 3, size, size) -> logits (N, num_classes)."""
+        size = self.input_size
+        fits = input.ndim == 4 and input.shape[1] == 3
+        if not fits or (self.variant != "one-tower" and input.shape[2:] != (size, size)):
+            raise ValueError(
+                f"AlexNet: got input of shape {input.shape}, expected (N, 3, {size}, {size})"
+            )
+        return super().forward(input)  # type: ignore[no-any-return]
+
+
+def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"AlexNet: {name} {value!r} is unknown: use one of {', '.join(allowed)}")
+
+
+def _pooled_side(size: int, conv1_edge: str) -> int:
+    """Side of the maps after pool5, from the input's."""
+    side = (size + 4 - 11) // 4 + 1 if conv1_edge == "pad" else -(-(size - 11) // 4) + 1
+    for _ in range(3):
+        side = (side - 3) // 2 + 1
+    if side < 1:
+        raise ValueError(f"AlexNet: input_size {size} is too small, expected at least 63")
+    return side
+
+
+def _convolutions(
+    widths: tuple[int, ...], conv1_edge: str, orders: tuple[str, str], lrn: tuple[Any, ...]
+) -> dict[str, nn.Module]:
+    """conv1 to pool5 by name. ReLU right after a convolution is fused into it."""
+    layers: dict[str, nn.Module] = {}
+    if conv1_edge == "ceil":
+        layers["edge1"] = CeilEdge(11, 4)
+    inputs = (3, *widths)
+    shapes = (
+        (11, 4, 2 if conv1_edge == "pad" else 0, 1),  # kernel, stride, padding, groups
+        (5, 1, 2, 2),
+        (3, 1, 1, 1),
+        (3, 1, 1, 2),
+        (3, 1, 1, 2),
+    )
+    after = (*orders, "relu", "relu", "relu-pool")
+    for i, ((kernel, stride, padding, groups), order) in enumerate(zip(shapes, after, strict=True)):
+        fused = order.startswith("relu")
+        layers[f"conv{i + 1}"] = nn.Conv2d(
+            inputs[i], widths[i], kernel, stride, padding, groups=groups,
+            activation="relu" if fused else None,
+        )  # fmt: skip
+        for step in order.split("-")[fused:]:
+            makers = {
+                "relu": nn.ReLU,
+                "lrn": lambda: nn.PaperLRN(*lrn),
+                "pool": lambda: nn.MaxPool2d(3, 2),
+            }
+            layers[f"{step}{i + 1}"] = makers[step]()
+    return layers
+
+
+def _one_tower(num_classes: int, dropout_p: float, fc_width: int) -> dict[str, nn.Module]:
+    """torchvision's AlexNet (after "One weird trick", Krizhevsky 2014), with its key names.
+
+    Places of `features` whose ReLU is fused into the convolution before hold an Identity.
+    """
+
+    def conv(*args: int) -> tuple[nn.Module, nn.Module]:
+        return nn.Conv2d(*args, activation="relu"), nn.Identity()
+
+    features = nn.Sequential(
+        *conv(3, 64, 11, 4, 2), nn.MaxPool2d(3, 2),
+        *conv(64, 192, 5, 1, 2), nn.MaxPool2d(3, 2),
+        *conv(192, 384, 3, 1, 1), *conv(384, 256, 3, 1, 1), *conv(256, 256, 3, 1, 1),
+        nn.MaxPool2d(3, 2),
+    )  # fmt: skip
+    classifier = nn.Sequential(
+        nn.Dropout(dropout_p), nn.Linear(256 * 6 * 6, fc_width), nn.ReLU(),
+        nn.Dropout(dropout_p), nn.Linear(fc_width, fc_width), nn.ReLU(),
+        nn.Linear(fc_width, num_classes),
+    )  # fmt: skip
+    return {
+        "features": features,
+        "avgpool": nn.AdaptiveAvgPool2d(6),
+        "flatten": nn.Flatten(),
+        "classifier": classifier,
+    }

@@ -1,0 +1,151 @@
+"""The only file that knows NumPy from CuPy: array modules, devices, transfer, memory.
+
+Everything else asks `array_module(array)` for the module an array belongs to and writes the same
+expression for both. CuPy is imported when a GPU is first asked for, never before.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = Any  # a numpy.ndarray or a cupy.ndarray; their union has no useful static type
+SUPPORTED_DTYPES = ("float32", "float64", "complex64", "complex128", "int64", "int32", "uint8", "bool")
+INSTALL_HINT = (
+    "install alexnet-scratch[cuda13] (nvidia-smi shows CUDA 13 or newer) or alexnet-scratch[cuda12]"
+)
+
+
+class DeviceError(RuntimeError):
+    """A device that cannot be used, or arrays of two devices in one operation."""
+
+
+@functools.cache
+def _cupy() -> ModuleType:
+    """Return CuPy after one product on the GPU has worked, or say which step failed.
+
+    Four failures look alike to `import cupy`: it is not installed, there is no driver, no GPU, or
+    no cuBLAS/NVRTC. `cupy.is_available()` notices two of them, so each is tried.
+    """
+    if importlib.util.find_spec("cupy") is None:
+        raise DeviceError(f"device 'cuda' was asked for, but CuPy is not installed: {INSTALL_HINT}")
+    try:
+        import cupy
+    except ImportError as error:
+        raise DeviceError(
+            f"device 'cuda' was asked for; CuPy is installed but cannot be imported ({error}): "
+            f"{INSTALL_HINT}"
+        ) from error
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(
+            f"device 'cuda' was asked for; CuPy {cupy.__version__} is installed but finds no usable "
+            f"GPU ({error}): install or update the NVIDIA driver, or use device 'cpu'"
+        ) from error
+    if count == 0:
+        raise DeviceError(
+            "device 'cuda' was asked for; CuPy is installed but CUDA reports no GPU: "
+            "check CUDA_VISIBLE_DEVICES, or use device 'cpu'"
+        )
+    try:
+        probe = cupy.ones((2, 2), dtype=cupy.float32)
+        float((probe @ probe + 1).sum())
+    except Exception as error:
+        raise DeviceError(
+            f"device 'cuda' was asked for; a GPU is there, but CuPy cannot compute on it "
+            f"({type(error).__name__}: {error}): {INSTALL_HINT}"
+        ) from error
+    return cupy  # type: ignore[no-any-return]
+
+
+def cuda_is_available() -> bool:
+    """Tell whether device "cuda" can be used; `cuda_problem` says why not."""
+    return cuda_problem() is None
+
+
+def cuda_problem() -> str | None:
+    """Say why device "cuda" cannot be used, or return None."""
+    try:
+        _cupy()
+    except DeviceError as error:
+        return str(error)
+    return None
+
+
+def array_module(array: Array) -> ModuleType:
+    """Return the module an array belongs to: `numpy`, or `cupy` for a GPU array."""
+    return np if isinstance(array, np.ndarray | np.generic) else _cupy()
+
+
+def is_array(value: object) -> bool:
+    """Tell whether `value` is an array of either module (without importing CuPy for it)."""
+    if isinstance(value, np.ndarray):
+        return True
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(value, cupy.ndarray)
+
+
+def as_array(value: Any) -> Any:
+    """Turn the scalar that NumPy returns for a 0-d result back into a 0-d array."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
+
+
+def parse_device(device: str | None) -> str:
+    """Turn "cpu", "cuda" or "cuda:1" into the canonical "cpu" or "cuda:<index>".
+
+    Raises `DeviceError` for another word, and when a GPU is asked for that cannot be used.
+    """
+    if device is None or device == "cpu":
+        return "cpu"
+    kind, _, index = str(device).partition(":")
+    if kind != "cuda" or not (index.isdecimal() or index == "" and ":" not in str(device)):
+        raise DeviceError(f"device {device!r} is unknown: use 'cpu', 'cuda' or 'cuda:<index>'")
+    count = _cupy().cuda.runtime.getDeviceCount()
+    if int(index or 0) >= count:
+        raise DeviceError(f"device {device!r} was asked for, but there are {count} GPUs")
+    return f"cuda:{int(index or 0)}"
+
+
+def device_of(array: Array) -> str:
+    """Return the device an array lives on: "cpu" or "cuda:<index>"."""
+    return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
+
+
+def to_device(array: Array, device: str | None) -> Array:
+    """Return the array on `device`: the same object if it is there already."""
+    target = parse_device(device)
+    if device_of(array) == target:
+        return array
+    if target == "cpu":
+        return to_numpy(array)
+    cupy = _cupy()
+    with cupy.cuda.Device(int(target.partition(":")[2])):
+        return cupy.asarray(array)
+
+
+def to_numpy(array: Array) -> np.ndarray[Any, Any]:
+    """Return a NumPy array: the same object on the CPU, a copy from the GPU (which waits for it)."""
+    return array if isinstance(array, np.ndarray) else _cupy().asnumpy(array)  # type: ignore[no-any-return]
+
+
+def synchronize(device: str | None = None) -> None:
+    """Wait until the GPU has done what was asked of it; nothing to do on the CPU."""
+    if device is None or parse_device(device) != "cpu":
+        cupy = sys.modules.get("cupy")
+        if cupy is not None and cuda_is_available():
+            cupy.cuda.get_current_stream().synchronize()
+
+
+def may_share_memory(one: Array, other: Array) -> bool:
+    """Tell whether the memory ranges of two arrays overlap (a bounds check, as NumPy's)."""
+    if one is other:
+        return True
+    if isinstance(one, np.ndarray) != isinstance(other, np.ndarray):
+        return False
+    return bool(array_module(one).may_share_memory(one, other))

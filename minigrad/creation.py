@@ -1,0 +1,82 @@
+"""New tensors: zeros, ones, random numbers, ranges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import backend
+from .random import default_generator, normal, uniform
+from .tensor import DEFAULT_DTYPE, Tensor, tensor, to_dtype
+
+
+def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int | np.integer) else shape
+    return tuple(int(n) for n in sizes)
+
+
+def full(
+    shape: tuple[int, ...], fill_value: Any, dtype: Any = None, device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of one number; float32 for a float, int64 for an integer."""
+    kind = tensor(fill_value).dtype if dtype is None else to_dtype(dtype)
+    return tensor(np.full(shape, fill_value, kind), None, device, requires_grad)
+
+
+def zeros(*shape: Any, dtype: Any = None, device: str | None = None,
+          requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Zeros, float32 by default: zeros(2, 3) or zeros((2, 3))."""
+    return full(_shape(shape), 0, dtype or DEFAULT_DTYPE, device, requires_grad)
+
+
+def ones(*shape: Any, dtype: Any = None, device: str | None = None,
+         requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Ones, float32 by default."""
+    return full(_shape(shape), 1, dtype or DEFAULT_DTYPE, device, requires_grad)
+
+
+def zeros_like(input: Tensor, requires_grad: bool = False) -> Tensor:
+    """Zeros of the shape, dtype and device of `input`."""
+    return zeros(input.shape, dtype=input.dtype, device=input.device, requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, requires_grad: bool = False) -> Tensor:
+    """Ones of the shape, dtype and device of `input`."""
+    return ones(input.shape, dtype=input.dtype, device=input.device, requires_grad=requires_grad)
+
+
+def randn(*shape: Any, dtype: Any = None, device: str | None = None,
+          requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Standard normal numbers, the same on every device."""
+    kind = DEFAULT_DTYPE if dtype is None else to_dtype(dtype)
+    values = normal(default_generator.next_key(), _shape(shape), kind)
+    return Tensor(backend.to_device(values, device), requires_grad)
+
+
+def rand(*shape: Any, dtype: Any = None, device: str | None = None,
+         requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Uniform numbers in [0, 1), the same on every device."""
+    kind = DEFAULT_DTYPE if dtype is None else to_dtype(dtype)
+    values = uniform(default_generator.next_key(), _shape(shape), kind)
+    return Tensor(backend.to_device(values, device), requires_grad)
+
+
+def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None,
+           device: str | None = None) -> Tensor:  # fmt: skip
+    """start, start + step, ... below end; arange(n) counts from 0."""
+    first, last = (0, start) if end is None else (start, end)
+    return tensor(np.arange(first, last, step), dtype, device) if dtype is not None else tensor(
+        _default(np.arange(first, last, step)), None, device
+    )
+
+
+def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor on the same memory as the array."""
+    to_dtype(array.dtype)
+    return Tensor(array)
+
+
+def _default(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return array.astype(DEFAULT_DTYPE) if array.dtype.kind == "f" else array

@@ -1,0 +1,253 @@
+"""2-D convolution (cross-correlation, as every network means it) by im2col and matrix products.
+
+    y[n,o,i,j] = bias[o] + sum_{c,u,v} weight[o,c,u,v] x[n, c, i*sh + u*dh - ph, j*sw + v*dw - pw]
+
+The column matrix of a whole batch is large (562 MB in conv1 of AlexNet for 128 images), so it is made
+for a few images at a time in a workspace that fits the cache, used, and made again in backward:
+nothing is kept. The images of a batch are shared out over the CPU threads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backend import Array, array_module
+from .im2col import Pair, Window, col2im, im2col, pad_into
+from .layout import as_nchw, as_nhwc, empty_nhwc
+from .parallel import over_batch, scratch
+
+WORKSPACE = 4 * 1024**2  # bytes of columns per thread: measured, larger ones leave the cache
+
+
+class Geometry(NamedTuple):
+    """Sizes of one convolution, checked."""
+
+    window: Window
+    groups: int
+    images: int
+    inputs: Pair
+    channels: int
+    outputs: Pair
+    features: int
+
+    @property
+    def taps(self) -> int:
+        """Length of a column row: kernel height * width * channels of a group."""
+        return math.prod(self.window.kernel) * (self.channels // self.groups)
+
+    @property
+    def padded(self) -> Pair:
+        """Size of the padded map."""
+        (height, width), (top, left) = self.inputs, self.window.padding
+        return height + 2 * top, width + 2 * left
+
+    def chunk(self, itemsize: int) -> int:
+        """Images whose columns fit the workspace."""
+        return max(1, WORKSPACE // max(1, math.prod(self.outputs) * self.taps * itemsize))
+
+    def of_group(self, array: Array, group: int) -> Array:
+        """The last axis of `array`, cut down to one group."""
+        size = array.shape[-1] // self.groups
+        return array[..., group * size : (group + 1) * size]
+
+
+def conv_geometry(
+    x: tuple[int, ...], weight: tuple[int, ...], window: Window, groups: int
+) -> Geometry:
+    """Check the shapes of a convolution. Raises ValueError that names what does not fit."""
+    if len(x) != 4 or len(weight) != 4:
+        raise ValueError(
+            f"conv2d: got x of shape {x} and weight of shape {weight}, "
+            "expected (N, C, H, W) and (out, C / groups, kh, kw)"
+        )
+    if groups < 1 or x[1] % groups or weight[0] % groups:
+        raise ValueError(
+            f"conv2d: groups={groups} does not divide {x[1]} input and {weight[0]} output channels"
+        )
+    if weight[1] != x[1] // groups:
+        raise ValueError(
+            f"conv2d: x of shape {x} with groups={groups} needs a weight of shape "
+            f"({weight[0]}, {x[1] // groups}, {weight[2]}, {weight[3]}), got {weight}"
+        )
+    outputs = window.output(x[2], x[3])
+    if min(outputs) < 1:
+        raise ValueError(
+            f"conv2d: a kernel that spans {window.extent} does not fit into {x[2:]} "
+            f"with padding {window.padding}"
+        )
+    return Geometry(window, groups, x[0], (x[2], x[3]), x[1], outputs, weight[0])
+
+
+def _matrices(weight: Array, groups: int) -> Array:
+    """weight (out, C/g, kh, kw) as (groups, kh*kw*C/g, out/g): what col is multiplied with."""
+    out, channels, kh, kw = weight.shape
+    split = weight.reshape(groups, out // groups, channels, kh, kw).transpose(0, 3, 4, 2, 1)
+    return array_module(weight).ascontiguousarray(split).reshape(groups, -1, out // groups)
+
+
+def _columns(xp: Any, images: Array, geometry: Geometry, group: int) -> tuple[Array, Array]:
+    """The column matrix of one group of a few images, and the padded images, both in scratch.
+
+    Padding one group at a time puts its channels side by side, which makes im2col's runs longer.
+    """
+    window, part = geometry.window, geometry.of_group(images, group)
+    padded = scratch(xp, "padded", (len(part), *geometry.padded, part.shape[-1]), part.dtype)
+    pad_into(padded, part, window.padding)
+    rows = len(part) * math.prod(geometry.outputs)
+    col = scratch(xp, "col", (rows, geometry.taps), part.dtype)
+    return im2col(padded, window, geometry.outputs, col), padded
+
+
+def conv2d_forward(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    relu: bool = False,
+) -> Array:
+    """Forward of the formula above; with `relu`, max(y, 0) while each chunk is in the cache.
+
+    x (N, C, H, W), weight (out, C/groups, kh, kw), bias (out,) -> (N, out, oh, ow), channels-last
+    in memory. Saves nothing; backward needs x and weight (and y if relu).
+    """
+    xp = array_module(x)
+    window = Window((weight.shape[2], weight.shape[3]), stride, padding, dilation)
+    geometry = conv_geometry(x.shape, weight.shape, window, groups)
+    source, matrices = as_nhwc(x), _matrices(weight, groups)
+    kind = np.result_type(x.dtype, weight.dtype)
+    y = empty_nhwc(x, (len(x), *geometry.outputs, geometry.features), kind)
+
+    def task(chunks: list[slice]) -> None:
+        for part in chunks:
+            out = y[part].reshape(-1, geometry.features)
+            for group in range(groups):
+                col, _ = _columns(xp, source[part], geometry, group)
+                xp.matmul(col, matrices[group], out=geometry.of_group(out, group))
+            if bias is not None:
+                out += bias
+            if relu:
+                _relu_in_place(xp, out)
+
+    over_batch(xp, task, len(x), geometry.chunk(kind.itemsize))
+    return as_nchw(y)
+
+
+def _relu_in_place(xp: Any, out: Array) -> None:
+    if out.dtype.kind == "c":
+        out[...] = xp.where(out.real > 0, out, 0)
+    else:
+        xp.maximum(out, out.dtype.type(0), out=out)
+
+
+def conv2d_backward(
+    grad: Array,
+    x: Array,
+    weight: Array,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    relu_output: Array | None = None,
+    needs: tuple[bool, bool, bool] = (True, True, True),
+) -> tuple[Array | None, Array | None, Array | None]:
+    """(dx, dweight, dbias), each None unless asked for by `needs`.
+
+    With g = grad (where relu_output > 0, if given) as rows (N*oh*ow, out):
+    dweight = col^T g, dx = col2im(g weight^T), dbias = sum of the rows of g.
+    Partial sums of dweight are added in a fixed order: deterministic for a number of threads.
+    """
+    xp = array_module(grad)
+    window = Window((weight.shape[2], weight.shape[3]), stride, padding, dilation)
+    geometry = conv_geometry(x.shape, weight.shape, window, groups)
+    source, dy, matrices = as_nhwc(x), as_nhwc(grad), _matrices(weight, groups)
+    y = None if relu_output is None else as_nhwc(relu_output)
+    kind = np.result_type(grad.dtype, x.dtype, weight.dtype)
+    dx = empty_nhwc(x, source.shape, kind) if needs[0] else None
+    (top, left), (height, width) = padding, geometry.inputs
+
+    def task(chunks: list[slice]) -> tuple[Array, Array]:
+        dmatrices = xp.zeros(matrices.shape, kind)
+        dbias = xp.zeros(geometry.features, kind)
+        product = scratch(xp, "product", matrices.shape[1:], kind)
+        for part in chunks:
+            g = _gradient_rows(xp, dy[part], None if y is None else y[part])
+            if needs[2]:
+                dbias += g.sum(axis=0)
+            for group in range(groups if needs[0] or needs[1] else 0):
+                g_group = geometry.of_group(g, group)
+                col, padded = _columns(xp, source[part], geometry, group)
+                if needs[1]:
+                    dmatrices[group] += xp.matmul(col.T, g_group, out=product)
+                if dx is not None:
+                    xp.matmul(g_group, matrices[group].T, out=col)
+                    col2im(col, window, geometry.outputs, padded)
+                    inner = padded[:, top : top + height, left : left + width]
+                    geometry.of_group(dx[part], group)[...] = inner
+        return dmatrices, dbias
+
+    sums = over_batch(xp, task, len(x), geometry.chunk(kind.itemsize))
+    dmatrices = sum((s[0] for s in sums[1:]), sums[0][0]) if sums else xp.zeros_like(matrices)
+    dbias = sum((s[1] for s in sums[1:]), sums[0][1]) if sums else xp.zeros(len(weight), kind)
+    return (
+        None if dx is None else as_nchw(dx),
+        _weight_of(dmatrices, weight) if needs[1] else None,
+        dbias if needs[2] else None,
+    )
+
+
+def _gradient_rows(xp: Any, dy: Array, y: Array | None) -> Array:
+    """The output gradient as rows (n*oh*ow, out), less what ReLU blocked."""
+    if y is None:
+        return dy.reshape(-1, dy.shape[-1])
+    passed = xp.greater(y.real, 0, out=scratch(xp, "passed", y.shape, bool))
+    g = xp.multiply(dy, passed, out=scratch(xp, "gradient", dy.shape, dy.dtype))
+    return g.reshape(-1, dy.shape[-1])
+
+
+def _weight_of(matrices: Array, weight: Array) -> Array:
+    """The inverse of `_matrices`: (groups, kh*kw*C/g, out/g) in the shape of `weight`."""
+    groups = len(matrices)
+    out, channels, kh, kw = weight.shape
+    split = matrices.reshape(groups, kh, kw, channels, out // groups).transpose(0, 4, 3, 1, 2)
+    return array_module(matrices).ascontiguousarray(split).reshape(weight.shape)
+
+
+def conv2d_naive(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    grad: Array | None = None,
+) -> tuple[Array, Array, Array, Array]:
+    """The formula, one output element at a time: (y, dx, dweight, dbias) for `grad` (or zeros)."""
+    window = Window((weight.shape[2], weight.shape[3]), stride, padding, dilation)
+    geometry = conv_geometry(x.shape, weight.shape, window, groups)
+    (top, left), (height, width) = padding, geometry.inputs
+    padded = np.pad(x, ((0, 0), (0, 0), (top, top), (left, left)))
+    dpadded, dweight = np.zeros_like(padded), np.zeros_like(weight)
+    y = np.zeros((len(x), len(weight), *geometry.outputs), x.dtype)
+    g = np.zeros_like(y) if grad is None else grad
+    part, features = x.shape[1] // groups, len(weight) // groups
+    for n, o, i, j in np.ndindex(*y.shape):
+        first = o // features * part
+        rows, columns = i * stride[0], j * stride[1]
+        seen = (
+            n,
+            slice(first, first + part),
+            slice(rows, rows + window.extent[0], dilation[0]),
+            slice(columns, columns + window.extent[1], dilation[1]),
+        )
+        y[n, o, i, j] = (weight[o] * padded[seen]).sum() + (0 if bias is None else bias[o])
+        dweight[o] += g[n, o, i, j] * padded[seen]
+        dpadded[seen] += g[n, o, i, j] * weight[o]
+    dx = dpadded[:, :, top : top + height, left : left + width]
+    return y, dx, dweight, g.sum((0, 2, 3))

@@ -1,0 +1,38 @@
+"""Dropout from counter-based bits: the mask is a function of its key, so nothing is stored."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, array_module
+from .threefry import Key, random_bits
+
+
+def dropout_mask(shape: tuple[int, ...], p: float, key: Key, xp: Any = np) -> Array:
+    """True where an element is kept: probability 1 - p each, bit-identical on every device."""
+    bits = random_bits(key, math.prod(shape), xp)
+    return (bits >= xp.uint32(min(round(p * 2**32), 2**32 - 1))).reshape(shape)
+
+
+def dropout_forward(x: Array, p: float, key: Key) -> Array:
+    """Inverted dropout: y = x * mask / (1 - p), so that E[y] = x. p < 1. Also its own backward."""
+    keep = dropout_mask(x.shape, p, key, array_module(x))
+    return x * (keep * x.real.dtype.type(1 / (1 - p)))
+
+
+def paper_dropout_forward(x: Array, p: float, key: Key) -> Array:
+    """The paper's training pass (section 4.2): y = x * mask, unscaled; at test y = (1 - p) x.
+    Also its own backward."""
+    return x * dropout_mask(x.shape, p, key, array_module(x))
+
+
+def dropout_naive(x: Array, keep: Array, p: float) -> Array:
+    """Inverted dropout for a given mask, element by element."""
+    y = np.zeros_like(x)
+    for place in np.ndindex(*x.shape):
+        if keep[place]:
+            y[place] = x[place] / (1 - p)
+    return y

@@ -1,0 +1,120 @@
+"""im2col and col2im: a sliding window as a matrix, and its adjoint.
+
+Row (n, i, j) of the column matrix holds the window that output pixel (i, j) of image n sees, in the
+order (kernel row, kernel column, channel):
+
+    col[(n, i, j), (u, v, c)] = x[n, i*stride + u*dilation, j*stride + v*dilation, c]
+
+so that a convolution is `col @ weight`. Arrays here are (N, H, W, C), already padded.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backend import Array, array_module
+
+Pair = tuple[int, int]
+
+
+class Window(NamedTuple):
+    """A sliding window over a map: its size, step, zero border and spacing, each (rows, columns)."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+
+    @property
+    def extent(self) -> Pair:
+        """Pixels between the first and last tap of a window, both included."""
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        return (kh - 1) * dh + 1, (kw - 1) * dw + 1
+
+    def output(self, height: int, width: int) -> Pair:
+        """Output size: floor((size + 2 padding - extent) / stride) + 1. May be < 1."""
+        return (
+            (height + 2 * self.padding[0] - self.extent[0]) // self.stride[0] + 1,
+            (width + 2 * self.padding[1] - self.extent[1]) // self.stride[1] + 1,
+        )
+
+    def tap(self, row: int, column: int, out: Pair) -> tuple[slice, slice]:
+        """The padded pixels that tap (row, column) of every window sees."""
+        (sh, sw), (dh, dw) = self.stride, self.dilation
+        top, left = row * dh, column * dw
+        return (
+            slice(top, top + (out[0] - 1) * sh + 1, sh),
+            slice(left, left + (out[1] - 1) * sw + 1, sw),
+        )
+
+
+def pad_into(padded: Array, x: Array, padding: Pair, value: float = 0.0) -> Array:
+    """Copy x (N, H, W, C) into `padded` (N, H + top + ..., W + left + ..., C) and fill the rest."""
+    (top, left), (height, width) = padding, x.shape[1:3]
+    padded[:, :top] = value
+    padded[:, top + height :] = value
+    padded[:, top : top + height, :left] = value
+    padded[:, top : top + height, left + width :] = value
+    padded[:, top : top + height, left : left + width] = x
+    return padded
+
+
+def windows(padded: Array, window: Window, out: Pair) -> Array:
+    """View padded (N, H, W, C) as (N, out rows, out columns, kh, kw, C) without copying."""
+    n, _, _, channels = padded.shape
+    along_n, along_h, along_w, along_c = padded.strides
+    (sh, sw), (dh, dw) = window.stride, window.dilation
+    return array_module(padded).lib.stride_tricks.as_strided(
+        padded,
+        (n, *out, *window.kernel, channels),
+        (along_n, along_h * sh, along_w * sw, along_h * dh, along_w * dw, along_c),
+    )
+
+
+def im2col(padded: Array, window: Window, out: Pair, col: Array) -> Array:
+    """Fill `col` (N*oh*ow, kh*kw*C) with the windows of padded (N, H, W, C); returns it.
+
+    One strided copy: where stride allows it, a row of a window is one run of kw*C numbers.
+    """
+    view = windows(padded, window, out)
+    col.reshape(view.shape)[...] = view
+    return col
+
+
+def col2im(col: Array, window: Window, out: Pair, padded: Array) -> Array:
+    """Add each window back to the pixels it was taken from: the adjoint of im2col; returns `padded`.
+
+    kh*kw strided additions, one for each tap: pixels of one tap are all different, so every sum has
+    a fixed order and needs no atomics. `padded` (N, H, W, C) is overwritten.
+    """
+    (kh, kw), (n, channels) = window.kernel, (padded.shape[0], padded.shape[3])
+    taps = col.reshape(n, *out, kh, kw, channels)
+    padded[...] = 0
+    for u in range(kh):
+        for v in range(kw):
+            rows, columns = window.tap(u, v, out)
+            padded[:, rows, columns] += taps[:, :, :, u, v]
+    return padded
+
+
+def im2col_naive(padded: Array, window: Window, out: Pair) -> Array:
+    """im2col by its formula, element by element."""
+    n, _, _, channels = padded.shape
+    (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
+    col = np.empty((n, *out, kh, kw, channels), padded.dtype)
+    for place in np.ndindex(*col.shape):
+        image, i, j, u, v, c = place
+        col[place] = padded[image, i * sh + u * dh, j * sw + v * dw, c]
+    return col.reshape(n * out[0] * out[1], kh * kw * channels)
+
+
+def col2im_naive(col: Array, window: Window, out: Pair, shape: tuple[int, int, int, int]) -> Array:
+    """col2im by its formula, element by element, into a new array of `shape` (N, H, W, C)."""
+    (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
+    padded = np.zeros(shape, col.dtype)
+    taps = col.reshape(shape[0], *out, kh, kw, shape[3])
+    for image, i, j, u, v, c in np.ndindex(*taps.shape):
+        padded[image, i * sh + u * dh, j * sw + v * dw, c] += taps[image, i, j, u, v, c]
+    return padded

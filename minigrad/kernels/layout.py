@@ -1,0 +1,40 @@
+"""Channels-last memory behind NCHW shapes.
+
+Users see (N, C, H, W). In memory the channels of one pixel lie side by side (N, H, W, C), so im2col
+copies runs of contiguous values, LRN slides over the fastest axis, and a convolution is one matrix
+product whose result needs no transposing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backend import Array, array_module
+from ..memory import empty
+
+
+def as_nhwc(x: Array) -> Array:
+    """Return a contiguous (N, H, W, C) array of an NCHW one: a view if it is channels-last."""
+    return array_module(x).ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def as_nchw(x: Array) -> Array:
+    """Return the (N, C, H, W) view of an (N, H, W, C) array."""
+    return x.transpose(0, 3, 1, 2)
+
+
+def empty_nhwc(like: Array, shape: tuple[int, int, int, int], dtype: Any = None) -> Array:
+    """Return uninitialised reused memory of shape (N, H, W, C) in the module of `like`."""
+    return empty(array_module(like), shape, dtype or like.dtype)
+
+
+def pair(value: Any, name: str, smallest: int = 0) -> tuple[int, int]:
+    """Turn 3 or (3, 2) into two integers. Raises TypeError or ValueError, naming the argument."""
+    both = (value, value) if not isinstance(value, tuple | list) else tuple(value)
+    if len(both) == 1:
+        both = both * 2
+    if len(both) != 2 or not all(hasattr(v, "__index__") for v in both):
+        raise TypeError(f"{name}: got {value!r}, expected an integer or a pair of integers")
+    if any(v < smallest for v in both):
+        raise ValueError(f"{name}: got {value!r}, expected at least {smallest}")
+    return int(both[0]), int(both[1])

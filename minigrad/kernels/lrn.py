@@ -1,0 +1,161 @@
+"""Local response normalisation: across channels (LRN), and within a map (its sibling).
+
+What libraries call alpha differs. `lrn_forward` is the paper's formula; the table says what to pass:
+
+    | source                                        | k | size | alpha on the plain sum |
+    |-----------------------------------------------|---|------|------------------------|
+    | the paper, section 3.3 (alpha = 1e-4)         | 2 | 5    | 1e-4                   |
+    | its own code, cuda-convnet (scale / size)     | 2 | 5    | 1e-4 / 5 = 2e-5        |
+    | Caffe (alpha / size)                          | 1 | 5    | 1e-4 / 5 = 2e-5        |
+    | PyTorch `F.local_response_norm` (alpha/size)  | 1 | arg  | alpha / size           |
+    | TensorFlow (depth_radius r, size = 2r + 1)    | bias | 2r+1 | alpha               |
+    | Chainer, Theano's pylearn2                    | 2 | 5    | 1e-4                   |
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, array_module
+from .layout import as_nchw, as_nhwc, empty_nhwc
+from .parallel import over_batch, scratch
+
+_CACHE = 1 << 18  # elements of a block: its handful of arrays stays in the L2 cache
+
+
+def _window_sum(xp: Any, q: Array, before: int, after: int, out: Array) -> Array:
+    """out[..., i] = q[..., i-before] + ... + q[..., i+after], clipped at the ends.
+
+    Shifted additions, never a running difference: subtracting what leaves the window would
+    leave rounding errors behind.
+    """
+    out[...] = q
+    for shift in range(1, min(before, q.shape[-1] - 1) + 1):
+        out[..., shift:] += q[..., :-shift]
+    for shift in range(1, min(after, q.shape[-1] - 1) + 1):
+        out[..., :-shift] += q[..., shift:]
+    return out
+
+
+def _power(xp: Any, scale: Array, beta: float, out: Array) -> Array:
+    """out = scale ** beta; 0.75 = 1/2 + 1/4 takes two square roots, several times cheaper."""
+    if beta == 0.75:
+        xp.sqrt(scale, out=out)
+        root = xp.sqrt(out, out=scratch(xp, "root", out.shape, out.dtype))
+        return xp.multiply(out, root, out=out)
+    if beta == 0.5:
+        return xp.sqrt(scale, out=out)
+    return xp.power(scale, out.dtype.type(beta), out=out)
+
+
+def _halves(size: int) -> tuple[int, int]:
+    """Channels before and after the centre: size // 2 before (PyTorch's rule for an even size)."""
+    return size // 2, (size - 1) // 2
+
+
+def _rows(array: Array, channels: int) -> int:
+    return max(1, _CACHE // max(1, channels))
+
+
+def lrn_forward(
+    x: Array, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75,
+    groups: int = 1, save: bool = True,
+) -> tuple[Array, Array | None]:  # fmt: skip
+    """b_i = a_i / (k + alpha * sum_j a_j^2)^beta, over the n channels j around i (paper, 3.3).
+
+    x (N, C, H, W) -> y of the same shape and the scale s = k + alpha * sum, saved for backward
+    (as many bytes as x). The window is clipped at the first and last channel; with `groups` it
+    stops at the borders between that many equal parts (the towers). Alpha is on the plain sum.
+    """
+    xp = array_module(x)
+    source = as_nhwc(x)
+    channels = source.shape[3] // groups
+    y = empty_nhwc(x, source.shape)
+    scale = empty_nhwc(x, source.shape) if save else None
+    a, b = source.reshape(-1, groups, channels), y.reshape(-1, groups, channels)
+    s = None if scale is None else scale.reshape(-1, groups, channels)
+
+    def task(chunks: list[slice]) -> None:
+        for rows in chunks:
+            square = scratch(xp, "square", a[rows].shape, a.dtype)
+            xp.multiply(a[rows], a[rows], out=square)
+            total = scratch(xp, "total", square.shape, a.dtype) if s is None else s[rows]
+            _window_sum(xp, square, *_halves(n), out=total)
+            total *= a.dtype.type(alpha)
+            total += a.dtype.type(k)
+            power = _power(xp, total, beta, out=square)
+            xp.divide(a[rows], power, out=b[rows])
+
+    over_batch(xp, task, a.shape[0], _rows(a, groups * channels))
+    return as_nchw(y), None if scale is None else as_nchw(scale)
+
+
+def lrn_backward(
+    grad: Array, x: Array, scale: Array, n: int = 5, alpha: float = 1e-4, beta: float = 0.75,
+    groups: int = 1,
+) -> Array:  # fmt: skip
+    """da_i = g_i s_i^-beta - 2 alpha beta a_i * sum_j g_j a_j s_j^(-beta-1).
+
+    The sum runs over the channels j whose window holds i: the mirrored window. All (N, C, H, W).
+    """
+    xp = array_module(x)
+    g, a, s = as_nhwc(grad), as_nhwc(x), as_nhwc(scale)
+    dx = empty_nhwc(x, a.shape)
+    shape = (-1, groups, a.shape[3] // groups)
+    g, a, s, d = (array.reshape(shape) for array in (g, a, s, dx))
+    before, after = _halves(n)
+
+    def task(chunks: list[slice]) -> None:
+        for rows in chunks:
+            ratio = scratch(xp, "ratio", a[rows].shape, a.dtype)
+            total = scratch(xp, "total", ratio.shape, a.dtype)
+            power = _power(xp, s[rows], beta, out=total)
+            xp.divide(g[rows], power, out=d[rows])
+            xp.multiply(d[rows], a[rows], out=ratio)
+            ratio /= s[rows]
+            _window_sum(xp, ratio, after, before, out=total)  # mirrored
+            total *= a[rows]
+            total *= a.dtype.type(2 * alpha * beta)
+            d[rows] -= total
+
+    over_batch(xp, task, a.shape[0], _rows(a, math.prod(shape[1:])))
+    return as_nchw(dx)
+
+
+def lrn_naive(
+    x: Array, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, groups: int = 1
+) -> Array:
+    """The paper's formula, channel by channel."""
+    y = np.empty_like(x)
+    part = x.shape[1] // groups
+    before, after = _halves(n)
+    for i in range(x.shape[1]):
+        first, last = i // part * part, i // part * part + part - 1
+        total = np.zeros_like(x[:, i])
+        for j in range(max(first, i - before), min(last, i + after) + 1):
+            total += x[:, j] * x[:, j]
+        y[:, i] = x[:, i] / (k + alpha * total) ** beta
+    return y
+
+
+def lrn_backward_naive(
+    grad: Array, x: Array, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75,
+    groups: int = 1,
+) -> Array:  # fmt: skip
+    """The derivative of `lrn_naive`, pair of channels by pair of channels."""
+    dx = np.zeros_like(x)
+    part = x.shape[1] // groups
+    before, after = _halves(n)
+    for i in range(x.shape[1]):
+        first, last = i // part * part, i // part * part + part - 1
+        inside = range(max(first, i - before), min(last, i + after) + 1)
+        scale = k + alpha * sum(x[:, j] * x[:, j] for j in inside)
+        dx[:, i] += grad[:, i] * scale**-beta
+        for j in inside:
+            dx[:, j] -= (
+                2 * alpha * beta * grad[:, i] * x[:, i] * scale ** (-beta - 1) * x[:, j]
+            )
+    return dx

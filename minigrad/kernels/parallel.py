@@ -1,0 +1,117 @@
+"""A batch split over CPU threads, and the scratch memory of each thread.
+
+NumPy releases the GIL in everything large, so plain threads use every core. While they run, BLAS
+is held to one thread each; outside, a matrix product has all threads to itself.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import math
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+Result = TypeVar("Result")
+_local = threading.local()
+_entry = threading.Lock()  # one split at a time: the limit on BLAS threads is global
+_threads: int | None = None
+
+
+def default_threads() -> int:
+    """Return MINIGRAD_NUM_THREADS or OMP_NUM_THREADS if set, else the cores this process may use."""
+    for name in ("MINIGRAD_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdecimal() and int(value) > 0:
+            return int(value)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def get_num_threads() -> int:
+    """Return the number of CPU threads the kernels use."""
+    return default_threads() if _threads is None else _threads
+
+
+def set_num_threads(count: int) -> None:
+    """Set the number of CPU threads the kernels use (at least 1)."""
+    global _threads
+    if count < 1:
+        raise ValueError(f"set_num_threads: got {count}, expected at least 1")
+    _threads = int(count)
+    _blas().limit(limits=_threads)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="minigrad")
+
+
+def for_lanes(task: Callable[[list[slice]], Result], count: int, chunk: int) -> list[Result]:
+    """Split range(count) into slices of `chunk`, give each thread a consecutive run of them.
+
+    A thread works through its slices in order and may keep a running sum; the results come back in
+    the order of the slices, so that summing them is deterministic for a given number of threads.
+    An exception in a thread is raised here.
+    """
+    slices = [slice(i, min(i + chunk, count)) for i in range(0, count, chunk)]
+    lanes = min(get_num_threads(), len(slices))
+    if lanes <= 1 or getattr(_local, "inside", False):
+        return [task(slices)] if slices else []
+    bounds = [len(slices) * lane // lanes for lane in range(lanes + 1)]
+
+    def run(lane: int) -> Result:
+        _local.inside = True
+        return task(slices[bounds[lane] : bounds[lane + 1]])
+
+    with _entry, _blas().limit(limits=1):
+        pool = _pool(get_num_threads())
+        # Each thread sees the caller's context: NumPy keeps errstate in it.
+        futures = [
+            pool.submit(contextvars.copy_context().run, run, lane) for lane in range(lanes)
+        ]
+        wait(futures)  # all of them, also when one has failed: BLAS stays held until then
+        return [future.result() for future in futures]
+
+
+def for_ranges(task: Callable[[slice], None], count: int, chunk: int) -> None:
+    """Call `task(slice)` for consecutive slices of range(count), over the threads."""
+
+    def lane(slices: list[slice]) -> None:
+        for part in slices:
+            task(part)
+
+    for_lanes(lane, count, chunk)
+
+
+def over_batch(
+    xp: ModuleType, task: Callable[[list[slice]], Result], count: int, chunk: int
+) -> list[Result]:
+    """`for_lanes` on the CPU; on a GPU, which needs no threads, all chunks in order."""
+    if xp is np:
+        return for_lanes(task, count, chunk)
+    return [task([slice(i, min(i + chunk, count)) for i in range(0, count, chunk)])]
+
+
+def scratch(xp: ModuleType, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return uninitialised memory that this thread reuses under `name`; it is valid until the next
+    call with the same name in the same thread."""
+    if xp is not np:
+        return xp.empty(shape, dtype)
+    buffers: dict[str, np.ndarray[Any, Any]] = _local.__dict__.setdefault("buffers", {})
+    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = buffers.get(name)
+    if buffer is None or buffer.nbytes < nbytes:
+        buffer = buffers[name] = np.empty(nbytes, np.uint8)
+    return buffer[:nbytes].view(dtype).reshape(shape)

@@ -1,0 +1,93 @@
+"""Random bits from a counter: Threefry-2x32 with 20 rounds, in uint32 arithmetic of either module.
+
+Number `i` of draw `s` under seed `k` is Threefry(key=k, counter=(i, s)), a block cipher of add,
+rotate, xor (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). It has no
+state: a dropout mask is not stored but drawn again in the backward pass.
+"""
+
+from __future__ import annotations
+
+import math
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .parallel import for_ranges
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+_BLOCK = 1 << 15  # pairs per block: the round's arrays stay in the cache
+
+
+class Key(NamedTuple):
+    """Names one draw: a 64-bit seed and the draw's number under it."""
+
+    seed: int
+    stream: int
+
+
+def threefry2x32(key: tuple[int, int], first: Any, second: Any) -> tuple[Any, Any]:
+    """Encrypt counters: two uint32 arrays of one shape in, two out. 20 rounds."""
+    uint = np.uint32
+    keys = [uint(key[0]), uint(key[1]), uint(key[0] ^ key[1] ^ _PARITY)]
+    a, b = first + keys[0], second + keys[1]
+    for group in range(5):
+        for rotation in _ROTATIONS[group % 2]:
+            a += b
+            high = b << uint(rotation)
+            b >>= uint(32 - rotation)
+            b |= high
+            b ^= a
+        a += keys[(group + 1) % 3]
+        b += uint((int(keys[(group + 2) % 3]) + group + 1) & 0xFFFFFFFF)
+    return a, b
+
+
+def _pairs(key: Key, count: int, xp: ModuleType, finish: Any, dtype: Any) -> Any:
+    """Fill (2, count) with `finish(a, b)` of the pairs 0..count-1 of a draw, block by block."""
+    out = xp.empty((2, count), dtype)
+    words = (key.seed & 0xFFFFFFFF, key.seed >> 32)
+
+    def block(part: slice) -> None:
+        first = xp.arange(part.start, part.stop, dtype=xp.uint32)
+        a, b = threefry2x32(words, first, xp.full(first.shape, key.stream, xp.uint32))
+        out[0, part], out[1, part] = finish(a, b)
+
+    if xp is np:
+        for_ranges(block, count, _BLOCK)
+    else:
+        block(slice(0, count))
+    return out
+
+
+def random_bits(key: Key, count: int, xp: ModuleType = np) -> Any:
+    """Return `count` random uint32 of a draw, shape (count,), bit-identical on every device."""
+    half = (count + 1) // 2
+    return _pairs(key, half, xp, lambda a, b: (a, b), xp.uint32).reshape(-1)[:count]
+
+
+def uniform(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+    """Return uniform numbers in [0, 1) on the CPU: 24 random bits each for float32, 53 for float64."""
+    count = math.prod(shape)
+    if np.dtype(dtype) == np.float32:
+        bits = random_bits(key, count) >> np.uint32(8)
+        return (bits.astype(np.float32) * np.float32(2.0**-24)).reshape(shape)
+
+    def finish(a: Any, b: Any) -> tuple[Any, Any]:
+        high = (a >> np.uint32(5)).astype(np.float64) * 2.0**26
+        return (high + (b >> np.uint32(6))) * 2.0**-53, 0.0
+
+    return _pairs(key, count, np, finish, np.float64)[0].reshape(shape).astype(dtype, copy=False)
+
+
+def normal(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+    """Return standard normal numbers on the CPU (Box-Muller in float64, then rounded to `dtype`)."""
+    count = math.prod(shape)
+
+    def finish(a: Any, b: Any) -> tuple[Any, Any]:
+        radius = np.sqrt(-2.0 * np.log((a + 0.5) * 2.0**-32))
+        angle = b * (2.0 * np.pi * 2.0**-32)
+        return radius * np.cos(angle), radius * np.sin(angle)
+
+    return _pairs(key, (count + 1) // 2, np, finish, dtype).reshape(-1)[:count].reshape(shape)

@@ -1,0 +1,35 @@
+"""Modules, layers and initialisation under PyTorch's names."""
+
+from . import functional, init
+from .layers import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    Conv2d,
+    CrossEntropyLoss,
+    Dropout,
+    Flatten,
+    Identity,
+    LeakyReLU,
+    Linear,
+    LocalContrastNorm,
+    LocalResponseNorm,
+    LogSoftmax,
+    MaxPool2d,
+    MSELoss,
+    NLLLoss,
+    PaperDropout,
+    PaperLRN,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from .module import Module, Parameter, Sequential
+
+__all__ = [
+    "AdaptiveAvgPool2d", "AvgPool2d", "Conv2d", "CrossEntropyLoss", "Dropout", "Flatten",
+    "Identity", "LeakyReLU", "Linear", "LocalContrastNorm", "LocalResponseNorm", "LogSoftmax",
+    "MSELoss", "MaxPool2d", "Module", "NLLLoss", "PReLU", "PaperDropout", "PaperLRN", "Parameter",
+    "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh", "functional", "init",
+]  # fmt: skip

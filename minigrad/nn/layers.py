@@ -1,0 +1,380 @@
+"""Layers: modules around one operation each, with PyTorch's arguments and initialisation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..kernels.layout import pair
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module, Parameter
+
+
+def _parameter(*shape: int, dtype: Any = None) -> Parameter:
+    return Parameter(np.zeros(shape, np.float32 if dtype is None else dtype))
+
+
+def _pytorch_init(weight: Parameter, bias: Parameter | None) -> None:
+    """PyTorch's default: both uniform within 1 / sqrt(fan in)."""
+    if weight.numel():
+        init.kaiming_uniform_(weight, a=math.sqrt(5))
+    if bias is not None and weight.numel():
+        bound = 1 / math.sqrt(init.fans(weight)[0])
+        init.uniform_(bias, -bound, bound)
+
+
+class Linear(Module):
+    """y = x weight^T + bias. weight (out, in), bias (out,)."""
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = _parameter(out_features, in_features, dtype=dtype)
+        self.bias = _parameter(out_features, dtype=dtype) if bias else None
+        _pytorch_init(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}"
+
+
+class Conv2d(Module):
+    """2-D convolution. weight (out, in / groups, kh, kw), bias (out,).
+
+    `activation="relu"` applies ReLU while the output is in the cache; the result is the same as a
+    `ReLU` module behind.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        dtype: Any = None,
+        activation: str | None = None,
+    ) -> None:
+        super().__init__()
+        if padding_mode != "zeros":
+            raise NotImplementedError(f"Conv2d: padding_mode {padding_mode!r}, only 'zeros'")
+        if activation not in (None, "relu"):
+            raise ValueError(f"Conv2d: activation {activation!r} is unknown: use 'relu' or None")
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"Conv2d: groups={groups} does not divide {in_channels} input and "
+                f"{out_channels} output channels"
+            )
+        kernel = pair(kernel_size, "kernel_size", 1)
+        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+        self.groups, self.activation = groups, activation
+        self.weight = _parameter(out_channels, in_channels // groups, *kernel, dtype=dtype)
+        self.bias = _parameter(out_channels, dtype=dtype) if bias else None
+        _pytorch_init(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, out, oh, ow)."""
+        conv = F.conv2d if self.activation is None else F.conv2d_relu
+        return conv(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}, padding={self.padding}"
+            + (f", dilation={self.dilation}" if self.dilation not in (1, (1, 1)) else "")
+            + (f", groups={self.groups}" if self.groups != 1 else "")
+            + (f", activation={self.activation!r}" if self.activation else "")
+        )
+
+
+class MaxPool2d(Module):
+    """Maximum over windows."""
+
+    def __init__(
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+        return_indices: bool = False, ceil_mode: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if return_indices:
+            raise NotImplementedError("MaxPool2d: return_indices=True is not supported")
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.dilation, self.ceil_mode = padding, dilation, ceil_mode
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, oh, ow)."""
+        return F.max_pool2d(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool2d(Module):
+    """Mean over windows."""
+
+    def __init__(
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+        count_include_pad: bool = True, divisor_override: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.ceil_mode = padding, ceil_mode
+        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, oh, ow)."""
+        return F.avg_pool2d(
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
+            self.count_include_pad, self.divisor_override,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AdaptiveAvgPool2d(Module):
+    """Mean over as many windows as the output has places."""
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, *output_size)."""
+        return F.adaptive_avg_pool2d(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class LocalResponseNorm(Module):
+    """PyTorch's LRN: alpha is divided by the size of the window."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class PaperLRN(Module):
+    """The paper's LRN: alpha on the plain sum; windows stop at the border of each of `groups`."""
+
+    def __init__(
+        self, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        return F.lrn(input, self.n, self.k, self.alpha, self.beta, self.groups)
+
+    def extra_repr(self) -> str:
+        groups = f", groups={self.groups}" if self.groups != 1 else ""
+        return f"n={self.n}, k={self.k}, alpha={self.alpha}, beta={self.beta}{groups}"
+
+
+class LocalContrastNorm(Module):
+    """Normalisation by the neighbours in the same map."""
+
+    def __init__(
+        self, size: int = 5, alpha: float = 1e-3, beta: float = 0.75, k: float = 1.0,
+        subtract_mean: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+        self.subtract_mean = subtract_mean
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        return F.local_contrast_norm(
+            input, self.size, self.alpha, self.beta, self.k, self.subtract_mean
+        )
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class ReLU(Module):
+    """max(x, 0)."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        if inplace:
+            raise NotImplementedError("ReLU: inplace=True is not supported")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return F.relu(input)
+
+
+class LeakyReLU(Module):
+    """x where positive, else slope * x."""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return F.leaky_relu(input, self.negative_slope)
+
+    def extra_repr(self) -> str:
+        return f"negative_slope={self.negative_slope}"
+
+
+class PReLU(Module):
+    """x where positive, else weight * x, with one learned slope or one for each channel."""
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        super().__init__()
+        self.weight = Parameter(np.full((num_parameters,), init, np.float32))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape; channels on axis 1."""
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.weight.numel()}"
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x))."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return F.sigmoid(input)
+
+
+class Tanh(Module):
+    """Hyperbolic tangent."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return F.tanh(input)
+
+
+class Dropout(Module):
+    """Inverted dropout: zero with probability p and scale in training, identity in evaluation."""
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        if inplace:
+            raise NotImplementedError("Dropout: inplace=True is not supported")
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout: p is the probability of a zero, in [0, 1], got {p}")
+        self.p = p
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return F.dropout(input, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class PaperDropout(Dropout):
+    """The paper's dropout: zero with probability p in training, times 1 - p in evaluation."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return F.paper_dropout(input, self.p, self.training)
+
+
+class Flatten(Module):
+    """Merge the axes from start_dim to end_dim."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C*H*W) by default."""
+        return input.flatten(self.start_dim, self.end_dim)  # type: ignore[no-any-return]
+
+
+class Identity(Module):
+    """The input as it is."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return input
+
+
+class Softmax(Module):
+    """Softmax along `dim`."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return F.softmax(input, self.dim)
+
+
+class LogSoftmax(Softmax):
+    """Logarithm of softmax along `dim`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return F.log_softmax(input, self.dim)
+
+
+class CrossEntropyLoss(Module):
+    """Softmax cross-entropy against integer labels."""
+
+    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.reduction, self.label_smoothing = reduction, label_smoothing
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        """(N, C) and (N,) -> a scalar."""
+        return F.cross_entropy(input, target, self.reduction, self.label_smoothing)
+
+
+class NLLLoss(Module):
+    """Negative log-likelihood of log-probabilities."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        """(N, C) and (N,) -> a scalar."""
+        return F.nll_loss(input, target, self.reduction)
+
+
+class MSELoss(Module):
+    """Mean squared error."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        """Two of one shape -> a scalar."""
+        return F.mse_loss(input, target, self.reduction)

@@ -1,0 +1,250 @@
+"""Modules: a tree of named parameters with a forward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..autograd import MixedDeviceError
+from ..tensor import Tensor, to_dtype
+
+
+class Parameter(Tensor):
+    """A leaf tensor that a module registers and an optimiser trains."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        super().__init__(data.data if isinstance(data, Tensor) else data, requires_grad)
+
+
+class Module:
+    """Base of all layers and networks. Assigning a `Parameter` or `Module` to an attribute
+    registers it, in the order of assignment, which is the order of `state_dict`."""
+
+    training: bool
+
+    def __init__(self) -> None:
+        self.__dict__["_parameters"] = {}
+        self.__dict__["_modules"] = {}
+        self.__dict__["training"] = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output; subclasses define it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self.forward(*args, **kwargs)
+        except MixedDeviceError as error:
+            # Every module on the way up names its parameters; the outermost has the whole path.
+            paths = {id(p): name for name, p in self.named_parameters()}
+            error.args = (error.describe(paths),)
+            raise
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_parameters" not in self.__dict__:
+            raise AttributeError(
+                f"{type(self).__name__}: call super().__init__() before setting {name!r}"
+            )
+        for table in (self._parameters, self._modules, self.__dict__):
+            table.pop(name, None)
+        if isinstance(value, Parameter):
+            self._parameters[name] = value
+        elif isinstance(value, Module):
+            self._modules[name] = value
+        else:
+            self.__dict__[name] = value
+
+    def __getattr__(self, name: str) -> Any:
+        for table in ("_parameters", "_modules"):
+            if name in self.__dict__.get(table, {}):
+                return self.__dict__[table][name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        for table in (self._parameters, self._modules, self.__dict__):
+            if name in table:
+                del table[name]
+                return
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    # ----- the tree -----
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules directly below, with their names."""
+        yield from self._modules.items()
+
+    def children(self) -> Iterator[Module]:
+        """The modules directly below."""
+        yield from self._modules.values()
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all below it, with their paths."""
+        yield prefix, self
+        for name, module in self._modules.items():
+            yield from module.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it."""
+        for _, module in self.named_modules():
+            yield module
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with their paths, in definition order; a shared one comes once."""
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, parameter in module._parameters.items():
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    yield (f"{path}.{name}" if path else name), parameter
+
+    def parameters(self) -> Iterator[Parameter]:
+        """All parameters, in definition order."""
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    def apply(self, fn: Callable[[Module], Any]) -> Module:
+        """Call `fn` on every module, children first."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    # ----- modes and places -----
+
+    def train(self, mode: bool = True) -> Module:
+        """Switch dropout and the like to training (or evaluation)."""
+        for module in self.modules():
+            module.__dict__["training"] = mode
+        return self
+
+    def eval(self) -> Module:
+        """Switch to evaluation."""
+        return self.train(False)
+
+    def to(self, *targets: Any, dtype: Any = None, device: str | None = None) -> Module:
+        """Move and convert all parameters in place (their gradients, too); returns the module."""
+        for target in targets:
+            if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+                device = target
+            else:
+                dtype = target
+        place = None if device is None else backend.parse_device(device)
+        kind = None if dtype is None else to_dtype(dtype)
+        for parameter in self.parameters():
+            for tensor in (parameter, parameter.grad):
+                if tensor is not None:
+                    data = tensor.data if place is None else backend.to_device(tensor.data, place)
+                    tensor.data = data if kind is None else data.astype(kind, copy=False)
+                    tensor.bump_version()
+        return self
+
+    def cpu(self) -> Module:
+        """Move to the CPU."""
+        return self.to("cpu")
+
+    def cuda(self) -> Module:
+        """Move to the GPU."""
+        return self.to("cuda")
+
+    def float(self) -> Module:
+        """Convert to float32."""
+        return self.to(np.float32)
+
+    def double(self) -> Module:
+        """Convert to float64."""
+        return self.to(np.float64)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, or fill them with zeros."""
+        for parameter in self.parameters():
+            if set_to_none or parameter.grad is None:
+                parameter.grad = None
+            else:
+                parameter.grad.data[...] = 0
+
+    def requires_grad_(self, requires_grad: bool = True) -> Module:
+        """Switch the training of all parameters on or off."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    # ----- state -----
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The parameters by path, in definition order; they share memory with the module."""
+        return {name: parameter.detach() for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Copy values in; dtype and device of the parameters stay.
+
+        Raises KeyError naming every missing and unexpected key (if `strict`) and ValueError naming
+        every key of another shape; then nothing has been changed.
+        """
+        own = dict(self.named_parameters())
+        missing = [name for name in own if name not in state]
+        unexpected = [name for name in state if name not in own]
+        shapes = [
+            f"{name} has shape {tuple(state[name].shape)}, expected {own[name].shape}"
+            for name in own
+            if name in state and tuple(state[name].shape) != own[name].shape
+        ]
+        problems = [f"missing keys: {', '.join(missing)}"] if strict and missing else []
+        problems += [f"unexpected keys: {', '.join(unexpected)}"] if strict and unexpected else []
+        if problems or shapes:
+            message = f"{type(self).__name__}.load_state_dict: " + "; ".join(problems + shapes)
+            raise (KeyError if problems and not shapes else ValueError)(message)
+        for name, parameter in own.items():
+            if name in state:
+                value = state[name].data if isinstance(state[name], Tensor) else state[name]
+                parameter.data[...] = backend.to_device(value, parameter.device)
+                parameter.bump_version()
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses of `repr`."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  ({name}): " + repr(module).replace("\n", "\n  ")
+            for name, module in self._modules.items()
+        ]
+        inner = "\n" + "\n".join(lines) + "\n" if lines else self.extra_repr()
+        return f"{type(self).__name__}({inner})"
+
+
+class Sequential(Module):
+    """Modules one after another; named by position, or by the keys of a mapping."""
+
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        super().__init__()
+        named = (
+            modules[0].items()
+            if len(modules) == 1 and isinstance(modules[0], Mapping)
+            else ((str(i), m) for i, m in enumerate(modules))
+        )
+        for name, module in named:
+            if not isinstance(module, Module):
+                raise TypeError(f"Sequential: {name} is {type(module).__name__}, expected a Module")
+            setattr(self, name, module)
+
+    def forward(self, input: Any) -> Any:
+        """Feed each module's output to the next."""
+        for module in self.children():
+            input = module(input)
+        return input
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return self.children()
+
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return Sequential(dict(list(self._modules.items())[index]))
+        return list(self.children())[index]

@@ -1,0 +1,88 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import Context, Function
+from ..backend import Array
+from ..kernels.conv import conv2d_backward, conv2d_forward, conv_geometry
+from ..kernels.im2col import Window
+from ..kernels.layout import pair
+from ..tensor import Tensor
+
+
+class Conv2d(Function):
+    """Keeps x and weight, and y if ReLU is fused: no columns."""
+
+    @staticmethod
+    def forward(
+        ctx: Context, x: Array, weight: Array, bias: Array | None, options: tuple[Any, ...],
+        relu: bool,
+    ) -> Array:  # fmt: skip
+        y = conv2d_forward(x, weight, bias, *options, relu=relu)
+        ctx.save(x, weight, y if relu else None)
+        ctx.options = options
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        x, weight, y = ctx.saved
+        needs = ctx.needs[:3]
+        return conv2d_backward(grad, x, weight, *ctx.options, relu_output=y, needs=needs)
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """2-D convolution. input (N, C, H, W) or (C, H, W), weight (out, C / groups, kh, kw).
+
+    stride, padding and dilation are an integer or (rows, columns); padding may be "valid" or, at
+    stride 1, "same". Raises ValueError if shapes do not fit.
+    """
+    return _conv2d(input, weight, bias, stride, padding, dilation, groups, relu=False)
+
+
+def conv2d_relu(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """relu(conv2d(...)), with the ReLU applied while the output is still in the cache."""
+    return _conv2d(input, weight, bias, stride, padding, dilation, groups, relu=True)
+
+
+def _conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any,
+    groups: int, relu: bool,
+) -> Tensor:  # fmt: skip
+    if input.ndim == 3:
+        y = _conv2d(input.unsqueeze(0), weight, bias, stride, padding, dilation, groups, relu)
+        return y.squeeze(0)  # type: ignore[no-any-return]
+    strides, spacing = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
+    kernel = weight.shape[2:]
+    if padding == "same":
+        spans = [d * (k - 1) for d, k in zip(spacing, kernel, strict=True)]
+        if strides != (1, 1) or any(span % 2 for span in spans):
+            raise ValueError(
+                f"conv2d: padding='same' needs stride 1 and an odd extent, got stride {strides} "
+                f"and a kernel of {kernel}: pad with F.pad first"
+            )
+        padding = tuple(span // 2 for span in spans)
+    borders = pair(0 if padding == "valid" else padding, "padding")
+    conv_geometry(
+        input.shape, weight.shape, Window((kernel + (1, 1))[:2], strides, borders, spacing), groups
+    )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"conv2d: bias has shape {bias.shape}, expected {weight.shape[:1]}")
+    return Conv2d.apply(input, weight, bias, (strides, borders, spacing, groups), relu)

@@ -1,0 +1,435 @@
+"""Arithmetic element by element, with broadcasting; the engine sums gradients back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..autograd import Context, Function
+from ..backend import Array, array_module
+from ..tensor import DEFAULT_DTYPE, Tensor
+
+
+def operands(*values: Any) -> list[Tensor]:
+    """Turn numbers and arrays into tensors on the device and of the float dtype of the tensors.
+
+    A number never changes a dtype; an integer tensor meeting floats becomes a float one.
+    """
+    tensors = [v for v in values if isinstance(v, Tensor)]
+    floats = [t for t in tensors if t.data.dtype.kind in "fc"]
+    device = tensors[0].device if tensors else "cpu"
+    fractional = any(isinstance(v, float | complex | np.inexact) for v in values)
+    if floats:
+        dtype: Any = floats[0].dtype
+    else:
+        dtype = DEFAULT_DTYPE if fractional else None
+
+    def convert(value: Any) -> Tensor:
+        if not isinstance(value, Tensor):
+            if backend.is_array(value) and value.ndim > 0:
+                return convert(Tensor(value))
+            number: Any = np.asarray(value)
+            if dtype is not None:
+                number = number.astype(complex_like(dtype, number))
+            elif tensors and tensors[0].dtype.kind in "iu" and number.dtype.kind in "iu":
+                number = number.astype(tensors[0].dtype)
+            return Tensor(backend.to_device(number, device))
+        if dtype is not None and value.dtype.kind not in "fc":
+            return Tensor(value.data.astype(dtype))
+        return value
+
+    return [convert(v) for v in values]
+
+
+def complex_like(dtype: Any, number: Any) -> Any:
+    """The dtype for a number among tensors of `dtype`: complex of its width if it is complex."""
+    return np.result_type(dtype, np.complex64) if number.dtype.kind == "c" else dtype
+
+
+class Add(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, b: Array) -> Array:
+        return a + b
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        return grad, grad
+
+
+class Sub(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, b: Array) -> Array:
+        return a - b
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        return grad, -grad if ctx.needs[1] else None
+
+
+class Mul(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, b: Array) -> Array:
+        ctx.save(a if ctx.needs[1] else None, b if ctx.needs[0] else None)
+        return a * b
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        a, b = ctx.saved
+        return grad * b if ctx.needs[0] else None, grad * a if ctx.needs[1] else None
+
+
+class Div(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, b: Array) -> Array:
+        ctx.save(a if ctx.needs[1] else None, b)
+        return a / b
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        a, b = ctx.saved
+        quotient = grad / b
+        return quotient, -quotient * (a / b) if ctx.needs[1] else None
+
+
+class Neg(Function):
+    @staticmethod
+    def forward(ctx: Context, a: Array) -> Array:
+        return -a
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return -grad
+
+
+class Pow(Function):
+    """a ** b. d/da = b a^(b-1); d/db = a^b ln a, and 0 where a = 0 <= b (as PyTorch)."""
+
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, b: Array) -> Array:
+        y = a**b
+        ctx.save(a, b, y if ctx.needs[1] else None)
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        a, b, y = ctx.saved
+        xp = array_module(grad)
+        da = db = None
+        if ctx.needs[0]:  # b = 0 has derivative 0 even where a = 0
+            da = xp.where(b == 0, 0, grad * b * a ** xp.where(b == 0, 1, b - 1))
+        if ctx.needs[1]:
+            zero = (a == 0) & (b.real >= 0)
+            db = xp.where(zero, 0, grad * y * xp.log(xp.where(zero, 1, a)))
+        return da, db
+
+
+class Exp(Function):
+    @staticmethod
+    def forward(ctx: Context, a: Array) -> Array:
+        y = array_module(a).exp(a)
+        ctx.save(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (y,) = ctx.saved
+        return grad * y
+
+
+class Log(Function):
+    @staticmethod
+    def forward(ctx: Context, a: Array) -> Array:
+        ctx.save(a)
+        return array_module(a).log(a)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (a,) = ctx.saved
+        return grad / a
+
+
+class Sqrt(Function):
+    @staticmethod
+    def forward(ctx: Context, a: Array) -> Array:
+        y = array_module(a).sqrt(a)
+        ctx.save(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (y,) = ctx.saved
+        return grad / (2 * y)
+
+
+class Abs(Function):
+    """|a| with derivative 0 at 0. Of a complex number: the sign of its real part is flipped off,
+    which is the analytic continuation that the complex step needs."""
+
+    @staticmethod
+    def forward(ctx: Context, a: Array) -> Array:
+        sign = array_module(a).sign(a.real)
+        ctx.save(sign)
+        return a * sign
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (sign,) = ctx.saved
+        return grad * sign
+
+
+class Maximum(Function):
+    """The larger of two by real part; a tie gives half the gradient to each (as PyTorch)."""
+
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, b: Array) -> Array:
+        ctx.save(a, b)
+        xp = array_module(a)
+        return xp.where(_greater(a, b), a, b)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        a, b = ctx.saved
+        tie = (a.real == b.real) * grad.real.dtype.type(0.5)
+        return grad * ((a.real > b.real) + tie), grad * ((a.real < b.real) + tie)
+
+
+class Minimum(Function):
+    """The smaller of two by real part; a tie gives half the gradient to each (as PyTorch)."""
+
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, b: Array) -> Array:
+        ctx.save(a, b)
+        return array_module(a).where(_greater(b, a), a, b)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        a, b = ctx.saved
+        tie = (a.real == b.real) * grad.real.dtype.type(0.5)
+        return grad * ((a.real < b.real) + tie), grad * ((a.real > b.real) + tie)
+
+
+def _greater(a: Array, b: Array) -> Array:
+    """a > b by real part, or a is NaN: NaN is passed on, as PyTorch does."""
+    return (a.real > b.real) | (a.real != a.real)
+
+
+class Clamp(Function):
+    """min <= a <= max by real part; the gradient passes inside and on the bounds (as PyTorch)."""
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, low: float | None, high: float | None) -> Array:
+        xp = array_module(a)
+        inside = xp.ones(a.shape, dtype=bool)
+        if low is not None:
+            inside &= ~(a.real < low)
+        if high is not None:
+            inside &= ~(a.real > high)
+        ctx.save(inside)
+        ends = a.real if low is None else xp.maximum(a.real, a.real.dtype.type(low))
+        ends = ends if high is None else xp.minimum(ends, ends.dtype.type(high))
+        return xp.where(inside, a, ends)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (inside,) = ctx.saved
+        return grad * inside
+
+
+class Where(Function):
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx: Context, condition: Array, a: Array, b: Array) -> Array:
+        ctx.save(condition)
+        return array_module(a).where(condition, a, b)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        (condition,) = ctx.saved
+        return None, grad * condition, grad * ~condition
+
+
+class Astype(Function):
+    casts = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, dtype: Any) -> Array:
+        ctx.dtype = a.dtype
+        return a.astype(dtype)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return grad.astype(ctx.dtype)
+
+
+class ToDevice(Function):
+    views = True  # "cpu" to "cpu" is the same memory
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, device: str) -> Array:
+        ctx.device = backend.device_of(a)
+        return backend.to_device(a, device)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return backend.to_device(grad, ctx.device)
+
+
+class Clone(Function):
+    @staticmethod
+    def forward(ctx: Context, a: Array) -> Array:
+        return a.copy()
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return grad
+
+
+def add(input: Any, other: Any) -> Tensor:
+    """input + other."""
+    return Add.apply(*operands(input, other))
+
+
+def sub(input: Any, other: Any) -> Tensor:
+    """input - other."""
+    return Sub.apply(*operands(input, other))
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """input * other."""
+    return Mul.apply(*operands(input, other))
+
+
+def div(input: Any, other: Any) -> Tensor:
+    """input / other; integers become float32 first."""
+    a, b = operands(input, other)
+    return Div.apply(*(t if t.dtype.kind in "fc" else astype(t, DEFAULT_DTYPE) for t in (a, b)))
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """input ** exponent."""
+    return Pow.apply(*operands(input, exponent))
+
+
+def neg(input: Tensor) -> Tensor:
+    """-input."""
+    return Neg.apply(input)
+
+
+def exp(input: Tensor) -> Tensor:
+    """e ** input."""
+    return Exp.apply(_floating(input))
+
+
+def log(input: Tensor) -> Tensor:
+    """Natural logarithm."""
+    return Log.apply(_floating(input))
+
+
+def sqrt(input: Tensor) -> Tensor:
+    """Square root."""
+    return Sqrt.apply(_floating(input))
+
+
+def abs(input: Tensor) -> Tensor:
+    """Absolute value; its derivative at 0 is 0."""
+    return Abs.apply(input)
+
+
+def maximum(input: Any, other: Any) -> Tensor:
+    """The larger of two, element by element."""
+    return Maximum.apply(*operands(input, other))
+
+
+def minimum(input: Any, other: Any) -> Tensor:
+    """The smaller of two, element by element."""
+    return Minimum.apply(*operands(input, other))
+
+
+def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
+    """Limit to [min, max]; numbers, either may be None."""
+    if min is None and max is None:
+        raise ValueError("clamp: give min, max or both")
+    return Clamp.apply(input, min, max)
+
+
+clip = clamp
+
+
+def where(condition: Any, input: Any, other: Any) -> Tensor:
+    """input where condition, else other."""
+    a, b = operands(input, other)
+    (c,) = operands(condition)
+    return Where.apply(Tensor(c.data.astype(bool)), a, b)
+
+
+def astype(input: Tensor, dtype: Any) -> Tensor:
+    """The tensor with another dtype; itself if it has it already."""
+    return input if input.dtype == dtype else Astype.apply(input, dtype)
+
+
+def to_device(input: Tensor, device: str) -> Tensor:
+    """The tensor on another device; itself if it is there already."""
+    return input if input.device == device else ToDevice.apply(input, device)
+
+
+def clone(input: Tensor) -> Tensor:
+    """A copy that is part of the graph."""
+    return Clone.apply(input)
+
+
+def _floating(input: Tensor) -> Tensor:
+    return input if input.dtype.kind in "fc" else astype(input, DEFAULT_DTYPE)
+
+
+def _compare(input: Any, other: Any, how: str) -> Tensor:
+    a, b = (t.data for t in operands(input, other))
+    if how not in ("equal", "not_equal"):
+        a, b = a.real, b.real
+    return Tensor(backend.as_array(getattr(array_module(a), how)(a, b)))
+
+
+def eq(input: Any, other: Any) -> Tensor:
+    """input == other, bool."""
+    return _compare(input, other, "equal")
+
+
+def ne(input: Any, other: Any) -> Tensor:
+    """input != other, bool."""
+    return _compare(input, other, "not_equal")
+
+
+def lt(input: Any, other: Any) -> Tensor:
+    """input < other by real part, bool."""
+    return _compare(input, other, "less")
+
+
+def le(input: Any, other: Any) -> Tensor:
+    """input <= other by real part, bool."""
+    return _compare(input, other, "less_equal")
+
+
+def gt(input: Any, other: Any) -> Tensor:
+    """input > other by real part, bool."""
+    return _compare(input, other, "greater")
+
+
+def ge(input: Any, other: Any) -> Tensor:
+    """input >= other by real part, bool."""
+    return _compare(input, other, "greater_equal")

@@ -1,0 +1,140 @@
+"""Softmax and losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..autograd import Context, Function
+from ..backend import Array, array_module
+from ..kernels import softmax as kernel
+from ..tensor import Tensor
+from .elementwise import mul, sub
+from .reduce import axes_of, mean, sum
+
+
+class Softmax(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, axis: int) -> Array:
+        y = kernel.softmax_forward(x.swapaxes(axis, -1))
+        ctx.save(y)
+        ctx.axis = axis
+        return y.swapaxes(axis, -1)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (y,) = ctx.saved
+        return kernel.softmax_backward(grad.swapaxes(ctx.axis, -1), y).swapaxes(ctx.axis, -1)
+
+
+class LogSoftmax(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, axis: int) -> Array:
+        y = kernel.log_softmax_forward(x.swapaxes(axis, -1))
+        ctx.save(y)
+        ctx.axis = axis
+        return y.swapaxes(axis, -1)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (y,) = ctx.saved
+        return kernel.log_softmax_backward(grad.swapaxes(ctx.axis, -1), y).swapaxes(ctx.axis, -1)
+
+
+class CrossEntropy(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, labels: Array, smoothing: float) -> Array:
+        loss, log_p = kernel.cross_entropy_forward(x, labels, smoothing)
+        ctx.save(log_p, labels)
+        ctx.smoothing = smoothing
+        return loss
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return kernel.cross_entropy_backward(grad, *ctx.saved, ctx.smoothing)
+
+
+class NllLoss(Function):
+    @staticmethod
+    def forward(ctx: Context, log_p: Array, labels: Array) -> Array:
+        ctx.save(labels)
+        ctx.shape = log_p.shape
+        return -log_p[array_module(log_p).arange(len(log_p)), labels]
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (labels,) = ctx.saved
+        xp = array_module(grad)
+        dx = xp.zeros(ctx.shape, grad.dtype)
+        dx[xp.arange(len(dx)), labels] = -grad
+        return dx
+
+
+def softmax(input: Tensor, dim: int = -1) -> Tensor:
+    """exp(input) / sum of exp(input) along `dim`."""
+    return Softmax.apply(input, axes_of(dim, input.ndim, "softmax")[0])
+
+
+def log_softmax(input: Tensor, dim: int = -1) -> Tensor:
+    """Logarithm of softmax along `dim`, without overflow."""
+    return LogSoftmax.apply(input, axes_of(dim, input.ndim, "log_softmax")[0])
+
+
+def cross_entropy(
+    input: Tensor, target: Any, reduction: str = "mean", label_smoothing: float = 0.0
+) -> Tensor:
+    """Softmax cross-entropy of logits (N, C) against integer labels (N,): a scalar.
+
+    Raises IndexError for a label outside 0..C-1 (checked on the host: a GPU would wrap it around).
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
+    labels = _labels(input, target, "cross_entropy")
+    return _reduce(CrossEntropy.apply(input, labels, float(label_smoothing)), reduction)
+
+
+def nll_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+    """Negative log-likelihood of log-probabilities (N, C) for integer labels (N,)."""
+    return _reduce(NllLoss.apply(input, _labels(input, target, "nll_loss")), reduction)
+
+
+def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+    """Mean squared error."""
+    shape = getattr(target, "shape", ())
+    if shape != input.shape:
+        raise ValueError(f"mse_loss: input has shape {input.shape}, target {shape}")
+    error = sub(input, target)
+    return _reduce(mul(error, error), reduction)
+
+
+def _labels(input: Tensor, target: Any, operation: str) -> Array:
+    labels = target.data if isinstance(target, Tensor) else np.asarray(target)
+    if input.ndim != 2 or labels.shape != input.shape[:1]:
+        raise ValueError(
+            f"{operation}: got input {input.shape} and target {labels.shape}, "
+            "expected (N, C) and (N,)"
+        )
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{operation}: target is {labels.dtype}, expected integer class labels")
+    if isinstance(target, Tensor) and target.device != input.device:
+        raise backend.DeviceError(
+            f"{operation}: input is on {input.device}, target on {target.device}: "
+            "move one with .to(device)"
+        )
+    host = backend.to_numpy(labels)
+    if host.size and (host.min() < 0 or host.max() >= input.shape[1]):
+        raise IndexError(
+            f"{operation}: labels run from {host.min()} to {host.max()}, "
+            f"expected 0 to {input.shape[1] - 1}"
+        )
+    return backend.to_device(labels, input.device)
+
+
+def _reduce(loss: Tensor, reduction: str) -> Tensor:
+    if reduction == "none":
+        return loss
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction {reduction!r} is unknown: use 'mean', 'sum' or 'none'")
+    return mean(loss) if reduction == "mean" else sum(loss)

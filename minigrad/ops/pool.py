@@ -1,0 +1,120 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import Context, Function
+from ..backend import Array
+from ..kernels import pool as kernel
+from ..kernels.layout import pair
+from ..tensor import Tensor
+from .shape import cat
+
+
+class MaxPool2d(Function):
+    """Keeps the winners, one byte an output."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, sizes: tuple[Any, ...], ceil_mode: bool) -> Array:
+        y, winners = kernel.max_pool2d_forward(x, *sizes, ceil_mode, winners=ctx.needs[0])
+        ctx.save(winners)
+        ctx.shape, ctx.sizes = x.shape, sizes
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return kernel.max_pool2d_backward(grad, *ctx.saved, ctx.shape, *ctx.sizes)
+
+
+class AvgPool2d(Function):
+    @staticmethod
+    def forward(
+        ctx: Context, x: Array, sizes: tuple[Any, ...], ceil_mode: bool, count_include_pad: bool,
+        divisor_override: int | None,
+    ) -> Array:  # fmt: skip
+        ctx.shape, ctx.sizes, ctx.count = x.shape, sizes, (count_include_pad, divisor_override)
+        return kernel.avg_pool2d_forward(x, *sizes, ceil_mode, *ctx.count)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return kernel.avg_pool2d_backward(grad, ctx.shape, *ctx.sizes, *ctx.count)
+
+
+def _images(input: Tensor, operation: str) -> None:
+    if input.ndim != 4:
+        raise ValueError(f"{operation}: got shape {input.shape}, expected (N, C, H, W)")
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    """Maximum over windows; stride defaults to the kernel size. (N, C, H, W) -> (N, C, oh, ow).
+
+    Padding counts as -inf; a tie goes to the first maximum in row-major order.
+    """
+    if return_indices:
+        raise NotImplementedError("max_pool2d: return_indices=True is not supported")
+    if input.ndim == 3:
+        pooled = max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode)
+        return pooled.squeeze(0)  # type: ignore[no-any-return]
+    _images(input, "max_pool2d")
+    size = pair(kernel_size, "kernel_size", 1)
+    step = size if stride is None else pair(stride, "stride", 1)
+    sizes = (size, step, pair(padding, "padding"), pair(dilation, "dilation", 1))
+    return MaxPool2d.apply(input, sizes, ceil_mode)
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Mean over windows; stride defaults to the kernel size. (N, C, H, W) -> (N, C, oh, ow)."""
+    if input.ndim == 3:
+        args = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+        return avg_pool2d(input.unsqueeze(0), *args).squeeze(0)  # type: ignore[no-any-return]
+    _images(input, "avg_pool2d")
+    if divisor_override == 0:
+        raise ValueError("avg_pool2d: divisor_override must not be 0")
+    size = pair(kernel_size, "kernel_size", 1)
+    step = size if stride is None else pair(stride, "stride", 1)
+    sizes = (size, step, pair(padding, "padding"))
+    return AvgPool2d.apply(input, sizes, ceil_mode, count_include_pad, divisor_override)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Mean over windows chosen so that the output has `output_size` (None keeps a size).
+
+    Window i of n over a size s is floor(i s / n) ... ceil((i + 1) s / n), PyTorch's rule.
+    """
+    if input.ndim == 3:
+        return adaptive_avg_pool2d(input.unsqueeze(0), output_size).squeeze(0)  # type: ignore[no-any-return]
+    _images(input, "adaptive_avg_pool2d")
+    both = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
+    goal = pair(
+        tuple(s if n is None else n for n, s in zip(both, input.shape[2:], strict=True)),
+        "output_size", 1,
+    )  # fmt: skip
+    if goal == input.shape[2:]:
+        return input.clone()  # type: ignore[no-any-return]
+    if all(s % n == 0 for n, s in zip(goal, input.shape[2:], strict=True)):
+        return avg_pool2d(input, tuple(s // n for n, s in zip(goal, input.shape[2:], strict=True)))
+    height, width = input.shape[2:]
+    rows = [(i * height // goal[0], -(-(i + 1) * height // goal[0])) for i in range(goal[0])]
+    columns = [(j * width // goal[1], -(-(j + 1) * width // goal[1])) for j in range(goal[1])]
+    bands = [
+        cat([input[:, :, a:b, c:d].mean((2, 3), keepdim=True) for c, d in columns], 3)
+        for a, b in rows
+    ]
+    return cat(bands, 2)

@@ -1,0 +1,178 @@
+"""Sums, means and extremes over axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from ..autograd import Context, Function
+from ..backend import Array, array_module, as_array
+from ..tensor import Tensor
+from .elementwise import astype, mul, sub
+
+Dim = int | tuple[int, ...] | None
+
+
+def axes_of(dim: Any, ndim: int, operation: str) -> tuple[int, ...]:
+    """Return the axes as a sorted tuple of non-negative integers. Raises IndexError."""
+    given = range(ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    for axis in given:
+        if not -(ndim or 1) <= axis < (ndim or 1):
+            raise IndexError(f"{operation}: dim {axis} is out of range for {ndim} dimensions")
+    axes = tuple(sorted(axis % ndim for axis in given)) if ndim else ()
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{operation}: dim {dim} names an axis twice")
+    return axes
+
+
+def _expanded(grad: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """A reduced array viewed at the shape from before the reduction."""
+    kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
+    return array_module(grad).broadcast_to(grad.reshape(kept), shape)
+
+
+class Sum(Function):
+    @staticmethod
+    def forward(ctx: Context, a: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
+        ctx.shape, ctx.axes = a.shape, axes
+        return a.sum(axis=axes, keepdims=keepdim)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return _expanded(grad, ctx.shape, ctx.axes)
+
+
+class Extreme(Function):
+    """The largest (sign = 1) or smallest (-1) by real part; ties share the gradient equally."""
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, axes: tuple[int, ...], keepdim: bool, sign: int) -> Array:
+        xp = array_module(a)
+        best = (xp.max if sign > 0 else xp.min)(a.real, axis=axes, keepdims=True)
+        winner = a.real == best
+        share = winner / winner.sum(axis=axes, keepdims=True).astype(a.real.dtype)
+        ctx.save(share.astype(a.real.dtype))
+        ctx.shape, ctx.axes = a.shape, axes
+        y = (a * share).sum(axis=axes, keepdims=keepdim) if a.dtype.kind == "c" else best
+        return y.astype(a.dtype).reshape(_reduced(a.shape, axes, keepdim))
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (share,) = ctx.saved
+        return _expanded(grad, ctx.shape, ctx.axes) * share
+
+
+class Take(Function):
+    """One element along an axis for each place of the others, by index."""
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, index: Array, axis: int) -> Array:
+        ctx.save(index)
+        ctx.shape, ctx.axis = a.shape, axis
+        return array_module(a).take_along_axis(a, index, axis)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (index,) = ctx.saved
+        xp = array_module(grad)
+        places = xp.arange(ctx.shape[ctx.axis]).reshape(
+            [-1 if i == ctx.axis else 1 for i in range(len(ctx.shape))]
+        )
+        return grad * (places == index)
+
+
+class Extremum(NamedTuple):
+    """What `max(dim=...)` and `min(dim=...)` return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _reduced(shape: tuple[int, ...], axes: tuple[int, ...], keepdim: bool) -> tuple[int, ...]:
+    return tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdim or i not in axes)
+
+
+def sum(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """Sum over all elements, or over the axes `dim`."""
+    if input.dtype.kind == "b":
+        input = astype(input, "int64")
+    return Sum.apply(input, axes_of(dim, input.ndim, "sum"), keepdim)
+
+
+def mean(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """Mean over all elements, or over the axes `dim`; for float tensors."""
+    if input.dtype.kind not in "fc":
+        raise RuntimeError(f"mean: got {input.dtype}, expected floats: use tensor.float().mean()")
+    axes = axes_of(dim, input.ndim, "mean")
+    count = math.prod(input.shape[i] for i in axes)
+    return mul(Sum.apply(input, axes, keepdim), 1.0 / count if count else math.nan)
+
+
+def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+    """Variance over the axes `dim`, divided by n - correction."""
+    axes = axes_of(dim, input.ndim, "var")
+    count = math.prod(input.shape[i] for i in axes)
+    centred = sub(input, mean(input, axes, keepdim=True))
+    scale = 1.0 / (count - correction) if count > correction else math.nan
+    return mul(sum(mul(centred, centred), axes, keepdim), scale)
+
+
+def std(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+    """Standard deviation over the axes `dim`."""
+    return var(input, dim, correction, keepdim).sqrt()  # type: ignore[no-any-return]
+
+
+def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """Largest element over the axes `dim`; ties share the gradient."""
+    return _extreme(input, dim, keepdim, 1)
+
+
+def amin(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """Smallest element over the axes `dim`; ties share the gradient."""
+    return _extreme(input, dim, keepdim, -1)
+
+
+def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Largest element, or (values, indices) along one axis; the gradient goes to the index."""
+    return amax(input) if dim is None else _along(input, dim, keepdim, 1)
+
+
+def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Smallest element, or (values, indices) along one axis; the gradient goes to the index."""
+    return amin(input) if dim is None else _along(input, dim, keepdim, -1)
+
+
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Index (int64) of the first largest element, flat or along one axis."""
+    return _arg(input, dim, keepdim, "argmax")
+
+
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Index (int64) of the first smallest element, flat or along one axis."""
+    return _arg(input, dim, keepdim, "argmin")
+
+
+def _extreme(input: Tensor, dim: Dim, keepdim: bool, sign: int) -> Tensor:
+    axes = axes_of(dim, input.ndim, "amax" if sign > 0 else "amin")
+    if any(input.shape[i] == 0 for i in axes):
+        raise IndexError(f"an extreme over an empty axis of shape {input.shape} does not exist")
+    return Extreme.apply(input, axes, keepdim, sign)
+
+
+def _along(input: Tensor, dim: int, keepdim: bool, sign: int) -> Extremum:
+    (axis,) = axes_of(dim, input.ndim, "max" if sign > 0 else "min")
+    index = _arg(input, dim, True, "argmax" if sign > 0 else "argmin")
+    values = Take.apply(input, index.data, axis)
+    shape = _reduced(input.shape, (axis,), keepdim)
+    return Extremum(values.reshape(shape), index.reshape(shape))
+
+
+def _arg(input: Tensor, dim: int | None, keepdim: bool, how: str) -> Tensor:
+    xp = array_module(input.data)
+    axis = None if dim is None else axes_of(dim, input.ndim, how)[0]
+    index = as_array(getattr(xp, how)(input.data.real, axis=axis)).astype("int64")
+    if keepdim:
+        axes = tuple(range(input.ndim)) if axis is None else (axis,)
+        index = index.reshape(_reduced(input.shape, axes, True))
+    return Tensor(index)
+

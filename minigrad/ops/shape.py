@@ -1,0 +1,293 @@
+"""Shapes: views, indexing, joining, padding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..autograd import Context, Function
+from ..backend import Array, array_module
+from ..tensor import Tensor
+from .reduce import axes_of
+
+
+class Reshape(Function):
+    views = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, shape: tuple[int, ...]) -> Array:
+        ctx.shape = a.shape
+        return a.reshape(shape)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return grad.reshape(ctx.shape)
+
+
+class Permute(Function):
+    views = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, order: tuple[int, ...]) -> Array:
+        ctx.order = order
+        return a.transpose(order)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return grad.transpose(tuple(int(i) for i in np.argsort(ctx.order)))
+
+
+class Expand(Function):
+    views = True
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, shape: tuple[int, ...]) -> Array:
+        return array_module(a).broadcast_to(a, shape)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return grad
+
+
+class Getitem(Function):
+    """a[index]; an element that was taken more than once gets the sum of its gradients."""
+
+    views = True
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, index: Any) -> Array:
+        ctx.shape, ctx.index = a.shape, index
+        return a[index]
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        da = array_module(grad).zeros(ctx.shape, grad.dtype)
+        if _is_basic(ctx.index):
+            da[ctx.index] = grad
+        else:
+            _add_at(da, ctx.index, grad)
+        return da
+
+
+class Assign(Function):
+    """A copy of `a` in which [index] holds `value` (the result of `a[index] = value`)."""
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, value: Array, index: Any) -> Array:
+        ctx.index, ctx.shape = index, value.shape
+        y = a.copy()
+        y[index] = value
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        from ..autograd import unbroadcast
+
+        da = grad.copy()
+        da[ctx.index] = 0
+        return da, unbroadcast(grad[ctx.index], ctx.shape) if ctx.needs[1] else None
+
+
+class Concatenate(Function):
+    @staticmethod
+    def forward(ctx: Context, axis: int, *arrays: Array) -> Array:
+        ctx.axis = axis
+        ctx.bounds = np.cumsum([a.shape[axis] for a in arrays]).tolist()
+        return array_module(arrays[0]).concatenate(arrays, axis=axis)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        return (None, *array_module(grad).split(grad, ctx.bounds[:-1], axis=ctx.axis))
+
+
+class Pad(Function):
+    """Surround with a constant; `widths` is (before, after) for each axis, negative ones crop."""
+
+    @staticmethod
+    def forward(
+        ctx: Context, a: Array, widths: tuple[tuple[int, int], ...], value: float
+    ) -> Array:
+        ctx.shape = a.shape
+        shape = tuple(n + before + after for n, (before, after) in zip(a.shape, widths, strict=True))
+        # Where a's element i goes to y's element i + before: the part that both have.
+        ctx.inner = tuple(
+            slice(max(before, 0), max(before, 0) + max(n + min(before, 0) + min(after, 0), 0))
+            for n, (before, after) in zip(a.shape, widths, strict=True)
+        )
+        ctx.outer = tuple(
+            slice(max(-before, 0), n - max(-after, 0))
+            for n, (before, after) in zip(a.shape, widths, strict=True)
+        )
+        y = array_module(a).full(shape, value, a.dtype)
+        y[ctx.inner] = a[ctx.outer]
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        da = array_module(grad).zeros(ctx.shape, grad.dtype)
+        da[ctx.outer] = grad[ctx.inner]
+        return da
+
+
+def _is_basic(index: Any) -> bool:
+    """Tell whether an index takes no element twice: slices, integers, None, `...`, a bool mask."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        part is None or part is Ellipsis or isinstance(part, slice | int | np.integer)
+        or (backend.is_array(part) and part.dtype.kind == "b")
+        for part in parts
+    )  # fmt: skip
+
+
+def _add_at(target: Array, index: Any, values: Array) -> None:
+    """target[index] += values with repeated elements added, in a fixed order on every device.
+
+    On a GPU `add.at` would use atomics, whose order of sums changes from run to run; so a gradient
+    through integer arrays, which training never takes, goes through the CPU.
+    """
+    if isinstance(target, np.ndarray):
+        np.add.at(target, index, values)
+        return
+    numbers = np.arange(target.size).reshape(target.shape)
+    host = tuple(
+        backend.to_numpy(part) if backend.is_array(part) else part
+        for part in (index if isinstance(index, tuple) else (index,))
+    )
+    total = np.zeros(target.shape, target.dtype)
+    np.add.at(total.reshape(-1), numbers[host], backend.to_numpy(values))
+    target += array_module(target).asarray(total)
+
+
+def _plain_index(index: Any) -> Any:
+    """Turn tensors and lists in an index into raw arrays."""
+    if isinstance(index, tuple):
+        return tuple(_plain_index(part) for part in index)
+    if isinstance(index, list):
+        return np.asarray([int(i) if isinstance(i, Tensor) else i for i in index])
+    if isinstance(index, Tensor):
+        return index.data
+    return index
+
+
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """input[index]: integers, slices, `...`, None, integer arrays, bool masks."""
+    return Getitem.apply(input, _plain_index(index))
+
+
+def assign(input: Tensor, index: Any, value: Any) -> Tensor:
+    """A copy of `input` in which [index] holds `value`, of input's dtype and device."""
+    if not isinstance(value, Tensor):
+        value = Tensor(value if backend.is_array(value) else np.asarray(value))
+    value = value.to(input.device).to(input.dtype)
+    return Assign.apply(input, value, _plain_index(index))
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape; one size may be -1."""
+    sizes = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    known = math.prod(n for n in sizes if n != -1)
+    fits = input.numel() == known if -1 not in sizes else known and input.numel() % known == 0
+    if not fits or sizes.count(-1) > 1:
+        raise RuntimeError(
+            f"reshape: shape {sizes} does not hold the {input.numel()} elements of {input.shape}"
+        )
+    return Reshape.apply(input, sizes)
+
+
+view = reshape
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Merge the axes from start_dim to end_dim, both included."""
+    if input.ndim == 0:
+        return reshape(input, 1)
+    (start,) = axes_of(start_dim, input.ndim, "flatten")
+    (end,) = axes_of(end_dim, input.ndim, "flatten")
+    if start > end:
+        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    merged = math.prod(input.shape[start : end + 1])
+    return reshape(input, (*input.shape[:start], merged, *input.shape[end + 1 :]))
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The axes in another order."""
+    order = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
+    if sorted(d % input.ndim if input.ndim else d for d in order) != list(range(input.ndim)):
+        raise RuntimeError(f"permute: {order} is no order of the {input.ndim} dimensions")
+    return Permute.apply(input, tuple(d % input.ndim for d in order))
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Swap two axes."""
+    (a,), (b,) = (axes_of(d, input.ndim, "transpose") for d in (dim0, dim1))
+    order = list(range(input.ndim))
+    order[a], order[b] = b, a
+    return permute(input, order)
+
+
+def squeeze(input: Tensor, dim: int | None = None) -> Tensor:
+    """Drop axes of size 1, or the axis `dim` if its size is 1."""
+    drop = axes_of(dim, input.ndim, "squeeze")
+    return reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in drop))
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """Insert an axis of size 1 before axis `dim`."""
+    (axis,) = axes_of(dim, input.ndim + 1, "unsqueeze")
+    return reshape(input, (*input.shape[:axis], 1, *input.shape[axis:]))
+
+
+def expand(input: Tensor, *shape: Any) -> Tensor:
+    """Repeat axes of size 1 without copying; -1 keeps a size."""
+    sizes = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    old = (1,) * (len(sizes) - input.ndim) + input.shape
+    return Expand.apply(input, tuple(o if n == -1 else n for n, o in zip(sizes, old, strict=True)))
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Join tensors along an existing axis."""
+    if not tensors:
+        raise RuntimeError("cat: got no tensors, expected at least one")
+    (axis,) = axes_of(dim, tensors[0].ndim, "cat")
+    rests = [t.shape[:axis] + t.shape[axis + 1 :] for t in tensors]
+    if any(rest != rests[0] or t.ndim != tensors[0].ndim for rest, t in zip(rests, tensors, strict=True)):
+        raise RuntimeError(
+            f"cat: shapes {[t.shape for t in tensors]} differ in another axis than {axis}"
+        )
+    return Concatenate.apply(axis, *tensors)
+
+
+concatenate = cat
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Join tensors of one shape along a new axis."""
+    if not tensors:
+        raise RuntimeError("stack: got no tensors, expected at least one")
+    if any(t.shape != tensors[0].shape for t in tensors):
+        raise RuntimeError(f"stack: shapes {[t.shape for t in tensors]} differ")
+    return cat([unsqueeze(t, dim) for t in tensors], dim % (tensors[0].ndim + 1))
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """Surround with `value`: (left, right, top, bottom, ...), last axis first; negative crops.
+
+    Only mode "constant" is supported.
+    """
+    if mode != "constant":
+        raise NotImplementedError(f"pad: mode {mode!r} is not supported, only 'constant'")
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise ValueError(
+            f"pad: got {len(pad)} widths for {input.ndim} dimensions, expected pairs "
+            "(before, after) for the last axes"
+        )
+    pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
+    widths = ((0, 0),) * (input.ndim - len(pairs)) + tuple(reversed(pairs))
+    if any(n + before + after < 0 for n, (before, after) in zip(input.shape, widths, strict=True)):
+        raise ValueError(f"pad: widths {tuple(pad)} crop more than there is in shape {input.shape}")
+    return Pad.apply(input, widths, float(value or 0.0))

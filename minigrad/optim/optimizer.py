@@ -1,0 +1,292 @@
+"""What every optimizer shares: parameter groups, the state dict, and the blockwise update.
+
+An update is bound by memory, not by arithmetic: AlexNet has 57 to 61 million parameters, and a
+chain of whole-array operations would carry each of them to and from memory once per operation.
+`blockwise` cuts the arrays into blocks that stay in cache while the whole rule runs on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from ..backend import array_module, device_of, to_device
+from ..kernels.parallel import over_batch, scratch
+from ..tensor import Tensor
+
+Rule = Callable[..., None]  # rule(xp, scratch, scratch, *arrays), writes into the arrays
+
+BLOCK_CPU = 1 << 17  # elements: five such arrays stay in L3; fewer cost more in thread hand-overs
+BLOCK_GPU = 1 << 22  # bounds the scratch memory; too few launches to matter
+
+
+def blockwise(rule: Rule, *arrays: Any) -> None:
+    """Run an elementwise `rule` in place over `arrays`, block by block.
+
+    `rule(xp, s, t, *blocks)` gets the array module, two scratch arrays of the blocks' shape and
+    dtype, and the blocks. The result is bit for bit that of one call on the whole arrays.
+
+    Shapes: all `arrays` have one shape and one dtype; any memory order.
+    """
+    xp = array_module(arrays[0])
+    flat = flat_views(arrays)
+    if flat is None:  # the memory orders differ: no common flat view, so all at once
+        rule(xp, xp.empty_like(arrays[0]), xp.empty_like(arrays[0]), *arrays)
+        return
+    size, dtype = flat[0].size, flat[0].dtype
+    block = max(1, min(BLOCK_CPU if xp is np else BLOCK_GPU, size))
+
+    def work(parts: list[slice]) -> None:
+        buffers = scratch(xp, "optim", (2, block), dtype)
+        for part in parts:
+            s, t = buffers[:, : part.stop - part.start]
+            rule(xp, s, t, *[array[part] for array in flat])
+
+    over_batch(xp, work, size, block)
+
+
+def flat_views(arrays: tuple[Any, ...]) -> list[Any] | None:
+    """One-dimensional views of arrays that share a dense memory order, or None.
+
+    C-contiguous arrays share one, and so do channels-last ones: sorting the axes of all by the
+    strides of the first must make every one of them C-contiguous.
+    """
+    strides = arrays[0].strides
+    order = sorted(range(len(strides)), key=lambda axis: -strides[axis])
+    views = [array.transpose(order) for array in arrays]
+    if not all(view.flags.c_contiguous for view in views):
+        return None
+    return [view.reshape(-1) for view in views]
+
+
+class Optimizer:
+    """Base of the optimizers: parameter groups and their state, as in PyTorch.
+
+    `params` is an iterable of tensors, or of dicts with a "params" entry and the options of that
+    group; an option that a group does not name comes from `defaults`. Parameters keep the order
+    in which they were given, and `state` is keyed by the position in that order.
+
+    A subclass writes `_update(w, g, state, group)`, which changes the raw array `w` in place, and
+    `_check(group)`, which raises on options out of range.
+
+    Raises TypeError for things that are no parameters, ValueError for an empty list, a parameter
+    given twice, or an option out of range.
+    Source: PyTorch's torch.optim.Optimizer, whose names and meanings these are.
+    """
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: dict[int, dict[str, Any]] = {}
+        entries = _as_list(params)
+        if not entries:
+            raise ValueError(
+                "optimizer got an empty parameter list; expected at least one tensor, "
+                "for example model.parameters() (an iterator is used up after one pass)"
+            )
+        groups = entries if isinstance(entries[0], dict) else [{"params": entries}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group: a dict with "params" (a tensor or an iterable of tensors) and options.
+
+        Raises TypeError or ValueError as the constructor does.
+        """
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise TypeError(
+                f"a parameter group is a dict with a 'params' entry, got {param_group!r:.200}; "
+                "give either tensors only or such dicts only"
+            )
+        known = {"params", "initial_lr", "name", *self.defaults}
+        unknown = sorted(set(param_group) - known)
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__} does not know the group option(s) {', '.join(unknown)}; "
+                f"it knows {', '.join(self.defaults)}"
+            )
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else _as_list(params)
+        group = {**self.defaults, **param_group, "params": params}
+        self._check(group)
+        self._check_params(params)
+        self.param_groups.append(group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop every parameter's gradient, or fill it with zeros where `set_to_none` is False."""
+        for param, _ in self._parameters():
+            if set_to_none:
+                param.grad = None
+            elif param.grad is not None:
+                param.grad.data[...] = 0
+                param.grad.bump_version()
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient, in place; the others are left alone.
+
+        Raises ValueError where a gradient's shape, dtype or device is not its parameter's.
+        """
+        for index, (param, group) in enumerate(self._parameters()):
+            if param.grad is None:
+                continue
+            w, g = param.data, param.grad.data
+            _check_gradient(w, g, index)
+            self._update(w, g, self.state.setdefault(index, {}), group)
+            param.bump_version()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state and the options: {"state": {index: {name: array or number}}, "param_groups"}.
+
+        "params" of each group holds indices in definition order. Arrays are those in use, not
+        copies, on the device of their parameter; `save_file` takes them as they are.
+        """
+        state = {index: dict(entry) for index, entry in self.state.items() if entry}
+        groups, start = [], 0
+        for group in self.param_groups:
+            stop = start + len(group["params"])
+            groups.append({**group, "params": list(range(start, stop))})
+            start = stop
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over state and options from `state_dict()`, copied onto each parameter's device.
+
+        Arrays may be NumPy arrays, CuPy arrays or tensors. Nothing is changed when it raises.
+
+        Raises ValueError that names what does not fit: the number of groups, their sizes, their
+        options, the state's names or shapes.
+        """
+        groups, saved = self.param_groups, state_dict["param_groups"]
+        sizes = [len(group["params"]) for group in groups]
+        saved_sizes = [len(group["params"]) for group in saved]
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"this optimizer has parameter groups of {sizes} tensors, the saved state of "
+                f"{saved_sizes}; build the optimizer with the groups it was saved with"
+            )
+        loaded_groups = [self._loaded_group(*pair) for pair in zip(groups, saved, strict=True)]
+        # an index of the saved state means the position of that index in its own groups
+        positions = [index for group in saved for index in group["params"]]
+        entries = {int(index): entry for index, entry in state_dict["state"].items()}
+        stray = sorted(set(entries) - set(positions))
+        if stray:
+            raise ValueError(f"the saved state has entries {stray} that no saved group lists")
+        params = [param for param, _ in self._parameters()]
+        self.state = {
+            position: _loaded_entry(entries[index], params[position], position)
+            for position, index in enumerate(positions)
+            if index in entries
+        }
+        self.param_groups = loaded_groups
+
+    def __repr__(self) -> str:
+        lines = [type(self).__name__ + " ("]
+        for index, group in enumerate(self.param_groups):
+            options = ", ".join(f"{key}={group[key]}" for key in sorted(set(group) - {"params"}))
+            lines.append(f"  group {index}: {len(group['params'])} tensors, {options}")
+        return "\n".join([*lines, ")"])
+
+    def _update(self, w: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        raise NotImplementedError(f"{type(self).__name__} must define _update(w, g, state, group)")
+
+    def _check(self, group: dict[str, Any]) -> None:
+        check_range("learning rate", group["lr"])
+        check_range("weight_decay value", group["weight_decay"])
+
+    def _parameters(self) -> Iterator[tuple[Tensor, dict[str, Any]]]:
+        for group in self.param_groups:
+            for param in group["params"]:
+                yield param, group
+
+    def _check_params(self, params: list[Any]) -> None:
+        if not params:
+            raise ValueError(
+                "optimizer got an empty parameter group; expected at least one tensor: "
+                "leave the group out"
+            )
+        seen = {id(param) for param, _ in self._parameters()}
+        for position, param in enumerate(params):
+            if not isinstance(param, Tensor):
+                raise TypeError(
+                    f"optimizer can only optimize tensors, got {type(param).__name__} at "
+                    f"position {position} of the group; give model.parameters()"
+                )
+            if param.data.dtype.kind != "f":
+                raise TypeError(
+                    f"optimizer can only optimize floating point tensors, got {param.data.dtype} "
+                    f"at position {position} of the group"
+                )
+            if id(param) in seen:
+                raise ValueError(
+                    f"the parameter at position {position} of the group (shape "
+                    f"{param.data.shape}) was given before; give each parameter once"
+                )
+            seen.add(id(param))
+
+    def _loaded_group(self, group: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
+        options = {key: value for key, value in saved.items() if key != "params"}
+        missing = sorted(set(self.defaults) - set(options))
+        unknown = sorted(set(options) - set(self.defaults) - {"initial_lr", "name"})
+        if missing or unknown:
+            raise ValueError(
+                f"the saved state is not that of {type(self).__name__}: its options lack "
+                f"{missing} and have {unknown} in addition; load it into the optimizer class "
+                "that saved it"
+            )
+        self._check(options)
+        return {**options, "params": group["params"]}
+
+
+def check_range(name: str, value: Any, below: float = math.inf) -> None:
+    """Raise ValueError unless `value` is a real number with 0 <= value < `below`."""
+    if not isinstance(value, Real) or not 0 <= float(value) < below:
+        limit = "finite" if below == math.inf else f"below {below:g}"
+        raise ValueError(f"Invalid {name}: {value!r}; expected a number that is >= 0 and {limit}")
+
+
+def _as_list(params: Any) -> list[Any]:
+    """The parameters as a list; refuses what has no order or is no collection of tensors."""
+    if isinstance(params, Tensor | dict | str) or not isinstance(params, Iterable):
+        raise TypeError(
+            f"params must be an iterable of tensors or of dicts, got {type(params).__name__}; "
+            "give model.parameters(), or [tensor] for a single one"
+        )
+    if isinstance(params, set | frozenset):
+        raise TypeError("params must have an order that stays the same, got a set; give a list")
+    return list(params)
+
+
+def _check_gradient(w: Any, g: Any, index: int) -> None:
+    if type(g) is not type(w) or g.shape != w.shape or g.dtype != w.dtype:
+        raise ValueError(
+            f"parameter {index} is {_describe(w)} but its gradient is {_describe(g)}; a gradient "
+            "has the shape, dtype and device of its parameter: call zero_grad() after moving or "
+            "converting a model"
+        )
+
+
+def _describe(array: Any) -> str:
+    return f"{type(array).__module__} {array.dtype} {tuple(array.shape)}"
+
+
+def _loaded_entry(entry: dict[str, Any], param: Tensor, index: int) -> dict[str, Any]:
+    return {name: _loaded_value(value, param, name, index) for name, value in entry.items()}
+
+
+def _loaded_value(value: Any, param: Tensor, name: str, index: int) -> Any:
+    """A copy of `value` in the memory order, dtype and device of `param`; numbers pass through."""
+    if isinstance(value, Real):
+        return value
+    array = value.data if isinstance(value, Tensor) else value
+    if array.shape != param.data.shape:
+        raise ValueError(
+            f"saved {name!r} of parameter {index} has shape {tuple(array.shape)}, the parameter "
+            f"{tuple(param.data.shape)}; load it into the model it was saved with"
+        )
+    copy = array_module(param.data).empty_like(param.data)
+    copy[...] = to_device(array, device_of(param.data))
+    return copy

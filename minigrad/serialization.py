@@ -1,0 +1,209 @@
+"""safetensors in and out, atomically and with a checksum.
+
+The format holds names, shapes and numbers, nothing that can run; a pickle is never loaded. It does
+not notice a flipped bit, so `save_file` adds a SHA-256 of everything to the metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors import numpy as safetensors_numpy
+
+from .backend import is_array, to_numpy
+from .tensor import Tensor
+
+StrPath = str | os.PathLike[str]
+
+# Two metadata keys are ours; both must be there or none, or a bit flipped in a key's own name
+# would make the file look like one of another program, which has no checksum.
+CHECKSUM, FORMAT = "minigrad.sha256", "minigrad.format"
+_INTEGERS = tuple(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
+_STORABLE = ("bool", *_INTEGERS, "float16", "float32", "float64", "complex64")
+_DAMAGE = "; copy it again from its source, or use an older checkpoint"
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be loaded as safetensors; the message is one line that names it."""
+
+
+def save_file(
+    tensors: Mapping[str, Any], path: StrPath, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors or arrays to a safetensors file, all of it or nothing.
+
+    A temporary file in the same folder is written, flushed to disk and renamed, so `path` holds
+    either the old content or the new. Arrays of any memory order are stored in C order; arrays on
+    a GPU are copied to the CPU first.
+
+    dtypes: bool, integers, float16, float32, float64, complex64.
+
+    Raises TypeError for names or metadata that are no strings and values that cannot be stored,
+    ValueError for the reserved metadata key, FileNotFoundError for a missing folder, and OSError
+    as the system gives it (disk full, no permission). Source: the safetensors format.
+    """
+    metadata = _checked_metadata(metadata)
+    arrays = {name: _storable(name, value) for name, value in tensors.items()}
+    metadata[FORMAT] = "1"
+    metadata[CHECKSUM] = _checksum(arrays, metadata)
+    with _replacing(path) as temporary:
+        safetensors_numpy.save_file(arrays, temporary, metadata=metadata)
+
+
+def load_file(path: StrPath) -> dict[str, Tensor]:
+    """Read a safetensors file into tensors on the CPU, shapes and dtypes as stored.
+
+    The checksum is compared where the file has one; files of other programs have none.
+
+    Raises CheckpointError for a file that is missing, no safetensors file (a pickle, for one), cut
+    short, damaged, or of a dtype that NumPy lacks (bfloat16).
+    """
+    arrays, metadata = _read(path)
+    expected = metadata.pop(CHECKSUM, None)
+    if (expected or FORMAT in metadata) and expected != _checksum(arrays, metadata):
+        raise CheckpointError(
+            f"{path}: damaged: its content does not match the checksum stored with it{_DAMAGE}"
+        )
+    return {name: Tensor(array) for name, array in arrays.items()}
+
+
+def load_metadata(path: StrPath) -> dict[str, str]:
+    """Read the metadata that `save_file` was given; the tensors are not read nor checked.
+
+    Raises CheckpointError for a file that is missing, no safetensors file, or cut short.
+    """
+    with _opened(path) as file:
+        metadata = dict(file.metadata() or {})
+    return {key: value for key, value in metadata.items() if key not in (CHECKSUM, FORMAT)}
+
+
+def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    result = dict(metadata or {})
+    for key, value in result.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(
+                f"metadata maps strings to strings, got {key!r}: {value!r}; use json.dumps()"
+            )
+    if CHECKSUM in result or FORMAT in result:
+        raise ValueError(
+            f"the metadata keys {CHECKSUM!r} and {FORMAT!r} are reserved; rename yours"
+        )
+    return result
+
+
+def _storable(name: Any, value: Any) -> np.ndarray[Any, Any]:
+    """The value as a C-ordered little-endian NumPy array; no copy where it is one already."""
+    if not isinstance(name, str):
+        raise TypeError(f"names are strings, got {name!r} ({type(name).__name__})")
+    data = value.data if isinstance(value, Tensor) else value
+    if not is_array(data):
+        raise TypeError(
+            f"{name!r} is {type(value).__name__}; expected a tensor or an array, and for "
+            "numbers and texts use the metadata"
+        )
+    if data.dtype.name not in _STORABLE:
+        raise TypeError(f"{name!r} has dtype {data.dtype}; expected one of {', '.join(_STORABLE)}")
+    host = to_numpy(data)
+    return np.asarray(host, dtype=host.dtype.newbyteorder("<"), order="C")
+
+
+def _checksum(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> str:
+    """SHA-256 of the metadata and of each tensor's name, dtype, shape and bytes, names sorted."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(json.dumps([name, array.dtype.name, array.shape]).encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _replacing(path: StrPath) -> Iterator[str]:
+    """A temporary path beside `path` that takes its place, on disk, when the block succeeds."""
+    target = Path(os.path.realpath(path))  # through a symbolic link: the link stays one
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot save {path}: there is no folder {target.parent}")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        yield str(temporary)
+        os.chmod(temporary, mode)  # the library leaves a file that only its owner can read
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:  # Ctrl-C too: no half-written file stays behind
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _read(path: StrPath) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str]]:
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    with _opened(path) as file:
+        for name in file.keys():  # noqa: SIM118 (not a dict)
+            try:
+                arrays[name] = file.get_tensor(name)
+            except (TypeError, AttributeError, KeyError) as error:
+                raise CheckpointError(
+                    f"{path}: {name!r} is of dtype {file.get_slice(name).get_dtype()}, which NumPy "
+                    "lacks; convert the file to float32 with the program that wrote it"
+                ) from error
+        return arrays, dict(file.metadata() or {})
+
+
+@contextmanager
+def _opened(path: StrPath) -> Iterator[Any]:
+    """The file opened by the safetensors library; what is wrong with it as a CheckpointError."""
+    if not os.path.isfile(path):
+        kind = "is a folder, not a file" if os.path.isdir(path) else "no such file"
+        raise CheckpointError(f"{path}: {kind}; expected a .safetensors file")
+    try:
+        file = safe_open(path, framework="np")
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: {_diagnosis(path)} ({error})") from error
+    with file:
+        yield file
+
+
+def _diagnosis(path: StrPath) -> str:
+    """Why the library refused the file, from its size, its first bytes and its header."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        start = file.read(9)
+        if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+            return (
+                "is a pickle or zip archive (.pth, .pt, .npz), not safetensors; pickles are never "
+                "loaded, since that can run any code: write the tensors with "
+                "safetensors.torch.save_file where they came from"
+            )
+        length = int.from_bytes(start[:8], "little")
+        if len(start) < 9 or start[8:] != b"{" or length > 100_000_000:
+            return f"is not a safetensors file, or its start is damaged ({size:,} bytes)"
+        file.seek(8)
+        header = file.read(length)
+    if len(header) < length:
+        return f"is cut short in its header, or its start is damaged ({size:,} bytes){_DAMAGE}"
+    expected = _promised_size(header)
+    if expected is not None and size < expected:
+        return f"is cut short: {size:,} bytes of {expected:,}{_DAMAGE}"
+    return f"has a damaged header, or the wrong size ({size:,} bytes){_DAMAGE}"
+
+
+def _promised_size(header: bytes) -> int | None:
+    """The size of the whole file by its header, None where the header makes no sense."""
+    try:
+        entries = json.loads(header)
+        ends = [e["data_offsets"][1] for name, e in entries.items() if name != "__metadata__"]
+        return 8 + len(header) + max(ends, default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None

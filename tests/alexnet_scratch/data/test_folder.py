@@ -1,0 +1,300 @@
+"""ImageFolder: what it finds, how it decodes, and what it says about bad files and folders."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alexnet_scratch.data import (
+    BadImageError,
+    DataError,
+    ImageFolder,
+    find_splits,
+    load_image,
+    split_samples,
+)
+from minigrad.data import Compose, DataLoader, RandomCrop, RandomHorizontalFlip, SkipSample
+
+RED, BLUE = (200, 30, 40), (20, 60, 220)
+
+
+def save(path: Path, colour: Any = RED, size: tuple[int, int] = (16, 16), **kwargs: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path, **kwargs)
+    return path
+
+
+def encoded(image: Image.Image, fmt: str, **kwargs: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, fmt, **kwargs)
+    return buffer.getvalue()
+
+
+# -- finding ---------------------------------------------------------------------------------
+
+
+def test_classes_and_samples_are_sorted_and_hidden_files_are_not_seen(tmp_path: Path) -> None:
+    for name in ("b/2.JPG", "b/10.png", "b/deep/er/1.WebP", "a/x.jpeg", "a/y.TIFF", "a/z.bmp",
+                 "a/p.ppm", "a/q.gif", "a/r.tif", "a/.hidden.jpg", "a/.cache/1.jpg",
+                 ".git/1.jpg"):  # fmt: skip
+        save(tmp_path / name)
+    (tmp_path / "a" / "notes.txt").write_text("no image")
+    (tmp_path / "README.md").write_text("no class")
+    data = ImageFolder(tmp_path, None, image_size=8)
+    assert data.classes == ["a", "b"]
+    assert data.class_to_idx == {"a": 0, "b": 1}
+    names = [Path(file).relative_to(tmp_path).as_posix() for file, _ in data.samples]
+    assert names == ["a/p.ppm", "a/q.gif", "a/r.tif", "a/x.jpeg", "a/y.TIFF", "a/z.bmp",
+                     "b/10.png", "b/2.JPG", "b/deep/er/1.WebP"]  # fmt: skip
+    assert data.targets == [0] * 6 + [1] * 3
+    assert data.describe(6) == str(tmp_path / "b" / "10.png")
+    for i in range(len(data)):
+        image, label = data[i]
+        assert (image.shape, image.dtype, label) == ((8, 8, 3), np.uint8, data.targets[i])
+        assert np.abs(image.astype(int) - RED).max() <= 4  # JPEG is not exact
+
+
+@pytest.mark.parametrize("val", ["val", "validation", "valid", "test", None])
+def test_splits_are_found_by_name(tmp_path: Path, val: str | None) -> None:
+    save(tmp_path / "train" / "cat" / "1.png")
+    if val:
+        save(tmp_path / val / "cat" / "1.png")
+    assert find_splits(tmp_path) == (tmp_path / "train", tmp_path / val if val else None)
+
+
+def test_plain_folder_has_no_validation_and_val_wins_over_test(tmp_path: Path) -> None:
+    save(tmp_path / "plain" / "cat" / "1.png")
+    assert find_splits(tmp_path / "plain") == (tmp_path / "plain", None)
+    for split in ("train", "test", "val"):
+        save(tmp_path / "both" / split / "cat" / "1.png")
+    assert find_splits(tmp_path / "both")[1] == tmp_path / "both" / "val"
+
+
+def test_a_test_folder_of_unlabelled_images_is_no_validation_set(tmp_path: Path) -> None:
+    save(tmp_path / "train" / "cat" / "1.png")
+    save(tmp_path / "test" / "1.png")
+    assert find_splits(tmp_path)[1] is None
+
+
+def test_bad_folders_each_get_one_clear_line(tmp_path: Path) -> None:
+    def message(find: Any, folder: Path) -> str:
+        with pytest.raises(DataError) as caught:
+            find(folder)
+        assert "\n" not in str(caught.value)
+        assert str(folder) in str(caught.value)
+        return str(caught.value)
+
+    (tmp_path / "empty").mkdir()
+    save(tmp_path / "flat" / "1.png")
+    save(tmp_path / "only" / "val" / "cat" / "1.png")
+    assert "no such folder" in message(find_splits, tmp_path / "missing")
+    assert "not a folder" in message(find_splits, tmp_path / "flat" / "1.png")
+    assert "empty folder" in message(find_splits, tmp_path / "empty")
+    assert "no class folders" in message(find_splits, tmp_path / "flat")
+    assert "val but no train" in message(find_splits, tmp_path / "only")
+
+    save(tmp_path / "set" / "cat" / "1.png")
+    (tmp_path / "set" / "dog").mkdir()
+    (tmp_path / "set" / "dog" / "notes.txt").write_text("no image")
+    assert "class 'dog' has no images" in message(
+        lambda folder: ImageFolder(folder, None), tmp_path / "set"
+    )
+
+
+def test_classes_of_one_split_only_are_named(tmp_path: Path) -> None:
+    for name in ("train/cat", "train/dog", "val/cat", "val/fox"):
+        save(tmp_path / name / "1.png")
+    with pytest.raises(DataError, match=r"only in .*train: dog; only in .*val: fox"):
+        find_splits(tmp_path)
+
+
+# -- decoding --------------------------------------------------------------------------------
+
+
+def test_resize_scales_the_short_side_and_crops_the_centre() -> None:
+    wide = Image.new("RGB", (90, 40), BLUE)
+    wide.paste(RED, (25, 0, 65, 40))  # exactly the central square
+    image = load_image(encoded(wide, "PNG"), 20)
+    assert image.shape == (20, 20, 3)
+    assert (image[:, 1:-1] == RED).all()
+    tall = wide.transpose(Image.Transpose.ROTATE_90)
+    assert (load_image(encoded(tall, "PNG"), 20)[1:-1] == RED).all()
+
+
+def test_one_resize_equals_resize_then_crop() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (48, 96, 3), np.uint8)
+    photo = Image.fromarray(pixels)
+    whole = np.asarray(photo.resize((48, 24), Image.Resampling.BILINEAR)).astype(int)
+    assert np.abs(load_image(encoded(photo, "PNG"), 24) - whole[:, 12:36]).max() <= 1
+
+
+def test_an_image_of_the_right_size_is_not_resampled() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    np.testing.assert_array_equal(load_image(encoded(Image.fromarray(pixels), "PNG"), 32), pixels)
+
+
+def test_large_jpeg_agrees_with_a_full_decode() -> None:
+    ramp = np.linspace(0, 255, 1024).astype(np.uint8)
+    photo = Image.fromarray(
+        np.stack(np.broadcast_arrays(ramp, ramp[:, None], 99), -1).astype(np.uint8)
+    )
+    from_jpeg = load_image(encoded(photo, "JPEG", quality=95), 64).astype(int)
+    from_png = load_image(encoded(photo, "PNG"), 64).astype(int)
+    assert np.abs(from_jpeg - from_png).max() <= 4
+
+
+def rgba(alpha: int) -> Image.Image:
+    return Image.new("RGBA", (8, 8), (*RED, alpha))
+
+
+def palette(transparent: bool) -> bytes:
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([0, 0, 0, *RED])
+    return encoded(image, "PNG", **({"transparency": 1} if transparent else {}))
+
+
+def sixteen_bit(value: int, fmt: str) -> bytes:
+    return encoded(Image.fromarray(np.full((8, 8), value, np.uint16)), fmt)
+
+
+WHITE = (255, 255, 255)
+MODES = {
+    "grey": (encoded(Image.new("L", (8, 8), 77), "PNG"), (77,) * 3),
+    "bilevel": (encoded(Image.new("1", (8, 8), 1), "PNG"), WHITE),
+    "grey with alpha": (encoded(Image.new("LA", (8, 8), (77, 255)), "PNG"), (77,) * 3),
+    "grey with key": (encoded(Image.new("L", (8, 8), 7), "PNG", transparency=7), WHITE),
+    "opaque alpha": (encoded(rgba(255), "PNG"), RED),
+    "transparent": (encoded(rgba(0), "PNG"), WHITE),
+    "half transparent": (encoded(rgba(128), "PNG"), (227, 142, 147)),
+    "transparent webp": (encoded(rgba(0), "WEBP", lossless=True), WHITE),
+    "colour key": (encoded(Image.new("RGB", (8, 8), RED), "PNG", transparency=RED), WHITE),
+    "palette": (palette(False), RED),
+    "palette with key": (palette(True), WHITE),
+    "gif": (encoded(Image.new("RGB", (8, 8), RED), "GIF"), RED),
+    "cmyk jpeg": (encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"), (255, 0, 0)),
+    "cmyk tiff": (encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"), (255, 0, 0)),
+    "16-bit png": (sixteen_bit(77 * 257, "PNG"), (77,) * 3),
+    "16-bit tiff": (sixteen_bit(77 * 257, "TIFF"), (77,) * 3),
+    "16-bit pgm": (b"P5 8 8 65535\n" + struct.pack(">H", 77 * 257) * 64, (77,) * 3),
+    "16-bit rgb": (b"P6 8 8 65535\n" + struct.pack(">3H", *(c * 257 for c in RED)) * 64, RED),
+}
+
+
+@pytest.mark.parametrize("size", [8, 4])
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_becomes_rgb(mode: str, size: int) -> None:
+    data, colour = MODES[mode]
+    image = load_image(data, size)
+    assert (image.shape, image.dtype) == ((size, size, 3), np.uint8)
+    assert np.abs(image.astype(int) - colour).max() <= 3
+
+
+def test_orientation_is_not_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "rotate by 90 degrees"
+    sideways = Image.new("RGB", (32, 32), BLUE)
+    sideways.paste(RED, (0, 0, 32, 16))
+    image = load_image(encoded(sideways, "JPEG", exif=exif, quality=95), 32)
+    assert np.abs(image[4].astype(int) - RED).max() < 10
+
+
+# -- bad files -------------------------------------------------------------------------------
+
+
+def bomb() -> bytes:
+    """A PNG that says it has 30000 x 30000 pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + check
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000)))
+
+
+def bad_files() -> dict[str, tuple[bytes, str]]:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    jpeg, png = encoded(noise, "JPEG"), encoded(noise, "PNG")
+    return {
+        "empty.jpg": (b"", "not an image"),
+        "text.jpg": (b"this is no image at all", "not an image"),
+        "short.jpg": (jpeg[: len(jpeg) // 2], "cut short"),
+        "short.png": (png[: len(png) // 2], "cut short"),
+        "header.jpg": (jpeg[:12], "not an image|cut short|damaged"),
+        "bomb.png": (bomb(), "decompression bomb"),
+        "damaged.png": (png[:60] + b"\0" * 40 + png[100:], "damaged|cut short"),
+        "float.tif": (encoded(Image.new("F", (8, 8), 0.5), "TIFF"), "floating-point"),
+    }
+
+
+def test_bad_files_are_skipped_with_name_and_reason(tmp_path: Path) -> None:
+    save(tmp_path / "cat" / "good.png")
+    files = bad_files()
+    for name, (data, _) in files.items():
+        (tmp_path / "cat" / name).write_bytes(data)
+    data_set = ImageFolder(tmp_path, None, image_size=8)
+    for i, (file, _) in enumerate(data_set.samples):
+        name = Path(file).name
+        if name != "good.png":
+            with pytest.raises(SkipSample, match=f"{name}: .*({files[name][1]})") as caught:
+                data_set[i]
+            assert "\n" not in str(caught.value)
+    loader = DataLoader(data_set, 4, num_workers=2)
+    assert [batch[0].shape for batch in loader] == [(1, 8, 8, 3)]
+    assert {Path(skipped.name).name for skipped in loader.skipped} == set(files)
+
+
+def test_an_image_between_warning_and_error_size_is_a_bomb_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = encoded(Image.new("RGB", (40, 40)), "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(BadImageError, match="more than 1000 pixels"):
+        load_image(data, 8)
+
+
+def test_a_vanished_file_and_bad_bytes_are_data_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.jpg: No such file"):
+        load_image(tmp_path / "gone.jpg", 8)
+    with pytest.raises(DataError, match="image: not an image"):
+        load_image(b"nothing", 8)
+
+
+# -- sampling --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_augmented_batches_do_not_depend_on_workers(drawn: Path, workers: int) -> None:
+    transform = Compose([RandomCrop(56), RandomHorizontalFlip()])
+    data = ImageFolder(drawn / "val", transform, image_size=64)
+
+    def first_bytes(workers: int) -> list[bytes]:
+        batches = DataLoader(data, 16, shuffle=True, num_workers=workers, seed=9).batches(1)
+        return [next(batches)[0].numpy().tobytes() for _ in range(3)]
+
+    assert first_bytes(workers) == first_bytes(0)
+
+
+def test_indexing_is_repeatable(drawn: Path) -> None:
+    data = ImageFolder(drawn / "val", RandomCrop(24), image_size=64)
+    assert len(data) == 300
+    np.testing.assert_array_equal(data[5][0], data[5][0])
+
+
+def test_split_is_per_class_seeded_and_complete(tmp_path: Path) -> None:
+    for name, count in (("many", 20), ("few", 3), ("one", 1)):
+        for i in range(count):
+            save(tmp_path / name / f"{i}.png")
+    data = ImageFolder(tmp_path, None)
+    train, val = split_samples(data, 0.2, seed=0)
+    assert sorted(train + val) == list(range(24))
+    assert np.bincount(np.asarray(data.targets)[val], minlength=3).tolist() == [1, 4, 0]
+    assert split_samples(data, 0.2, seed=0) == (train, val)
+    assert split_samples(data, 0.2, seed=1) != (train, val)
+    with pytest.raises(ValueError, match=r"fraction=1\.5"):
+        split_samples(data, 1.5, seed=0)

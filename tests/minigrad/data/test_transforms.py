@@ -1,0 +1,88 @@
+"""Crops and flips: right windows, right chances, no copies."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minigrad.data import CenterCrop, Compose, RandomCrop, RandomHorizontalFlip
+
+
+def image(height: int, width: int) -> Any:
+    """Channels 0 and 1 hold the row and the column of each pixel."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows, columns, rows * 0], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [4, (4, 3), (7, 9)])
+def test_random_crop_is_a_window_and_every_place_is_reached(size: Any) -> None:
+    rng, source = np.random.default_rng(0), image(7, 9)
+    height, width = (size, size) if isinstance(size, int) else size
+    places = set()
+    for _ in range(800):
+        crop = RandomCrop(size)(source, rng)
+        top, left = int(crop[0, 0, 0]), int(crop[0, 0, 1])
+        np.testing.assert_array_equal(crop, source[top : top + height, left : left + width])
+        places.add((top, left))
+    assert len(places) == (8 - height) * (10 - width)
+
+
+def test_random_crop_places_are_equally_likely() -> None:
+    rng, source = np.random.default_rng(1), image(6, 6)
+    tops = [int(RandomCrop(4)(source, rng)[0, 0, 0]) for _ in range(3000)]
+    assert np.all(np.abs(np.bincount(tops, minlength=3) - 1000) < 130)  # five sigma
+
+
+def test_center_crop_is_central_and_draws_nothing() -> None:
+    rng = np.random.default_rng(0)
+    crop = CenterCrop(4)(image(8, 9), rng)
+    assert crop.shape == (4, 4, 3)
+    assert crop[0, 0, :2].tolist() == [2, 2]
+    assert rng.random() == np.random.default_rng(0).random()
+
+
+def test_flip_mirrors_columns_half_of_the_time() -> None:
+    rng, source = np.random.default_rng(2), image(3, 5)
+    flips = 0
+    for _ in range(1000):
+        out = RandomHorizontalFlip()(source, rng)
+        flipped = bool(out[0, 0, 1] == 4)
+        flips += flipped
+        np.testing.assert_array_equal(out, source[:, ::-1] if flipped else source)
+    assert abs(flips - 500) < 80
+    assert all(RandomHorizontalFlip(1.0)(source, rng)[0, 0, 1] == 4 for _ in range(50))
+    assert all(RandomHorizontalFlip(0.0)(source, rng)[0, 0, 1] == 0 for _ in range(50))
+
+
+def test_composition_is_views_only_and_follows_the_rng() -> None:
+    source = image(8, 8)
+    both = Compose([RandomCrop(5), RandomHorizontalFlip()])
+    out = both(source, np.random.default_rng(7))
+    assert np.shares_memory(out, source)
+    np.testing.assert_array_equal(out, both(source, np.random.default_rng(7)))
+    rng = np.random.default_rng(7)
+    np.testing.assert_array_equal(
+        out, RandomHorizontalFlip()(RandomCrop(5)(source, rng), rng)
+    )  # in this order, from one stream
+
+
+@pytest.mark.parametrize("crop", [RandomCrop(6), CenterCrop((6, 2))])
+def test_too_small_an_image_is_named(crop: Any) -> None:
+    with pytest.raises(ValueError, match=r"Crop of 6 x . got an image of shape \(5, 9, 3\)"):
+        crop(image(5, 9), np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"shape \(9, 9\)"):
+        crop(np.zeros((9, 9), np.uint8), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("size", [0, -3, 2.5, (4,), (4, 0), "4", None])
+def test_wrong_sizes(size: Any) -> None:
+    with pytest.raises(ValueError, match="got size="):
+        RandomCrop(size)
+    with pytest.raises(ValueError, match="got size="):
+        CenterCrop(size)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
+def test_wrong_probability(p: float) -> None:
+    with pytest.raises(ValueError, match="give a probability"):
+        RandomHorizontalFlip(p)
