@@ -17,6 +17,7 @@ from .autograd import (
 )
 from .backend import DeviceError
 from .creation import arange, from_numpy, full, ones, ones_like, rand, randn, zeros, zeros_like
+from .gradcheck import GradcheckError, gradcheck
 from .kernels.parallel import get_num_threads, set_num_threads
 from .ops import *  # noqa: F403
 from .ops import __all__ as _operations
@@ -29,9 +30,9 @@ float32, float64, int64, int32, uint8 = "float32", "float64", "int64", "int32", 
 complex64, complex128, bool = "complex64", "complex128", "bool"  # noqa: A001
 
 __all__ = [
-    "AnomalyError", "DeviceError", "Function", "Tensor", "arange", "autograd", "bool",
+    "AnomalyError", "DeviceError", "Function", "GradcheckError", "Tensor", "arange", "autograd", "bool",
     "complex128", "complex64", "cuda", "data", "detect_anomaly", "enable_grad", "float32",
-    "float64", "from_numpy", "full", "get_num_threads", "grad", "hvp", "int32", "int64",
+    "float64", "from_numpy", "full", "get_num_threads", "grad", "gradcheck", "hvp", "int32", "int64",
     "is_grad_enabled", "kernels", "load_file", "manual_seed", "nn", "no_grad", "ones", "ones_like",
     "ops", "optim", "rand", "randn", "random", "save_file", "set_num_threads", "tensor", "uint8",
     "zeros", "zeros_like", *(name for name in _operations if name != "METHODS"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import backend
 from ..autograd import MixedDeviceError
-from ..tensor import Tensor, to_dtype
+from ..tensor import RemovableHook, Tensor, to_dtype
 
 
 class Parameter(Tensor):
@@ -30,6 +30,8 @@ class Module:
     def __init__(self) -> None:
         self.__dict__["_parameters"] = {}
         self.__dict__["_modules"] = {}
+        self.__dict__["_forward_pre_hooks"] = {}
+        self.__dict__["_forward_hooks"] = {}
         self.__dict__["training"] = True
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -37,13 +39,31 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for hook in list(self._forward_pre_hooks.values()):
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
         try:
-            return self.forward(*args, **kwargs)
+            output = self.forward(*args, **kwargs)
         except MixedDeviceError as error:
             # Every module on the way up names its parameters; the outermost has the whole path.
             paths = {id(p): name for name, p in self.named_parameters()}
             error.args = (error.describe(paths),)
             raise
+        for hook in list(self._forward_hooks.values()):
+            changed = hook(self, args, output)
+            output = output if changed is None else changed
+        return output
+
+    def register_forward_pre_hook(self, hook: Callable[[Module, Any], Any]) -> RemovableHook:
+        """Call `hook(module, args)` before every forward; what it returns, unless None, replaces
+        the positional arguments. The result's `remove()` takes the hook away."""
+        return RemovableHook(self._forward_pre_hooks, hook)
+
+    def register_forward_hook(self, hook: Callable[[Module, Any, Any], Any]) -> RemovableHook:
+        """Call `hook(module, args, output)` after every forward; what it returns, unless None,
+        replaces the output. The result's `remove()` takes the hook away."""
+        return RemovableHook(self._forward_hooks, hook)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_parameters" not in self.__dict__:

@@ -1,0 +1,463 @@
+"""Checks of gradients against derivatives that need no backward pass, with a diagnosis.
+
+"complex" reads the slope off the imaginary part of f(x + ihv): nothing is subtracted, so h can be
+1e-30 and the slope is exact to rounding. "central" takes f(x + eps v) - f(x - eps v), which
+needs no complex-safe operations. Both look along random directions through all inputs and
+parameters at once, whatever their number; "jacobian" looks at every entry of a small function.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import autograd, backend
+from .backend import Array, array_module
+from .tensor import Tensor
+
+METHODS = ("complex", "central", "jacobian")
+STEP = 1e-30  # of the complex step: its square is lost beside 1, it itself is far from underflow
+LARGEST_JACOBIAN = 4096 * 4096
+MOST_PROBES = 128  # elements looked at one by one after a failure
+ROUNDING = 2.0**-50
+
+Direction = Callable[[int], Any]  # the part of a direction in variable i, or None where it rests
+
+
+class GradcheckError(AssertionError):
+    """A gradient that does not fit its function; the message says where and by which factor."""
+
+
+class _Variable(NamedTuple):
+    name: str
+    tensor: Tensor
+
+
+class _Scheme(NamedTuple):
+    """How a slope is measured: by the complex step, or by central differences of size `eps`."""
+
+    name: str
+    eps: float | None
+    rtol: float
+
+    def floor(self, output: Array, inputs: float) -> float:
+        """Rounding error in one output's slope along steps of size 1; `inputs` is their size."""
+        size = _rms(output)
+        if self.eps is None:
+            return ROUNDING * size / inputs if inputs else 0.0
+        return ROUNDING * size / self.eps
+
+
+def gradcheck(
+    fn: Callable[..., Tensor],
+    inputs: Any,
+    method: str = "complex",
+    *,
+    directions: int = 2,
+    rtol: float | None = None,
+    eps: float | None = None,
+    seed: int = 0,
+    raise_exception: bool = True,
+    parameters: Any = None,
+) -> bool:
+    """Compare the gradients of `fn(*inputs)` with slopes of the function itself.
+
+    `fn` returns one float64 tensor and must be deterministic. `inputs` is a tensor or a sequence;
+    float64 tensors with requires_grad are checked, anything else is passed on as it is. The
+    parameters of `fn`, if it is a module, are checked along with them; so are `parameters`: a
+    module, a mapping, or tensors that a closure uses. No `.grad` is touched, no data changed.
+
+    "complex" and "central" draw `directions` times a direction v and an upstream gradient u, both
+    random and signed (with ones, a softmax whose backward returns 0 would pass), and compare
+    <u, J v> with <v, J^T u>. The tolerance is `rtol` times the size that <v, J^T u> has for a random
+    v, norm(J^T u) * norm(v) / sqrt(n): it has no absolute part and does not widen with the number n
+    of elements.
+
+    - "complex": rtol 1e-9; the error is some 1e-14. Every operation of minigrad accepts complex
+      numbers; a function of one's own must compare by `.real` and not take `abs` of a signal.
+    - "central": eps 1e-6, rtol 1e-6. Entries of v are about 1, so that each element moves by eps:
+      cutting the series costs about eps^2 = 1e-12, rounding 2e-16 / eps = 2e-10, both relative and
+      whatever n; the rest of rtol is for curvature. Inputs must keep 2 eps clear of kinks.
+    - "jacobian": every entry, by the complex step (or by central differences if `eps` is given),
+      for up to 4096 x 4096 entries.
+
+    Returns True, and raises `GradcheckError` on a mismatch (or returns False with
+    `raise_exception=False`). Raises ValueError or TypeError for what cannot be checked.
+    """
+    if method not in METHODS:
+        raise ValueError(f"gradcheck: method {method!r} is unknown: use one of {', '.join(METHODS)}")
+    if directions < 1:
+        raise ValueError(f"gradcheck: directions is {directions}, expected at least 1")
+    if method == "central":
+        eps = 1e-6 if eps is None else eps
+    elif method == "complex" and eps is not None:
+        raise ValueError("gradcheck: eps belongs to 'central' and 'jacobian'; the complex step has none")
+    scheme = _Scheme(method, eps, rtol or (1e-9 if eps is None else 1e-6))
+    problem = _Problem(fn, inputs, parameters, scheme, seed)
+    try:
+        if method == "jacobian":
+            _check_jacobian(problem)
+        else:
+            for number in range(directions):
+                _check_direction(problem, number)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+class _Problem:
+    """The function, what it is differentiated by, and how its slopes are measured."""
+
+    def __init__(
+        self, fn: Callable[..., Tensor], inputs: Any, parameters: Any, scheme: _Scheme, seed: int
+    ) -> None:
+        self.fn, self.scheme, self.seed = fn, scheme, seed
+        given = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        # A leaf in place of a result, so that backward stops here and frees nobody's graph.
+        self.arguments = [
+            Tensor(a.data, True) if isinstance(a, Tensor) and a.requires_grad and a.node else a
+            for a in given
+        ]
+        self.variables = _variables(self.arguments, _named_parameters(fn, parameters))
+        sizes = [v.tensor.numel() for v in self.variables]
+        self.size = sum(sizes)
+        squares = sum(_norm(v.tensor.data) ** 2 for v in self.variables)
+        self.input_size = math.sqrt(squares / self.size) if self.size else 0.0
+
+    def forward(self) -> Tensor:
+        """Call the function; its result is one float tensor with elements."""
+        out = self.fn(*self.arguments)
+        if not isinstance(out, Tensor):
+            raise TypeError(f"gradcheck: fn returned {type(out).__name__}, expected one tensor")
+        if out.dtype not in (np.float64, np.complex128) or not out.numel():
+            raise ValueError(
+                f"gradcheck: fn returned {out.dtype} of shape {out.shape}, expected float64 "
+                "with at least one element"
+            )
+        return out
+
+    def gradients(self, upstream: Callable[[Array], Array]) -> tuple[Array, Array, list[Any]]:
+        """Run forward and backward: the output, the upstream gradient, the gradients (or None)."""
+        with autograd.enable_grad():
+            out = self.forward()
+        if not out.requires_grad:
+            raise GradcheckError(
+                "gradcheck: the output does not require a gradient: fn does not use the inputs, "
+                "or leaves the graph through detach(), numpy(), item() or no_grad()"
+            )
+        u = upstream(out.data)
+        found = autograd.backward(out, u, inputs=[v.tensor for v in self.variables])
+        grads = [found.get(id(v.tensor)) for v in self.variables]
+        for variable, grad in zip(self.variables, grads, strict=True):
+            expected = (variable.tensor.shape, variable.tensor.dtype)
+            if grad is not None and (grad.shape, grad.dtype) != expected:
+                raise GradcheckError(
+                    f"gradcheck: the gradient of {variable.name} has shape {grad.shape} and dtype "
+                    f"{grad.dtype}, expected {expected[0]} and {expected[1]}"
+                )
+        return out.data, u, grads
+
+    def slope(self, direction: Direction) -> Array:
+        """J v: how the output changes along a direction, as an array of the output's shape."""
+        eps = self.scheme.eps
+        if eps is None:
+            out = self._at(direction, _complex_point)
+            return out.imag / STEP if out.dtype.kind == "c" else array_module(out).zeros_like(out)
+        above = self._at(direction, lambda x, v: x + eps * v)
+        return (above - self._at(direction, lambda x, v: x - eps * v)) / (2 * eps)
+
+    def _at(self, direction: Direction, move: Callable[[Array, Array], Array]) -> Array:
+        """The output with every variable moved; their data are put back, also after an error."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(autograd.no_grad())
+            for index, (_, tensor) in enumerate(self.variables):
+                v = direction(index)
+                if v is not None:
+                    stack.callback(setattr, tensor, "data", tensor.data)
+                    tensor.data = move(tensor.data, v)
+            return self.forward().data
+
+    def random_direction(self, number: int, only: int | None = None) -> Direction:
+        """Entries of about 1, drawn anew at each call: one part at a time is in memory."""
+
+        def part(index: int) -> Any:
+            if only is not None and index != only:
+                return None
+            return _random((self.seed, number, index), self.variables[index].tensor.data)
+
+        return part
+
+    def step(self, index: int, flat: int) -> Direction:
+        """The direction of one element."""
+
+        def part(i: int) -> Any:
+            if i != index:
+                return None
+            v = np.zeros(self.variables[i].tensor.shape)
+            v.flat[flat] = 1.0
+            return backend.to_device(v, self.variables[i].tensor.device)
+
+        return part
+
+    def span(self, index: int, low: int, high: int) -> Direction:
+        """A random direction in the elements low..high of one variable, in row-major order."""
+
+        def part(i: int) -> Any:
+            if i != index:
+                return None
+            v = np.zeros(self.variables[i].tensor.numel())
+            v[low:high] = _uniform((self.seed, low, high), high - low)
+            shape = self.variables[i].tensor.shape
+            return backend.to_device(v.reshape(shape), self.variables[i].tensor.device)
+
+        return part
+
+    def where(self, index: int, flat: int) -> str:
+        """Name an element: "input 0 [0, 3, 1, 2]"."""
+        name, tensor = self.variables[index]
+        return f"{name} {[int(i) for i in np.unravel_index(flat, tensor.shape)]}"
+
+
+def _complex_point(x: Array, v: Array) -> Array:
+    point = x.astype(np.complex128)  # keeps the memory order
+    array_module(v).multiply(v, STEP, out=point.imag)
+    return point
+
+
+def _uniform(seed: tuple[int, ...], count: int) -> Any:
+    """Signed random numbers of root mean square 1."""
+    values = np.random.default_rng(seed).random(count)
+    values -= 0.5
+    values *= math.sqrt(12)
+    return values
+
+
+def _random(seed: tuple[int, ...], like: Array) -> Array:
+    return backend.to_device(_uniform(seed, like.size).reshape(like.shape), backend.device_of(like))
+
+
+def _norm(array: Array) -> float:
+    return math.sqrt(float(array_module(array).vdot(array, array).real))
+
+
+def _rms(array: Array) -> float:
+    return _norm(array) / math.sqrt(array.size)
+
+
+def _dot(a: Array | None, b: Array | None) -> float:
+    """<a, b>, where None is zeros."""
+    return 0.0 if a is None or b is None else float(array_module(a).vdot(a, b))
+
+
+# ----- what is checked -----
+
+
+def _named_parameters(fn: Any, parameters: Any) -> Iterator[tuple[str, Tensor]]:
+    """The parameters of a module `fn`, and those given as module, mapping, pairs or tensors."""
+    for source in (fn, parameters):
+        if hasattr(source, "named_parameters"):
+            yield from source.named_parameters()
+    if isinstance(parameters, Tensor):
+        parameters = [parameters]
+    if isinstance(parameters, Mapping):
+        parameters = parameters.items()
+    if parameters is not None and not hasattr(parameters, "named_parameters"):
+        for number, item in enumerate(parameters):
+            yield (str(number), item) if isinstance(item, Tensor) else item
+
+
+def _variables(arguments: Sequence[Any], named: Iterable[tuple[str, Tensor]]) -> list[_Variable]:
+    """The tensors to differentiate by, each once. Raises TypeError or ValueError."""
+    candidates = [(f"input {i}", a) for i, a in enumerate(arguments) if isinstance(a, Tensor)]
+    candidates += [(f"parameter {name}", p) for name, p in named]
+    found: dict[int, _Variable] = {}
+    for name, tensor in candidates:
+        if not tensor.requires_grad:
+            continue
+        if tensor.dtype != np.float64:
+            raise TypeError(
+                f"gradcheck: {name} is {tensor.dtype}, expected float64: rounding hides errors in "
+                "anything shorter; use tensor.double() or module.double()"
+            )
+        found.setdefault(id(tensor), _Variable(name, tensor))
+    if not any(v.tensor.numel() for v in found.values()):
+        raise ValueError(
+            "gradcheck: nothing to check: no input or parameter is a float64 tensor with "
+            "requires_grad=True and at least one element"
+        )
+    return list(found.values())
+
+
+def _repeatable(problem: _Problem, upstream: Callable[[Array], Array]) -> tuple[Any, ...]:
+    """Output, upstream and gradients, after a second run has given the same bits."""
+    out, u, grads = problem.gradients(upstream)
+    if not bool(array_module(out).isfinite(out).all()):
+        raise GradcheckError("gradcheck: the output holds NaN or Inf; minigrad.detect_anomaly() "
+                             "names the operation")  # fmt: skip
+    again, _, others = problem.gradients(upstream)
+    if not _same(out, again):
+        raise GradcheckError(
+            "gradcheck: two calls of fn gave different outputs; it must be deterministic: give "
+            "dropout a fixed key, or call minigrad.manual_seed() at the beginning of fn"
+        )
+    for variable, one, other in zip(problem.variables, grads, others, strict=True):
+        if (one is None) != (other is None) or (one is not None and not _same(one, other)):
+            raise GradcheckError(
+                f"gradcheck: two backward passes gave different gradients of {variable.name}: "
+                "backward must not draw random numbers or change what it has saved"
+            )
+    return out, u, grads
+
+
+def _same(one: Array, other: Array) -> bool:
+    return bool(array_module(one).array_equal(one, other))
+
+
+# ----- along random directions -----
+
+
+def _check_direction(problem: _Problem, number: int) -> None:
+    def upstream(out: Array) -> Array:
+        return _random((problem.seed, number, 2**32 - 1), out)
+
+    out, u, grads = _repeatable(problem, upstream)
+    direction = problem.random_direction(number)
+    numeric = _dot(u, problem.slope(direction))
+    analytic = math.fsum(_dot(direction(i), g) for i, g in enumerate(grads))
+    scheme = problem.scheme
+    expected = math.sqrt(sum(_norm(g) ** 2 for g in grads if g is not None))
+    floor = _norm(u) * scheme.floor(out, problem.input_size)
+    tolerance = scheme.rtol * expected + floor
+    if abs(analytic - numeric) <= tolerance:  # False for NaN
+        return
+    worst, analytic_one, numeric_one = _locate(problem, u, grads)
+    raise GradcheckError(
+        f"gradcheck ({scheme.name}): {_comparison(analytic_one, numeric_one)} at {worst} "
+        f"(analytic {analytic_one:.6g}, numeric {numeric_one:.6g}; along direction {number} "
+        f"{analytic:.10g} against {numeric:.10g}, tolerance {tolerance:.2g})"
+    )
+
+
+def _locate(problem: _Problem, u: Array, grads: list[Any]) -> tuple[str, float, float]:
+    """Find a wrong element: the variable with the largest gap, then halves of it, then one by one.
+
+    Halving takes two probes a level, so that an element is named in a tensor of any size.
+    """
+
+    def gap(index: int, direction: Direction) -> float:
+        difference = _dot(direction(index), grads[index]) - _dot(u, problem.slope(direction))
+        return abs(difference) if math.isfinite(difference) else math.inf
+
+    sizes = [v.tensor.numel() for v in problem.variables]
+    index = max(
+        (i for i, size in enumerate(sizes) if size),
+        key=lambda i: gap(i, problem.random_direction(0, only=i)),
+    )
+    low, high = 0, sizes[index]
+    while high - low > 1 and sizes[index] > MOST_PROBES:
+        middle = (low + high) // 2
+        left = gap(index, problem.span(index, low, middle))
+        right = gap(index, problem.span(index, middle, high))
+        low, high = (low, middle) if left > right else (middle, high)
+
+    def both(flat: int) -> tuple[float, float]:
+        grad = grads[index]
+        analytic = 0.0 if grad is None else float(grad[np.unravel_index(flat, grad.shape)])
+        return analytic, _dot(u, problem.slope(problem.step(index, flat)))
+
+    pairs = {flat: both(flat) for flat in range(low, high)}
+    worst = max(pairs, key=lambda flat: _distance(*pairs[flat]))
+    return problem.where(index, worst), *pairs[worst]
+
+
+def _distance(analytic: float, numeric: float) -> float:
+    difference = abs(analytic - numeric)
+    return difference if math.isfinite(difference) else math.inf
+
+
+def _comparison(analytic: float, numeric: float) -> str:
+    """The two numbers as a sentence with their ratio, rounded where it is a simple one."""
+    if not abs(numeric) > 1e-12 * abs(analytic):
+        return f"analytic = {analytic:.6g}, numeric = {numeric:.6g}"
+    ratio = analytic / numeric
+    for simple in (ratio, 2 * ratio):
+        if math.isfinite(ratio) and abs(simple - round(simple)) <= 1e-4 * abs(simple):
+            return f"analytic = {round(simple) * ratio / simple if simple else 0:g} × numeric"
+    if math.isfinite(ratio) and abs(1 / ratio - round(1 / ratio)) <= 1e-4 * abs(1 / ratio):
+        return f"analytic = 1/{round(1 / ratio)} × numeric"
+    return f"analytic = {ratio:.4g} × numeric"
+
+
+# ----- every entry -----
+
+
+def _check_jacobian(problem: _Problem) -> None:
+    """Rows from backward, one for each output element; columns from slopes, one for each input's."""
+    outputs = problem.forward().numel()
+    if problem.size * outputs > LARGEST_JACOBIAN:
+        raise ValueError(
+            f"gradcheck: the Jacobian has {outputs} x {problem.size} entries, more than "
+            f"{LARGEST_JACOBIAN}: use method='complex', whose cost does not depend on the sizes"
+        )
+    out, analytic = _rows(problem, outputs)
+    numeric = np.concatenate([_columns(problem, i, outputs) for i in range(len(problem.variables))], 1)
+    scheme = problem.scheme
+    scale = np.maximum(abs(analytic), abs(numeric))
+    floor = ROUNDING * float(scale.max()) + scheme.floor(out, problem.input_size)
+    excess = abs(analytic - numeric) - scheme.rtol * scale
+    excess[np.isnan(excess)] = np.inf
+    if float(excess.max()) <= floor:
+        return
+    row, column = np.unravel_index(int(excess.argmax()), excess.shape)
+    a, n = float(analytic[row, column]), float(numeric[row, column])
+    place = tuple(int(i) for i in np.unravel_index(row, out.shape))
+    index, flat = 0, int(column)
+    while flat >= problem.variables[index].tensor.numel():
+        flat -= problem.variables[index].tensor.numel()
+        index += 1
+    raise GradcheckError(
+        f"gradcheck (jacobian): {_comparison(a, n)} at {problem.where(index, flat)}, output "
+        f"{list(place)} (analytic {a:.6g}, numeric {n:.6g})"
+    )
+
+
+def _rows(problem: _Problem, outputs: int) -> tuple[Array, Any]:
+    """The output, and the Jacobian (outputs, inputs) by backward passes with one-hot gradients."""
+    jacobian = np.zeros((outputs, problem.size))
+    out: Array = None
+    for row in range(outputs):
+
+        def one_hot(data: Array, row: int = row) -> Array:
+            u = np.zeros(data.shape)
+            u.flat[row] = 1.0
+            return backend.to_device(u, backend.device_of(data))
+
+        run = _repeatable if row == 0 else _once
+        out, _, grads = run(problem, one_hot)
+        start = 0
+        for variable, grad in zip(problem.variables, grads, strict=True):
+            end = start + variable.tensor.numel()
+            if grad is not None:
+                jacobian[row, start:end] = backend.to_numpy(grad).reshape(-1)
+            start = end
+    return out, jacobian
+
+
+def _once(problem: _Problem, upstream: Callable[[Array], Array]) -> tuple[Any, ...]:
+    return problem.gradients(upstream)
+
+
+def _columns(problem: _Problem, index: int, outputs: int) -> Any:
+    """The part of the Jacobian that belongs to one variable, by slopes."""
+    size = problem.variables[index].tensor.numel()
+    part = np.empty((outputs, size))
+    for flat in range(size):
+        slope = problem.slope(problem.step(index, flat))
+        part[:, flat] = backend.to_numpy(slope).reshape(-1)
+    return part
