@@ -2,11 +2,11 @@
 
 The layer table of the paper's network (section 3.5), 224 x 224 input:
 
-    conv1   96 x 55 x 55   11 x 11, stride 4                conv4  384 x 13 x 13   3 x 3, in 2 groups
-    pool1   96 x 27 x 27   3 x 3, stride 2                  conv5  256 x 13 x 13   3 x 3, in 2 groups
-    conv2  256 x 27 x 27   5 x 5, in 2 groups               pool5  256 x 6 x 6
-    pool2  256 x 13 x 13                                    fc6    4096
-    conv3  384 x 13 x 13   3 x 3, reads both groups         fc7    4096,  fc8  1000
+    conv1   96 x 55 x 55   11 x 11, stride 4              conv4  384 x 13 x 13   3 x 3, in 2 groups
+    pool1   96 x 27 x 27   3 x 3, stride 2                conv5  256 x 13 x 13   3 x 3, in 2 groups
+    conv2  256 x 27 x 27   5 x 5, in 2 groups             pool5  256 x 6 x 6
+    pool2  256 x 13 x 13                                  fc6    4096
+    conv3  384 x 13 x 13   3 x 3, reads both groups       fc7    4096,  fc8  1000
 
 The groups are the paper's two GPUs: a tower of half the maps on each, which meet in conv3 and in
 the fully connected layers.
@@ -158,12 +158,11 @@ def _convolutions(
             activation="relu" if fused else None,
         )  # fmt: skip
         for step in order.split("-")[fused:]:
-            makers = {
-                "relu": nn.ReLU,
-                "lrn": lambda: nn.PaperLRN(*lrn),
-                "pool": lambda: nn.MaxPool2d(3, 2),
-            }
-            layers[f"{step}{i + 1}"] = makers[step]()
+            layers[f"{step}{i + 1}"] = (
+                nn.PaperLRN(*lrn) if step == "lrn"
+                else nn.MaxPool2d(3, 2) if step == "pool"
+                else nn.ReLU()
+            )  # fmt: skip
     return layers
 
 
@@ -173,8 +172,11 @@ def _one_tower(num_classes: int, dropout_p: float, fc_width: int) -> dict[str, n
     Places of `features` whose ReLU is fused into the convolution before hold an Identity.
     """
 
-    def conv(*args: int) -> tuple[nn.Module, nn.Module]:
-        return nn.Conv2d(*args, activation="relu"), nn.Identity()
+    def conv(
+        inputs: int, maps: int, kernel: int, stride: int, padding: int
+    ) -> tuple[nn.Module, nn.Module]:
+        layer = nn.Conv2d(inputs, maps, kernel, stride, padding, activation="relu")
+        return layer, nn.Identity()
 
     features = nn.Sequential(
         *conv(3, 64, 11, 4, 2), nn.MaxPool2d(3, 2),

@@ -27,13 +27,14 @@ from .serialization import load_file, save_file
 __version__ = "0.1.0"
 
 float32, float64, int64, int32, uint8 = "float32", "float64", "int64", "int32", "uint8"
-complex64, complex128, bool = "complex64", "complex128", "bool"  # noqa: A001
+complex64, complex128, bool = "complex64", "complex128", "bool"
 
 __all__ = [
-    "AnomalyError", "DeviceError", "Function", "GradcheckError", "Tensor", "arange", "autograd", "bool",
-    "complex128", "complex64", "cuda", "data", "detect_anomaly", "enable_grad", "float32",
-    "float64", "from_numpy", "full", "get_num_threads", "grad", "gradcheck", "hvp", "int32", "int64",
-    "is_grad_enabled", "kernels", "load_file", "manual_seed", "nn", "no_grad", "ones", "ones_like",
-    "ops", "optim", "rand", "randn", "random", "save_file", "set_num_threads", "tensor", "uint8",
-    "zeros", "zeros_like", *(name for name in _operations if name != "METHODS"),
+    "AnomalyError", "DeviceError", "Function", "GradcheckError", "Tensor", "arange", "autograd",
+    "bool", "complex128", "complex64", "cuda", "data", "detect_anomaly", "enable_grad",
+    "float32", "float64", "from_numpy", "full", "get_num_threads", "grad", "gradcheck", "hvp",
+    "int32", "int64", "is_grad_enabled", "kernels", "load_file", "manual_seed", "nn", "no_grad",
+    "ones", "ones_like", "ops", "optim", "rand", "randn", "random", "save_file",
+    "set_num_threads", "tensor", "uint8", "zeros", "zeros_like",
+    *(name for name in _operations if name != "METHODS"),
 ]  # fmt: skip

@@ -132,6 +132,11 @@ class Context:
         self._saved: tuple[Array, ...] | None = ()
         self._guards: list[tuple[str, Version, int]] = []
 
+    if TYPE_CHECKING:  # options are attributes of any name and type
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
     def save(self, *arrays: Array | None) -> None:
         """Keep arrays for backward (None is allowed); nothing is kept if no gradient is wanted."""
         if any(self.needs):

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray; their union has no useful static type
-SUPPORTED_DTYPES = ("float32", "float64", "complex64", "complex128", "int64", "int32", "uint8", "bool")
+SUPPORTED_DTYPES = (
+    "float32", "float64", "complex64", "complex128", "int64", "int32", "uint8", "bool",
+)  # fmt: skip
 INSTALL_HINT = (
     "install alexnet-scratch[cuda13] (nvidia-smi shows CUDA 13 or newer) or alexnet-scratch[cuda12]"
 )
@@ -45,8 +47,8 @@ def _cupy() -> ModuleType:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise DeviceError(
-            f"device 'cuda' was asked for; CuPy {cupy.__version__} is installed but finds no usable "
-            f"GPU ({error}): install or update the NVIDIA driver, or use device 'cpu'"
+            f"device 'cuda' was asked for; CuPy {cupy.__version__} is installed but finds no "
+            f"usable GPU ({error}): install or update the NVIDIA driver, or use device 'cpu'"
         ) from error
     if count == 0:
         raise DeviceError(
@@ -104,7 +106,7 @@ def parse_device(device: str | None) -> str:
     if device is None or device == "cpu":
         return "cpu"
     kind, _, index = str(device).partition(":")
-    if kind != "cuda" or not (index.isdecimal() or index == "" and ":" not in str(device)):
+    if kind != "cuda" or not (index.isdecimal() or str(device) == "cuda"):
         raise DeviceError(f"device {device!r} is unknown: use 'cpu', 'cuda' or 'cuda:<index>'")
     count = _cupy().cuda.runtime.getDeviceCount()
     if int(index or 0) >= count:
@@ -130,8 +132,8 @@ def to_device(array: Array, device: str | None) -> Array:
 
 
 def to_numpy(array: Array) -> np.ndarray[Any, Any]:
-    """Return a NumPy array: the same object on the CPU, a copy from the GPU (which waits for it)."""
-    return array if isinstance(array, np.ndarray) else _cupy().asnumpy(array)  # type: ignore[no-any-return]
+    """Return a NumPy array: the same object on the CPU, a copy from the GPU (waits for it)."""
+    return array if isinstance(array, np.ndarray) else _cupy().asnumpy(array)
 
 
 def synchronize(device: str | None = None) -> None:

@@ -57,7 +57,8 @@ class BufferPool:
         if nbytes < SMALLEST:
             return np.empty(shape, dtype)
         lease = _Lease(self, self._take(nbytes), nbytes)
-        return np.asarray(lease).view(dtype).reshape(shape)
+        array: np.ndarray[Any, Any] = np.asarray(lease).view(dtype)
+        return array.reshape(shape)
 
     def give_back(self, buffer: np.ndarray[Any, Any]) -> None:
         """Keep a buffer that nobody views any more."""

@@ -155,7 +155,8 @@ def _recorded(model: Module, rows: list[Row]) -> Iterator[None]:
         return record
 
     with ExitStack() as stack:
-        for name, module in model.named_modules():
+        names = {module: name for name, module in model.named_modules()}
+        for module, name in names.items():  # one that stands in two places has the last name
             if next(module.children(), None) is None:
                 stack.callback(module.register_forward_hook(recorder(name)).remove)
         yield

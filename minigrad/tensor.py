@@ -72,7 +72,7 @@ class Tensor:
                 f"Tensor wraps an array as it is, got {type(data).__name__}: use minigrad.tensor()"
             )
         if requires_grad and data.dtype.kind not in "fc":
-            raise RuntimeError(f"only float tensors can require a gradient, this one is {data.dtype}")
+            raise RuntimeError(f"only floats can require a gradient, this tensor is {data.dtype}")
         self.data = data
         self.grad: Tensor | None = None
         self.requires_grad = requires_grad
@@ -104,7 +104,7 @@ class Tensor:
 
     @property
     def T(self) -> Tensor:
-        return self.permute(*reversed(range(self.ndim)))
+        return ops.permute(self, *reversed(range(self.ndim)))
 
     def size(self, dim: int | None = None) -> Any:
         return self.shape if dim is None else self.shape[dim]
@@ -126,7 +126,7 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(self.shape[0]))
+        return (ops.getitem(self, i) for i in range(self.shape[0]))
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
@@ -230,7 +230,7 @@ class Tensor:
         if self.node is not None:
             raise RuntimeError("requires_grad can be changed on a leaf only: detach() it first")
         if requires_grad and self.data.dtype.kind not in "fc":
-            raise RuntimeError(f"only float tensors can require a gradient, this one is {self.dtype}")
+            raise RuntimeError(f"only floats can require a gradient, this tensor is {self.dtype}")
         self.requires_grad = requires_grad
         return self
 
@@ -269,8 +269,8 @@ class Tensor:
                 )
             if self.node is not None and self.node.function.views:
                 raise RuntimeError(
-                    f"in-place edit of a view made by {self.node.operation} inside the graph is not "
-                    "supported: edit a clone()"
+                    f"in-place edit of a view made by {self.node.operation} inside the graph is "
+                    "not supported: edit a clone()"
                 )
         elif self.requires_grad and autograd.is_grad_enabled():
             raise RuntimeError(
@@ -416,5 +416,6 @@ class RemovableHook:
 from . import ops  # noqa: E402
 
 # Operations that are methods under the same name: x.exp() is ops.exp(x).
-for _name in ops.METHODS:
-    setattr(Tensor, _name, getattr(ops, _name))
+for _name in ops.__all__:
+    if _name not in ops.NOT_METHODS:
+        setattr(Tensor, _name, getattr(ops, _name))

@@ -2,9 +2,9 @@
 
     y[n,o,i,j] = bias[o] + sum_{c,u,v} weight[o,c,u,v] x[n, c, i*sh + u*dh - ph, j*sw + v*dw - pw]
 
-The column matrix of a whole batch is large (562 MB in conv1 of AlexNet for 128 images), so it is made
-for a few images at a time in a workspace that fits the cache, used, and made again in backward:
-nothing is kept. The images of a batch are shared out over the CPU threads.
+The column matrix of a whole batch is large (562 MB in conv1 of AlexNet for 128 images), so it is
+made for a few images at a time in a workspace that fits the cache, used, and made again in
+backward: nothing is kept. The images of a batch are shared out over the CPU threads.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Pair = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """A sliding window over a map: its size, step, zero border and spacing, each (rows, columns)."""
+    """A sliding window over a map: size, step, zero border and spacing, each (rows, columns)."""
 
     kernel: Pair
     stride: Pair = (1, 1)
@@ -84,7 +84,7 @@ def im2col(padded: Array, window: Window, out: Pair, col: Array) -> Array:
 
 
 def col2im(col: Array, window: Window, out: Pair, padded: Array) -> Array:
-    """Add each window back to the pixels it was taken from: the adjoint of im2col; returns `padded`.
+    """Add each window back to the pixels it was taken from: im2col's adjoint; returns `padded`.
 
     kh*kw strided additions, one for each tap: pixels of one tap are all different, so every sum has
     a fixed order and needs no atomics. `padded` (N, H, W, C) is overwritten.

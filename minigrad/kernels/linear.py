@@ -22,7 +22,7 @@ def linear_forward(x: Array, weight: Array, bias: Array | None) -> Array:
 def linear_backward(
     grad: Array, x: Array, weight: Array, needs: tuple[bool, bool, bool]
 ) -> tuple[Array | None, Array | None, Array | None]:
-    """dx = g weight, dweight = g^T x, dbias = sum of g over the rows; only what `needs` asks for."""
+    """dx = g weight, dweight = g^T x, dbias = sum of g over the rows; what `needs` asks for."""
     xp = array_module(grad)
     g, rows = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
     dx = dweight = dbias = None

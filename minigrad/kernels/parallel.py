@@ -26,7 +26,7 @@ _threads: int | None = None
 
 
 def default_threads() -> int:
-    """Return MINIGRAD_NUM_THREADS or OMP_NUM_THREADS if set, else the cores this process may use."""
+    """Return MINIGRAD_NUM_THREADS or OMP_NUM_THREADS, else the cores this process may use."""
     for name in ("MINIGRAD_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "")
         if value.isdecimal() and int(value) > 0:

@@ -18,7 +18,9 @@ from .layout import as_nchw, as_nhwc, empty_nhwc
 from .parallel import over_batch, scratch
 
 
-def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> int:
+def pooled_size(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool
+) -> int:
     """Number of windows along one axis. With `ceil` a last window may hang over the far edge, but
     must begin inside the image or its near padding (PyTorch's rule)."""
     span = size + 2 * padding - dilation * (kernel - 1) - 1
@@ -30,13 +32,14 @@ def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int
 
 def pool_output(x: Array, window: Window, ceil_mode: bool) -> Pair:
     """Output size of pooling x (N, C, H, W). Raises ValueError if no window fits."""
-    out = tuple(
-        pooled_size(size, *sizes, ceil_mode)
-        for size, *sizes in zip(
-            x.shape[2:], window.kernel, window.stride, window.padding, window.dilation, strict=True
+    rows, columns = (
+        pooled_size(
+            x.shape[2 + axis], window.kernel[axis], window.stride[axis], window.padding[axis],
+            window.dilation[axis], ceil_mode,
         )
-    )
-    if min(out) < 1:
+        for axis in (0, 1)
+    )  # fmt: skip
+    if min(rows, columns) < 1:
         raise ValueError(
             f"pool: a window of {window.extent} does not fit into {x.shape[2:]} "
             f"with padding {window.padding}"
@@ -45,7 +48,7 @@ def pool_output(x: Array, window: Window, ceil_mode: bool) -> Pair:
         raise ValueError(
             f"pool: padding {window.padding} is more than half the kernel {window.kernel}"
         )
-    return out[0], out[1]
+    return rows, columns
 
 
 def _needed(window: Window, out: Pair) -> Pair:
@@ -103,7 +106,8 @@ def max_pool2d_forward(
 
 def _images(array: Array, cache: int = 1 << 20) -> int:
     """How many images of an (N, H, W, C) array fit into about a megabyte of cache."""
-    return max(1, cache // max(1, math.prod(array.shape[1:]) * array.dtype.itemsize))
+    image: int = math.prod(array.shape[1:]) * array.dtype.itemsize
+    return max(1, cache // max(1, image))
 
 
 def _max_taps(
@@ -120,7 +124,7 @@ def _max_taps(
                 winner[...] = 0
             continue
         if winner is not None or complex_:
-            # not (a <= b) is a > b or NaN; a NaN that has won stays (NaN <= x is false, too, so ask)
+            # not (a <= b) is a > b or a NaN; a NaN that has won stays the winner
             beats = scratch(xp, "beats", best.shape, bool)
             xp.less_equal(candidate.real, best.real, out=beats)
             xp.logical_not(beats, out=beats)
@@ -224,7 +228,7 @@ def avg_pool2d_forward(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    """y[n,c,i,j] = sum of the window / its size. x (N, C, H, W) -> (N, C, oh, ow); nothing is saved.
+    """y[n,c,i,j] = sum of the window / its size. x (N, C, H, W) -> (N, C, oh, ow); saves nothing.
 
     The size counts zero padding or not (`count_include_pad`), never what hangs over beyond it.
     """
@@ -257,7 +261,7 @@ def avg_pool2d_backward(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    """dx: every pixel gets grad / size from each window it lies in. grad (N, C, oh, ow) -> `shape`."""
+    """dx: a pixel gets grad / size from each window it lies in. grad (N, C, oh, ow) -> `shape`."""
     xp = array_module(grad)
     window = Window(kernel, stride or kernel, padding)
     dy, (n, channels, height, width) = as_nhwc(grad), shape

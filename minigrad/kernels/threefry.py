@@ -68,7 +68,7 @@ def random_bits(key: Key, count: int, xp: ModuleType = np) -> Any:
 
 
 def uniform(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
-    """Return uniform numbers in [0, 1) on the CPU: 24 random bits each for float32, 53 for float64."""
+    """Return uniform numbers in [0, 1) on the CPU: 24 random bits for float32, 53 for float64."""
     count = math.prod(shape)
     if np.dtype(dtype) == np.float32:
         bits = random_bits(key, count) >> np.uint32(8)
@@ -82,7 +82,7 @@ def uniform(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
 
 
 def normal(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
-    """Return standard normal numbers on the CPU (Box-Muller in float64, then rounded to `dtype`)."""
+    """Return standard normal numbers on the CPU (Box-Muller in float64, rounded to `dtype`)."""
     count = math.prod(shape)
 
     def finish(a: Any, b: Any) -> tuple[Any, Any]:

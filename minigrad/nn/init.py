@@ -11,7 +11,8 @@ from ..tensor import Tensor
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:
-    tensor.data[...] = backend.to_device(values, tensor.device) if hasattr(values, "shape") else values
+    is_array = backend.is_array(values)
+    tensor.data[...] = backend.to_device(values, tensor.device) if is_array else values
     tensor.bump_version()
     return tensor
 

@@ -51,18 +51,21 @@ from .shape import (
     view,
 )
 
-# The operations that are methods of Tensor under the same name.
-METHODS = (
-    "abs", "add", "amax", "amin", "argmax", "argmin", "clamp", "clip", "clone", "div", "eq", "exp",
-    "expand", "flatten", "ge", "gt", "le", "log", "log_softmax", "lt", "matmul", "max", "maximum",
-    "mean", "min", "minimum", "mul", "ne", "neg", "permute", "pow", "relu", "reshape", "sigmoid",
-    "softmax", "sqrt", "squeeze", "std", "sub", "sum", "tanh", "transpose", "unsqueeze", "var",
-    "view",
-)  # fmt: skip
-
-__all__ = [
-    *METHODS, "METHODS", "adaptive_avg_pool2d", "assign", "astype", "avg_pool2d", "cat",
-    "concatenate", "conv2d", "conv2d_relu", "cross_entropy", "dropout", "getitem", "leaky_relu",
-    "linear", "local_contrast_norm", "local_response_norm", "lrn", "max_pool2d", "mse_loss",
-    "nll_loss", "pad", "paper_dropout", "prelu", "stack", "to_device", "where",
+__all__: list[str] = [
+    "abs", "adaptive_avg_pool2d", "add", "amax", "amin", "argmax", "argmin", "assign", "astype",
+    "avg_pool2d", "cat", "clamp", "clip", "clone", "concatenate", "conv2d", "conv2d_relu",
+    "cross_entropy", "div", "dropout", "eq", "exp", "expand", "flatten", "ge", "getitem", "gt",
+    "le", "leaky_relu", "linear", "local_contrast_norm", "local_response_norm", "log",
+    "log_softmax", "lrn", "lt", "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum",
+    "mse_loss", "mul", "ne", "neg", "nll_loss", "pad", "paper_dropout", "permute", "pow", "prelu",
+    "relu", "reshape", "sigmoid", "softmax", "sqrt", "squeeze", "stack", "std", "sub", "sum",
+    "tanh", "to_device", "transpose", "unsqueeze", "var", "view", "where",
 ]  # fmt: skip
+
+# All others are methods of Tensor, too: x.exp() is exp(x).
+NOT_METHODS: tuple[str, ...] = (
+    "adaptive_avg_pool2d", "assign", "astype", "avg_pool2d", "cat", "concatenate", "conv2d",
+    "conv2d_relu", "cross_entropy", "dropout", "getitem", "leaky_relu", "linear",
+    "local_contrast_norm", "local_response_norm", "lrn", "max_pool2d", "mse_loss", "nll_loss",
+    "pad", "paper_dropout", "prelu", "stack", "to_device", "where",
+)  # fmt: skip

@@ -31,7 +31,8 @@ class LeakyRelu(Function):
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        return kernel.leaky_relu_backward(grad, *ctx.saved, ctx.slope)
+        (x,) = ctx.saved
+        return kernel.leaky_relu_backward(grad, x, ctx.slope)
 
 
 class Prelu(Function):

@@ -20,7 +20,8 @@ class Conv2d(Function):
         ctx: Context, x: Array, weight: Array, bias: Array | None, options: tuple[Any, ...],
         relu: bool,
     ) -> Array:  # fmt: skip
-        y = conv2d_forward(x, weight, bias, *options, relu=relu)
+        stride, padding, dilation, groups = options
+        y = conv2d_forward(x, weight, bias, stride, padding, dilation, groups, relu)
         ctx.save(x, weight, y if relu else None)
         ctx.options = options
         return y
@@ -28,8 +29,9 @@ class Conv2d(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
         x, weight, y = ctx.saved
-        needs = ctx.needs[:3]
-        return conv2d_backward(grad, x, weight, *ctx.options, relu_output=y, needs=needs)
+        stride, padding, dilation, groups = ctx.options
+        needs = (ctx.needs[0], ctx.needs[1], ctx.needs[2])
+        return conv2d_backward(grad, x, weight, stride, padding, dilation, groups, y, needs)
 
 
 def conv2d(
@@ -70,7 +72,7 @@ def _conv2d(
         y = _conv2d(input.unsqueeze(0), weight, bias, stride, padding, dilation, groups, relu)
         return y.squeeze(0)  # type: ignore[no-any-return]
     strides, spacing = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
-    kernel = weight.shape[2:]
+    kernel = (weight.shape[2], weight.shape[3]) if weight.ndim == 4 else (1, 1)
     if padding == "same":
         spans = [d * (k - 1) for d, k in zip(spacing, kernel, strict=True)]
         if strides != (1, 1) or any(span % 2 for span in spans):
@@ -81,7 +83,7 @@ def _conv2d(
         padding = tuple(span // 2 for span in spans)
     borders = pair(0 if padding == "valid" else padding, "padding")
     conv_geometry(
-        input.shape, weight.shape, Window((kernel + (1, 1))[:2], strides, borders, spacing), groups
+        input.shape, weight.shape, Window(kernel, strides, borders, spacing), groups
     )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"conv2d: bias has shape {bias.shape}, expected {weight.shape[:1]}")

@@ -56,7 +56,9 @@ def matmul(input: Any, other: Any) -> Tensor:
         raise RuntimeError("matmul: a number has no matrix product: use *")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
     if a.shape[-1] != inner:
-        raise RuntimeError(f"matmul: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} != {inner}")
+        raise RuntimeError(
+            f"matmul: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} != {inner}"
+        )
     return Matmul.apply(a, b)
 
 

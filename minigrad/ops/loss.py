@@ -53,7 +53,8 @@ class CrossEntropy(Function):
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        return kernel.cross_entropy_backward(grad, *ctx.saved, ctx.smoothing)
+        log_p, labels = ctx.saved
+        return kernel.cross_entropy_backward(grad, log_p, labels, ctx.smoothing)
 
 
 class NllLoss(Function):

@@ -47,7 +47,7 @@ class ContrastNorm(Function):
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        return contrast_norm_backward(grad, ctx.saved, *ctx.options)  # type: ignore[arg-type]
+        return contrast_norm_backward(grad, ctx.saved, *ctx.options)
 
 
 def local_response_norm(

@@ -17,14 +17,21 @@ class MaxPool2d(Function):
 
     @staticmethod
     def forward(ctx: Context, x: Array, sizes: tuple[Any, ...], ceil_mode: bool) -> Array:
-        y, winners = kernel.max_pool2d_forward(x, *sizes, ceil_mode, winners=ctx.needs[0])
+        size, stride, padding, dilation = sizes
+        y, winners = kernel.max_pool2d_forward(
+            x, size, stride, padding, dilation, ceil_mode, winners=ctx.needs[0]
+        )
         ctx.save(winners)
         ctx.shape, ctx.sizes = x.shape, sizes
         return y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        return kernel.max_pool2d_backward(grad, *ctx.saved, ctx.shape, *ctx.sizes)
+        (winners,) = ctx.saved
+        size, stride, padding, dilation = ctx.sizes
+        return kernel.max_pool2d_backward(
+            grad, winners, ctx.shape, size, stride, padding, dilation
+        )
 
 
 class AvgPool2d(Function):
@@ -33,12 +40,15 @@ class AvgPool2d(Function):
         ctx: Context, x: Array, sizes: tuple[Any, ...], ceil_mode: bool, count_include_pad: bool,
         divisor_override: int | None,
     ) -> Array:  # fmt: skip
-        ctx.shape, ctx.sizes, ctx.count = x.shape, sizes, (count_include_pad, divisor_override)
-        return kernel.avg_pool2d_forward(x, *sizes, ceil_mode, *ctx.count)
+        ctx.shape, ctx.options = x.shape, (*sizes, count_include_pad, divisor_override)
+        size, stride, padding = sizes
+        return kernel.avg_pool2d_forward(
+            x, size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        )
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        return kernel.avg_pool2d_backward(grad, ctx.shape, *ctx.sizes, *ctx.count)
+        return kernel.avg_pool2d_backward(grad, ctx.shape, *ctx.options)
 
 
 def _images(input: Tensor, operation: str) -> None:

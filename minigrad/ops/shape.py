@@ -113,15 +113,15 @@ class Pad(Function):
         ctx: Context, a: Array, widths: tuple[tuple[int, int], ...], value: float
     ) -> Array:
         ctx.shape = a.shape
-        shape = tuple(n + before + after for n, (before, after) in zip(a.shape, widths, strict=True))
+        sides = list(zip(a.shape, widths, strict=True))
+        shape = tuple(n + before + after for n, (before, after) in sides)
         # Where a's element i goes to y's element i + before: the part that both have.
         ctx.inner = tuple(
             slice(max(before, 0), max(before, 0) + max(n + min(before, 0) + min(after, 0), 0))
-            for n, (before, after) in zip(a.shape, widths, strict=True)
+            for n, (before, after) in sides
         )
         ctx.outer = tuple(
-            slice(max(-before, 0), n - max(-after, 0))
-            for n, (before, after) in zip(a.shape, widths, strict=True)
+            slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in sides
         )
         y = array_module(a).full(shape, value, a.dtype)
         y[ctx.inner] = a[ctx.outer]
@@ -254,8 +254,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if not tensors:
         raise RuntimeError("cat: got no tensors, expected at least one")
     (axis,) = axes_of(dim, tensors[0].ndim, "cat")
-    rests = [t.shape[:axis] + t.shape[axis + 1 :] for t in tensors]
-    if any(rest != rests[0] or t.ndim != tensors[0].ndim for rest, t in zip(rests, tensors, strict=True)):
+    rests = [(t.shape[:axis], t.shape[axis + 1 :]) for t in tensors]
+    if any(rest != rests[0] for rest in rests):
         raise RuntimeError(
             f"cat: shapes {[t.shape for t in tensors]} differ in another axis than {axis}"
         )

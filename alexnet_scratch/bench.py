@@ -1,0 +1,178 @@
+"""`alexnet bench`: how long each layer of AlexNet takes here, forward and backward."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import optim
+from minigrad.nn import functional as F
+from minigrad.profiler import Profile, profile
+from minigrad.summary import Summary, align, summary
+
+from .model import VARIANTS, AlexNet
+
+
+class LayerTime(NamedTuple):
+    """Seconds that a layer takes for a batch, and the floating-point operations it does in them."""
+
+    name: str
+    output: str
+    forward: float
+    backward: float
+    flops: float
+
+
+class StepTimes(NamedTuple):
+    """Medians over the measured steps: the layers, then the loss and the update; and the whole."""
+
+    layers: tuple[LayerTime, ...]
+    step: float
+
+
+class TrainingStep:
+    """Forward, backward and SGD update of `model` on one random batch; call it to run a step."""
+
+    def __init__(self, model: AlexNet, batch: int, lr: float = 1e-3, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        size = model.input_size
+        self.model = model
+        self.images = mg.tensor(rng.standard_normal((batch, 3, size, size), np.float32))
+        self.labels = mg.tensor(rng.integers(0, model.num_classes, batch))
+        self.optimizer = optim.SGD(model.parameters(), lr, momentum=0.9, weight_decay=5e-4)
+
+    def __call__(self) -> mg.Tensor:
+        """Run one step and return its loss."""
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(self.images), self.labels)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+
+def seconds_of(call: Callable[[], object], times: int, warm_up: int = 1) -> list[float]:
+    """Seconds of each of `times` calls, after some that are not counted."""
+    for _ in range(warm_up):
+        call()
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def time_layers(step: TrainingStep, times: int = 3, warm_up: int = 1) -> StepTimes:
+    """Run some steps and take the median time of each layer, of the loss and of the update."""
+    model = step.model
+    table = summary(model, step.images.shape[1:])
+    profiles: list[Profile] = []
+
+    def run() -> None:
+        with profile(model) as seen:
+            step()
+        profiles.append(seen)
+
+    seconds = seconds_of(run, times, warm_up)
+    passes = {
+        (name, phase): statistics.median(_seconds(p, name, phase) for p in profiles[warm_up:])
+        for name in ("", *(row.name for row in table.rows))
+        for phase in ("forward", "backward")
+    }
+    layers = [
+        LayerTime(name, output, passes[name, "forward"], passes[name, "backward"],
+                  len(step.images) * flops)
+        for name, output, flops in _layer_flops(table)
+        if passes[name, "forward"] or passes[name, "backward"]
+    ]  # fmt: skip
+    layers.append(LayerTime("loss", "", passes["", "forward"], passes["", "backward"], 0))
+    # What no operation accounts for is the update (and the engine, which is too quick to see).
+    rest = [s - p.seconds for s, p in zip(seconds, profiles[warm_up:], strict=True)]
+    layers.append(LayerTime("update", "", 0, statistics.median(rest), 0))
+    return StepTimes(tuple(layers), statistics.median(seconds))
+
+
+def layer_table(times: StepTimes) -> str:
+    """Return the table: layer, output, forward and backward ms, GFLOP/s of both, share of the step."""
+    cells = [("layer", "output", "forward ms", "backward ms", "GFLOP/s", "share")]
+    total = LayerTime("step", "", *(sum(t[i] for t in times.layers) for i in (2, 3, 4)))
+    for layer in (*times.layers, total):
+        seconds = layer.forward + layer.backward
+        cells.append((
+            layer.name, layer.output, f"{1e3 * layer.forward:.1f}", f"{1e3 * layer.backward:.1f}",
+            f"{layer.flops / seconds / 1e9:.0f}" if layer.flops and seconds else "",
+            f"{seconds / (total.forward + total.backward):.1%}",
+        ))  # fmt: skip
+    lines = align(cells, left=2)
+    rule = "-" * len(lines[0])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `alexnet bench` with these arguments and return the exit status."""
+    options = _parser().parse_args(argv)
+    if options.threads:
+        mg.set_num_threads(options.threads)
+    model = AlexNet(options.classes, options.variant)
+    step = TrainingStep(model, options.batch)
+    print(
+        f"AlexNet {options.variant}, {options.classes} classes, batch {options.batch}, float32, "
+        f"{mg.get_num_threads()} threads, median of {options.steps} steps\n"
+    )
+    times = time_layers(step, options.steps)
+    print(layer_table(times))
+
+    def forward() -> None:
+        with mg.no_grad():
+            model(step.images)
+
+    model.eval()
+    alone = statistics.median(seconds_of(forward, options.steps))
+    print(f"\ntraining  {options.batch / times.step:8.1f} images/s (forward, backward, update)")
+    print(f"forward   {options.batch / alone:8.1f} images/s (evaluation)")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="alexnet bench", description=__doc__)
+    parser.add_argument("--variant", choices=VARIANTS, default="grouped", help="default: grouped")
+    parser.add_argument("--batch", type=positive, default=32, help="images (default: 32)")
+    parser.add_argument("--steps", type=positive, default=3, help="measured steps (default: 3)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    parser.add_argument("--classes", type=positive, default=1000, help="default: 1000")
+    return parser
+
+
+def positive(text: str) -> int:
+    """Turn a flag's text into an integer of at least 1."""
+    value = int(text) if text.isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected an integer of at least 1")
+    return value
+
+
+def _seconds(seen: Profile, name: str, phase: str) -> float:
+    cost = seen.by_module().get((name, phase))
+    return 0.0 if cost is None else cost.seconds
+
+
+def _layer_flops(table: Summary) -> list[tuple[str, str, float]]:
+    """(name, output, floating-point operations per image, forward and backward) of each layer.
+
+    Backward takes two products of forward's size, for weights and input; the first layer's input
+    needs no gradient.
+    """
+    layers: list[tuple[str, str, float]] = []
+    first = True
+    for row in table.rows:
+        products = (2 if first else 3) if row.macs else 0
+        first = first and not row.macs
+        output = " x ".join(str(size) for size in row.output_shape)
+        layers.append((row.name, output, 2.0 * products * row.macs))
+    return layers

@@ -1,0 +1,108 @@
+"""Initialisation of the whole network, by the name of the scheme."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from minigrad import Tensor, nn, no_grad
+from minigrad.nn import functional as F
+from minigrad.nn import init
+
+LAST_STD = 0.1  # of the logits after LSUV: near ln(C), but not blind to the image
+
+
+class InitialisationError(ValueError):
+    """Images from which no scale can be learnt; the message is one line for the user."""
+
+
+def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> None:
+    """Fill the parameters of an AlexNet in place, from the generator of `minigrad.manual_seed`.
+
+    scheme: "paper": N(0, 0.01), biases 1 in conv2, conv4, conv5, fc6 and fc7, else 0 (section 5).
+    "lsuv": normal weights, scaled layer by layer so that outputs have variance 1 on `images`, the
+    last layer's 0.01; biases 0 (Mishkin and Matas 2016, without the orthogonal start).
+    "pytorch": uniform within 1 / sqrt(fan in), the layers' default.
+
+    images: a batch of real images (N, 3, size, size) as the network gets them; only LSUV needs it.
+    Raises ValueError for an unknown scheme, a missing batch, or one that is blank.
+    """
+    if scheme not in _SCHEMES:
+        raise ValueError(f"initialise: scheme {scheme!r} is unknown: use {', '.join(SCHEMES)}")
+    with no_grad():
+        _SCHEMES[scheme](model, images)
+
+
+def _layers(model: nn.Module) -> list[Any]:
+    """The layers with weights, conv1 to fc8 in order, for every variant."""
+    return [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+def _gaussian(stds: tuple[float, ...], biases: tuple[float, ...]) -> Callable[..., None]:
+    """Normal weights and constant biases, a value per layer from conv1 to fc8."""
+
+    def fill(model: nn.Module, images: Tensor | None) -> None:
+        for layer, std, bias in zip(_layers(model), stds, biases, strict=True):
+            init.normal_(layer.weight, 0.0, std)
+            init.constant_(layer.bias, bias)
+
+    return fill
+
+
+def _pytorch(model: nn.Module, images: Tensor | None) -> None:
+    for layer in _layers(model):
+        init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
+        bound = 1 / math.sqrt(init.fans(layer.weight)[0])
+        init.uniform_(layer.bias, -bound, bound)
+
+
+def _lsuv(model: nn.Module, images: Tensor | None) -> None:
+    """Walk the batch through the network, scaling each layer before going on."""
+    if images is None:
+        raise ValueError("initialise: 'lsuv' measures a batch of images: give images")
+    last = _layers(model)[-1]
+    x = images
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Dropout) or next(module.children(), None) is not None:
+            continue  # dropout would add its noise; a container's layers come by themselves
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            x = _unit_variance(name, module, x, LAST_STD if module is last else 1.0)
+        else:
+            x = module(x)
+
+
+def _unit_variance(name: str, layer: Any, x: Tensor, target: float) -> Tensor:
+    """Give `layer` weights with which its output has standard deviation `target`; return the
+    output, behind the ReLU if one is fused."""
+    init.normal_(layer.weight, 0.0, 1 / math.sqrt(init.fans(layer.weight)[0]))
+    init.zeros_(layer.bias)
+    y = _without_relu(layer, x)
+    std = float(y.data.std(dtype="float64"))
+    if not 0 < std < math.inf:
+        raise InitialisationError(
+            f"the output of {name} has standard deviation {std} on the first batch: its images are "
+            "blank or the same; look at the training images, or use another --init"
+        )
+    # With biases 0 the layer is linear, so that one division is exact: no need to iterate.
+    scale = target / std
+    layer.weight.data *= scale
+    layer.weight.bump_version()
+    y.data *= scale
+    return F.relu(y) if getattr(layer, "activation", None) == "relu" else y
+
+
+def _without_relu(layer: Any, x: Tensor) -> Tensor:
+    if isinstance(layer, nn.Linear):
+        return F.linear(x, layer.weight, layer.bias)
+    return F.conv2d(
+        x, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups
+    )
+
+
+_SCHEMES: dict[str, Callable[[nn.Module, Tensor | None], None]] = {
+    "paper": _gaussian((0.01,) * 8, (0, 1, 0, 1, 1, 1, 1, 0)),
+    "lsuv": _lsuv,
+    "pytorch": _pytorch,
+}
+SCHEMES = tuple(_SCHEMES)

@@ -1,0 +1,100 @@
+"""What is counted in training, and the line per epoch that it becomes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minigrad.backend import Array, array_module
+
+
+def count_in_top(logits: Array, labels: Array, k: int) -> Array:
+    """How many rows have their label among the k largest logits; stays on the device.
+
+    logits (N, C), labels (N,). A tie counts against the network, and so does a NaN: a constant
+    output is right for nobody.
+    """
+    xp = array_module(logits)
+    own = logits[xp.arange(len(labels)), labels][:, None]
+    at_least_as_large = (~(logits < own)).sum(axis=1)  # its own logit is one of them
+    return (at_least_as_large <= k).sum()
+
+
+@dataclass
+class Totals:
+    """Sums over the images of one epoch.
+
+    `add` keeps what the device will have computed; only `read` waits for it.
+    """
+
+    loss: float = 0.0
+    correct: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    _pending: list[tuple[Array, Array, int]] = field(default_factory=list, repr=False)
+
+    def add(self, loss: Array, correct: Array, images: int) -> None:
+        """Note a batch: its mean loss and number of correct images, both 0-d arrays."""
+        self._pending.append((loss, correct, images))
+
+    def read(self) -> list[float]:
+        """Add up what is pending; returns its losses."""
+        pending, self._pending = self._pending, []
+        losses = [float(loss) for loss, _, _ in pending]
+        for loss, (_, correct, images) in zip(losses, pending, strict=True):
+            self.loss += loss * images
+            self.correct += int(correct)
+            self.images += images
+        return losses
+
+    @property
+    def waiting(self) -> int:
+        """Batches not read yet."""
+        return len(self._pending)
+
+    @property
+    def mean_loss(self) -> float:
+        return self.loss / max(1, self.images)
+
+    @property
+    def top1(self) -> float:
+        return self.correct / max(1, self.images)
+
+    def state(self) -> dict[str, Any]:
+        """The sums, for JSON; call `read` first."""
+        return {
+            "loss": self.loss,
+            "correct": self.correct,
+            "images": self.images,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """A line of metrics.jsonl. Accuracies are fractions of 1, `epoch` counts from 1."""
+
+    epoch: int
+    train_loss: float
+    train_top1: float
+    val_loss: float
+    val_top1: float
+    val_top5: float
+    lr: float
+    images_per_second: float
+    seconds: float
+
+    def line(self) -> str:
+        """For people."""
+        return (
+            f"epoch {self.epoch}  train loss {self.train_loss:.3f} top-1 {self.train_top1:.1%}  "
+            f"val loss {self.val_loss:.3f} top-1 {self.val_top1:.1%} top-5 {self.val_top5:.1%}  "
+            f"lr {self.lr:.2g}  {self.images_per_second:.0f} images/s  {self.seconds:.0f} s"
+        )
+
+
+def write_metrics(path: Path, rows: list[EpochMetrics]) -> None:
+    """Write metrics.jsonl anew: a run that was killed and resumed has every epoch once."""
+    path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")

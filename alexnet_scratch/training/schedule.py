@@ -1,0 +1,61 @@
+"""The learning rate of each step: a warm-up, then the recipe's schedule."""
+
+from __future__ import annotations
+
+import math
+
+from minigrad import optim
+from minigrad.optim.lr_scheduler import LRScheduler
+
+from ..recipe import Recipe
+
+
+class RecipeLR(LRScheduler):
+    """The recipe's rate; `step()` after every training step, `end_epoch()` after every epoch.
+
+    plateau: times `drop_factor` when the validation error has not improved for more than
+    `plateau_patience` epochs, at most `plateau_drops` times; epochs at chance are not counted, or
+    the rate would be gone before the network has begun to learn. steps: times `drop_factor` after
+    each of `drop_epochs`. cosine: half a cosine to 0 in the last step. constant: no change.
+    Source of the plateau rule: Krizhevsky et al. 2012, section 5.
+    """
+
+    def __init__(self, optimizer: optim.Optimizer, recipe: Recipe, steps_per_epoch: int) -> None:
+        self.kind, self.warmup_steps = recipe.schedule, recipe.warmup_steps
+        self.drop_factor, self.drop_epochs = recipe.drop_factor, list(recipe.drop_epochs)
+        self.patience, self.most_drops = recipe.plateau_patience, recipe.plateau_drops
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = recipe.epochs * steps_per_epoch
+        self.drops = self.waited = 0
+        self.lowest_error = 1.0
+        super().__init__(optimizer)
+
+    def lr_at(self, base_lr: float, epoch: int) -> float:
+        """The rate at step `epoch`: our unit is a step."""
+        if epoch < self.warmup_steps:
+            return base_lr * (epoch + 1) / (self.warmup_steps + 1)
+        return base_lr * self._factor(epoch)
+
+    def _factor(self, step: int) -> float:
+        if self.kind == "plateau":
+            return float(self.drop_factor**self.drops)
+        if self.kind == "steps":
+            drops = sum(step >= epoch * self.steps_per_epoch for epoch in self.drop_epochs)
+            return float(self.drop_factor**drops)
+        if self.kind == "cosine":
+            span = max(1, self.total_steps - self.warmup_steps)
+            done = min(1.0, (step - self.warmup_steps) / span)
+            return (1 + math.cos(math.pi * done)) / 2
+        return 1.0
+
+    def end_epoch(self, val_error: float, at_chance: bool) -> bool:
+        """Take in the epoch's validation error; True if the rate was lowered for it."""
+        if val_error < self.lowest_error:
+            self.lowest_error, self.waited = val_error, 0
+        elif not at_chance:
+            self.waited += 1
+        if self.kind != "plateau" or self.waited <= self.patience or self.drops >= self.most_drops:
+            return False
+        self.drops, self.waited = self.drops + 1, 0
+        self._set_lr()
+        return True

@@ -1,0 +1,78 @@
+"""Says in plain words when training does not work."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from ..recipe import Recipe
+
+WINDOW = 100  # losses in the mean: single ones jump about
+PATIENCE = 400  # iterations after which a recipe that works has left ln(C)
+MARGIN = 0.98  # of ln(C): a loss above this is still chance
+
+
+class Diverged(RuntimeError):  # noqa: N818  (what happened, as in StopIteration)
+    """The loss is not finite; the message says what to do."""
+
+
+def is_chance(loss: float, classes: int) -> bool:
+    """Is the loss what guessing among `classes` gives, ln(C), or worse?"""
+    return not loss < MARGIN * math.log(classes)
+
+
+class Watchdog:
+    """Sees every training loss; `see` returns what there is to say, or None."""
+
+    def __init__(self, recipe: Recipe, classes: int, step: int = 0) -> None:
+        self.recipe, self.classes = recipe, classes
+        self.step = step
+        self.window: deque[float] = deque(maxlen=WINDOW)
+        self.warned = False
+        self.left = False
+
+    def see(self, loss: float) -> str | None:
+        """Take in the loss of the next step. Raises Diverged if it is not finite."""
+        self.step += 1
+        if not math.isfinite(loss):
+            raise Diverged(self._diverged(loss))
+        self.window.append(loss)
+        if self.left or len(self.window) < WINDOW:
+            return None
+        mean = sum(self.window) / WINDOW
+        if not is_chance(mean, self.classes):
+            self.left = True
+            good = f"The loss has left ln({self.classes}) at step {self.step}."
+            return good if self.warned else None  # nobody was worried: nothing to say
+        if self.warned or self.step < PATIENCE:
+            return None
+        self.warned = True
+        return self._stuck(mean)
+
+    def _stuck(self, mean: float) -> str:
+        chance = math.log(self.classes)
+        text = (
+            f"After {self.step} iterations the loss has not left ln({self.classes}) = "
+            f"{chance:.3f}, what guessing gives (mean of the last {WINDOW}: {mean:.3f}). "
+        )
+        if self.recipe.init == "paper":
+            return text + (
+                "The paper's initialisation can stay here for thousands of iterations: "
+                "use --recipe small, or --init lsuv with --input-std 64."
+            )
+        if mean > 1.05 * chance:
+            return text + f"It is above chance, so steps are too large: try --lr {self._lower():g}."
+        return text + (
+            f"Try another rate (--lr {self._lower():g} or {self.recipe.lr * 3:g}), a longer "
+            "--warmup-steps, less --dropout-p, and see whether labels and images belong together."
+        )
+
+    def _diverged(self, loss: float) -> str:
+        return (
+            f"The loss is {loss} at step {self.step}: training has blown up. Try a lower rate "
+            f"(--lr {self._lower():g}) or a longer warm-up "
+            f"(--warmup-steps {max(100, 2 * self.recipe.warmup_steps)})."
+        )
+
+    def _lower(self) -> float:
+        return self.recipe.lr / 3
