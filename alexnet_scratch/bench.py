@@ -99,9 +99,15 @@ def time_layers(step: TrainingStep, times: int = 3, warm_up: int = 1) -> StepTim
 
 
 def layer_table(times: StepTimes) -> str:
-    """Return the table: layer, output, forward and backward ms, GFLOP/s of both, share of the step."""
+    """Return the table: output, forward and backward ms, GFLOP/s of both, share of the step."""
     cells = [("layer", "output", "forward ms", "backward ms", "GFLOP/s", "share")]
-    total = LayerTime("step", "", *(sum(t[i] for t in times.layers) for i in (2, 3, 4)))
+    total = LayerTime(
+        "step",
+        "",
+        sum(layer.forward for layer in times.layers),
+        sum(layer.backward for layer in times.layers),
+        sum(layer.flops for layer in times.layers),
+    )
     for layer in (*times.layers, total):
         seconds = layer.forward + layer.backward
         cells.append((

@@ -37,9 +37,7 @@ class Scores:
         )
 
 
-def evaluate(
-    model: AlexNet, batches: Iterable[Any], recipe: Recipe, device: str = "cpu"
-) -> Scores:
+def evaluate(model: AlexNet, batches: Iterable[Any], recipe: Recipe, device: str = "cpu") -> Scores:
     """Scores over batches of uint8 crops (N, size, size, 3) and labels (N,).
 
     Cross-entropy is without label smoothing. Top-5 means the first min(5, C) of C classes, so with
@@ -56,8 +54,10 @@ def evaluate(
             first.add(loss, count_in_top(logits.data, targets, 1), len(targets))
             five.add(loss, count_in_top(logits.data, targets, 5), len(targets))
             if first.waiting >= READ_EVERY:
-                first.read(), five.read()
-    first.read(), five.read()
+                first.read()
+                five.read()
+    first.read()
+    five.read()
     model.train(training)
     if not first.images:
         raise ValueError("evaluate got no image: expected at least one batch")

@@ -131,7 +131,8 @@ def _pooled_side(size: int, conv1_edge: str) -> int:
     for _ in range(3):
         side = (side - 3) // 2 + 1
     if side < 1:
-        raise ValueError(f"AlexNet: input_size {size} is too small, expected at least 63")
+        least = 63 if conv1_edge == "pad" else 64
+        raise ValueError(f"AlexNet: input_size {size} is too small, expected at least {least}")
     return side
 
 

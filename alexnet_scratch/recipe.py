@@ -49,7 +49,7 @@ class Recipe:
 
     # ----- the network -----
     variant: str = _option("two-tower", "form of the network", VARIANTS)
-    input_size: int = _option(224, "side of the network's input in pixels", low=1)
+    input_size: int = _option(224, "side of the network's input in pixels", low=63)
     conv1_edge: str = _option("pad", "conv1's border: padding 2, or the ceil rule", CONV1_EDGES)
     orders: tuple[str, str] = _option(
         ("relu-lrn-pool", "relu-lrn-pool"), "what follows conv1 and conv2", ORDERS
@@ -89,7 +89,7 @@ class Recipe:
 
     # ----- the schedule -----
     schedule: str = _option("plateau", "how the learning rate falls", SCHEDULES)
-    warmup_steps: int = _option(0, "steps over which the learning rate rises from 0", low=0)
+    warmup_steps: int = _option(0, "steps of rising learning rate, at most a quarter of all", low=0)
     drop_factor: float = _option(0.1, "plateau, steps: factor of one drop", low=0, high=1)
     drop_epochs: tuple[int, ...] = _option((), "steps: epochs after which the rate drops", low=1)
     plateau_patience: int = _option(
@@ -108,6 +108,10 @@ class Recipe:
             raise RecipeError(
                 f"image_size is {self.image_size}, expected at least input_size "
                 f"({self.input_size}): the input is cropped from the image"
+            )
+        if len(self.widths) != 5 or any(width % 2 for width in self.widths):
+            raise RecipeError(
+                f"widths is {_text(self.widths)}, expected five even numbers: half for each tower"
             )
         if self.variant == "one-tower":
             self._check_one_tower()
@@ -144,7 +148,11 @@ class Recipe:
             raise RecipeError(
                 f"unknown field {', '.join(unknown)}: a recipe has {', '.join(known)}"
             )
-        return Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+        }
+        return Recipe(**values)
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:
@@ -154,8 +162,9 @@ def _check_type(name: str, value: Any, hint: Any) -> None:
         if fits and items[-1] is not Ellipsis:
             fits = len(value) == len(items)
         if not fits:
-            count = "" if items[-1] is Ellipsis else f"{len(items)} "
-            raise RecipeError(f"{name} is {_text(value)}, expected {count}{items[0].__name__} values")
+            kind = items[0].__name__
+            expected = f"{kind} values" if items[-1] is Ellipsis else f"{len(items)} {kind} values"
+            raise RecipeError(f"{name} is {_text(value)}, expected {expected}")
         for item in value:
             _check_type(name, item, items[0])
         return

@@ -36,5 +36,5 @@ __all__ = [
     "int32", "int64", "is_grad_enabled", "kernels", "load_file", "manual_seed", "nn", "no_grad",
     "ones", "ones_like", "ops", "optim", "rand", "randn", "random", "save_file",
     "set_num_threads", "tensor", "uint8", "zeros", "zeros_like",
-    *(name for name in _operations if name != "METHODS"),
+    *_operations,
 ]  # fmt: skip

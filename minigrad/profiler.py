@@ -65,7 +65,8 @@ class Profile:
             raise ValueError(f"table: got by={by!r}, expected 'operation' or 'module'")
         costs = self.by_operation() if by == "operation" else self.by_module()
         total = Cost()
-        cells = [(by, "phase", "calls", "total ms", "ms/call", "share", "results")]
+        head = (by, "phase", "calls", "total ms", "ms/call", "share", "results")
+        cells: list[tuple[str, ...]] = [head]
         for (name, phase), cost in sorted(costs.items(), key=lambda item: -item[1].seconds):
             cells.append((name or "(no module)", phase, *_numbers(cost, self.seconds)))
             total.add(cost.calls, cost.seconds, cost.bytes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -54,8 +54,8 @@ class Summary(NamedTuple):
 
     @property
     def training_macs(self) -> int:
-        """Multiply-adds of forward and backward: three times forward (output, input gradient, weight
-        gradient), less the input gradient of the first layer, which nobody asks for."""
+        """Multiply-adds of forward and backward: output, input gradient and weight gradient take as
+        many each, but nobody asks for the input gradient of the first layer."""
         first = next((row.macs for row in self.rows if row.macs), 0)
         return 3 * self.macs - first
 
@@ -101,7 +101,7 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: Any = None) -> S
     )
 
 
-def align(cells: list[tuple[str, ...]], left: int) -> list[str]:
+def align(cells: Sequence[tuple[str, ...]], left: int) -> list[str]:
     """Lines of a table: the first `left` columns flush left, the others flush right."""
     widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
     return [

@@ -67,11 +67,10 @@ class Checkpoint:
         """Load the optimiser's state. CheckpointError if it does not fit."""
         names = _names(optimizer, model)
         state: dict[int, dict[str, Any]] = {}
-        for key, tensor in self._below("optimizer.").items():
-            name, _, entry = key.rpartition(".")
-            if name in names:
-                state.setdefault(names.index(name), {})[entry] = tensor
         try:
+            for key, tensor in self._below("optimizer.").items():
+                name, _, entry = key.rpartition(".")
+                state.setdefault(names.index(name), {})[entry] = tensor
             optimizer.load_state_dict({"state": state, "param_groups": self.groups})
         except ValueError as error:
             raise CheckpointError(f"{self.path}: {error}") from error
@@ -93,7 +92,7 @@ def save_checkpoint(
     data: Mapping[str, Any],
     position: Position,
 ) -> None:
-    """Write a checkpoint, all of it or nothing: the file of before stays until this one is whole."""
+    """Write a checkpoint, all of it or nothing: until it is whole, the file of before stays."""
     state = optimizer.state_dict()
     names = _names(optimizer, model)
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}

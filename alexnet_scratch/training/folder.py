@@ -28,7 +28,8 @@ def new_folder(name: str, out: str | None) -> Path:
     folder = Path(str(out))
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--out {out} is a file: give the name of a new folder")
-    if folder.exists() and any(folder.iterdir()):
+    # log.txt alone is what a run leaves whose data could not be used.
+    if folder.exists() and any(entry.name != "log.txt" for entry in folder.iterdir()):
         hint = f"go on with it (--resume {out}), or " * (folder / "last.safetensors").exists()
         raise RunError(f"--out {out} is not empty: {hint}give the name of a new folder")
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,10 @@ class Log:
     def say(self, text: str) -> None:
         """One line, above the progress bar if there is one."""
         tqdm.write(text)
+        self.note(text)
+
+    def note(self, text: str) -> None:
+        """One line for the file only."""
         if self.path is not None:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")

@@ -26,17 +26,16 @@ def draw_curves(path: Path, rows: Sequence[EpochMetrics], classes: int, title: s
     loss.plot(epochs, [r.train_loss for r in rows], "o-", color=BLUE, ms=4, label="training")
     loss.plot(epochs, [r.val_loss for r in rows], "s--", color=ORANGE, ms=4, label="validation")
     loss.axhline(math.log(classes), color="0.5", ls=":", label=f"guessing, ln({classes})")
-    loss.set(ylabel="cross-entropy loss", ylim=(0, None))
+    highest = max([math.log(classes), *(max(r.train_loss, r.val_loss) for r in rows)])
+    loss.set(ylabel="cross-entropy loss", ylim=(0, 1.1 * highest))
 
     accuracy.plot(epochs, [r.train_top1 for r in rows], "o-", color=BLUE, ms=4, label="training")
-    accuracy.plot(
-        epochs, [r.val_top1 for r in rows], "s--", color=ORANGE, ms=4, label="validation"
-    )
+    accuracy.plot(epochs, [r.val_top1 for r in rows], "s--", color=ORANGE, ms=4, label="validation")
     if classes > 5:  # with fewer, the top five are all of them
         top5 = [r.val_top5 for r in rows]
         accuracy.plot(epochs, top5, "^-.", color=GREEN, ms=4, label="validation, top-5")
     accuracy.axhline(1 / classes, color="0.5", ls=":", label=f"guessing, 1 of {classes}")
-    accuracy.set(ylabel="top-1 accuracy", ylim=(0, 1.02))
+    accuracy.set(ylabel="accuracy, top-1", ylim=(0, 1.02))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
 
     for axes in (loss, accuracy):

@@ -21,11 +21,13 @@ class RecipeLR(LRScheduler):
     """
 
     def __init__(self, optimizer: optim.Optimizer, recipe: Recipe, steps_per_epoch: int) -> None:
-        self.kind, self.warmup_steps = recipe.schedule, recipe.warmup_steps
+        self.kind = recipe.schedule
         self.drop_factor, self.drop_epochs = recipe.drop_factor, list(recipe.drop_epochs)
         self.patience, self.most_drops = recipe.plateau_patience, recipe.plateau_drops
         self.steps_per_epoch = steps_per_epoch
         self.total_steps = recipe.epochs * steps_per_epoch
+        # A few images make a short run, which should not end in its warm-up.
+        self.warmup_steps = min(recipe.warmup_steps, self.total_steps // 4)
         self.drops = self.waited = 0
         self.lowest_error = 1.0
         super().__init__(optimizer)

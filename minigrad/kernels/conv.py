@@ -88,16 +88,18 @@ def _matrices(weight: Array, groups: int) -> Array:
     return array_module(weight).ascontiguousarray(split).reshape(groups, -1, out // groups)
 
 
-def _columns(xp: Any, images: Array, geometry: Geometry, group: int) -> tuple[Array, Array]:
+def _columns(
+    xp: Any, images: Array, geometry: Geometry, group: int, kind: Any
+) -> tuple[Array, Array]:
     """The column matrix of one group of a few images, and the padded images, both in scratch.
 
     Padding one group at a time puts its channels side by side, which makes im2col's runs longer.
     """
     window, part = geometry.window, geometry.of_group(images, group)
-    padded = scratch(xp, "padded", (len(part), *geometry.padded, part.shape[-1]), part.dtype)
+    padded = scratch(xp, "padded", (len(part), *geometry.padded, part.shape[-1]), kind)
     pad_into(padded, part, window.padding)
     rows = len(part) * math.prod(geometry.outputs)
-    col = scratch(xp, "col", (rows, geometry.taps), part.dtype)
+    col = scratch(xp, "col", (rows, geometry.taps), kind)
     return im2col(padded, window, geometry.outputs, col), padded
 
 
@@ -120,14 +122,14 @@ def conv2d_forward(
     window = Window((weight.shape[2], weight.shape[3]), stride, padding, dilation)
     geometry = conv_geometry(x.shape, weight.shape, window, groups)
     source, matrices = as_nhwc(x), _matrices(weight, groups)
-    kind = np.result_type(x.dtype, weight.dtype)
+    kind = np.result_type(x, weight, *(() if bias is None else (bias,)))
     y = empty_nhwc(x, (len(x), *geometry.outputs, geometry.features), kind)
 
     def task(chunks: list[slice]) -> None:
         for part in chunks:
             out = y[part].reshape(-1, geometry.features)
             for group in range(groups):
-                col, _ = _columns(xp, source[part], geometry, group)
+                col, _ = _columns(xp, source[part], geometry, group, source.dtype)
                 xp.matmul(col, matrices[group], out=geometry.of_group(out, group))
             if bias is not None:
                 out += bias
@@ -181,7 +183,7 @@ def conv2d_backward(
                 dbias += g.sum(axis=0)
             for group in range(groups if needs[0] or needs[1] else 0):
                 g_group = geometry.of_group(g, group)
-                col, padded = _columns(xp, source[part], geometry, group)
+                col, padded = _columns(xp, source[part], geometry, group, kind)
                 if needs[1]:
                     dmatrices[group] += xp.matmul(col.T, g_group, out=product)
                 if dx is not None:

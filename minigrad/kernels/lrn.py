@@ -103,15 +103,16 @@ def lrn_backward(
     """
     xp = array_module(x)
     g, a, s = as_nhwc(grad), as_nhwc(x), as_nhwc(scale)
-    dx = empty_nhwc(x, a.shape)
+    kind = np.result_type(g.dtype, a.dtype)  # complex above a real x: a second-order product
+    dx = empty_nhwc(x, a.shape, kind)
     shape = (-1, groups, a.shape[3] // groups)
     g, a, s, d = (array.reshape(shape) for array in (g, a, s, dx))
     before, after = _halves(n)
 
     def task(chunks: list[slice]) -> None:
         for rows in chunks:
-            ratio = scratch(xp, "ratio", a[rows].shape, a.dtype)
-            total = scratch(xp, "total", ratio.shape, a.dtype)
+            ratio = scratch(xp, "ratio", a[rows].shape, kind)
+            total = scratch(xp, "total", ratio.shape, kind)
             power = _power(xp, s[rows], beta, out=total)
             xp.divide(g[rows], power, out=d[rows])
             xp.multiply(d[rows], a[rows], out=ratio)

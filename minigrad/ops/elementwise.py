@@ -27,9 +27,10 @@ def operands(*values: Any) -> list[Tensor]:
         dtype = DEFAULT_DTYPE if fractional else None
 
     def convert(value: Any) -> Tensor:
+        if backend.is_array(value) and value.ndim > 0:
+            # Not by calling itself: a closure that does is a reference cycle, and holds `tensors`.
+            value = Tensor(value)
         if not isinstance(value, Tensor):
-            if backend.is_array(value) and value.ndim > 0:
-                return convert(Tensor(value))
             number: Any = np.asarray(value)
             if dtype is not None:
                 number = number.astype(complex_like(dtype, number))

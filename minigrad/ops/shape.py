@@ -183,6 +183,8 @@ def assign(input: Tensor, index: Any, value: Any) -> Tensor:
     """A copy of `input` in which [index] holds `value`, of input's dtype and device."""
     if not isinstance(value, Tensor):
         value = Tensor(value if backend.is_array(value) else np.asarray(value))
+    if value.dtype.kind == "c" and input.dtype.kind == "f":
+        input = input.to(np.result_type(input.dtype, np.complex64))
     value = value.to(input.device).to(input.dtype)
     return Assign.apply(input, value, _plain_index(index))
 

@@ -73,7 +73,7 @@ def log_probabilities(*shape: int) -> Maker:
 class Case:
     """One call of one operation.
 
-    `naive` and `torch` compute the same from arrays and from torch tensors (after the torch module).
+    `naive` and `torch` compute the same from arrays, and from the torch module and its tensors.
     `batched` are the inputs whose first axis may be empty. Integer inputs are labels.
     """
 
@@ -371,6 +371,8 @@ _POOLS = [
     _max_pool("rectangle", (2, 3, 4, 9), (1, 4), stride=(2, 3), padding=(0, 2)),
     _max_pool("the whole map", (2, 3, 4, 5), (4, 5)),
     _max_pool("stride 1", (1, 2, 5, 5), 3, stride=1),
+    _case("max_pool2d", lambda x: F.max_pool2d(x, 3, 2, 1),
+          lambda rng: distinct(2, 3, 6, 7)(rng) - 20, name="all negative"),
     _case("avg_pool2d", lambda x: F.avg_pool2d(x, 3, 2, 1), normal(2, 3, 7, 6), name="padding",
           naive=lambda x: avg_pool2d_naive(x, (3, 3), (2, 2), (1, 1)),
           torch=lambda t, x: t.nn.functional.avg_pool2d(x, 3, 2, 1)),
@@ -380,8 +382,9 @@ _POOLS = [
     _avg_pool("ceil and padding", (2, 3, 6, 8), (3, 2), stride=2, padding=1, ceil_mode=True),
     _avg_pool("divisor", (2, 3, 6, 8), (2, 3), divisor_override=5),
     *(
-        _case("adaptive_avg_pool2d", lambda x, s=size: F.adaptive_avg_pool2d(x, s), normal(2, 3, 7, 6),
-              name=str(size), torch=lambda t, x, s=size: t.nn.functional.adaptive_avg_pool2d(x, s))
+        _case("adaptive_avg_pool2d", lambda x, s=size: F.adaptive_avg_pool2d(x, s),
+              normal(2, 3, 7, 6), name=str(size),
+              torch=lambda t, x, s=size: t.nn.functional.adaptive_avg_pool2d(x, s))
         for size in (1, (7, 3), (3, 4), (None, 6), (9, 2))
     ),
 ]  # fmt: skip

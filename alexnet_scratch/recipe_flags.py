@@ -1,0 +1,74 @@
+"""A recipe from the command line: a preset or a file, and a flag for every field."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from .recipe import RECIPES, Recipe, RecipeError
+
+
+def recipe_from(options: argparse.Namespace) -> Recipe:
+    """The preset, or the recipe of a file, with the flags that were given."""
+    name = options.recipe or "small"
+    if name in RECIPES:
+        return replace(RECIPES[name], **given_fields(options))
+    if not name.endswith(".json"):
+        raise RecipeError(f"--recipe {name}: use {', '.join(RECIPES)}, or the recipe.json of a run")
+    return replace(
+        Recipe.from_json(Path(name).read_text(encoding="utf-8")), **given_fields(options)
+    )
+
+
+def given_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """The recipe's fields that were given as flags."""
+    names = [f.name for f in fields(Recipe)]
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+
+
+def add_recipe_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
+    """A flag per field of Recipe, named after it; what is not given leaves no trace."""
+    group = parser.add_argument_group("recipe", "every field of the recipe can be changed")
+    hints = get_type_hints(Recipe)
+    for f in fields(Recipe):
+        if f.name == "name" or (only and f.name not in only):
+            continue
+        hint, choices = hints[f.name], f.metadata["choices"]
+        kind: dict[str, Any] = {"type": hint, "metavar": hint.__name__.upper()}
+        if hint is bool:
+            kind = {"action": argparse.BooleanOptionalAction}
+        elif get_origin(hint) is tuple:
+            kind = {"type": _tuple_of(get_args(hint)[0]), "metavar": "A,B,..."}
+        elif choices:
+            kind = {"choices": choices}
+        of = f" ({' or '.join(choices)})" if choices and "choices" not in kind else ""
+        text = f"{f.metadata['help']}{of} [{_presets(f.name)}]".replace("%", "%%")
+        flag = f"--{f.name.replace('_', '-')}"
+        group.add_argument(flag, dest=f.name, default=argparse.SUPPRESS, help=text, **kind)
+
+
+def _tuple_of(kind: type) -> Callable[[str], tuple[Any, ...]]:
+    def parse(text: str) -> tuple[Any, ...]:
+        try:
+            return tuple(kind(item) for item in text.split(",") if item)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a list of {kind.__name__} values, expected A,B,..."
+            ) from None
+
+    return parse
+
+
+def _presets(name: str) -> str:
+    """What the presets have: one value, or a value each."""
+    values = {preset: getattr(recipe, name) for preset, recipe in RECIPES.items()}
+    if len(set(values.values())) == 1:
+        return _shown(next(iter(values.values())))
+    return ", ".join(f"{preset}: {_shown(value)}" for preset, value in values.items())
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,327 @@
+"""The training loop.
+
+Everything that decides the numbers is in the recipe and in `Position`: a run that is interrupted
+and resumed ends with the same bytes as one that was not (same number of threads provided).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import minigrad as mg
+from minigrad import Tensor, backend, optim
+from minigrad.data import DataLoader
+from minigrad.nn import functional as F
+from minigrad.random import default_generator
+
+from ..data import DataError
+from ..evaluation import Scores, evaluate
+from ..initialise import initialise
+from ..model import AlexNet
+from ..recipe import Recipe, build_model, parameter_groups
+from .checkpoint import Checkpoint, Position, link, save_checkpoint
+from .folder import RunError
+from .input import Splits, to_input
+from .log import Log, progress_bar
+from .metrics import EpochMetrics, Totals, count_in_top, write_metrics
+from .plot import draw_curves
+from .schedule import RecipeLR
+from .watchdog import Diverged, Watchdog, is_chance
+
+MOST_BAD = 0.01  # share of images that may be unreadable
+SAVE_EVERY = 600.0  # seconds between checkpoints within a long epoch
+READ_EVERY = 25  # steps between two looks at the loss on a GPU, which would wait for us
+
+
+Batches = Generator[tuple[int, Any], None, None]
+
+
+class Outcome(enum.Enum):
+    """How `Trainer.run` ended."""
+
+    FINISHED = "all epochs are done"
+    INTERRUPTED = "Ctrl-C or SIGTERM"
+    STEP_LIMIT = "max_steps reached"
+
+
+class _Stop(Exception):  # noqa: N818  (a way out of two loops, not an error)
+    """Leave the loops between two batches."""
+
+
+class Trainer:
+    """One run: `Trainer(...)` starts anew, with a checkpoint it goes on; then `run()`.
+
+    folder: where the run's files go, an existing folder. data: what the checkpoint says about the
+    data set. recipe: a resumed run takes the checkpoint's, with more `epochs` if wished.
+    max_steps: stop after so many steps in all; the schedule is that of all epochs.
+    Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        recipe: Recipe,
+        splits: Splits,
+        data: dict[str, Any],
+        *,
+        device: str = "cpu",
+        workers: int = 2,
+        max_steps: int | None = None,
+        resume: Checkpoint | None = None,
+    ) -> None:
+        self.folder, self.recipe, self.splits, self.data = folder, recipe, splits, data
+        self.device = backend.parse_device(device)
+        self.max_steps = max_steps
+        self.log = Log(folder / "log.txt")
+        self.loader = self._loader(splits.train, workers, shuffle=True)
+        self.val_loader = self._loader(splits.val, workers, shuffle=False)
+        self.reported: dict[int, int] = {}  # by loader: bad images named so far
+        self.interrupted = False
+
+        mg.manual_seed(recipe.seed)
+        self.model = resume.model() if resume else self._new_model()
+        self.model.to(self.device)
+        self.optimizer = optim.SGD(
+            parameter_groups(self.model, recipe), momentum=recipe.momentum, rule=recipe.rule
+        )
+        self.schedule = RecipeLR(self.optimizer, recipe, len(self.loader))
+        self.at, self.totals = Position(), Totals()
+        if resume:
+            self._restore(resume)
+        self.watchdog = Watchdog(recipe, len(splits.classes), self.at.step)
+        self.read_every = 1 if self.device == "cpu" else READ_EVERY
+        self.saved_at = time.monotonic()
+
+    # ----- beginning -----
+
+    def _loader(self, dataset: Any, workers: int, shuffle: bool) -> DataLoader:
+        size, seed = self.recipe.batch_size, self.recipe.seed
+        return DataLoader(dataset, size, shuffle, num_workers=workers, seed=seed)
+
+    def _new_model(self) -> AlexNet:
+        model = build_model(self.recipe, len(self.splits.classes))
+        with contextlib.closing(self._batches(self.loader, 0, 0)) as batches:
+            _, (images, _) = next(batches)
+        initialise(model, self.recipe.init, to_input(images, self.recipe))
+        return model
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Everything but the weights, which are in place already."""
+        if checkpoint.classes != self.splits.classes:
+            raise RunError(
+                f"the data set has the classes {_some(self.splits.classes)}, the run was trained "
+                f"on {_some(checkpoint.classes)}: give the run's own data"
+            )
+        before, now = checkpoint.data["train_images"], len(self.splits.train)
+        if before != now:
+            raise RunError(
+                f"the data set has {now} training images, the run had {before}: bring back the "
+                "same files, or start a new run"
+            )
+        self.at = checkpoint.position
+        self.totals = Totals(**self.at.totals)
+        checkpoint.restore(self.optimizer, self.model)
+        total_steps = self.schedule.total_steps  # of this recipe, which may have more epochs
+        self.schedule.load_state_dict({**self.at.schedule, "total_steps": total_steps})
+        default_generator.state = (self.at.generator[0], self.at.generator[1])
+
+    # ----- the loop -----
+
+    def run(self) -> Outcome:
+        """Train to the end of the recipe, to `max_steps`, or until Ctrl-C; the state is saved.
+
+        Raises Diverged when the loss is not finite; the last checkpoint is then kept.
+        """
+        # Also when it is resumed: killed between two files, a run must not stay out of step.
+        (self.folder / "recipe.json").write_text(self.recipe.to_json() + "\n", encoding="utf-8")
+        self._write_metrics()
+        self._name_best()
+        with _signals(self._interrupt):
+            try:
+                while self.at.epoch < self.recipe.epochs:
+                    self._train_epoch()
+                    self._end_epoch(*self._validate())
+            except _Stop:
+                self._save()
+                return Outcome.INTERRUPTED if self.interrupted else Outcome.STEP_LIMIT
+        return Outcome.FINISHED
+
+    def _train_epoch(self) -> None:
+        """The rest of the epoch in progress."""
+        self.model.train()
+        title = f"epoch {self.at.epoch + 1}/{self.recipe.epochs}"
+        with progress_bar(title, len(self.loader), self.at.batch) as bar:
+            mark = time.perf_counter()
+            for batch, (images, labels) in self._batches(self.loader, self.at.epoch, self.at.batch):
+                if self.max_steps is not None and self.at.step >= self.max_steps:
+                    raise _Stop
+                self._step(images, labels)
+                bar.update(batch - self.at.batch)
+                self.at.batch = batch
+                if self.totals.waiting >= self.read_every:
+                    self._read_losses()
+                now = time.perf_counter()
+                self.totals.seconds, mark = self.totals.seconds + now - mark, now
+                bar.set_postfix_str(self._postfix(), refresh=False)
+                if time.monotonic() - self.saved_at > SAVE_EVERY:
+                    self._save()
+                    mark = time.perf_counter()
+        self._read_losses()
+
+    def _step(self, images: Tensor, labels: Tensor) -> None:
+        logits = self.model(to_input(images, self.recipe, self.device))
+        loss = F.cross_entropy(logits, labels.data, label_smoothing=self.recipe.label_smoothing)
+        targets = backend.to_device(labels.data, self.device)
+        self.totals.add(loss.data, count_in_top(logits.data, targets, 1), len(targets))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.at.lr = self.schedule.get_last_lr()[0]
+        self.optimizer.step()
+        self.schedule.step()
+        self.at.step += 1
+
+    def _validate(self) -> tuple[Scores, float]:
+        """The scores on the validation images, and the seconds they took."""
+        began = time.perf_counter()
+        with progress_bar("validation", len(self.val_loader)) as bar:
+
+            def batches() -> Iterator[Any]:
+                for done, batch in self._batches(self.val_loader, 0, 0):
+                    yield batch
+                    bar.update(done - bar.n)
+
+            scores = evaluate(self.model, batches(), self.recipe, self.device)
+        return scores, time.perf_counter() - began
+
+    def _end_epoch(self, scores: Scores, val_seconds: float) -> None:
+        """Record the epoch, set the schedule, and save."""
+        totals = self.totals
+        row = EpochMetrics(
+            epoch=self.at.epoch + 1,
+            train_loss=totals.mean_loss,
+            train_top1=totals.top1,
+            val_loss=scores.loss,
+            val_top1=scores.top1,
+            val_top5=scores.top5,
+            lr=self.at.lr,
+            images_per_second=totals.images / max(totals.seconds, 1e-9),
+            seconds=totals.seconds + val_seconds,
+        )
+        if not abs(row.val_loss) < float("inf"):
+            raise Diverged(f"The validation loss is {row.val_loss}: try a lower rate (--lr).")
+        self.log.say(row.line())
+        chance = is_chance(row.train_loss, len(self.splits.classes))
+        if self.schedule.end_epoch(1 - row.val_top1, chance):
+            lr = self.schedule.get_last_lr()[0]
+            self.log.say(f"Validation no longer improves: the rate goes down to {lr:.2g}.")
+        best = self.at.best
+        if not best or (row.val_top1, -row.val_loss) > (best["val_top1"], -best["val_loss"]):
+            self.at.best = asdict(row)
+        self.at.metrics.append(asdict(row))
+        self.at.epoch, self.at.batch, self.totals = self.at.epoch + 1, 0, Totals()
+        self._save()
+        self._name_best()
+        self._write_metrics()
+        rows = [EpochMetrics(**row) for row in self.at.metrics]
+        name = f"{self.recipe.name}, {self.recipe.variant} AlexNet"
+        draw_curves(self.folder / "curves.png", rows, len(self.splits.classes), name)
+
+    # ----- what the loop calls -----
+
+    def _batches(self, loader: DataLoader, epoch: int, start: int) -> Batches:
+        """Batches with the number of the epoch's batches that are then done.
+
+        The loader leaves out a batch of which no image can be read, but counts it.
+        """
+        size, order = loader.batch_size, loader.order(epoch)
+        done = start
+        for batch in loader.batches(epoch, start):
+            bad = {skipped.index for skipped in loader.skipped}
+            while bad and bad.issuperset(order[done * size : (done + 1) * size]):
+                done += 1
+            done += 1
+            self._report_bad(loader)
+            yield done, batch
+            if self.interrupted:
+                raise _Stop
+        self._report_bad(loader)
+
+    def _report_bad(self, loader: DataLoader) -> None:
+        """Name new unreadable images; DataError when there are too many."""
+        reported = self.reported.setdefault(id(loader), 0)
+        for skipped in loader.skipped[reported:]:
+            self.log.say(f"Skipped, cannot be read: {skipped.reason}")
+        self.reported[id(loader)] = bad = len(loader.skipped)
+        total = len(loader.dataset)
+        if bad > MOST_BAD * total:
+            raise DataError(
+                f"at least {bad} of {total} images cannot be read, more than {MOST_BAD:.0%}: mend "
+                f"or remove {_some([skipped.name for skipped in loader.skipped])}"
+            )
+
+    def _read_losses(self) -> None:
+        for loss in self.totals.read():
+            message = self.watchdog.see(loss)
+            if message:
+                self.log.say(message)
+
+    def _postfix(self) -> str:
+        t = self.totals
+        speed = t.images / max(t.seconds, 1e-9)
+        return f"loss {t.mean_loss:.3f}, top-1 {t.top1:.1%}, {speed:.0f} images/s"
+
+    def _save(self) -> None:
+        self._read_losses()  # never save over a good checkpoint when the loss is not finite
+        self.at.totals = self.totals.state()
+        self.at.schedule = self.schedule.state_dict()
+        self.at.generator = list(default_generator.state)
+        save_checkpoint(
+            self.folder / "last.safetensors", self.model, self.optimizer, self.recipe,
+            self.splits.classes, self.data, self.at,
+        )  # fmt: skip
+        self.saved_at = time.monotonic()
+
+    def _name_best(self) -> None:
+        """If the epoch just saved is the best, its checkpoint is best.safetensors, too."""
+        if self.at.epoch and not self.at.batch and self.at.best["epoch"] == self.at.epoch:
+            link(self.folder / "last.safetensors", self.folder / "best.safetensors")
+
+    def _write_metrics(self) -> None:
+        rows = [EpochMetrics(**row) for row in self.at.metrics]
+        write_metrics(self.folder / "metrics.jsonl", rows)
+
+    def _interrupt(self, *_: Any) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        # Not print(): the signal may have come in the middle of one.
+        with contextlib.suppress(OSError):
+            os.write(2, b"\nFinishing this batch, then saving; Ctrl-C again stops at once.\n")
+
+
+@contextlib.contextmanager
+def _signals(handler: Callable[..., None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `handler`; only the main thread may ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

@@ -1,0 +1,317 @@
+"""Time a training step of AlexNet, here and in PyTorch.
+
+    python benchmarks/train_step.py [--variant grouped|one-tower] [--batch 64 128] [--rounds 5]
+
+A step is forward, backward and SGD update (momentum 0.9, weight decay 5e-4) in float32 on random
+images with 1000 classes; "grouped" is the paper's network with LRN, "one-tower" torchvision's. Each
+side runs in a process of its own, one after another in alternating rounds, with the same number of
+threads: minigrad, PyTorch as installed, and PyTorch with glibc's allocator thresholds raised, which
+saves it the page faults of fresh memory. Rates are medians over the steps of a process, then over
+the rounds; ratios are taken within a round. Without PyTorch, minigrad is timed alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from alexnet_scratch.bench import TrainingStep, layer_table, positive, seconds_of, time_layers
+from alexnet_scratch.model import AlexNet
+from minigrad.summary import align, format_bytes, summary
+
+CLASSES = 1000
+SGEMM_SIZE = 4096
+WARM_UP = 2
+OURS, TORCH, TUNED = "minigrad", "PyTorch", "PyTorch, thresholds raised"
+# Above every array of a step. (glibc before 2.35 takes at most 32 MiB: watch the page faults.)
+THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
+
+
+# ----- one side, in a process of its own -----
+
+
+def peak_bytes() -> int:
+    """Most memory this process has held, from the kernel's high-water mark where there is one."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(li for li in status.read_text().splitlines() if li.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def page_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def measure(step: Callable[[], Any], batch: int, steps: int) -> dict[str, float]:
+    """Rates, peak memory and page faults of `step`."""
+    seconds_of(step, WARM_UP, warm_up=0)
+    before = page_faults()
+    seconds = seconds_of(step, steps, warm_up=0)
+    return {
+        "best": batch / min(seconds),
+        "median": batch / statistics.median(seconds),
+        "peak_bytes": peak_bytes(),
+        "page_faults": (page_faults() - before) / steps,
+    }
+
+
+def work_minigrad(options: argparse.Namespace, batch: int) -> dict[str, Any]:
+    step = TrainingStep(AlexNet(CLASSES, options.variant), batch)
+    return measure(step, batch, options.steps)
+
+
+def work_torch(options: argparse.Namespace, batch: int) -> dict[str, Any]:
+    import torch
+
+    torch.set_num_threads(options.threads)
+    model = torch_alexnet(options.variant)
+    images, labels = torch.randn(batch, 3, 224, 224), torch.randint(0, CLASSES, (batch,))
+    step = torch_step(model, images, labels)
+    return measure(step, batch, options.steps)
+
+
+def work_sgemm(options: argparse.Namespace, batch: int) -> dict[str, Any]:
+    """Best rate of a large matrix product: what the machine can do."""
+    a = np.random.default_rng(0).standard_normal((SGEMM_SIZE, SGEMM_SIZE), np.float32)
+    out = np.empty_like(a)
+    seconds = seconds_of(lambda: np.matmul(a, a, out=out), 3 if options.quick else 7)
+    return {"flops": 2 * SGEMM_SIZE**3 / min(seconds)}
+
+
+def work_layers(options: argparse.Namespace, batch: int) -> dict[str, Any]:
+    step = TrainingStep(AlexNet(CLASSES, options.variant), batch)
+    times = time_layers(step, options.steps, WARM_UP)
+    return {"table": layer_table(times), "layers": [layer._asdict() for layer in times.layers]}
+
+
+def work_verify(options: argparse.Namespace, batch: int) -> dict[str, Any]:
+    """Losses of a few steps of both, from the same weights on the same images, without dropout."""
+    import torch
+
+    torch.set_num_threads(options.threads)
+    ours = TrainingStep(AlexNet(CLASSES, options.variant, dropout_p=0.0), batch)
+    ours.images.data *= np.float32(60)  # the scale of raw pixels, where LRN is no constant
+    model = torch_alexnet(options.variant, dropout=0.0)
+    state = {k: torch.from_numpy(v.numpy().copy()) for k, v in ours.model.state_dict().items()}
+    model.load_state_dict(state)
+    images, labels = (torch.from_numpy(t.numpy()) for t in (ours.images, ours.labels))
+    theirs = torch_step(model, images, labels)
+    pairs = [(float(ours().item()), float(theirs().item())) for _ in range(3)]
+    return {"losses": pairs, "difference": max(abs(a - b) / abs(b) for a, b in pairs)}
+
+
+def torch_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
+    """The same step as `TrainingStep`, in PyTorch."""
+    import torch
+
+    optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def torch_alexnet(variant: str, dropout: float = 0.5) -> Any:
+    """The network in PyTorch with the parameter names of `AlexNet`, ReLU in place."""
+    from torch import nn
+
+    def relu() -> Any:
+        return nn.ReLU(inplace=True)
+
+    def lrn() -> Any:
+        return nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)  # PyTorch divides by 5
+
+    if variant == "one-tower":
+        features = nn.Sequential(
+            nn.Conv2d(3, 64, 11, 4, 2), relu(), nn.MaxPool2d(3, 2),
+            nn.Conv2d(64, 192, 5, 1, 2), relu(), nn.MaxPool2d(3, 2),
+            nn.Conv2d(192, 384, 3, 1, 1), relu(), nn.Conv2d(384, 256, 3, 1, 1), relu(),
+            nn.Conv2d(256, 256, 3, 1, 1), relu(), nn.MaxPool2d(3, 2),
+        )  # fmt: skip
+        classifier = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(256 * 6 * 6, 4096), relu(),
+            nn.Dropout(dropout), nn.Linear(4096, 4096), relu(), nn.Linear(4096, CLASSES),
+        )  # fmt: skip
+        return nn.Sequential(OrderedDict(
+            features=features, avgpool=nn.AdaptiveAvgPool2d(6), flatten=nn.Flatten(),
+            classifier=classifier,
+        ))  # fmt: skip
+    return nn.Sequential(OrderedDict(
+        conv1=nn.Conv2d(3, 96, 11, 4, 2), relu1=relu(), lrn1=lrn(), pool1=nn.MaxPool2d(3, 2),
+        conv2=nn.Conv2d(96, 256, 5, 1, 2, groups=2), relu2=relu(), lrn2=lrn(),
+        pool2=nn.MaxPool2d(3, 2),
+        conv3=nn.Conv2d(256, 384, 3, 1, 1), relu3=relu(),
+        conv4=nn.Conv2d(384, 384, 3, 1, 1, groups=2), relu4=relu(),
+        conv5=nn.Conv2d(384, 256, 3, 1, 1, groups=2), relu5=relu(), pool5=nn.MaxPool2d(3, 2),
+        flatten=nn.Flatten(),
+        fc6=nn.Linear(256 * 6 * 6, 4096), relu6=relu(), drop6=nn.Dropout(dropout),
+        fc7=nn.Linear(4096, 4096), relu7=relu(), drop7=nn.Dropout(dropout),
+        fc8=nn.Linear(4096, CLASSES),
+    ))  # fmt: skip
+
+
+WORKERS = {
+    OURS: work_minigrad, TORCH: work_torch, TUNED: work_torch,
+    "sgemm": work_sgemm, "layers": work_layers, "verify": work_verify,
+}  # fmt: skip
+
+
+# ----- the rounds -----
+
+
+def run(worker: str, options: argparse.Namespace, batch: int = 1) -> dict[str, Any]:
+    """Run a worker in a fresh process and return what it printed."""
+    threads = str(options.threads)
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MINIGRAD_NUM_THREADS")
+    kept = {k: v for k, v in os.environ.items() if k not in THRESHOLDS}
+    env = kept | dict.fromkeys(names, threads) | (THRESHOLDS if worker == TUNED else {})
+    flags = ["--worker", worker, "--batch", str(batch), "--steps", str(options.steps)]
+    flags += ["--variant", options.variant, "--threads", threads] + ["--quick"] * options.quick
+    done = subprocess.run(
+        [sys.executable, __file__, *flags], env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"train_step: the process of {worker!r} failed:\n{done.stderr}")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def rounds_of(options: argparse.Namespace, sides: list[str], batch: int) -> list[dict[str, Any]]:
+    """Every side once per round, each round starting with another; sgemm in each round, too."""
+    rounds = []
+    for i in range(options.rounds):
+        turn = i % len(sides)
+        order = [*sides[turn:], *sides[:turn], "sgemm"]
+        result = {side: run(side, options, batch) for side in order}
+        rounds.append(result)
+        rates = ", ".join(f"{side} {result[side]['median']:.1f}" for side in sides)
+        print(f"  round {i + 1}: {rates} images/s", file=sys.stderr)
+    return rounds
+
+
+def spread(values: list[float], form: str) -> tuple[str, str]:
+    """The median and the range, as text."""
+    return format(statistics.median(values), form), f"{min(values):{form}}..{max(values):{form}}"
+
+
+def report(options: argparse.Namespace, batch: int, rounds: list[dict[str, Any]]) -> str:
+    """The table of one batch size."""
+    sides = [side for side in (OURS, TORCH, TUNED) if side in rounds[0]]
+    cells = [("", "images/s", "min..max", "best step", "peak memory", "page faults/step")]
+    for side in sides:
+        results = [r[side] for r in rounds]
+        cells.append((
+            side, *spread([r["median"] for r in results], ".1f"),
+            f"{max(r['best'] for r in results):.1f}",
+            format_bytes(statistics.median(r["peak_bytes"] for r in results)),
+            f"{statistics.median(r['page_faults'] for r in results):,.0f}",
+        ))  # fmt: skip
+    lines = [
+        f"{options.variant}, batch {batch}, {options.threads} threads, "
+        f"{options.rounds} rounds of {options.steps} steps",
+        "", *align(cells, left=1), "",
+    ]  # fmt: skip
+    for side in sides[1:]:
+        ratios = [r[OURS]["median"] / r[side]["median"] for r in rounds]
+        lines.append("{} / {}: {} ({})".format(OURS, side, *spread(ratios, ".2f")))
+    flops = step_flops(options.variant)
+    sgemm = [r["sgemm"]["flops"] / 1e9 for r in rounds]
+    whole = [r[OURS]["median"] * flops / 1e9 for r in rounds]
+    shares = [w / s for w, s in zip(whole, sgemm, strict=True)]
+    lines += [
+        "sgemm {}^3: {} GFLOP/s ({})".format(SGEMM_SIZE, *spread(sgemm, ".0f")),
+        "whole step at {:.2f} GFLOP per image: {} GFLOP/s ({})".format(
+            flops / 1e9, *spread(whole, ".0f")
+        ),
+        "share of the sgemm rate: {} ({})".format(*spread(shares, ".0%")),
+    ]
+    return "\n".join(lines)
+
+
+def step_flops(variant: str) -> float:
+    """Floating-point operations of one image's forward and backward."""
+    return 2.0 * summary(AlexNet(CLASSES, variant), (3, 224, 224)).training_macs
+
+
+def main() -> int:
+    options = parse()
+    if options.worker:
+        mg.set_num_threads(options.threads)
+        print(json.dumps(WORKERS[options.worker](options, options.batch[0])))
+        return 0
+    has_torch = importlib.util.find_spec("torch") is not None
+    sides = [OURS, TORCH, TUNED] if has_torch else [OURS]
+    if not has_torch:
+        print("PyTorch is not installed, so minigrad is timed alone; to compare: pip install torch "
+              "--index-url https://download.pytorch.org/whl/cpu\n")  # fmt: skip
+    if options.verify:
+        return verify(options, has_torch)
+    measured = {}
+    for batch in options.batch:
+        rounds = rounds_of(options, sides, batch)
+        layers = run("layers", options, batch)
+        print(report(options, batch, rounds), layers["table"] + "\n", sep="\n\n", flush=True)
+        measured[batch] = {"rounds": rounds, "layers": layers["layers"]}
+    if options.json:
+        facts = {"variant": options.variant, "threads": options.threads, "steps": options.steps,
+                 "time": time.strftime("%Y-%m-%d %H:%M:%S"), "numpy": np.__version__}  # fmt: skip
+        Path(options.json).write_text(json.dumps({**facts, "batches": measured}, indent=1) + "\n")
+    return 0
+
+
+def verify(options: argparse.Namespace, has_torch: bool) -> int:
+    """Compare the losses of both; the exit status is 1 if they differ."""
+    if not has_torch:
+        return 2
+    result = run("verify", options, min(options.batch[0], 16))
+    for i, (ours, theirs) in enumerate(result["losses"], 1):
+        print(f"step {i}: loss {ours:.6f} in minigrad, {theirs:.6f} in PyTorch")
+    print(f"largest relative difference {result['difference']:.1e} (limit 1e-4)")
+    return int(result["difference"] > 1e-4)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--variant", choices=("grouped", "one-tower"), default="grouped")
+    parser.add_argument("--batch", type=positive, nargs="+", help="default: 64 128")
+    parser.add_argument("--rounds", type=positive, help="default: 5")
+    parser.add_argument("--steps", type=positive, help="timed steps of a process (default: 5)")
+    parser.add_argument("--threads", type=positive, default=mg.get_num_threads(),
+                        help="of either side (default: all cores)")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="one round of 2 steps at batch 16")
+    parser.add_argument("--verify", action="store_true",
+                        help="compare the losses of both instead of the time")  # fmt: skip
+    parser.add_argument("--json", metavar="FILE", help="write all measurements to a file")
+    parser.add_argument("--worker", choices=tuple(WORKERS), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.batch = options.batch or ([16] if options.quick else [64, 128])
+    options.rounds = options.rounds or (1 if options.quick else 5)
+    options.steps = options.steps or (2 if options.quick else 5)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,308 @@
+"""The `alexnet` command: the whole way from images to a prediction, and every wrong turn."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import minigrad
+from alexnet_scratch.cli import main
+from alexnet_scratch.training.checkpoint import load_checkpoint
+from minigrad.serialization import load_metadata, save_file
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def learnt(
+    tmp_path_factory: pytest.TempPathFactory, colours: Path, narrow_flags: list[str]
+) -> Path:
+    """A run on the colours until it knows them."""
+    run = tmp_path_factory.mktemp("runs") / "learnt"
+    flags = ["--epochs", "12", "--lr", "0.02", "--out", str(run)]
+    assert main(["train", str(colours), *narrow_flags, *flags]) == 0
+    return run
+
+
+def test_an_overfitted_network_names_the_class(
+    learnt: Path, colours: Path, capsys: Capture
+) -> None:
+    images = [str(colours / f"val/{name}/{name}_0.png") for name in ("red", "green", "blue")]
+    assert main(["predict", str(learnt), *images, "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert [r["image"] for r in results] == images
+    assert [r["predictions"][0]["class"] for r in results] == ["red", "green", "blue"]
+    for result in results:
+        probabilities = [p["probability"] for p in result["predictions"]]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) == pytest.approx(1, abs=1e-5)  # three classes, all shown
+    assert main(["predict", str(learnt), images[0]]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0] == images[0]
+    assert table[1].split()[1] == "red"
+
+
+def test_evaluate_agrees_with_the_run(learnt: Path, colours: Path, capsys: Capture) -> None:
+    best = load_checkpoint(learnt / "best.safetensors").position.best
+    assert best["val_top1"] >= 0.9
+    for data in ([], [str(colours)]):
+        assert main(["evaluate", str(learnt), *data]) == 0
+        said = capsys.readouterr().out
+        assert f"top-1 {best['val_top1']:.1%}" in said
+        assert f"loss {best['val_loss']:.3f}" in said
+        assert "(12 images)" in said
+    assert main(["evaluate", str(learnt / "last.safetensors"), str(colours / "train")]) == 0
+    assert "(36 images)" in capsys.readouterr().out  # other data without a val folder: all of it
+
+
+def test_a_missing_validation_split_is_held_out(
+    tmp_path: Path, colours: Path, narrow_flags: list[str], capsys: Capture
+) -> None:
+    flags = [*narrow_flags, "--epochs", "1", "--out", str(tmp_path / "run")]
+    assert main(["train", str(colours / "train"), *flags]) == 0
+    said = capsys.readouterr().out
+    assert "33 training and 3 validation images (held out from training)" in said
+    assert main(["evaluate", str(tmp_path / "run")]) == 0  # on the images held out, and no others
+    assert "(3 images)" in capsys.readouterr().out
+
+
+def test_runs_get_fresh_names_and_say_how_to_go_on(
+    tmp_path: Path, colours: Path, narrow_flags: list[str], capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for folder in ("runs/small", "runs/small-2"):
+        assert main(["train", str(colours), *narrow_flags, "--max-steps", "2"]) == 0
+        assert f"Go on with: alexnet train --resume {folder}" in capsys.readouterr().out
+    assert main(["train", "--resume", "runs/small", "--max-steps", "3"]) == 0
+    assert load_checkpoint("runs/small/last.safetensors").position.step == 3
+    assert main(["train", "--resume", "runs/small", "--epochs", "1"]) == 0
+    assert "Done. Best:" in capsys.readouterr().out
+
+
+def alexnet(*arguments: str, **options: Any) -> Any:
+    return subprocess.Popen(
+        [sys.executable, "-m", "alexnet_scratch", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+    )  # fmt: skip
+
+
+def test_an_interrupted_process_resumes_to_the_same_bytes(
+    tmp_path: Path, colours: Path, narrow_flags: list[str], capsys: Capture
+) -> None:
+    flags = [*narrow_flags, "--batch-size", "2", "--epochs", "3"]
+    assert main(["train", str(colours), *flags, "--out", str(tmp_path / "whole")]) == 0
+    run = tmp_path / "run"
+    process = alexnet("train", str(colours), *flags, "--out", str(run))
+    while process.poll() is None and not (run / "curves.png").exists():
+        time.sleep(0.01)  # the first epoch is done when its picture is there
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert f"alexnet train --resume {run}" in out
+    assert "Finishing this batch" in err
+    stopped = load_checkpoint(run / "last.safetensors").position
+    assert 18 <= stopped.step < 54
+    resumed = alexnet("train", "--resume", str(run), "--workers", "0")
+    out, err = resumed.communicate(timeout=60)
+    assert resumed.returncode == 0
+    assert err == ""
+    one, two = (load_checkpoint(f / "last.safetensors") for f in (run, tmp_path / "whole"))
+    assert one.position.step == two.position.step == 54
+    for name, tensor in one.tensors.items():
+        assert tensor.data.tobytes() == two.tensors[name].data.tobytes(), name
+
+
+def test_divergence_is_said_with_advice(
+    tmp_path: Path, colours: Path, narrow_flags: list[str], capsys: Capture
+) -> None:
+    run = tmp_path / "run"
+    flags = ["--lr", "1e30", "--warmup-steps", "0", "--out", str(run)]
+    assert main(["train", str(colours), *narrow_flags, *flags]) == 1
+    captured = capsys.readouterr()
+    assert "training has blown up. Try a lower rate" in captured.err
+    assert "There is no checkpoint yet." in captured.out
+    assert "training has blown up" in (run / "log.txt").read_text()
+
+
+# ----- bad input -----
+
+
+def fails(capsys: Capture, *arguments: str) -> str:
+    """The message of a command that must end with status 2 and one line on stderr."""
+    capsys.readouterr()
+    try:
+        status = main(list(arguments))
+    except SystemExit as exit:  # argparse
+        status = int(str(exit.code))
+    captured = capsys.readouterr()
+    assert status == 2
+    assert "Traceback" not in captured.err
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("alexnet")
+    return lines[0]
+
+
+@pytest.fixture
+def copied(tmp_path: Path, colours: Path) -> Path:
+    return shutil.copytree(colours, tmp_path / "data")
+
+
+def test_bad_data_folders(tmp_path: Path, copied: Path, capsys: Capture) -> None:
+    assert "no such folder" in fails(capsys, "train", str(tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    assert "empty folder" in fails(capsys, "train", str(tmp_path / "empty"))
+    shutil.rmtree(copied / "train/red")
+    assert "different classes" in fails(capsys, "train", str(copied))
+    (copied / "train/red").mkdir()
+    assert "class 'red' has no images" in fails(capsys, "train", str(copied))
+    one = tmp_path / "one"
+    shutil.copytree(copied / "train/blue", one / "blue")
+    assert "one class only" in fails(capsys, "train", str(one))
+
+
+def test_bad_images(
+    tmp_path: Path, copied: Path, narrow_flags: list[str], capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for file in (copied / "train").rglob("*_1*.png"):
+        file.write_bytes(file.read_bytes()[:300])
+    message = fails(capsys, "train", str(copied), *narrow_flags)
+    assert "cannot be read, more than 1%" in message
+    assert "blue_1" in message
+    for file in (copied / "train").rglob("*.png"):
+        Image.new("RGB", (72, 72), "white").save(file)
+    assert "blank" in fails(
+        capsys, "train", str(copied), *narrow_flags, "--input-mean", "255,255,255"
+    )
+
+
+def test_bad_images_to_predict(
+    learnt: Path, tmp_path: Path, colours: Path, capsys: Capture
+) -> None:
+    good = colours / "val/red/red_0.png"
+    text, short = tmp_path / "text.png", tmp_path / "short.png"
+    text.write_text("no image")
+    short.write_bytes(good.read_bytes()[:400])
+    assert "text.png: not an image" in fails(capsys, "predict", str(learnt), str(good), str(text))
+    assert "short.png: cut short" in fails(capsys, "predict", str(learnt), str(short))
+    assert "No such file" in fails(capsys, "predict", str(learnt), str(tmp_path / "none.png"))
+
+
+def test_bad_checkpoints(learnt: Path, tmp_path: Path, colours: Path, capsys: Capture) -> None:
+    image = str(colours / "val/red/red_0.png")
+    text, foreign = tmp_path / "text.safetensors", tmp_path / "foreign.safetensors"
+    text.write_text("this is not a checkpoint")
+    save_file({"conv1.weight": minigrad.zeros(2)}, foreign)
+    for command in (["predict", "RUN", image], ["evaluate", "RUN"]):
+
+        def refused(run: Path, command: list[str] = command) -> str:
+            return fails(capsys, *[str(run) if word == "RUN" else word for word in command])
+
+        assert "no such run" in refused(tmp_path / "nowhere")
+        assert "not the folder of a run" in refused(colours)
+        assert "not a safetensors file" in refused(text)
+        assert "no checkpoint of `alexnet train`" in refused(foreign)
+    assert "nothing to resume" in fails(capsys, "train", "--resume", str(colours))
+
+
+def test_evaluate_on_other_classes(
+    learnt: Path, tmp_path: Path, copied: Path, capsys: Capture
+) -> None:
+    for split in ("train", "val"):
+        (copied / split / "red").rename(copied / split / "pink")
+    message = fails(capsys, "evaluate", str(learnt), str(copied))
+    assert "missing: red; unknown: pink" in message
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--lr", "fast"], "argument --lr: invalid float value: 'fast'"),
+        (["--lr", "-1"], "lr is -1.0, expected 0 or more"),
+        (["--batch-size", "0"], "batch_size is 0"),
+        (["--variant", "three-tower"], "argument --variant: invalid choice"),
+        (["--widths", "8,x"], "not a list of int values"),
+        (["--widths", "8,8"], "expected five even numbers"),
+        (["--orders", "pool,pool"], "orders is 'pool': use one of"),
+        (["--input-size", "300"], "image_size is 256, expected at least input_size"),
+        (["--recipe", "big"], "--recipe big: use small, paper"),
+        (["--recipe", "none.json"], "No such file"),
+        (["--workers", "-2"], "not a whole number"),
+        (["--device", "tpu"], "device 'tpu' is unknown"),
+        (["--colour", "red"], "unrecognized arguments: --colour red"),
+        (["--resume", "RUN", "--lr", "0.1"], "--lr with --resume"),
+        (["--out", "RUN"], "is not empty: go on with it (--resume"),
+    ],
+)
+def test_bad_flags(
+    flags: list[str], message: str, learnt: Path, colours: Path, capsys: Capture
+) -> None:
+    flags = [str(learnt) if flag == "RUN" else flag for flag in flags]
+    assert message in fails(capsys, "train", str(colours), *flags)
+
+
+@pytest.mark.skipif(minigrad.cuda.is_available(), reason="needs a machine without a GPU")
+def test_an_unusable_device(learnt: Path, colours: Path, capsys: Capture) -> None:
+    for command in (["train", str(colours)], ["evaluate", str(learnt)]):
+        assert "cuda" in fails(capsys, *command, "--device", "cuda")
+
+
+def test_resume_without_its_data(learnt: Path, tmp_path: Path, capsys: Capture) -> None:
+    run = shutil.copytree(learnt, tmp_path / "run")
+    checkpoint = load_checkpoint(run / "last.safetensors")
+    metadata = load_metadata(run / "last.safetensors")
+    metadata["data"] = json.dumps({"root": str(tmp_path / "gone"), "train_images": 36})
+    save_file(checkpoint.tensors, run / "last.safetensors", metadata)
+    message = fails(capsys, "train", "--resume", str(run))
+    assert f"say where it is now: alexnet train DATA --resume {run}" in message
+
+
+# ----- the rest -----
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["predict"], ["summary"]])
+def test_help(command: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main([*command, "--help"])
+    assert exit.value.code == 0
+    said = capsys.readouterr().out
+    if not command:
+        assert all(c in said for c in ("train", "evaluate", "predict", "summary", "bench"))
+    if command == ["train"]:
+        assert "--no-flip" in said
+        assert "in minutes, from any seed" in said
+
+
+def test_version(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main(["--version"])
+    assert exit.value.code == 0
+    assert capsys.readouterr().out == f"alexnet {minigrad.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("variant", "parameters"), [("grouped", "60,965,224"), ("one-tower", "61,100,840")]
+)
+def test_summary_is_the_papers_table(variant: str, parameters: str, capsys: Capture) -> None:
+    assert main(["summary", "--variant", variant]) == 0
+    assert parameters in capsys.readouterr().out
+    assert main(["summary", "--num-classes", "10", "--input-size", "288", "--fc-width", "16"]) == 0
+
+
+def test_the_module_is_the_command() -> None:
+    process = alexnet("predict", "nowhere", "image.jpg", env={**os.environ, "NO_COLOR": "1"})
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith("alexnet: no such run: nowhere")

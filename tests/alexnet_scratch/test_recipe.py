@@ -1,0 +1,149 @@
+"""Recipes: complete, strict, and the same as JSON, as flags and as groups of an optimiser."""
+
+import argparse
+import json
+from dataclasses import fields, replace
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+
+from alexnet_scratch.recipe import RECIPES, Recipe, RecipeError, build_model, parameter_groups
+from alexnet_scratch.recipe_flags import add_recipe_flags, recipe_from
+
+FIELDS = [f.name for f in fields(Recipe) if f.name != "name"]
+
+
+def other_value(name: str) -> Any:
+    """A legal value that no preset has."""
+    known = {
+        "widths": (8, 8, 16, 16, 8), "orders": ("lrn-pool-relu", "relu-pool"),
+        "input_mean": (1.5, 2.0, 3.0), "drop_epochs": (3, 5), "input_size": 128, "image_size": 300,
+    }  # fmt: skip
+    choices = next(f.metadata["choices"] for f in fields(Recipe) if f.name == name)
+    used = [getattr(recipe, name) for recipe in RECIPES.values()]
+    if name in known:
+        return known[name]
+    if choices:
+        return next((c for c in choices if c not in used), choices[0])
+    if isinstance(used[0], bool):
+        return not used[0]
+    return 0.125 if isinstance(used[0], float) else 77
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_json_gives_the_recipe_back(recipe: Recipe) -> None:
+    changed = replace(recipe, lr=1 / 3, widths=(2, 4, 6, 8, 10))
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert Recipe.from_json(changed.to_json()) == changed
+
+
+def test_every_field_is_simple_and_described() -> None:
+    hints = get_type_hints(Recipe)
+    for f in fields(Recipe):
+        kind = get_args(hints[f.name])[0] if get_origin(hints[f.name]) is tuple else hints[f.name]
+        assert kind in (int, float, str, bool)
+        assert f.metadata["help"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_is_a_flag(name: str) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--recipe")
+    add_recipe_flags(parser)
+    value = other_value(name)
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        arguments = [flag if value else f"--no-{flag[2:]}"]
+    else:
+        arguments = [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    recipe = recipe_from(parser.parse_args(arguments))
+    assert recipe == replace(RECIPES["small"], **{name: value})
+    parser.format_help()  # a stray % in a help text would fail here
+
+
+def test_a_missing_field_has_the_papers_value() -> None:
+    assert Recipe.from_json('{"lr": 0.5}') == Recipe(lr=0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("not json", "no JSON"),
+        ("[1]", "JSON object, got list"),
+        ('{"learning_rate": 1}', "unknown field learning_rate"),
+        ('{"lr": "fast"}', "lr is 'fast', expected float"),
+        ('{"lr": true}', "lr is True, expected float"),
+        ('{"epochs": 1.5}', "epochs is 1.5, expected int"),
+        ('{"flip": 1}', "flip is 1, expected bool"),
+        ('{"widths": 96}', "widths is 96, expected int values"),
+        ('{"input_mean": [1.0, 2.0]}', "expected 3 float values"),
+        ('{"orders": ["relu-pool", 3]}', "orders is 3, expected str"),
+    ],
+)
+def test_wrong_json_is_named(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        Recipe.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr": -1.0}, "lr is -1.0, expected 0 or more"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"input_mean": (0.0, float("inf"), 0.0)}, "expected a finite number"),
+        ({"dropout_p": 1.5}, "dropout_p is 1.5, expected 0 to 1"),
+        ({"batch_size": 0}, "batch_size is 0, expected 1 or more"),
+        ({"variant": "three-tower"}, "variant is 'three-tower': use one of two-tower, grouped"),
+        ({"orders": ("relu-pool", "pool")}, "orders is 'pool': use one of"),
+        ({"input_size": 224, "image_size": 200}, "image_size is 200, expected at least input_size"),
+        ({"widths": (96, 256, 384)}, "expected five even numbers"),
+        ({"widths": (9, 8, 8, 8, 8)}, "expected five even numbers"),
+        ({"variant": "one-tower"}, "dropout is 'paper', but the one-tower network has only"),
+    ],
+)
+def test_wrong_values_are_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        replace(RECIPES["paper"], **change)
+
+
+def test_sizes_that_do_not_fit_are_a_recipe_error() -> None:
+    with pytest.raises(RecipeError, match="input_size 63 is too small"):
+        build_model(replace(RECIPES["small"], input_size=63, conv1_edge="ceil"), 10)
+
+
+def test_paper_is_what_the_paper_says() -> None:
+    paper = RECIPES["paper"]
+    assert (paper.lrn_size, paper.lrn_k, paper.lrn_alpha, paper.lrn_beta) == (5, 2, 1e-4, 0.75)
+    assert (paper.batch_size, paper.lr, paper.momentum, paper.weight_decay) == (
+        128,
+        0.01,
+        0.9,
+        5e-4,
+    )
+    assert (paper.schedule, paper.plateau_drops, paper.drop_factor) == ("plateau", 3, 0.1)
+    assert (paper.rule, paper.dropout, paper.init, paper.epochs) == ("paper", "paper", "paper", 90)
+    assert paper.input_std == 1
+    assert paper.warmup_steps == 0
+
+
+def test_parameter_groups_hold_each_parameter_once() -> None:
+    recipe = replace(
+        RECIPES["small"], widths=(8, 8, 8, 8, 8), fc_width=8, lr=0.5, weight_decay=0.25,
+        bias_lr_factor=2.0, bias_decay=False,
+    )  # fmt: skip
+    model = build_model(recipe, 3)
+    weights, biases = parameter_groups(model, recipe)
+    assert {p.ndim for p in biases["params"]} == {1}
+    assert 1 not in {p.ndim for p in weights["params"]}
+    assert len(weights["params"]) == len(biases["params"]) == 8
+    assert (weights["lr"], weights["weight_decay"]) == (0.5, 0.25)
+    assert (biases["lr"], biases["weight_decay"]) == (1.0, 0.0)
+
+
+def test_a_saved_recipe_can_be_given_as_a_file(tmp_path: Any) -> None:
+    file = tmp_path / "recipe.json"
+    file.write_text(json.dumps({"name": "mine", "lr": 0.25}))
+    options = argparse.Namespace(recipe=str(file), momentum=0.5)
+    assert recipe_from(options) == Recipe(name="mine", lr=0.25, momentum=0.5)
+    with pytest.raises(RecipeError, match="use small, paper"):
+        recipe_from(argparse.Namespace(recipe="tiny"))

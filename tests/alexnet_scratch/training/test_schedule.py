@@ -1,0 +1,91 @@
+"""The learning rate of every step, against hand-made tables."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alexnet_scratch.recipe import RECIPES, Recipe
+from alexnet_scratch.training.schedule import RecipeLR
+from minigrad import nn, optim
+
+BASE = replace(RECIPES["small"], lr=1.0, epochs=4, warmup_steps=0)
+
+
+def schedule(recipe: Recipe, steps_per_epoch: int) -> RecipeLR:
+    parameter = nn.Parameter(np.zeros(3, np.float32))
+    optimizer = optim.SGD([{"params": [parameter], "lr": recipe.lr}])
+    return RecipeLR(optimizer, recipe, steps_per_epoch)
+
+
+def rates(it: RecipeLR, steps: int) -> list[float]:
+    seen = []
+    for _ in range(steps):
+        seen.append(it.get_last_lr()[0])
+        it.step()
+    return seen
+
+
+def test_warm_up_rises_linearly_and_is_a_quarter_at_most() -> None:
+    assert rates(schedule(replace(BASE, schedule="constant", warmup_steps=3), 10), 5) == [
+        0.25, 0.5, 0.75, 1.0, 1.0,
+    ]  # fmt: skip
+    short = schedule(replace(BASE, schedule="constant", warmup_steps=40), 2)
+    assert rates(short, 4) == pytest.approx([1 / 3, 2 / 3, 1, 1])
+
+
+def test_cosine_ends_at_zero() -> None:
+    it = schedule(replace(BASE, warmup_steps=2), 3)
+    assert rates(it, 12)[2:] == pytest.approx(
+        [(1 + math.cos(math.pi * i / 10)) / 2 for i in range(10)]
+    )
+    assert it.get_last_lr() == pytest.approx([0])
+
+
+def test_steps_drop_after_the_epochs_given() -> None:
+    it = schedule(replace(BASE, schedule="steps", drop_epochs=(1, 3), drop_factor=0.5), 2)
+    assert rates(it, 8) == [1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25]
+
+
+def plateau(**changes: Any) -> RecipeLR:
+    return schedule(replace(BASE, schedule="plateau", plateau_patience=1, **changes), 1)
+
+
+def test_plateau_waits_for_the_validation_error() -> None:
+    it = plateau()
+    errors = [0.9, 0.8, 0.8, 0.85, 0.7, 0.7, 0.6, 0.65, 0.65]
+    drops = [it.end_epoch(error, at_chance=False) for error in errors]
+    assert drops == [False, False, False, True, False, False, False, False, True]
+    assert it.get_last_lr() == pytest.approx([0.01])
+
+
+def test_plateau_drops_three_times_at_most() -> None:
+    it = plateau()
+    assert sum(it.end_epoch(0.5, at_chance=False) for _ in range(50)) == 3
+    assert it.get_last_lr() == pytest.approx([1e-3])
+
+
+def test_plateau_does_not_count_epochs_at_chance() -> None:
+    it = plateau()
+    assert not any(it.end_epoch(0.9, at_chance=True) for _ in range(50))
+    assert it.get_last_lr() == [1.0]
+
+
+def test_other_schedules_ignore_the_error() -> None:
+    it = schedule(replace(BASE, schedule="constant"), 1)
+    assert not any(it.end_epoch(0.5, at_chance=False) for _ in range(50))
+
+
+@pytest.mark.parametrize("kind", ["plateau", "steps", "cosine", "constant"])
+def test_state_goes_on_where_it_was(kind: str) -> None:
+    recipe = replace(BASE, schedule=kind, drop_epochs=(2,), warmup_steps=2, plateau_patience=0)
+    whole, first, second = (schedule(recipe, 3) for _ in range(3))
+    for it in (whole, first):
+        rates(it, 5)
+        it.end_epoch(0.5, False)
+        it.end_epoch(0.5, False)
+    second.load_state_dict(first.state_dict())
+    assert rates(second, 7) == rates(whole, 7)
+    assert second.end_epoch(0.6, False) == whole.end_epoch(0.6, False)

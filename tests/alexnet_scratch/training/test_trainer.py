@@ -1,0 +1,298 @@
+"""The loop: a run's folder, exact resume, interrupts, bad images, divergence."""
+
+import json
+import math
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alexnet_scratch.data import DataError
+from alexnet_scratch.model import VARIANTS
+from alexnet_scratch.recipe import RECIPES, Recipe
+from alexnet_scratch.training.checkpoint import load_checkpoint
+from alexnet_scratch.training.folder import RunError, new_folder
+from alexnet_scratch.training.input import Splits, open_splits
+from alexnet_scratch.training.trainer import Outcome, Trainer
+from alexnet_scratch.training.watchdog import Diverged
+from minigrad.data import Dataset, SkipSample, Subset
+
+FIELDS = [
+    "epoch", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "lr",
+    "images_per_second", "seconds",
+]  # fmt: skip
+TIMES = ("images_per_second", "seconds")
+
+
+def trainer(folder: Path, recipe: Recipe, splits: Splits, **options: Any) -> Trainer:
+    folder.mkdir(exist_ok=True)
+    data = {"root": None, "train_images": len(splits.train)}
+    return Trainer(folder, recipe, splits, data, **options)
+
+
+def resumed(folder: Path, splits: Splits, **options: Any) -> Trainer:
+    checkpoint = load_checkpoint(folder / "last.safetensors")
+    return trainer(folder, checkpoint.recipe, splits, resume=checkpoint, **options)
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def assert_same_end(folder: Path, other: Path) -> None:
+    """The same parameters, velocities, generator and metrics, to the last bit."""
+    one, two = (load_checkpoint(f / "last.safetensors") for f in (folder, other))
+    assert list(one.tensors) == list(two.tensors)
+    assert any(name.startswith("optimizer.") for name in one.tensors)
+    for name, tensor in one.tensors.items():
+        assert tensor.data.tobytes() == two.tensors[name].data.tobytes(), name
+    for f in ("epoch", "batch", "step", "lr", "schedule", "generator"):
+        assert getattr(one.position, f) == getattr(two.position, f), f
+    rows = [
+        [{k: v for k, v in row.items() if k not in TIMES} for row in metrics(f)]
+        for f in (folder, other)
+    ]
+    assert rows[0] == rows[1]
+
+
+@pytest.fixture(scope="module")
+def splits(colours: Path, narrow: Recipe) -> Splits:
+    return open_splits(colours, narrow)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, narrow: Recipe, splits: Splits) -> Path:
+    """A whole run: 36 images, 5 steps an epoch, 2 epochs."""
+    folder = tmp_path_factory.mktemp("run") / "whole"
+    assert trainer(folder, narrow, splits).run() is Outcome.FINISHED
+    return folder
+
+
+def test_a_runs_folder_holds_what_is_promised(undisturbed: Path, narrow: Recipe) -> None:
+    names = {file.name for file in undisturbed.iterdir()}
+    assert names == {
+        "recipe.json", "metrics.jsonl", "curves.png", "last.safetensors", "best.safetensors",
+        "log.txt",
+    }  # fmt: skip
+    assert Recipe.from_json((undisturbed / "recipe.json").read_text()) == narrow
+    rows = metrics(undisturbed)
+    assert [list(row) for row in rows] == [FIELDS, FIELDS]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    for row in rows:
+        assert all(0 <= row[name] <= 1 for name in ("train_top1", "val_top1", "val_top5"))
+        assert row["val_top5"] == 1  # of three classes
+        assert 0 < row["lr"] <= narrow.lr
+        assert row["images_per_second"] > 0 < row["seconds"]
+    assert (undisturbed / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    log = (undisturbed / "log.txt").read_text().splitlines()
+    assert sum("val loss" in line for line in log) == 2
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("preset", RECIPES)
+def test_every_preset_and_variant_takes_steps(
+    preset: str, variant: str, tmp_path: Path, narrow: Recipe, splits: Splits
+) -> None:
+    one_tower = {"widths": Recipe.widths, "dropout": "inverted"} if variant == "one-tower" else {}
+    sizes = {name: getattr(narrow, name) for name in ("widths", "fc_width", "batch_size")}
+    sizes |= {"input_size": 64, "image_size": 72}
+    recipe = replace(RECIPES[preset], **{**sizes, "variant": variant, **one_tower})
+    it = trainer(tmp_path / "run", recipe, splits, max_steps=2)
+    before = {name: p.data.copy() for name, p in it.model.named_parameters()}
+    assert it.run() is Outcome.STEP_LIMIT
+    assert 0 < it.totals.mean_loss < 5
+    for name, p in it.model.named_parameters():
+        assert (p.data != before[name]).any(), name
+
+
+def test_best_is_the_best_epoch(undisturbed: Path) -> None:
+    rows = metrics(undisturbed)
+    best = max(rows, key=lambda row: (row["val_top1"], -row["val_loss"]))
+    position = load_checkpoint(undisturbed / "best.safetensors").position
+    assert position.epoch == position.best["epoch"] == best["epoch"]
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+@pytest.mark.parametrize("steps", [3, 5, 8])
+def test_resume_is_exact(
+    steps: int, workers: int, tmp_path: Path, narrow: Recipe, splits: Splits, undisturbed: Path
+) -> None:
+    """Stopped in the first epoch, between the two, and in the second."""
+    first = trainer(tmp_path / "run", narrow, splits, max_steps=steps, workers=workers)
+    assert first.run() is Outcome.STEP_LIMIT
+    stopped = load_checkpoint(tmp_path / "run/last.safetensors").position
+    assert (stopped.step, stopped.epoch, stopped.batch) == (steps, steps // 5, steps % 5)
+    del first
+    assert resumed(tmp_path / "run", splits).run() is Outcome.FINISHED
+    assert_same_end(tmp_path / "run", undisturbed)
+
+
+class InterruptAt(Dataset):
+    """A data set whose n-th sample comes with a signal."""
+
+    def __init__(self, dataset: Dataset, n: int, number: int = signal.SIGINT) -> None:
+        self.dataset, self.left, self.number = dataset, n, number
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def sample(self, index: int, rng: np.random.Generator) -> Any:
+        self.left -= 1
+        if self.left == 0:
+            signal.raise_signal(self.number)
+        return self.dataset.sample(index, rng)
+
+
+@pytest.mark.parametrize("where", ["training", "SIGTERM", "last batch of the epoch", "validation"])
+def test_ctrl_c_finishes_the_batch_and_saves(
+    where: str, tmp_path: Path, narrow: Recipe, splits: Splits, undisturbed: Path
+) -> None:
+    """The signal comes while a batch is loaded in the main thread; the batch is still trained."""
+    wrapped = {
+        # The first batch of 8 is loaded twice: for the initialisation, too.
+        "training": replace(splits, train=InterruptAt(splits.train, 8 + 12)),
+        "last batch of the epoch": replace(splits, train=InterruptAt(splits.train, 8 + 34)),
+        "SIGTERM": replace(splits, train=InterruptAt(splits.train, 8 + 12, signal.SIGTERM)),
+        "validation": replace(splits, val=InterruptAt(splits.val, 3)),
+    }[where]
+    run = tmp_path / "run"
+    assert trainer(run, narrow, wrapped, workers=0).run() is Outcome.INTERRUPTED
+    position = load_checkpoint(run / "last.safetensors").position
+    assert (position.epoch, position.batch) == (0, 2 if where in ("training", "SIGTERM") else 5)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert resumed(run, splits).run() is Outcome.FINISHED
+    assert_same_end(run, undisturbed)
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path, narrow: Recipe, splits: Splits) -> None:
+    it = trainer(tmp_path / "run", narrow, splits)
+    it._interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        it._interrupt()
+
+
+def test_more_epochs_go_on_from_a_finished_run(
+    tmp_path: Path, undisturbed: Path, splits: Splits
+) -> None:
+    run = shutil.copytree(undisturbed, tmp_path / "run")
+    checkpoint = load_checkpoint(run / "last.safetensors")
+    recipe = replace(checkpoint.recipe, epochs=3)
+    assert trainer(run, recipe, splits, resume=checkpoint).run() is Outcome.FINISHED
+    rows = metrics(run)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[:2] == metrics(undisturbed)
+    # The cosine is that of 15 steps now; the warm-up stays the one it had (2, a quarter of 10).
+    last = (1 + math.cos(math.pi * (14 - 2) / (15 - 2))) / 2
+    assert rows[2]["lr"] == pytest.approx(recipe.lr * last)
+
+
+def test_resume_wants_the_same_data(tmp_path: Path, undisturbed: Path, splits: Splits) -> None:
+    fewer = replace(splits, train=Subset(splits.train, range(30)))
+    with pytest.raises(RunError, match="30 training images, the run had 36"):
+        resumed(undisturbed, fewer)
+    renamed = replace(splits, classes=["a", "b", "c"])
+    with pytest.raises(RunError, match="classes a, b, c, the run was trained on blue, green, red"):
+        resumed(undisturbed, renamed)
+
+
+class SomeBad(Dataset):
+    """Samples of another data set, repeated; those of the given indices cannot be read."""
+
+    def __init__(self, dataset: Dataset, length: int, bad: set[int]) -> None:
+        self.dataset, self.length, self.bad = dataset, length, bad
+
+    def __len__(self) -> int:
+        return self.length
+
+    def sample(self, index: int, rng: np.random.Generator) -> Any:
+        if index in self.bad:
+            raise SkipSample(f"image_{index}.jpg: cut short")
+        return self.dataset.sample(index % len(self.dataset), rng)
+
+    def describe(self, index: int) -> str:
+        return f"image_{index}.jpg"
+
+
+def test_a_bad_image_is_named_once_and_skipped(
+    tmp_path: Path, narrow: Recipe, splits: Splits, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some_bad = replace(splits, train=SomeBad(splits.train, 100, {42}))
+    it = trainer(tmp_path / "run", replace(narrow, batch_size=25), some_bad)
+    assert it.run() is Outcome.FINISHED
+    said = capsys.readouterr().out
+    assert said.count("Skipped, cannot be read: image_42.jpg: cut short") == 1
+    assert "image_42.jpg" in (tmp_path / "run/log.txt").read_text()
+
+
+def test_too_many_bad_images_stop_training(tmp_path: Path, narrow: Recipe, splits: Splits) -> None:
+    too_many = replace(splits, train=SomeBad(splits.train, 100, {4, 42}))
+    with pytest.raises(DataError, match=r"2 of 100 images.*more than 1%.*image_4"):
+        trainer(tmp_path / "run", narrow, too_many).run()
+    bad_val = replace(splits, val=SomeBad(splits.val, 3, {0, 1, 2}))
+    with pytest.raises(DataError, match="3 of 3 images cannot be read"):
+        trainer(tmp_path / "other", narrow, bad_val).run()
+
+
+def test_a_batch_without_any_image_keeps_its_place(
+    tmp_path: Path, narrow: Recipe, splits: Splits
+) -> None:
+    """The loader yields no such batch; the cursor must count it, or resume would be off by one."""
+    one_bad = replace(splits, train=SomeBad(splits.train, 100, {42}))
+    it = trainer(tmp_path / "run", replace(narrow, batch_size=1), one_bad)
+    place = it.loader.order(0).index(42)
+    done = [number for number, _ in it._batches(it.loader, 0, place - 2)]
+    assert done == [place - 1, place, *range(place + 2, 101)]
+
+
+def test_divergence_keeps_the_last_checkpoint(
+    tmp_path: Path, narrow: Recipe, splits: Splits
+) -> None:
+    run = tmp_path / "run"
+    trainer(run, narrow, splits, max_steps=2).run()
+    before = (run / "last.safetensors").read_bytes()
+    it = resumed(run, splits)
+    it.model.fc8.bias.data[...] = np.nan
+    with pytest.raises(Diverged, match=r"loss is nan at step 3.*--lr 0.00333"):
+        it.run()
+    assert (run / "last.safetensors").read_bytes() == before
+    it.totals.add(np.float32(np.inf), np.int64(0), 8)
+    with pytest.raises(Diverged):
+        it._save()
+    assert (run / "last.safetensors").read_bytes() == before
+
+
+def test_a_killed_run_gets_its_files_in_step_again(
+    tmp_path: Path, undisturbed: Path, splits: Splits
+) -> None:
+    """Killed after the checkpoint, before the files that follow from it."""
+    run = shutil.copytree(undisturbed, tmp_path / "run")
+    (run / "metrics.jsonl").write_text("half a li")
+    (run / "best.safetensors").unlink()
+    resumed(run, splits).run()
+    assert metrics(run) == metrics(undisturbed)
+    last = load_checkpoint(run / "last.safetensors").position
+    assert (run / "best.safetensors").exists() == (last.best["epoch"] == last.epoch)
+
+
+def test_a_run_folder_is_never_shared(
+    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [str(new_folder("small", None)) for _ in range(3)] == [
+        "runs/small", "runs/small-2", "runs/small-3",
+    ]  # fmt: skip
+    with pytest.raises(RunError, match=r"is not empty: go on with it \(--resume"):
+        new_folder("small", str(undisturbed))
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="is not empty: give the name"):
+        new_folder("small", str(tmp_path))
+    with pytest.raises(RunError, match="is a file"):
+        new_folder("small", str(tmp_path / "notes.txt"))
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/log.txt").write_text("of a run that never began")
+    assert new_folder("small", "new") == Path("new")

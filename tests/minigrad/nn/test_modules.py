@@ -1,0 +1,342 @@
+"""Modules: registration, state, modes, layers, initialisation."""
+
+import math
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn
+from minigrad.nn import functional as F
+from minigrad.nn import init
+
+
+class Net(nn.Module):
+    """Parameters and modules in turn, one of them twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(2, 3)
+        self.scale = nn.Parameter(np.ones(3, np.float32))
+        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Dropout())
+        self.again = self.first
+
+    def forward(self, x):
+        return self.body(self.first(x) * self.scale)
+
+
+KEYS = ["scale", "first.weight", "first.bias", "body.0.weight", "body.0.bias"]
+
+
+# ----- registration -----
+
+
+def test_state_dict_keeps_pytorchs_order_and_names_a_shared_module_once():
+    assert list(Net().state_dict()) == KEYS
+    assert [name for name, _ in Net().named_parameters()] == KEYS
+
+
+def test_assignment_moves_a_name_between_the_tables():
+    net = Net()
+    net.scale = None
+    assert net.scale is None
+    assert list(net.state_dict()) == KEYS[1:]
+    net.first = nn.Identity()
+    assert isinstance(net.first, nn.Identity)
+    del net.body
+    with pytest.raises(AttributeError, match="Net has no attribute 'body'"):
+        _ = net.body
+    with pytest.raises(AttributeError, match="nothing"):
+        del net.nothing
+
+
+def test_super_init_comes_first():
+    class Early(nn.Module):
+        def __init__(self):
+            self.layer = nn.ReLU()
+
+    with pytest.raises(AttributeError, match=r"Early: call super\(\).__init__\(\)"):
+        Early()
+
+
+def test_forward_is_missing():
+    with pytest.raises(NotImplementedError, match=r"Module does not define forward\(\)"):
+        nn.Module()(1)
+
+
+def test_modules_and_apply_reach_everything():
+    net, seen = Net(), []
+    net.apply(lambda m: seen.append(type(m).__name__))
+    assert seen[-1] == "Net"
+    assert set(seen) == {"Net", "Linear", "Sequential", "ReLU", "Dropout"}
+    assert [name for name, _ in net.named_children()] == ["first", "body", "again"]
+
+
+# ----- modes -----
+
+
+def test_train_and_eval_reach_every_module():
+    net = Net().eval()
+    assert not any(m.training for m in net.modules())
+    assert all(m.training for m in net.train().modules())
+
+
+def test_dropout_follows_the_mode():
+    x = mg.ones(100)
+    drop, paper = nn.Dropout(0.5), nn.PaperDropout(0.25)
+    assert 0 < (drop(x).data == 0).sum() < 100
+    assert drop.eval()(x) is x
+    assert set(np.unique(paper(x).data)) == {0, 1}
+    assert set(np.unique(paper.eval()(x).data)) == {0.75}
+
+
+def test_to_converts_parameters_and_gradients():
+    net = Net().eval()
+    net(mg.ones(1, 2)).sum().backward()
+    net.double()
+    assert all(p.dtype == p.grad.dtype == np.float64 for p in net.parameters())
+    assert net(mg.ones(1, 2, dtype="float64")).dtype == np.float64
+    assert all(p.dtype == np.float32 for p in net.float().parameters())
+
+
+def test_zero_grad():
+    net = Net().eval()
+    for set_to_none in (False, True):
+        net(mg.ones(1, 2)).sum().backward()
+        net.zero_grad(set_to_none)
+        grads = [p.grad for p in net.parameters()]
+        assert all(g is None if set_to_none else not g.data.any() for g in grads)
+
+
+def test_requires_grad_freezes():
+    net = Net()
+    net.first.requires_grad_(False)
+    net(mg.ones(1, 2)).sum().backward()
+    assert net.first.weight.grad is None
+    assert net.scale.grad is not None
+
+
+# ----- state -----
+
+
+def test_state_round_trip_copies_values():
+    one, two = Net(), Net()
+    two.load_state_dict(one.state_dict())
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
+        assert not np.shares_memory(a.data, b.data)
+    with mg.no_grad():
+        one.scale.add_(1.0)
+    assert two.scale.tolist() == [1, 1, 1]
+
+
+def test_state_dict_shares_memory_and_is_outside_the_graph():
+    net = Net()
+    state = net.state_dict()
+    assert state["scale"].data is net.scale.data
+    assert not state["scale"].requires_grad
+
+
+def test_loading_names_every_missing_and_unexpected_key():
+    net, state = Net(), Net().state_dict()
+    del state["scale"], state["body.0.bias"]
+    state["head.weight"] = state["extra"] = mg.ones(1)
+    before = [p.data.copy() for p in net.parameters()]
+    with pytest.raises(KeyError) as caught:
+        net.load_state_dict(state)
+    message = str(caught.value)
+    for words in ("missing keys: scale, body.0.bias", "unexpected keys: head.weight, extra"):
+        assert words in message
+    for p, b in zip(net.parameters(), before, strict=True):
+        np.testing.assert_array_equal(p.data, b)
+    net.load_state_dict(state, strict=False)
+    np.testing.assert_array_equal(net.first.weight.data, state["first.weight"].data)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_loading_names_every_misshaped_key(strict):
+    net, state = Net(), Net().state_dict()
+    state["scale"], state["first.bias"] = mg.ones(4), mg.ones(1)
+    with pytest.raises(ValueError, match=r"scale has shape \(4,\), expected \(3,\).*first.bias"):
+        net.load_state_dict(state, strict=strict)
+
+
+def test_loading_accepts_arrays_and_keeps_the_dtype():
+    net = Net()
+    net.load_state_dict({k: v.data.astype(np.float64) * 2 for k, v in net.state_dict().items()})
+    assert net.scale.tolist() == [2, 2, 2]
+    assert net.scale.dtype == np.float32
+
+
+def test_loading_between_forward_and_backward_is_seen():
+    net = Net().eval()
+    x = mg.ones(1, 2, requires_grad=True)
+    loss = net(x).sum()
+    net.load_state_dict(net.state_dict())
+    with pytest.raises(RuntimeError, match="edited in place"):
+        loss.backward()
+
+
+# ----- Sequential -----
+
+
+def test_sequential_by_position_and_by_name():
+    layers = nn.Linear(2, 2), nn.ReLU()
+    net, named = nn.Sequential(*layers), nn.Sequential({"fc": layers[0], "act": layers[1]})
+    assert list(net.state_dict()) == ["0.weight", "0.bias"]
+    assert list(named.state_dict()) == ["fc.weight", "fc.bias"]
+    x = mg.randn(3, 2)
+    np.testing.assert_array_equal(net(x).data, named(x).data)
+    assert named.fc is layers[0]
+
+
+def test_sequential_is_indexed_sliced_and_counted():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    assert len(net) == 3
+    assert net[-1] is list(net)[2]
+    head = net[:2]
+    assert isinstance(head, nn.Sequential)
+    assert head(mg.ones(1, 2)).shape == (1, 3)
+    assert list(net[2:].state_dict()) == ["2.weight", "2.bias"]
+
+
+def test_sequential_refuses_what_is_no_module():
+    with pytest.raises(TypeError, match="1 is function, expected a Module"):
+        nn.Sequential(nn.ReLU(), F.relu)
+
+
+def test_repr_shows_the_tree():
+    text = repr(nn.Sequential({"conv": nn.Conv2d(3, 4, 5, 2, padding=1, groups=1), "fc": Net()}))
+    assert "(conv): Conv2d(3, 4, kernel_size=(5, 5), stride=2, padding=1)" in text
+    assert "    (body): Sequential(\n      (0): Linear(3, 3, bias=True)" in text
+
+
+# ----- layers -----
+
+x4 = np.random.default_rng(0).normal(size=(2, 4, 6, 6)).astype(np.float32)
+LAYERS = {
+    "Conv2d": (nn.Conv2d(4, 6, (3, 2), 2, 1, 1, 2),
+               lambda m, x: F.conv2d(x, m.weight, m.bias, 2, 1, 1, 2)),
+    "Conv2d relu": (nn.Conv2d(4, 6, 3, activation="relu"),
+                    lambda m, x: F.relu(F.conv2d(x, m.weight, m.bias))),
+    "Linear": (nn.Linear(6, 5, bias=False), lambda m, x: F.linear(x, m.weight)),
+    "MaxPool2d": (nn.MaxPool2d(3, 2, ceil_mode=True),
+                  lambda m, x: F.max_pool2d(x, 3, 2, ceil_mode=True)),
+    "MaxPool2d default stride": (nn.MaxPool2d(2), lambda m, x: F.max_pool2d(x, 2)),
+    "AvgPool2d": (nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+                  lambda m, x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)),
+    "AdaptiveAvgPool2d": (nn.AdaptiveAvgPool2d((2, None)),
+                          lambda m, x: F.adaptive_avg_pool2d(x, (2, 6))),
+    "LocalResponseNorm": (nn.LocalResponseNorm(3, 0.3, 0.5, 2.0),
+                          lambda m, x: F.local_response_norm(x, 3, 0.3, 0.5, 2.0)),
+    "PaperLRN": (nn.PaperLRN(3, 1.0, 0.1, 0.5, 2), lambda m, x: F.lrn(x, 3, 1.0, 0.1, 0.5, 2)),
+    "LocalContrastNorm": (nn.LocalContrastNorm(3, 0.1, 0.5, 2.0, False),
+                          lambda m, x: F.local_contrast_norm(x, 3, 0.1, 0.5, 2.0, False)),
+    "ReLU": (nn.ReLU(), lambda m, x: F.relu(x)),
+    "LeakyReLU": (nn.LeakyReLU(0.3), lambda m, x: F.leaky_relu(x, 0.3)),
+    "PReLU": (nn.PReLU(4, 0.4), lambda m, x: F.leaky_relu(x, 0.4)),
+    "Sigmoid": (nn.Sigmoid(), lambda m, x: F.sigmoid(x)),
+    "Tanh": (nn.Tanh(), lambda m, x: F.tanh(x)),
+    "Flatten": (nn.Flatten(2), lambda m, x: x.reshape(2, 4, 36)),
+    "Identity": (nn.Identity(), lambda m, x: x),
+    "Softmax": (nn.Softmax(1), lambda m, x: F.softmax(x, 1)),
+    "LogSoftmax": (nn.LogSoftmax(1), lambda m, x: F.log_softmax(x, 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_is_its_function(name):
+    layer, expected = LAYERS[name]
+    x = mg.tensor(x4)
+    np.testing.assert_array_equal(layer(x).data, expected(layer, x).data)
+    repr(layer)
+
+
+@pytest.mark.parametrize(
+    ("loss", "function"),
+    [(nn.CrossEntropyLoss("sum", 0.1), lambda x, y: F.cross_entropy(x, y, "sum", 0.1)),
+     (nn.NLLLoss("none"), lambda x, y: F.nll_loss(x, y, "none"))],
+)  # fmt: skip
+def test_losses(loss, function):
+    x, y = mg.randn(4, 3), np.array([0, 2, 1, 1])
+    np.testing.assert_array_equal(loss(x, y).data, function(x, y).data)
+    assert nn.MSELoss()(x, mg.zeros(4, 3)).item() == pytest.approx((x.data**2).mean())
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "groups=2 does not divide 3 input"),
+        (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), NotImplementedError, "reflect"),
+        (lambda: nn.Conv2d(3, 4, 3, activation="tanh"), ValueError, "'tanh' is unknown"),
+        (lambda: nn.MaxPool2d(3, return_indices=True), NotImplementedError, "return_indices"),
+        (lambda: nn.ReLU(inplace=True), NotImplementedError, "inplace"),
+        (lambda: nn.Dropout(1.5), ValueError, "1.5"),
+        (lambda: nn.Conv2d(3, 4, 0), ValueError, "kernel_size: got 0"),
+    ],
+)
+def test_arguments_that_are_refused(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+# ----- initialisation -----
+
+
+@pytest.mark.parametrize(
+    ("layer", "fan_in"),
+    [(lambda: nn.Linear(400, 300), 400), (lambda: nn.Conv2d(16, 64, (3, 5), groups=2), 8 * 15)],
+)
+def test_default_initialisation_is_pytorchs(layer, fan_in):
+    # Uniform within 1 / sqrt(fan in), weight and bias.
+    layer, bound = layer(), 1 / math.sqrt(fan_in)
+    for parameter in (layer.weight, layer.bias):
+        assert np.abs(parameter.data).max() <= bound
+        assert np.abs(parameter.data).max() > 0.9 * bound
+    spread = layer.weight.data.std()
+    assert spread == pytest.approx(bound / math.sqrt(3), rel=0.03)
+    assert abs(layer.weight.data.mean()) < 5 * spread / math.sqrt(layer.weight.numel())
+
+
+def test_initialisation_follows_the_seed():
+    mg.manual_seed(1)
+    one = nn.Linear(3, 2)
+    mg.manual_seed(1)
+    np.testing.assert_array_equal(nn.Linear(3, 2).weight.data, one.weight.data)
+    assert (nn.Linear(3, 2).weight.data != one.weight.data).all()
+
+
+STATISTICS = {  # weight (200, 50, 3, 3): fan in 450, fan out 1800
+    "normal_": (lambda w: init.normal_(w, 1.0, 0.01), 1.0, 0.01),
+    "uniform_": (lambda w: init.uniform_(w, -1.0, 3.0), 1.0, 4 / math.sqrt(12)),
+    "kaiming_normal_": (lambda w: init.kaiming_normal_(w, nonlinearity="relu"), 0,
+                        math.sqrt(2 / 450)),
+    "kaiming_uniform_": (lambda w: init.kaiming_uniform_(w, mode="fan_out", nonlinearity="relu"),
+                         0, math.sqrt(2 / 1800)),
+    "xavier_normal_": (init.xavier_normal_, 0, math.sqrt(2 / 2250)),
+    "xavier_uniform_": (lambda w: init.xavier_uniform_(w, 2.0), 0, 2 * math.sqrt(2 / 2250)),
+    "constant_": (lambda w: init.constant_(w, 0.25), 0.25, 0),
+    "zeros_": (init.zeros_, 0, 0),
+    "ones_": (init.ones_, 1, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_statistics_of_an_initialisation(name):
+    fill, mean, std = STATISTICS[name]
+    weight = nn.Parameter(np.zeros((200, 50, 3, 3), np.float32))
+    assert fill(weight) is weight
+    assert weight.dtype == np.float32
+    assert weight.data.std(dtype=np.float64) == pytest.approx(std, rel=0.02)
+    error = 5 * std / math.sqrt(weight.numel())
+    assert weight.data.mean(dtype=np.float64) == pytest.approx(mean, abs=error + 1e-7)
+
+
+def test_initialisation_refuses_what_it_does_not_know():
+    weight = nn.Parameter(np.zeros((2, 2), np.float32))
+    with pytest.raises(ValueError, match="'fan_avg' is unknown"):
+        init.kaiming_normal_(weight, mode="fan_avg")
+    with pytest.raises(ValueError, match="'swish' is unknown: use one of linear"):
+        init.kaiming_normal_(weight, nonlinearity="swish")
+    with pytest.raises(ValueError, match=r"\(3,\) has no fan"):
+        init.xavier_normal_(nn.Parameter(np.zeros(3, np.float32)))

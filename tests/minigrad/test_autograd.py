@@ -1,0 +1,693 @@
+"""The engine: the walk, what is kept and when it goes, errors, hooks, modes, second order."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import AnomalyError, Function, autograd, nn, optim
+from minigrad.nn import functional as F
+from minigrad.random import Key
+
+
+def leaf(*shape, dtype="float64", seed=0):
+    data = np.random.default_rng(seed).normal(size=shape)
+    return mg.tensor(data, dtype=dtype, requires_grad=True)
+
+
+class Doubled(Function):
+    """Saves a fresh array, so that its life can be watched."""
+
+    kept: list = []  # noqa: RUF012
+    order: list = []  # noqa: RUF012
+
+    @staticmethod
+    def forward(ctx, a):
+        watched = a * 2
+        ctx.save(watched)
+        Doubled.kept.append(weakref.ref(watched))
+        return watched * 1
+
+    @staticmethod
+    def backward(ctx, grad):
+        Doubled.order.append([ref() is not None for ref in Doubled.kept])
+        return grad * 2
+
+
+@pytest.fixture
+def doubled():
+    Doubled.kept, Doubled.order = [], []
+    return Doubled.apply
+
+
+@pytest.fixture
+def without_gc():
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+# ----- memory -----
+
+
+def test_no_reference_cycles(without_gc):
+    x = leaf(3, 4)
+    middle = F.relu(x @ leaf(4, 2))
+    out = (middle * middle + middle.exp()).sum()
+    data, node = weakref.ref(middle.data), weakref.ref(middle.node)
+    middle = weakref.ref(middle)
+    assert data() is not None  # the graph keeps the array, not the tensor
+    assert middle() is None
+    del out
+    assert data() is None
+    assert node() is None
+
+
+def test_no_reference_cycles_after_backward_and_retain_grad(without_gc):
+    x = leaf(3)
+    y = x * 2
+    y.retain_grad()
+    y.register_hook(lambda g: None)
+    y.sum().backward()
+    y = weakref.ref(y)
+    assert y() is None
+
+
+def test_no_cycle_through_the_whole_of_a_network(without_gc):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                        nn.Dropout(), nn.Linear(16, 3))  # fmt: skip
+    gc.collect()
+    loss = F.cross_entropy(net(mg.randn(2, 3, 6, 6)), np.array([0, 2]))
+    node = weakref.ref(loss.node)
+    del loss
+    assert node() is None
+    assert gc.collect() == 0
+
+
+def test_saved_arrays_go_as_soon_as_their_node_has_run(doubled):
+    x = leaf(3)
+    doubled(doubled(doubled(x))).sum().backward()
+    # While a node runs, those that ran before it hold nothing any more.
+    assert Doubled.order == [[True, True, True], [True, True, False], [True, False, False]]
+    assert [ref() for ref in Doubled.kept] == [None, None, None]
+
+
+def test_saved_arrays_stay_with_retain_graph(doubled):
+    x = leaf(3)
+    out = doubled(x).sum()
+    out.backward(retain_graph=True)
+    assert Doubled.kept[0]() is not None
+    out.backward()
+    assert Doubled.kept[0]() is None
+    assert x.grad.tolist() == [4, 4, 4]
+
+
+def test_nothing_is_saved_without_need(doubled):
+    doubled(mg.ones(3))
+    with mg.no_grad():
+        doubled(leaf(3))
+    assert [ref() for ref in Doubled.kept] == [None, None]
+
+
+def test_saved_bytes_are_visible():
+    x = leaf(10, 10)
+    assert F.sigmoid(x).node.context.saved_bytes == 800
+    assert (x + x).node.context.saved_bytes == 0
+    pooled = F.max_pool2d(leaf(1, 3, 4, 4), 2)
+    assert pooled.node.context.saved_bytes == pooled.numel()  # one byte an output
+
+
+def test_chain_of_100_000_operations(without_gc):
+    x = leaf(1)
+    y = x
+    for _ in range(100_000):
+        y = y * 1.00001
+    y.backward()
+    np.testing.assert_allclose(x.grad.data, 1.00001**100_000, rtol=1e-9)
+    for _ in range(100_000):
+        y = y + 1.0
+    node = weakref.ref(y.node)
+    del y  # freed without backward, and without recursion
+    assert node() is None
+
+
+# ----- the walk -----
+
+
+def test_two_consumers_add_up():
+    x = leaf(3)
+    y = x.exp()
+    (y * 2 + y * y).sum().backward()
+    e = np.exp(x.data)
+    np.testing.assert_allclose(x.grad.data, (2 + 2 * e) * e, rtol=1e-14)
+
+
+def test_same_tensor_twice_in_one_operation():
+    x = mg.tensor([3.0, -1.0], requires_grad=True)
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [6, -2]
+
+
+def test_diamond_runs_each_node_once(doubled):
+    x = leaf(2)
+    y = doubled(x)
+    (y + y * 3 + y.exp() * 0).sum().backward()
+    assert len(Doubled.order) == 1
+    assert x.grad.tolist() == [8, 8]
+
+
+def test_gradients_add_over_several_backwards():
+    x = leaf(2)
+    (x * 2).sum().backward()
+    before = x.grad
+    (x * 3).sum().backward()
+    assert x.grad is before
+    assert x.grad.tolist() == [5, 5]
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda a, b: a + b,
+        lambda a, b: (a + b) + (a + b),
+        lambda a, b: mg.cat([a, b]),
+        lambda a, b: a.reshape(2, 3) + b.reshape(2, 3),
+        lambda a, b: mg.stack([a, b]).sum(0),
+        lambda a, b: a.clone() + b.view(6),
+    ],
+)
+def test_gradients_of_different_leaves_never_share_memory(fn):
+    a, b = leaf(6), leaf(6)
+    out = fn(a, b)
+    upstream = np.ones(out.shape)
+    out.backward(upstream)
+    assert not np.shares_memory(a.grad.data, b.grad.data)
+    for t in (a, b):
+        assert not np.shares_memory(t.grad.data, upstream)
+        assert not np.shares_memory(t.grad.data, out.data)
+    a.grad.data += 100
+    assert b.grad.data.max() < 10
+    assert (upstream == 1).all()
+
+
+def test_needs_tells_which_gradients_are_wanted():
+    seen = []
+
+    class Spy(Function):
+        @staticmethod
+        def forward(ctx, a, b, number, c):
+            seen.append(ctx.needs)
+            return a + b + c
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad, None, None, grad
+
+    out = Spy.apply(leaf(2), mg.ones(2, dtype="float64"), 3, leaf(2))
+    assert seen == [(True, False, False, True)]
+    out.sum().backward()
+
+
+def test_conv1_never_computes_dx(monkeypatch):
+    from minigrad.ops import conv
+
+    asked = []
+    right = conv.conv2d_backward
+    monkeypatch.setattr(
+        "minigrad.ops.conv.conv2d_backward",
+        lambda *a: asked.append(a[-1]) or right(*a),
+    )
+    F.conv2d(mg.randn(1, 2, 4, 4), mg.randn(3, 2, 3, 3, requires_grad=True)).sum().backward()
+    assert asked == [(False, True, False)]
+
+
+def test_none_from_a_wanted_gradient_is_an_error():
+    class Forgets(Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a + b
+
+        @staticmethod
+        def backward(ctx, grad):
+            return (grad,)
+
+    with pytest.raises(RuntimeError, match=r"forgets: .* no gradient for argument 1"):
+        Forgets.apply(leaf(2), leaf(2)).sum().backward()
+
+
+# ----- errors -----
+
+
+def test_second_backward_names_the_operation_and_the_way_out():
+    y = leaf(3).exp()
+    out = y.sum()
+    out.backward()
+    with pytest.raises(RuntimeError, match=r"sum: backward\(\) was called a second.*retain_graph"):
+        out.backward()
+    with pytest.raises(RuntimeError, match=r"exp: .*second time"):
+        y.backward(np.ones(3))
+
+
+def test_backward_of_a_non_scalar_needs_a_gradient():
+    with pytest.raises(RuntimeError, match=r"shape \(2, 3\); only a scalar"):
+        (leaf(2, 3) * 2).backward()
+
+
+@pytest.mark.parametrize(
+    "gradient", [np.ones((3, 2)), np.ones((2, 3), np.float32), mg.ones(2, dtype="float64")]
+)
+def test_gradient_of_another_shape_or_dtype(gradient):
+    with pytest.raises(RuntimeError, match=r"expected \(2, 3\) and float64"):
+        (leaf(2, 3) * 2).backward(gradient)
+
+
+def test_backward_without_a_graph():
+    with pytest.raises(RuntimeError, match=r"does not require a gradient.*no_grad"):
+        mg.ones(1).sum().backward()
+
+
+def test_create_graph_is_refused():
+    with pytest.raises(NotImplementedError, match="hvp"):
+        leaf(1).sum().backward(create_graph=True)
+
+
+EDITS = {
+    "add_": lambda t: t.add_(1.0),
+    "mul_": lambda t: t.mul_(2.0),
+    "+=": lambda t: t.__iadd__(1.0),
+    "/=": lambda t: t.__itruediv__(2.0),
+    "setitem": lambda t: t.__setitem__(0, 7.0),
+    "zero_": lambda t: t.zero_(),
+    "clamp_": lambda t: t.clamp_(0.0, 1.0),
+    "copy_": lambda t: t.copy_(np.zeros(3)),
+    "bump_version": lambda t: t.bump_version(),
+    "init": lambda t: nn.init.zeros_(t),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("way", ["itself", "detach", "view"])
+def test_in_place_edit_of_a_saved_array(edit, way):
+    x = leaf(3)
+    out = (x * x).sum()
+    target = {"itself": lambda: x, "detach": x.detach, "view": lambda: x.reshape(3)}[way]
+    with mg.no_grad():
+        EDITS[edit](target())
+    with pytest.raises(RuntimeError, match=r"mul: argument 0 was saved .* edited in place"):
+        out.backward()
+
+
+def test_in_place_edit_of_a_saved_output():
+    y = leaf(3).exp()
+    out = y.sum()
+    with mg.no_grad():
+        y.add_(1.0)
+    with pytest.raises(RuntimeError, match=r"exp: its output was saved .* edited in place"):
+        out.backward()
+
+
+@pytest.mark.parametrize("optimizer", [optim.SGD, optim.Adam])
+def test_optimiser_step_between_forward_and_backward(optimizer):
+    layer = nn.Linear(3, 2)
+    step = optimizer(layer.parameters(), lr=0.1)
+    x = mg.randn(4, 3, requires_grad=True)
+    layer(x).sum().backward()
+    late = layer(x).sum()
+    step.step()
+    with pytest.raises(RuntimeError, match=r"linear: argument 1 was saved .* edited in place"):
+        late.backward()
+
+
+def test_edit_of_an_array_that_was_not_saved_is_fine():
+    x = leaf(3)
+    out = (x + 1.0).sum()
+    with mg.no_grad():
+        x.add_(1.0)
+    out.backward()
+    assert x.grad.tolist() == [1, 1, 1]
+
+
+def test_edit_of_raw_data_cannot_be_seen():
+    # The documented blind spot: `data` is a plain array.
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    out = (x * x).sum()
+    x.data[:] = 5
+    out.backward()
+    assert x.grad.tolist() == [10, 10]
+
+
+def test_in_place_edit_takes_part_in_the_graph():
+    x = leaf(3)
+    y = x * 2
+    y += x
+    y[0] = 0.0
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 3, 3]
+
+
+def test_in_place_edit_of_a_leaf_needs_no_grad():
+    x = leaf(3)
+    with pytest.raises(RuntimeError, match="no_grad"):
+        x.add_(1.0)
+    with mg.no_grad():
+        x.zero_()
+    assert x.tolist() == [0, 0, 0]
+
+
+# ----- dtypes -----
+
+
+def test_a_function_that_promotes_is_an_error():
+    class Promotes(Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a * np.float64(2)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad
+
+    with pytest.raises(TypeError, match=r"promotes: float32 in, float64 out.*Python numbers"):
+        Promotes.apply(leaf(3, dtype="float32"))
+
+
+def test_a_backward_that_promotes_is_an_error():
+    class Promotes(Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * np.float64(2)
+
+    with pytest.raises(TypeError, match="promotes: backward returned float64 for argument 0"):
+        Promotes.apply(leaf(3, dtype="float32")).sum().backward()
+
+
+def test_mixed_dtypes_are_an_error_that_names_the_arguments():
+    with pytest.raises(TypeError, match=r"matmul: argument 0 is float32, argument 1 is float64"):
+        leaf(2, 2, dtype="float32") @ leaf(2, 2)
+    with pytest.raises(TypeError, match=r"conv2d: .*tensor.to\(dtype\)"):
+        F.conv2d(mg.randn(1, 1, 3, 3), leaf(1, 1, 2, 2))
+
+
+@pytest.mark.parametrize("number", [2, 2.5, np.float64(2.5), np.int64(2), True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_number_never_changes_the_dtype(number, dtype):
+    x = leaf(3, dtype=dtype)
+    results = x + number, number * x, x / number, number - x, x**number, mg.maximum(x, number)
+    for result in results:
+        assert result.dtype == dtype
+
+
+# ----- hooks -----
+
+
+def test_hook_on_a_leaf_is_called_once_with_the_total():
+    x, seen = leaf(2), []
+    x.register_hook(lambda g: seen.append(g.tolist()))
+    (x * 2 + x * 3).sum().backward()
+    assert seen == [[5, 5]]
+
+
+def test_hook_on_a_result_is_called_once_with_the_total():
+    x, seen = leaf(2), []
+    y = x * 1
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    (y * 2 + y * 3).sum().backward()
+    assert seen == [[5, 5]]
+
+
+def test_hook_replaces_the_gradient_and_can_be_removed():
+    x = leaf(2)
+    y = x * 2
+    handle = y.register_hook(lambda g: g * 10)
+    y.sum().backward(retain_graph=True)
+    assert x.grad.tolist() == [20, 20]
+    x.grad = None
+    handle.remove()
+    handle.remove()  # a second time is harmless
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_hooks_run_in_order_and_see_what_the_one_before_returned():
+    x = leaf(1)
+    x.register_hook(lambda g: g + 1)
+    x.register_hook(lambda g: g * 10)
+    (x * 1).sum().backward()
+    assert x.grad.tolist() == [20]
+
+
+def test_retain_grad():
+    x = leaf(2)
+    y = x * 3
+    y.retain_grad()
+    z = (y * 2 + y).sum()
+    z.backward()
+    assert y.grad.tolist() == [3, 3]
+    assert x.grad.tolist() == [9, 9]
+
+
+def test_hook_needs_a_gradient():
+    with pytest.raises(RuntimeError, match="does not require"):
+        mg.ones(2).register_hook(print)
+
+
+# ----- modes -----
+
+
+def test_no_grad_and_enable_grad_nest():
+    x = leaf(2)
+    with mg.no_grad():
+        assert not (x * 2).requires_grad
+        with mg.enable_grad():
+            assert (x * 2).requires_grad
+        assert not mg.is_grad_enabled()
+    assert mg.is_grad_enabled()
+
+
+def test_no_grad_as_a_decorator_and_after_an_exception():
+    @mg.no_grad()
+    def fails(x):
+        assert not (x * 2).requires_grad
+        raise KeyError
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            fails(leaf(2))
+        assert mg.is_grad_enabled()
+
+
+def test_no_grad_holds_for_its_thread_alone():
+    seen = []
+    with mg.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(mg.is_grad_enabled()))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+def test_threads_build_graphs_side_by_side():
+    shared = leaf(4)
+    results = []
+
+    def work(k):
+        for _ in range(50):
+            (g,) = mg.grad((shared * float(k)).exp().sum(), shared)
+        results.append(np.allclose(g.data, k * np.exp(k * shared.data)))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 4
+
+
+# ----- grad and second order -----
+
+
+def test_grad_leaves_grad_alone():
+    x, w = leaf(3), leaf(3)
+    y = x * w
+    gx, gy = mg.grad((y * y).sum(), [x, y])
+    np.testing.assert_allclose(gy.data, 2 * y.data)
+    np.testing.assert_allclose(gx.data, 2 * y.data * w.data)
+    assert x.grad is None
+    assert w.grad is None
+
+
+def test_grad_of_an_unused_input():
+    x = leaf(2)
+    with pytest.raises(RuntimeError, match=r"inputs \[1\] were not used"):
+        mg.grad((x * 2).sum(), [x, leaf(2)])
+
+
+def test_hvp_against_an_analytic_hessian():
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(5, 5))
+    matrix = mg.tensor(matrix + matrix.T)
+    x, v = mg.tensor(rng.normal(size=5)), mg.tensor(rng.normal(size=5))
+
+    def f(x):
+        return (x @ (matrix @ x)) * 0.5 + (x**4).sum() / 12 + x.exp().sum()
+
+    expected = matrix.data @ v.data + (x.data**2 + np.exp(x.data)) * v.data
+    np.testing.assert_allclose(mg.hvp(f, x, v).data, expected, rtol=1e-14)
+
+
+def small_network(x, w1, w2, w3):
+    """Every kernel of AlexNet once, down to a loss."""
+    h = F.max_pool2d(F.lrn(F.conv2d_relu(x, w1), 5, 2.0, 0.1), 3, 2)
+    h = F.avg_pool2d(F.lrn(F.sigmoid(F.conv2d(h, w2, groups=2)), 3, 2.0, 0.1), 2)
+    h = F.dropout(h.flatten(1), 0.5, key=Key(1, 1))
+    return F.cross_entropy(F.linear(h, w3), np.array([1, 2])) + F.softmax(h).exp().sum()
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_hvp_of_a_network(which):
+    # By the input, and by weights behind which real and complex numbers meet.
+    tensors = [leaf(2, 3, 11, 11), leaf(6, 3, 3, 3, seed=1), leaf(6, 3, 3, 3, seed=2),
+               leaf(5, 6, seed=3)]  # fmt: skip
+    point, v = tensors[which], leaf(*tensors[which].shape, seed=4)
+
+    def f(x):
+        return small_network(*tensors[:which], x, *tensors[which + 1 :])
+
+    def gradient(step):
+        moved = mg.tensor(point.data + step * v.data, requires_grad=True)
+        return mg.grad(f(moved), moved)[0].data
+
+    exact = mg.hvp(f, point, v).data
+    eps = 1e-6
+    np.testing.assert_allclose(
+        exact, (gradient(eps) - gradient(-eps)) / (2 * eps), rtol=1e-5, atol=1e-6 * abs(exact).max()
+    )
+
+
+def test_hvp_of_another_shape():
+    with pytest.raises(ValueError, match=r"\(2,\), v has \(3,\)"):
+        mg.hvp(lambda x: x.sum(), leaf(2), leaf(3))
+
+
+# ----- anomalies -----
+
+
+def test_detect_anomaly_in_forward_names_operation_and_line():
+    x = mg.tensor([-1.0, 1.0], requires_grad=True)
+    with mg.detect_anomaly(), pytest.raises(AnomalyError) as caught:
+        x.log()  # this line
+    assert "NaN in the output of log" in str(caught.value)
+    assert "x.log()  # this line" in str(caught.value)
+
+
+def test_detect_anomaly_in_backward_names_the_line_of_the_forward():
+    x = mg.tensor([0.0, 1.0], requires_grad=True)
+    with mg.detect_anomaly():
+        y = x.sqrt()  # the culprit
+        with pytest.raises(AnomalyError) as caught:
+            y.sum().backward()
+    assert "Inf in the gradient of argument 0 of sqrt" in str(caught.value)
+    assert "y = x.sqrt()  # the culprit" in str(caught.value)
+
+
+def test_detect_anomaly_says_when_an_argument_was_bad_already():
+    x = mg.tensor([np.inf], requires_grad=True)
+    with mg.detect_anomaly(), pytest.raises(AnomalyError, match="argument 0 held it already"):
+        x * 2
+
+
+def test_without_detect_anomaly_nan_is_a_result():
+    x = mg.tensor([-1.0, 0.0], requires_grad=True)
+    y = x.log()
+    assert np.isnan(y.data[0])
+    y.sum().backward()
+
+
+# ----- functions of one's own -----
+
+
+class Cube(Function):
+    @staticmethod
+    def forward(ctx, x, shift):
+        ctx.save(x)
+        ctx.shift = shift
+        return (x + shift) ** 3
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved
+        return 3 * grad * (x + ctx.shift) ** 2
+
+
+def test_a_function_of_ones_own():
+    assert Cube.operation == "cube"
+    assert mg.gradcheck(lambda x: Cube.apply(x, 0.5), leaf(2, 3))
+    x, v = leaf(3), leaf(3, seed=1)
+    second = mg.hvp(lambda x: Cube.apply(x, 0.5).sum(), x, v)
+    np.testing.assert_allclose(second.data, 6 * (x.data + 0.5) * v.data, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("result", "error", "words"),
+    [
+        (lambda g: g[:1], RuntimeError, r"wrong: backward returned shape \(1,\) for argument 0"),
+        (lambda g: (g, g), RuntimeError, "wrong: backward returned 2 gradients for 1 arguments"),
+        (lambda g: None, RuntimeError, "no gradient for argument 0"),
+        (lambda g: "g", RuntimeError, "wrong: backward returned str for argument 0"),
+    ],
+)
+def test_a_backward_that_returns_nonsense(result, error, words):
+    class Wrong(Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            return result(grad)
+
+    with pytest.raises(error, match=words):
+        Wrong.apply(leaf(3)).sum().backward()
+
+
+def test_a_forward_that_returns_no_array():
+    class Wrong(Function):
+        @staticmethod
+        def forward(ctx, a):
+            return [a]
+
+    with pytest.raises(TypeError, match="wrong: forward returned list, expected one array"):
+        Wrong.apply(leaf(3))
+
+
+def test_a_function_without_its_methods_says_what_is_missing():
+    class Nothing(Function):
+        pass
+
+    with pytest.raises(NotImplementedError, match="forward"):
+        Nothing.apply(leaf(3))
+
+
+def test_observers_see_forward_and_backward():
+    calls = []
+
+    def observer(phase, operation, seconds, result):
+        assert seconds >= 0
+        calls.append((phase, operation))
+
+    autograd.observers.append(observer)
+    try:
+        leaf(2).exp().sum().backward()
+    finally:
+        autograd.observers.remove(observer)
+    assert calls == [("forward", "exp"), ("forward", "sum"), ("backward", "sum"),
+                     ("backward", "exp")]  # fmt: skip

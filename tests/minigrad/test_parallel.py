@@ -1,0 +1,147 @@
+"""The batch split over threads: coverage, order, nesting, exceptions, BLAS."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from minigrad.kernels import parallel
+from minigrad.kernels.conv import conv2d_backward, conv2d_forward
+from minigrad.kernels.parallel import for_lanes, for_ranges, scratch
+
+
+@pytest.fixture
+def threads():
+    """Sets the number of threads and puts it back."""
+    before = parallel.get_num_threads()
+    yield parallel.set_num_threads
+    parallel.set_num_threads(before)
+
+
+def blas_threads():
+    return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 16, 17])
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_every_index_is_done_once_and_results_come_in_order(threads, count, chunk, number):
+    threads(number)
+    def lane(parts):
+        return [i for part in parts for i in range(part.start, part.stop)]
+
+    lanes = for_lanes(lane, count, chunk)
+    assert [i for lane in lanes for i in lane] == list(range(count))
+    assert len(lanes) <= number
+    seen = []
+    for_ranges(lambda part: seen.extend(range(part.start, part.stop)), count, chunk)
+    assert sorted(seen) == list(range(count))
+
+
+def test_work_is_done_on_several_threads_at_once(threads):
+    threads(2)
+    barrier = threading.Barrier(2, timeout=20)  # passes only if both lanes are inside
+    for_ranges(lambda part: barrier.wait(), 2, 1)
+
+
+def test_blas_has_one_thread_inside_and_all_outside(threads):
+    threads(2)
+    outside = blas_threads()
+    inside = for_lanes(lambda slices: blas_threads(), 4, 1)
+    assert inside == [{1}, {1}]
+    assert blas_threads() == outside == {2}
+
+
+def test_nested_splits_do_not_deadlock(threads):
+    threads(2)
+    done = []
+    for_ranges(lambda a: for_ranges(lambda b: done.append((a.start, b.start)), 3, 1), 4, 1)
+    assert sorted(done) == [(a, b) for a in range(4) for b in range(3)]
+
+
+def test_several_callers_do_not_deadlock(threads):
+    threads(2)
+    done = []
+    callers = [
+        threading.Thread(target=for_ranges, args=(lambda part: done.append(part.start), 50, 1))
+        for _ in range(4)
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(timeout=20)
+        assert not caller.is_alive()
+    assert sorted(done) == sorted(list(range(50)) * 4)
+
+
+def test_an_exception_comes_out_after_all_lanes_have_stopped(threads):
+    threads(2)
+    finished = []
+
+    def task(slices):
+        if slices[0].start == 0:
+            raise KeyError("in a lane")
+        time.sleep(0.05)
+        finished.append(True)
+
+    with pytest.raises(KeyError, match="in a lane"):
+        for_lanes(task, 4, 1)
+    assert finished == [True]
+    assert blas_threads() == {2}
+    assert for_lanes(len, 4, 1) == [2, 2]  # and the threads go on working
+
+
+def test_errstate_of_the_caller_holds_in_the_threads(threads):
+    threads(2)
+    with np.errstate(divide="ignore"):
+        for_ranges(lambda part: np.ones(1) / np.zeros(1), 2, 1)
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        for_ranges(lambda part: np.ones(1) / np.zeros(1), 2, 1)
+
+
+def test_scratch_is_reused_by_name_and_is_a_threads_own(threads):
+    threads(2)
+    one, again = scratch(np, "test", (10,), np.float64), scratch(np, "test", (5,), np.float64)
+    assert np.shares_memory(one, again)
+    assert not np.shares_memory(one, scratch(np, "other", (10,), np.float64))
+    barrier = threading.Barrier(2, timeout=20)
+
+    def lane(slices):
+        array = scratch(np, "test", (10,), np.float64)
+        barrier.wait()
+        return array
+
+    first, second = for_lanes(lane, 2, 1)
+    assert not np.shares_memory(first, second)
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_number_of_threads_must_be_positive(number):
+    with pytest.raises(ValueError, match="at least 1"):
+        parallel.set_num_threads(number)
+
+
+def test_number_of_threads_from_the_environment(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert parallel.default_threads() == 3
+    monkeypatch.setenv("MINIGRAD_NUM_THREADS", "5")
+    assert parallel.default_threads() == 5
+    monkeypatch.setenv("MINIGRAD_NUM_THREADS", "many")
+    assert parallel.default_threads() == 3
+
+
+def test_convolution_gives_the_same_bits_each_time_and_the_same_numbers_on_any_threads(threads):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(7, 3, 40, 40)), rng.normal(size=(4, 3, 3, 3))
+    results = []
+    for number in (1, 2, 2, 3):
+        threads(number)
+        y = conv2d_forward(x, w)
+        results.append([y, *conv2d_backward(y, x, w)])
+    for one, other in zip(results[1], results[2], strict=True):
+        assert one.tobytes() == other.tobytes()
+    for result in results[1:]:
+        for one, other in zip(results[0], result, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-10)
