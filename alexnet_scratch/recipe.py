@@ -266,7 +266,7 @@ def small() -> Recipe:
         dropout="inverted",
         input_mean=(127.5, 127.5, 127.5),
         input_std=64.0,
-        epochs=6,
+        epochs=5,
         batch_size=32,
         lr=0.01,
         rule="torch",

@@ -99,8 +99,8 @@ def test_threads_share_a_pool(pool):
     wrong = []
 
     def work(value):
-        for step in range(100):
-            array = pool.empty((LARGE + step % 5,), np.uint8)
+        for _ in range(100):
+            array = pool.empty((LARGE,), np.uint8)
             array[...] = value
             if (array != value).any():
                 wrong.append(value)
@@ -111,7 +111,7 @@ def test_threads_share_a_pool(pool):
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert pool.free_bytes <= 4 * (LARGE + 4) + 4 * LARGE
+    assert pool.free_bytes <= 8 * LARGE  # a thread holds the old array while it asks for the new
 
 
 def test_an_empty_shape():
