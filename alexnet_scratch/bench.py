@@ -12,6 +12,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import optim
+from minigrad.kernels.layout import as_nchw
 from minigrad.nn import functional as F
 from minigrad.profiler import Profile, profile
 from minigrad.summary import Summary, align, summary
@@ -43,7 +44,8 @@ class TrainingStep:
         rng = np.random.default_rng(seed)
         size = model.input_size
         self.model = model
-        self.images = mg.tensor(rng.standard_normal((batch, 3, size, size), np.float32))
+        pixels = rng.standard_normal((batch, size, size, 3), np.float32)
+        self.images = mg.Tensor(as_nchw(pixels))  # channels-last memory, as the loader gives it
         self.labels = mg.tensor(rng.integers(0, model.num_classes, batch))
         self.optimizer = optim.SGD(model.parameters(), lr, momentum=0.9, weight_decay=5e-4)
 

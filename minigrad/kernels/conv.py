@@ -122,7 +122,7 @@ def conv2d_forward(
     window = Window((weight.shape[2], weight.shape[3]), stride, padding, dilation)
     geometry = conv_geometry(x.shape, weight.shape, window, groups)
     source, matrices = as_nhwc(x), _matrices(weight, groups)
-    kind = np.result_type(x, weight, *(() if bias is None else (bias,)))
+    kind = np.result_type(*(a.dtype for a in (x, weight, bias) if a is not None))
     y = empty_nhwc(x, (len(x), *geometry.outputs, geometry.features), kind)
 
     def task(chunks: list[slice]) -> None:

@@ -84,8 +84,8 @@ def max_pool2d_forward(
 
     x (N, C, H, W) -> y (N, C, oh, ow) and the winners: which tap u*kw + v won, one byte an output
     (two if the window has more than 256 taps), the only thing backward needs. Padding counts as
-    -inf; a tie goes to the first maximum in row-major order; NaN wins. Complex numbers are compared
-    by their real part. Cost: three passes over y for each tap.
+    -inf; a tie goes to the first maximum in row-major order; a NaN makes its windows NaN. Complex
+    numbers are compared by their real part. Cost: three passes over y for each tap.
     """
     xp = array_module(x)
     window = Window(kernel, stride or kernel, padding, dilation)
@@ -124,11 +124,8 @@ def _max_taps(
                 winner[...] = 0
             continue
         if winner is not None or complex_:
-            # not (a <= b) is a > b or a NaN; a NaN that has won stays the winner
             beats = scratch(xp, "beats", best.shape, bool)
-            xp.less_equal(candidate.real, best.real, out=beats)
-            xp.logical_not(beats, out=beats)
-            beats &= best.real == best.real
+            xp.greater(candidate.real, best.real, out=beats)
         if winner is not None:
             # Taps come in rising order, so the last that beat all before is the largest number.
             number = scratch(xp, "number", best.shape, winner.dtype)

@@ -8,7 +8,7 @@ from ..autograd import Context, Function
 from ..backend import Array
 from ..kernels.conv import conv2d_backward, conv2d_forward, conv_geometry
 from ..kernels.im2col import Window
-from ..kernels.layout import pair
+from ..kernels.layout import as_nchw, as_nhwc, pair
 from ..tensor import Tensor
 
 
@@ -21,6 +21,7 @@ class Conv2d(Function):
         relu: bool,
     ) -> Array:  # fmt: skip
         stride, padding, dilation, groups = options
+        x = as_nchw(as_nhwc(x))  # another memory order is converted here, once for both passes
         y = conv2d_forward(x, weight, bias, stride, padding, dilation, groups, relu)
         ctx.save(x, weight, y if relu else None)
         ctx.options = options
