@@ -162,54 +162,114 @@ def conv2d_backward(
 
     With g = grad (where relu_output > 0, if given) as rows (N*oh*ow, out):
     dweight = col^T g, dx = col2im(g weight^T), dbias = sum of the rows of g.
+    Where that makes narrower columns, they are taken of g instead of x (`_columns_of_gradient`).
     Partial sums of dweight are added in a fixed order: deterministic for a number of threads.
     """
     xp = array_module(grad)
     window = Window((weight.shape[2], weight.shape[3]), stride, padding, dilation)
     geometry = conv_geometry(x.shape, weight.shape, window, groups)
-    source, dy, matrices = as_nhwc(x), as_nhwc(grad), _matrices(weight, groups)
+    source, dy = as_nhwc(x), as_nhwc(grad)
     y = None if relu_output is None else as_nhwc(relu_output)
     kind = np.result_type(grad.dtype, x.dtype, weight.dtype)
     dx = empty_nhwc(x, source.shape, kind) if needs[0] else None
-    (top, left), (height, width) = padding, geometry.inputs
+    turned = _turned_window(geometry) if needs[0] and needs[1] else None
+    of_chunk, walk, kernel = _columns_of_input, geometry, weight
+    if turned is not None:
+        of_chunk, kernel = _columns_of_gradient, _turn(weight, groups)
+        walk = conv_geometry((*grad.shape[:2], *geometry.outputs), kernel.shape, turned, groups)
+    matrices = _matrices(kernel, groups)
 
     def task(chunks: list[slice]) -> tuple[Array, Array]:
         dmatrices = xp.zeros(matrices.shape, kind)
         dbias = xp.zeros(geometry.features, kind)
-        product = scratch(xp, "product", matrices.shape[1:], kind)
         for part in chunks:
-            g = _gradient_rows(xp, dy[part], None if y is None else y[part])
+            g = _passed(xp, dy[part], None if y is None else y[part])
             if needs[2]:
-                dbias += g.sum(axis=0)
-            for group in range(groups if needs[0] or needs[1] else 0):
-                g_group = geometry.of_group(g, group)
-                col, padded = _columns(xp, source[part], geometry, group, kind)
-                if needs[1]:
-                    dmatrices[group] += xp.matmul(col.T, g_group, out=product)
-                if dx is not None:
-                    xp.matmul(g_group, matrices[group].T, out=col)
-                    col2im(col, window, geometry.outputs, padded)
-                    inner = padded[:, top : top + height, left : left + width]
-                    geometry.of_group(dx[part], group)[...] = inner
+                dbias += g.reshape(-1, geometry.features).sum(axis=0)
+            if needs[0] or needs[1]:
+                dx_part = None if dx is None else dx[part]
+                of_chunk(xp, g, source[part], walk, matrices, dx_part,
+                         dmatrices if needs[1] else None)  # fmt: skip
         return dmatrices, dbias
 
-    sums = over_batch(xp, task, len(x), geometry.chunk(kind.itemsize))
+    sums = over_batch(xp, task, len(x), walk.chunk(kind.itemsize))
     dmatrices = sum((s[0] for s in sums[1:]), sums[0][0]) if sums else xp.zeros_like(matrices)
     dbias = sum((s[1] for s in sums[1:]), sums[0][1]) if sums else xp.zeros(len(weight), kind)
+    dweight = _weight_of(dmatrices, kernel) if needs[1] else None
     return (
         None if dx is None else as_nchw(dx),
-        _weight_of(dmatrices, weight) if needs[1] else None,
+        dweight if turned is None or dweight is None else _turn(dweight, groups),
         dbias if needs[2] else None,
     )
 
 
-def _gradient_rows(xp: Any, dy: Array, y: Array | None) -> Array:
-    """The output gradient as rows (n*oh*ow, out), less what ReLU blocked."""
+def _passed(xp: Any, dy: Array, y: Array | None) -> Array:
+    """The output gradient (n, oh, ow, out), less what ReLU blocked."""
     if y is None:
-        return dy.reshape(-1, dy.shape[-1])
+        return dy
     passed = xp.greater(y.real, 0, out=scratch(xp, "passed", y.shape, bool))
-    g = xp.multiply(dy, passed, out=scratch(xp, "gradient", dy.shape, dy.dtype))
-    return g.reshape(-1, dy.shape[-1])
+    return xp.multiply(dy, passed, out=scratch(xp, "gradient", dy.shape, dy.dtype))
+
+
+def _columns_of_input(
+    xp: Any, g: Array, x: Array, geometry: Geometry, matrices: Array, dx: Array | None,
+    dmatrices: Array | None,
+) -> None:  # fmt: skip
+    """dmatrices += col^T g and dx = col2im(g weight^T), for a few images (n, H, W, C)."""
+    (top, left), (height, width) = geometry.window.padding, geometry.inputs
+    rows = g.reshape(-1, geometry.features)
+    kind = np.result_type(g.dtype, x.dtype, matrices.dtype)
+    for group in range(geometry.groups):
+        g_group = geometry.of_group(rows, group)
+        col, padded = _columns(xp, x, geometry, group, kind)
+        if dmatrices is not None:
+            product = scratch(xp, "product", dmatrices.shape[1:], dmatrices.dtype)
+            dmatrices[group] += xp.matmul(col.T, g_group, out=product)
+        if dx is not None:
+            xp.matmul(g_group, matrices[group].T, out=col)
+            col2im(col, geometry.window, geometry.outputs, padded)
+            inner = padded[:, top : top + height, left : left + width]
+            geometry.of_group(dx, group)[...] = inner
+
+
+def _columns_of_gradient(
+    xp: Any, g: Array, x: Array, geometry: Geometry, matrices: Array, dx: Array | None,
+    dmatrices: Array | None,
+) -> None:  # fmt: skip
+    """dx = col weight and dmatrices += col^T x, for a few images, with columns of g and the turned
+    weight: at stride 1, dx is the convolution of g with the kernel turned by 180 degrees.
+
+    One im2col serves both products, and nothing has to be added up by col2im.
+    """
+    rows = x.reshape(-1, geometry.features)
+    kind = np.result_type(g.dtype, x.dtype, matrices.dtype)
+    for group in range(geometry.groups):
+        col, _ = _columns(xp, g, geometry, group, kind)
+        if dx is not None:
+            out = dx.reshape(-1, geometry.features)
+            xp.matmul(col, matrices[group], out=geometry.of_group(out, group))
+        if dmatrices is not None:
+            product = scratch(xp, "product", dmatrices.shape[1:], dmatrices.dtype)
+            x_group = geometry.of_group(rows, group)
+            dmatrices[group] += xp.matmul(col.T, x_group, out=product)
+
+
+def _turned_window(geometry: Geometry) -> Window | None:
+    """The window with which dx is a convolution of the output gradient, if that is worth it: at
+    stride 1, and where a column row of the gradient is no longer than one of the input."""
+    window = geometry.window
+    border = (window.extent[0] - 1 - window.padding[0], window.extent[1] - 1 - window.padding[1])
+    if window.stride != (1, 1) or geometry.features > geometry.channels or min(border) < 0:
+        return None
+    return Window(window.kernel, (1, 1), border, window.dilation)
+
+
+def _turn(weight: Array, groups: int) -> Array:
+    """weight (out, C/g, kh, kw), its kernels turned by 180 degrees and its ends swapped:
+    (C, out/g, kh, kw). Its own inverse."""
+    out, channels, kh, kw = weight.shape
+    split = weight[:, :, ::-1, ::-1].reshape(groups, out // groups, channels, kh, kw)
+    return split.swapaxes(1, 2).reshape(groups * channels, out // groups, kh, kw)
 
 
 def _weight_of(matrices: Array, weight: Array) -> Array:
