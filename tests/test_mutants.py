@@ -18,7 +18,6 @@ from operations import BY_NAME
 
 import minigrad as mg
 from minigrad.kernels.dropout import dropout_forward
-from minigrad.kernels.lrn import _window_sum
 from minigrad.nn import functional as F
 
 
@@ -106,17 +105,6 @@ def conv_dx(change: Callable[..., tuple[Any, ...]]) -> Callable[[Any], Any]:
         return backward
 
     return wrong
-
-
-def lrn_without_division(right: Any) -> Any:
-    """s^-beta where s^(-beta-1) belongs."""
-
-    def backward(g: Any, x: Any, s: Any, n: int, alpha: float, beta: float, groups: int) -> Any:
-        ratio = np.moveaxis(g * x * s**-beta, 1, -1)
-        total = _window_sum(np, ratio, (n - 1) // 2, n // 2, np.empty_like(ratio))
-        return g * s**-beta - 2 * alpha * beta * x * np.moveaxis(total, -1, 1)
-
-    return backward
 
 
 def unmirrored(right: Any) -> Any:
@@ -227,7 +215,8 @@ LRN_MUTANTS = [
         ("missing factor 2", lrn_with(lambda n, a, b, g: (n, a / 2, b, g)), "n 5"),
         ("missing beta", lrn_with(lambda n, a, b, g: (n, a / b, b, g)), "n 5"),
         ("alpha divided by the window", lrn_with(lambda n, a, b, g: (n, a / n, b, g)), "n 5"),
-        ("power -beta for -beta - 1", lrn_without_division, "n 5"),
+        ("power -beta for -beta - 1",
+         edited("xp.divide(part, s[rows], out=ratio)", "ratio[...] = part"), "n 5"),
     )
 ]  # fmt: skip
 
@@ -320,6 +309,11 @@ MUTANTS = [
            "conv2d-plain"),
     Mutant("conv: bias forgotten", CONV, one_wrong(2, np.zeros_like), "conv2d-plain"),
     Mutant("conv: bias is a mean", CONV, one_wrong(2, lambda db: db / 12), "conv2d-plain"),
+    Mutant("conv by columns of the gradient: kernel not turned", "kernels.conv:_turn",
+           edited("[:, :, ::-1, ::-1]", ""), "conv2d-fewer features"),
+    Mutant("conv by columns of the gradient: groups mixed", "kernels.conv:_turn",
+           edited("[:, :, ::-1, ::-1]", "[::-1, :, ::-1, ::-1]"),
+           "conv2d-fewer features, all options"),
     # fully connected
     Mutant("linear: dweight transposed", "ops.linear:linear_backward",
            one_wrong(1, lambda dw: dw.T.reshape(dw.shape)), "linear"),

@@ -349,6 +349,11 @@ _CONVOLUTIONS = [
     _conv("1x1 with stride", (2, 5, 5, 4), (2, 5, 1, 1), stride=2),
     _conv("kernel is the input", (3, 2, 4, 3), (5, 2, 4, 3)),
     _conv("one channel in and out", (1, 1, 4, 4), (1, 1, 3, 3)),
+    # No more features than channels at stride 1: backward goes by columns of the gradient.
+    _conv("fewer features", (2, 4, 5, 6), (3, 4, 3, 3), padding=1),
+    _conv("fewer features, all options", (2, 6, 8, 7), (4, 3, 3, 2), padding=(2, 1),
+          dilation=(2, 1), groups=2),
+    _conv("fewer features, more padding than kernel", (2, 3, 4, 4), (2, 3, 2, 2), padding=2),
     _case("conv2d", lambda x, w: F.conv2d(x, w, padding="same"), normal(2, 2, 5, 4),
           normal(3, 2, 3, 5), name="same", torch=lambda t, x, w:
           t.nn.functional.conv2d(x, w, padding="same"), float32_tolerance=1e-4),
