@@ -44,9 +44,10 @@ def _window_sum(xp: Any, bordered: Array, n: int, channels: int) -> Array:
     """
     total = scratch(xp, "total", bordered.shape, bordered.dtype)
     flat, sums = bordered.reshape(-1), total.reshape(-1)
-    count = max(flat.size - n + 1, 0)
-    sums[...] = flat
-    for shift in range(1, n):
+    count = flat.size - n + 1
+    sums[count:] = 0  # beyond the last channel of the last row, which nobody reads
+    xp.add(flat[:count], flat[1 : count + 1] if n > 1 else 0, out=sums[:count])
+    for shift in range(2, n):
         sums[:count] += flat[shift : shift + count]
     return total[..., :channels]
 
