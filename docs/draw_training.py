@@ -24,8 +24,8 @@ def main(run: Path) -> None:
     """Write docs/training.png from the metrics of `run`."""
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     epochs = [row["epoch"] for row in rows]
-    figure = plt.figure(figsize=(11, 3.6), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1.0, 1.25))
+    figure = plt.figure(figsize=(12.5, 3.3), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1.45, 1.2))
 
     for place, name in enumerate(patterns.CLASSES):
         axes = left.add_subplot(2, 5, place + 1)
