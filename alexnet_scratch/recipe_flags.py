@@ -18,9 +18,11 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
         return replace(RECIPES[name], **given_fields(options))
     if not name.endswith(".json"):
         raise RecipeError(f"--recipe {name}: use {', '.join(RECIPES)}, or the recipe.json of a run")
-    return replace(
-        Recipe.from_json(Path(name).read_text(encoding="utf-8")), **given_fields(options)
-    )
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"--recipe {name}: this is no text: {error}") from error
+    return replace(Recipe.from_json(text), **given_fields(options))
 
 
 def given_fields(options: argparse.Namespace) -> dict[str, Any]:

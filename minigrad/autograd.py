@@ -81,24 +81,31 @@ def is_grad_enabled() -> bool:
     return _mode.recording
 
 
-@contextlib.contextmanager
-def _switch(name: str, value: bool) -> Iterator[None]:
-    before = getattr(_mode, name)
-    setattr(_mode, name, value)
-    try:
-        yield
-    finally:
-        setattr(_mode, name, before)
+class _Switch(contextlib.ContextDecorator):
+    """Sets a switch of the calling thread for a block or a function; may be used again."""
+
+    def __init__(self, name: str, value: bool) -> None:
+        self.name, self.value = name, value
+        self.before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.before.append(getattr(_mode, self.name))
+        setattr(_mode, self.name, self.value)
+
+    def __exit__(self, *_: object) -> None:
+        setattr(_mode, self.name, self.before.pop())
 
 
-def no_grad() -> contextlib.AbstractContextManager[None]:
-    """Operations inside are not recorded. A context manager and a decorator; per thread."""
-    return _switch("recording", False)
+def no_grad(function: Callable[..., Any] | None = None) -> Any:
+    """Operations inside are not recorded. `with no_grad():`, or a decorator; per thread."""
+    switch = _Switch("recording", False)
+    return switch if function is None else switch(function)
 
 
-def enable_grad() -> contextlib.AbstractContextManager[None]:
+def enable_grad(function: Callable[..., Any] | None = None) -> Any:
     """Operations inside are recorded again, within `no_grad`."""
-    return _switch("recording", True)
+    switch = _Switch("recording", True)
+    return switch if function is None else switch(function)
 
 
 def detect_anomaly() -> contextlib.AbstractContextManager[None]:
@@ -107,16 +114,17 @@ def detect_anomaly() -> contextlib.AbstractContextManager[None]:
     The error names the operation and the line of the forward call. Checking reads every array once
     more, so use it to look for a fault, not to train.
     """
-    return _switch("anomaly", True)
+    return _Switch("anomaly", True)
 
 
 class Version:
     """Counts in-place edits of one piece of memory; views share it."""
 
-    __slots__ = ("value",)
+    __slots__ = ("shared", "value")
 
     def __init__(self) -> None:
         self.value = 0
+        self.shared = False  # whether a view was made of this memory
 
 
 class Context:
@@ -220,13 +228,11 @@ class Function:
     out; a single gradient needs no tuple). No dtype may change on the way: float32 in, float32 out.
 
     Class attributes: `broadcasts` lets the engine sum a gradient back to its argument's shape;
-    `views` says that the output may share memory with the first argument; `casts` that the output
-    may have another dtype.
+    `casts` says that the output may have another dtype.
     """
 
     operation: ClassVar[str] = "function"
     broadcasts: ClassVar[bool] = False
-    views: ClassVar[bool] = False
     casts: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -261,8 +267,10 @@ class Function:
             _check_finite(data, f"the output of {cls.operation}", _caller(), tensors)
 
         out = Tensor(data)
-        if cls.views and tensors and may_share_memory(data, tensors[0][1].data):
-            out.version = tensors[0][1].version
+        for _, tensor in tensors:
+            if may_share_memory(data, tensor.data):
+                out.version = tensor.version
+                out.version.shared = True
         if any(needs) and data.dtype.kind in "fc":
             for index, tensor in tensors:
                 ctx.guard(f"argument {index}", tensor)
@@ -400,6 +408,8 @@ def backward(
     for key, (leaf, grad) in leaves.items():
         if wanted is None or key in wanted:
             found[key] = _run_hooks(leaf.hooks, grad)
+            if leaf.hooks:  # a hook may have kept what it saw, or returned what it keeps
+                found[key] = found[key].copy()
             if wanted is None:
                 _accumulate(leaf, found[key])
     return found
@@ -435,7 +445,16 @@ def _run_hooks(hooks: dict[int, Callable[[Tensor], Any]], grad: Array) -> Array:
 
         for hook in list(hooks.values()):
             changed = hook(Tensor(grad))
-            grad = grad if changed is None else changed.data
+            if changed is None:
+                continue
+            if not isinstance(changed, Tensor) or (changed.shape, changed.dtype) != (
+                grad.shape, grad.dtype
+            ):  # fmt: skip
+                raise RuntimeError(
+                    f"a hook returned {changed!r} for a gradient of shape {grad.shape} and dtype "
+                    f"{grad.dtype}: return a tensor of these, or None"
+                )
+            grad = changed.data
     return grad
 
 

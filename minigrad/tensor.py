@@ -63,7 +63,7 @@ class Tensor:
     call `bump_version()` after one.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "hooks", "node", "requires_grad", "version")
+    __slots__ = ("__weakref__", "_data", "grad", "hooks", "node", "requires_grad", "version")
     __array_priority__ = 1000  # numpy_array * tensor asks the tensor
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
@@ -73,7 +73,7 @@ class Tensor:
             )
         if requires_grad and data.dtype.kind not in "fc":
             raise RuntimeError(f"only floats can require a gradient, this tensor is {data.dtype}")
-        self.data = data
+        self._data = data
         self.grad: Tensor | None = None
         self.requires_grad = requires_grad
         self.node: Node | None = None
@@ -81,6 +81,19 @@ class Tensor:
         self.hooks: dict[int, Callable[[Tensor], Any]] = {}
 
     # ----- what it is -----
+
+    @property
+    def data(self) -> Array:
+        """The raw array. Assigning an array, or a tensor for its array, replaces it."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = value._data if isinstance(value, Tensor) else value
+        if not backend.is_array(array):
+            raise TypeError(f"data is an array, got {type(value).__name__}: use minigrad.tensor()")
+        self._data = array
+        self.bump_version()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -267,9 +280,9 @@ class Tensor:
                 raise RuntimeError(
                     "in-place edit of a leaf that requires a gradient: do it under no_grad()"
                 )
-            if self.node is not None and self.node.function.views:
+            if self.version.shared:
                 raise RuntimeError(
-                    f"in-place edit of a view made by {self.node.operation} inside the graph is "
+                    "in-place edit inside the graph of a view, or of memory that a view shows, is "
                     "not supported: edit a clone()"
                 )
         elif self.requires_grad and autograd.is_grad_enabled():

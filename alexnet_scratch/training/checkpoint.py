@@ -55,7 +55,7 @@ class Checkpoint:
         try:
             model = build_model(self.recipe, len(self.classes))
             model.load_state_dict(self._below("model."))
-        except (ValueError, KeyError) as error:
+        except (ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{self.path} holds the weights of another model than its recipe describes: "
                 f"{error.args[0]}"
@@ -114,11 +114,14 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint. CheckpointError for a file that is none, or is damaged."""
     path = Path(path)
     metadata = load_metadata(path)
-    if "format" not in metadata:
+    if "recipe" not in metadata or "format" not in metadata:
         raise CheckpointError(
             f"{path} is a safetensors file, but no checkpoint of `alexnet train`: it has no recipe"
         )
-    values = {key: json.loads(value) for key, value in metadata.items()}
+    try:
+        values = {key: json.loads(value) for key, value in metadata.items()}
+    except ValueError as error:
+        raise CheckpointError(f"{path} is no checkpoint of `alexnet train`: {error}") from error
     if values["format"] != FORMAT:
         raise CheckpointError(
             f"{path} has format {values['format']!r}, this program reads {FORMAT!r}: use the "

@@ -72,10 +72,10 @@ class DataLoader:
         return full + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Iterate over epoch `self.epoch`, which advances by one when the end is reached."""
-        epoch = self.epoch
-        yield from self.batches(epoch)
-        self.epoch = epoch + 1
+        """Iterate over epoch `self.epoch`, which advances by one as the iteration begins: another
+        iteration, also after a `break`, is another epoch."""
+        self.epoch += 1
+        return self.batches(self.epoch - 1)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Iterate over one given epoch from batch `start` on; `self.epoch` stays as it is.

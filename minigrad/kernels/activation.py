@@ -19,7 +19,7 @@ def relu_forward(x: Array) -> Array:
 
 def relu_backward(grad: Array, y: Array) -> Array:
     """grad where y > 0, else 0: the derivative at 0 is 0. Needs only the output."""
-    return grad * (y.real > 0)
+    return array_module(grad).where(y.real > 0, grad, 0)  # also for an infinite gradient
 
 
 def leaky_relu_forward(x: Array, slope: float) -> Array:

@@ -327,7 +327,7 @@ class Identity(Module):
 class Softmax(Module):
     """Softmax along `dim`."""
 
-    def __init__(self, dim: int = -1) -> None:
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
 

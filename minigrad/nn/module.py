@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,15 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(data.data if isinstance(data, Tensor) else data, requires_grad)
+        if isinstance(data, Tensor):
+            self.version = data.version  # the same memory
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `load_state_dict` could not use."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:
@@ -70,6 +79,11 @@ class Module:
             raise AttributeError(
                 f"{type(self).__name__}: call super().__init__() before setting {name!r}"
             )
+        if name in self._parameters and not isinstance(value, Parameter | None):
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a parameter, got {type(value).__name__}: "
+                "assign an nn.Parameter or None, or edit it in place under no_grad()"
+            )
         for table in (self._parameters, self._modules, self.__dict__):
             table.pop(name, None)
         if isinstance(value, Parameter):
@@ -113,12 +127,13 @@ class Module:
         for _, module in self.named_modules():
             yield module
 
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """All parameters with their paths, in definition order; a shared one comes once."""
+    def named_parameters(self, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with their paths, in definition order; a shared one comes once (or under
+        each of its paths)."""
         seen: set[int] = set()
         for path, module in self.named_modules():
             for name, parameter in module._parameters.items():
-                if id(parameter) not in seen:
+                if not remove_duplicate or id(parameter) not in seen:
                     seen.add(id(parameter))
                     yield (f"{path}.{name}" if path else name), parameter
 
@@ -197,15 +212,15 @@ class Module:
 
     def state_dict(self) -> dict[str, Tensor]:
         """The parameters by path, in definition order; they share memory with the module."""
-        return {name: parameter.detach() for name, parameter in self.named_parameters()}
+        return {name: parameter.detach() for name, parameter in self.named_parameters(False)}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Copy values in; dtype and device of the parameters stay.
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
+        """Copy values in; dtype and device of the parameters stay. Returns the keys left over.
 
-        Raises KeyError naming every missing and unexpected key (if `strict`) and ValueError naming
-        every key of another shape; then nothing has been changed.
+        Raises RuntimeError naming every missing and unexpected key (if `strict`) and every key of
+        another shape; then nothing has been changed.
         """
-        own = dict(self.named_parameters())
+        own = dict(self.named_parameters(False))
         missing = [name for name in own if name not in state]
         unexpected = [name for name in state if name not in own]
         shapes = [
@@ -217,12 +232,13 @@ class Module:
         problems += [f"unexpected keys: {', '.join(unexpected)}"] if strict and unexpected else []
         if problems or shapes:
             message = f"{type(self).__name__}.load_state_dict: " + "; ".join(problems + shapes)
-            raise (KeyError if problems and not shapes else ValueError)(message)
+            raise RuntimeError(message)
         for name, parameter in own.items():
             if name in state:
                 value = state[name].data if isinstance(state[name], Tensor) else state[name]
                 parameter.data[...] = backend.to_device(value, parameter.device)
                 parameter.bump_version()
+        return IncompatibleKeys(missing, unexpected)
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of `repr`."""

@@ -53,7 +53,7 @@ def dropout(
     """
     if inplace:
         raise NotImplementedError("dropout: inplace=True is not supported")
-    if not training or _checked(p, "dropout") == 0:
+    if _checked(p, "dropout") == 0 or not training:
         return input
     if p == 1:
         return mul(input, 0.0)

@@ -204,8 +204,7 @@ class Maximum(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
         a, b = ctx.saved
-        tie = (a.real == b.real) * grad.real.dtype.type(0.5)
-        return grad * ((a.real > b.real) + tie), grad * ((a.real < b.real) + tie)
+        return _to_larger(grad, a, b), _to_larger(grad, b, a)
 
 
 class Minimum(Function):
@@ -221,8 +220,13 @@ class Minimum(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
         a, b = ctx.saved
-        tie = (a.real == b.real) * grad.real.dtype.type(0.5)
-        return grad * ((a.real < b.real) + tie), grad * ((a.real > b.real) + tie)
+        return _to_larger(grad, b, a), _to_larger(grad, a, b)
+
+
+def _to_larger(grad: Array, a: Array, b: Array) -> Array:
+    """The gradient where a > b, half of it in a tie, else 0."""
+    xp = array_module(grad)
+    return xp.where(a.real > b.real, grad, xp.where(a.real == b.real, grad * 0.5, 0))
 
 
 def _greater(a: Array, b: Array) -> Array:
@@ -249,7 +253,7 @@ class Clamp(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (inside,) = ctx.saved
-        return grad * inside
+        return array_module(grad).where(inside, grad, 0)
 
 
 class Where(Function):
@@ -263,7 +267,8 @@ class Where(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
         (condition,) = ctx.saved
-        return None, grad * condition, grad * ~condition
+        xp = array_module(grad)
+        return None, xp.where(condition, grad, 0), xp.where(condition, 0, grad)
 
 
 class Astype(Function):
@@ -280,8 +285,6 @@ class Astype(Function):
 
 
 class ToDevice(Function):
-    views = True  # "cpu" to "cpu" is the same memory
-
     @staticmethod
     def forward(ctx: Context, a: Array, device: str) -> Array:
         ctx.device = backend.device_of(a)
@@ -367,6 +370,8 @@ def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> 
     """Limit to [min, max]; numbers, either may be None."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
+    if isinstance(min, float) or isinstance(max, float):
+        input = _floating(input)
     return Clamp.apply(input, min, max)
 
 

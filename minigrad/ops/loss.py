@@ -73,14 +73,23 @@ class NllLoss(Function):
         return dx
 
 
-def softmax(input: Tensor, dim: int = -1) -> Tensor:
-    """exp(input) / sum of exp(input) along `dim`."""
-    return Softmax.apply(input, axes_of(dim, input.ndim, "softmax")[0])
+def _class_axis(input: Tensor, dim: int | None, operation: str) -> int:
+    """The axis `dim`, or PyTorch's rule without it: 0 for 1-d and 3-d tensors, else 1."""
+    if input.ndim == 0:
+        raise IndexError(f"{operation}: a number has no dim")
+    if dim is None:
+        dim = 0 if input.ndim in (1, 3) else 1
+    return axes_of(dim, input.ndim, operation)[0]
 
 
-def log_softmax(input: Tensor, dim: int = -1) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None) -> Tensor:
+    """exp(input) / sum of exp(input) along `dim` (default: PyTorch's, 1 for (N, C))."""
+    return Softmax.apply(input, _class_axis(input, dim, "softmax"))
+
+
+def log_softmax(input: Tensor, dim: int | None = None) -> Tensor:
     """Logarithm of softmax along `dim`, without overflow."""
-    return LogSoftmax.apply(input, axes_of(dim, input.ndim, "log_softmax")[0])
+    return LogSoftmax.apply(input, _class_axis(input, dim, "log_softmax"))
 
 
 def cross_entropy(
@@ -111,6 +120,8 @@ def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
 
 
 def _labels(input: Tensor, target: Any, operation: str) -> Array:
+    if input.dtype.kind not in "fc":
+        raise TypeError(f"{operation}: input is {input.dtype}, expected floats: use .float()")
     labels = target.data if isinstance(target, Tensor) else np.asarray(target)
     if input.ndim != 2 or labels.shape != input.shape[:1]:
         raise ValueError(
@@ -130,7 +141,7 @@ def _labels(input: Tensor, target: Any, operation: str) -> Array:
             f"{operation}: labels run from {host.min()} to {host.max()}, "
             f"expected 0 to {input.shape[1] - 1}"
         )
-    return backend.to_device(labels, input.device)
+    return backend.to_device(labels, input.device).copy()  # the caller may edit the target
 
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:

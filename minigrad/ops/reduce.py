@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..autograd import Context, Function
 from ..backend import Array, array_module, as_array
 from ..tensor import Tensor
@@ -16,6 +18,8 @@ Dim = int | tuple[int, ...] | None
 def axes_of(dim: Any, ndim: int, operation: str) -> tuple[int, ...]:
     """Return the axes as a sorted tuple of non-negative integers. Raises IndexError."""
     given = range(ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if any(isinstance(axis, bool) for axis in given):
+        raise TypeError(f"{operation}: dim is {dim}, expected integers")
     for axis in given:
         if not -(ndim or 1) <= axis < (ndim or 1):
             raise IndexError(f"{operation}: dim {axis} is out of range for {ndim} dimensions")
@@ -78,7 +82,7 @@ class Take(Function):
         places = xp.arange(ctx.shape[ctx.axis]).reshape(
             [-1 if i == ctx.axis else 1 for i in range(len(ctx.shape))]
         )
-        return grad * (places == index)
+        return xp.where(places == index, grad, 0)
 
 
 class Extremum(NamedTuple):
@@ -94,8 +98,8 @@ def _reduced(shape: tuple[int, ...], axes: tuple[int, ...], keepdim: bool) -> tu
 
 def sum(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Sum over all elements, or over the axes `dim`."""
-    if input.dtype.kind == "b":
-        input = astype(input, "int64")
+    if input.dtype.kind in "biu":
+        input = astype(input, np.dtype(np.int64))
     return Sum.apply(input, axes_of(dim, input.ndim, "sum"), keepdim)
 
 
@@ -162,7 +166,7 @@ def _extreme(input: Tensor, dim: Dim, keepdim: bool, sign: int) -> Tensor:
 def _along(input: Tensor, dim: int, keepdim: bool, sign: int) -> Extremum:
     (axis,) = axes_of(dim, input.ndim, "max" if sign > 0 else "min")
     index = _arg(input, dim, True, "argmax" if sign > 0 else "argmin")
-    values = Take.apply(input, index.data, axis)
+    values = Take.apply(input, index.data.copy(), axis)  # the caller may edit the indices
     shape = _reduced(input.shape, (axis,), keepdim)
     return Extremum(values.reshape(shape), index.reshape(shape))
 

@@ -16,8 +16,6 @@ from .reduce import axes_of
 
 
 class Reshape(Function):
-    views = True
-
     @staticmethod
     def forward(ctx: Context, a: Array, shape: tuple[int, ...]) -> Array:
         ctx.shape = a.shape
@@ -29,8 +27,6 @@ class Reshape(Function):
 
 
 class Permute(Function):
-    views = True
-
     @staticmethod
     def forward(ctx: Context, a: Array, order: tuple[int, ...]) -> Array:
         ctx.order = order
@@ -42,7 +38,6 @@ class Permute(Function):
 
 
 class Expand(Function):
-    views = True
     broadcasts = True
 
     @staticmethod
@@ -56,8 +51,6 @@ class Expand(Function):
 
 class Getitem(Function):
     """a[index]; an element that was taken more than once gets the sum of its gradients."""
-
-    views = True
 
     @staticmethod
     def forward(ctx: Context, a: Array, index: Any) -> Array:
@@ -170,7 +163,7 @@ def _plain_index(index: Any) -> Any:
     if isinstance(index, list):
         return np.asarray([int(i) if isinstance(i, Tensor) else i for i in index])
     if isinstance(index, Tensor):
-        return index.data
+        return index.data.copy()  # kept for backward; the caller may edit the index
     return index
 
 
@@ -219,7 +212,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """The axes in another order."""
     order = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    if sorted(d % input.ndim if input.ndim else d for d in order) != list(range(input.ndim)):
+    if len(axes_of(order, input.ndim, "permute")) != input.ndim or len(order) != input.ndim:
         raise RuntimeError(f"permute: {order} is no order of the {input.ndim} dimensions")
     return Permute.apply(input, tuple(d % input.ndim for d in order))
 

@@ -24,6 +24,7 @@ BLOCK_CPU = 1 << 17  # elements: five such arrays stay in L3; fewer cost more in
 BLOCK_GPU = 1 << 22  # bounds the scratch memory; too few launches to matter
 
 
+@np.errstate(all="ignore")  # a rate too high ends in Inf: the loss shows it, as elsewhere
 def blockwise(rule: Rule, *arrays: Any) -> None:
     """Run an elementwise `rule` in place over `arrays`, block by block.
 

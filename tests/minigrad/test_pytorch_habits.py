@@ -1,0 +1,160 @@
+"""What a PyTorch user does without thinking works, or is an error that says what to do."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.nn import functional as F
+
+
+def leaf(*values):
+    return mg.tensor(list(values), requires_grad=True)
+
+
+def test_data_takes_a_tensor_for_its_array():
+    w = leaf(1.0, 2.0)
+    (w * w).sum().backward()
+    w.data -= 0.1 * w.grad.data
+    np.testing.assert_allclose(w.data, [0.8, 1.6], rtol=1e-6)
+    w.data = mg.tensor([3.0, 4.0])
+    assert (w * w).sum().item() == 25
+    with pytest.raises(TypeError, match="data is an array, got list"):
+        w.data = [1.0]
+
+
+def test_assigning_data_between_forward_and_backward_is_seen():
+    w = leaf(1.0)
+    loss = (w * w).sum()
+    w.data = np.float32([2])
+    with pytest.raises(RuntimeError, match="edited in place"):
+        loss.backward()
+
+
+@pytest.mark.parametrize(
+    "masked",
+    [
+        F.relu,
+        lambda x: x.clamp(min=0.0),
+        lambda x: mg.where(x > 0, x, 0.0 * x.detach()),
+        lambda x: mg.maximum(x, mg.zeros(2)),
+    ],
+)
+def test_an_infinite_gradient_stays_out_of_what_was_blocked(masked):
+    x = leaf(-1.0, 4.0)
+    mg.sqrt(masked(x)).sum().backward()
+    assert x.grad.tolist() == [0, 0.25]
+
+
+def test_no_in_place_edit_in_the_graph_of_what_a_view_shows():
+    x = leaf(1.0, 2.0)
+    y = x * 1
+    view = y[:1]
+    with pytest.raises(RuntimeError, match="view"):
+        y.mul_(3)
+    assert view.tolist() == [1]
+    base = mg.ones(2)
+    with pytest.raises(RuntimeError, match="view"):
+        base[:1].mul_(leaf(2.0))
+
+
+def test_labels_and_indices_may_be_edited_after_the_forward():
+    x, labels = mg.tensor([[1.0, 2.0]], requires_grad=True), mg.tensor([0])
+    loss = F.cross_entropy(x, labels)
+    labels.fill_(1)
+    loss.backward()
+    assert x.grad.data[0, 0] < 0 < x.grad.data[0, 1]
+    x = mg.tensor([[1.0, 2.0]], requires_grad=True)
+    values, indices = x.max(dim=1)
+    indices.zero_()
+    values.sum().backward()
+    assert x.grad.tolist() == [[0, 1]]
+
+
+class Same(mg.Function):
+    """Returns the very array it was given."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+@pytest.mark.parametrize("alias", [Same.apply, nn.Parameter])
+def test_every_tensor_on_one_memory_counts_its_edits(alias):
+    x, z = leaf(3.0), mg.tensor([2.0])
+    product = x * z
+    with mg.no_grad():
+        alias(z).zero_()
+    with pytest.raises(RuntimeError, match="edited in place"):
+        product.sum().backward()
+
+
+def test_what_a_hook_returns_or_keeps_is_not_overwritten():
+    constant, kept, x, y = mg.tensor([5.0]), [], leaf(1.0), leaf(1.0)
+    x.register_hook(lambda g: constant)
+    y.register_hook(kept.append)
+    for _ in range(2):
+        (x * y).sum().backward()
+    assert x.grad.tolist() == [10]
+    assert constant.tolist() == [5]
+    assert [g.tolist() for g in kept] == [[1], [1]]
+    x.register_hook(lambda g: mg.ones(3))
+    with pytest.raises(RuntimeError, match="hook returned"):
+        (x * y).sum().backward()
+
+
+def test_a_parameter_is_not_lost_by_assignment():
+    layer = nn.Linear(2, 2)
+    with pytest.raises(TypeError, match=r"Linear.weight is a parameter, got Tensor"):
+        layer.weight = mg.ones(2, 2)
+    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
+
+
+def test_loading_returns_the_keys_left_over():
+    layer = nn.Linear(2, 2)
+    left = layer.load_state_dict({"weight": mg.ones(2, 2), "other": mg.ones(1)}, strict=False)
+    assert left == (["bias"], ["other"])
+
+
+def test_no_grad_without_parentheses_and_twice():
+    @mg.no_grad
+    def double(x):
+        return x * 2
+
+    x, quiet = leaf(1.0), mg.no_grad()
+    assert not double(x).requires_grad
+    for _ in range(2):
+        with quiet:
+            assert not (x * 2).requires_grad
+        assert (x * 2).requires_grad
+
+
+def test_softmax_without_dim_takes_pytorchs_axis():
+    for shape, axis in (((4,), 0), ((2, 3), 1), ((2, 3, 4), 0), ((2, 3, 4, 5), 1)):
+        x = mg.randn(*shape)
+        assert np.allclose(F.softmax(x).data.sum(axis), 1)
+
+
+def test_single_corners():
+    assert mg.tensor([1, 2, 3]).clamp(max=2.5).tolist() == [1, 2, 2.5]
+    assert mg.tensor([1, 2], dtype="uint8").sum().dtype == np.int64
+    with pytest.raises(IndexError, match="out of range"):
+        mg.ones(2, 3).permute(3, 0)
+    with pytest.raises(ValueError, match="probability"):
+        F.dropout(mg.ones(2), p=2, training=False)
+    with pytest.raises(TypeError, match="expected integers"):
+        mg.ones(1, 3).var(False)
+    with pytest.raises(TypeError, match="expected floats"):
+        F.cross_entropy(mg.tensor([[1, 2]]), mg.tensor([0]))
+    with pytest.raises(TypeError):
+        optim.Adam([leaf(1.0)], 1e-3, (0.9, 0.999), 1e-8, 0.0, True)
+
+
+def test_a_loader_that_is_left_early_goes_on_to_another_epoch():
+    loader = mg.data.DataLoader(mg.data.TensorDataset(np.arange(100)), 1, shuffle=True)
+    seen = {next(iter(loader))[0].item() for _ in range(30)}
+    assert len(seen) > 15
