@@ -86,16 +86,18 @@ def im2col(padded: Array, window: Window, out: Pair, col: Array) -> Array:
 def col2im(col: Array, window: Window, out: Pair, padded: Array) -> Array:
     """Add each window back to the pixels it was taken from: im2col's adjoint; returns `padded`.
 
-    kh*kw strided additions, one for each tap: pixels of one tap are all different, so every sum has
-    a fixed order and needs no atomics. `padded` (N, H, W, C) is overwritten.
+    Every `apart`-th window of a row of the map shares no pixel with the others, so one strided
+    addition takes a whole kernel row of all of them: a run of kw*C numbers, where a single tap
+    would be a run of C. Every sum has a fixed order and needs no atomics. `padded` (N, H, W, C) is
+    overwritten.
     """
     (kh, kw), (n, channels) = window.kernel, (padded.shape[0], padded.shape[3])
-    taps = col.reshape(n, *out, kh, kw, channels)
+    taps, pixels = col.reshape(n, *out, kh, kw, channels), windows(padded, window, out)
+    apart = -(-window.extent[1] // window.stride[1])
     padded[...] = 0
     for u in range(kh):
-        for v in range(kw):
-            rows, columns = window.tap(u, v, out)
-            padded[:, rows, columns] += taps[:, :, :, u, v]
+        for first in range(min(apart, out[1])):
+            pixels[:, :, first::apart, u] += taps[:, :, first::apart, u]
     return padded
 
 
