@@ -1,0 +1,55 @@
+"""`alexnet predict`: name what is on images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+
+from minigrad import backend
+
+from ..data import load_image
+from ..evaluation import predict
+from ..training.checkpoint import find_checkpoint, load_checkpoint
+from ..training.input import test_transform
+from .common import add_device_flags
+
+
+def add_parser(commands: Any) -> None:
+    """The flags of `alexnet predict`."""
+    parser = commands.add_parser("predict", help="name what is on images")
+    parser.add_argument("run", metavar="RUN", help="run folder, or a checkpoint in it [its best]")
+    parser.add_argument("image", metavar="IMAGE", nargs="+", help="image file")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_device_flags(parser, workers=False)
+    parser.set_defaults(command=_predict)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    checkpoint = load_checkpoint(find_checkpoint(options.run))
+    device = backend.parse_device(options.device)
+    recipe, classes = checkpoint.recipe, checkpoint.classes
+    crop = test_transform(recipe)
+    rng = np.random.default_rng(0)  # the crop is the central one, it draws nothing
+    model = checkpoint.model()
+    model.to(device)
+    results = []
+    for i in range(0, len(options.image), recipe.batch_size):
+        names = options.image[i : i + recipe.batch_size]
+        images = np.stack([crop(load_image(name, recipe.image_size), rng) for name in names])
+        for name, probabilities in zip(names, predict(model, images, recipe, device), strict=True):
+            top = np.argsort(-probabilities, kind="stable")[:5]
+            ranked = [{"class": classes[c], "probability": float(probabilities[c])} for c in top]
+            results.append({"image": name, "predictions": ranked})
+    print(json.dumps(results, indent=2) if options.json else _table(results))
+    return 0
+
+
+def _table(results: list[dict[str, Any]]) -> str:
+    parts = []
+    for result in results:
+        rows = [f"  {p['probability']:6.1%}  {p['class']}" for p in result["predictions"]]
+        parts.append("\n".join([result["image"], *rows]))
+    return "\n\n".join(parts)

@@ -1,0 +1,34 @@
+"""`alexnet summary`: the layer table."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..recipe import build_model
+from ..recipe_flags import add_recipe_flags, recipe_from
+from .common import count
+
+
+def add_parser(commands: Any) -> None:
+    """The flags of `alexnet summary`."""
+    parser = commands.add_parser(
+        "summary", help="the layer table: shapes, parameters, multiply-adds, bytes"
+    )
+    parser.add_argument("--recipe", help="a preset, or the recipe.json of a run [small]")
+    parser.add_argument("--num-classes", type=count, default=1000, metavar="N", help="[1000]")
+    model_fields = ("variant", "input_size", "conv1_edge", "orders", "dropout")
+    add_recipe_flags(parser, (*model_fields, "widths", "fc_width"))
+    parser.set_defaults(command=_summary)
+
+
+def _summary(options: argparse.Namespace) -> int:
+    from minigrad.summary import summary
+
+    if hasattr(options, "input_size"):
+        options.image_size = options.input_size  # no image is cropped here, any input will do
+    recipe = recipe_from(options)
+    model = build_model(recipe, options.num_classes)
+    print(f"AlexNet {recipe.variant}, {options.num_classes} classes\n")
+    print(summary(model, (3, recipe.input_size, recipe.input_size)))
+    return 0

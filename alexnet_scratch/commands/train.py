@@ -1,0 +1,131 @@
+"""`alexnet train`: a new run, or an interrupted one gone on with."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from minigrad import backend
+
+from ..data import DataError, patterns
+from ..recipe import PRESETS
+from ..recipe_flags import add_recipe_flags, given_fields, recipe_from
+from ..training.checkpoint import load_checkpoint
+from ..training.folder import RunError, new_folder
+from ..training.input import open_splits
+from ..training.trainer import Outcome, Trainer
+from ..training.watchdog import Diverged
+from .common import INTERRUPTED, add_device_flags, count
+
+
+def add_parser(commands: Any) -> None:
+    """The flags of `alexnet train`."""
+    presets = "\n".join(f"  {p.__name__:8} {(p.__doc__ or '').splitlines()[0]}" for p in PRESETS)
+    parser = commands.add_parser(
+        "train",
+        help="train a network on a folder of images",
+        usage="alexnet train [DATA] [--recipe NAME] [--device DEVICE] [--out FOLDER] [flags]\n"
+        "       alexnet train --resume RUN",
+        description="Train AlexNet on a folder of class folders of images, or on drawn patterns.\n"
+        "DATA holds train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg.\n\n"
+        f"recipes:\n{presets}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("data", metavar="DATA", nargs="?", help="folder [drawn patterns]")
+    parser.add_argument(
+        "--recipe", help="a preset, or the recipe.json of a run [small]", metavar="NAME"
+    )
+    parser.add_argument("--out", metavar="FOLDER", help="run folder, a new one [runs/RECIPE]")
+    parser.add_argument("--resume", metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument("--max-steps", type=count, metavar="N", help="stop after N steps in all")
+    add_device_flags(parser)
+    add_recipe_flags(parser)
+    parser.set_defaults(command=_train)
+
+
+def _train(options: argparse.Namespace) -> int:
+    trainer = _resumed(options) if options.resume else _started(options)
+    recipe, model = trainer.recipe, trainer.model
+    parameters = sum(p.numel() for p in model.parameters())
+    trainer.log.say(
+        f"AlexNet {recipe.variant}, recipe {recipe.name}, {parameters:,} parameters, "
+        f"{len(trainer.splits.classes)} classes, {len(trainer.splits.train)} training and "
+        f"{len(trainer.splits.val)} validation images"
+        + " (held out from training)" * trainer.splits.held_out
+        + f", on {trainer.device}"
+    )
+    if len(trainer.splits.classes) <= 5:
+        trainer.log.say("With five classes or fewer, top-5 is always 100%.")
+    try:
+        outcome = trainer.run()
+    except (Diverged, DataError, KeyboardInterrupt) as error:
+        trainer.log.say(_what_is_left(trainer.folder))
+        if not isinstance(error, KeyboardInterrupt):
+            trainer.log.note(str(error))
+        raise
+    folder = trainer.folder
+    if outcome is Outcome.FINISHED:
+        best = trainer.at.best
+        trainer.log.say(f"Done. Best: {best['val_top1']:.1%} top-1 in epoch {best['epoch']}.")
+        trainer.log.say(f"Next: alexnet predict {folder} IMAGE, or look at {folder}/curves.png")
+        return 0
+    trainer.log.say(f"Saved. Go on with: alexnet train --resume {folder}")
+    return INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
+
+
+def _started(options: argparse.Namespace) -> Trainer:
+    recipe = recipe_from(options)
+    backend.parse_device(options.device)
+    root = Path(options.data) if options.data else patterns.ensure()
+    splits = open_splits(root, recipe)
+    data = _data_note(options.data, len(splits.train))
+    folder = new_folder(recipe.name, options.out)
+    try:
+        return Trainer(
+            folder, recipe, splits, data,
+            device=options.device, workers=options.workers, max_steps=options.max_steps,
+        )  # fmt: skip
+    except BaseException:
+        with suppress(OSError):  # it stays if something is in it
+            folder.rmdir()
+        raise
+
+
+def _resumed(options: argparse.Namespace) -> Trainer:
+    given = sorted(set(given_fields(options)) - {"epochs"})
+    if given or options.recipe is not None or options.out is not None:
+        flags = [f"--{name.replace('_', '-')}" for name in given]
+        flags += ["--recipe"] * (options.recipe is not None) + ["--out"] * (options.out is not None)
+        raise RunError(
+            f"{', '.join(flags)} with --resume: a resumed run keeps its recipe and folder, only "
+            "--epochs may change; leave the others out, or start a new run"
+        )
+    backend.parse_device(options.device)
+    folder = Path(options.resume)
+    if not (folder / "last.safetensors").is_file():
+        raise RunError(f"{folder}: nothing to resume there, it has no last.safetensors")
+    checkpoint = load_checkpoint(folder / "last.safetensors")
+    recipe = replace(checkpoint.recipe, **given_fields(options))
+    root = options.data or checkpoint.data["root"]
+    if root is not None and not Path(root).is_dir():
+        raise DataError(
+            f"no such folder: {root}; say where it is now: alexnet train DATA --resume {folder}"
+        )
+    splits = open_splits(root or patterns.ensure(), recipe)
+    return Trainer(
+        folder, recipe, splits, _data_note(root, len(splits.train)), device=options.device,
+        workers=options.workers, max_steps=options.max_steps, resume=checkpoint,
+    )  # fmt: skip
+
+
+def _data_note(root: str | None, train_images: int) -> dict[str, Any]:
+    return {"root": root and str(Path(root).resolve()), "train_images": train_images}
+
+
+def _what_is_left(folder: Path) -> str:
+    if (folder / "last.safetensors").is_file():
+        return f"The last checkpoint is kept: {folder}/last.safetensors"
+    return "There is no checkpoint yet."
