@@ -3,16 +3,28 @@
 from .collate import LoaderError
 from .dataset import Dataset, SkipSample, Subset, TensorDataset
 from .loader import DataLoader, Skipped
-from .transforms import CenterCrop, Compose, RandomCrop, RandomHorizontalFlip, Transform
+from .transforms import (
+    CenterCrop,
+    ColorJitter,
+    Compose,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    RandomRotation,
+    Transform,
+)
 
 __all__ = [
     "CenterCrop",
+    "ColorJitter",
     "Compose",
     "DataLoader",
     "Dataset",
     "LoaderError",
     "RandomCrop",
     "RandomHorizontalFlip",
+    "RandomResizedCrop",
+    "RandomRotation",
     "SkipSample",
     "Skipped",
     "Subset",

@@ -29,7 +29,8 @@ class DataLoader:
     dataset: a `Dataset`; batch_size: samples per batch; shuffle: a new order every epoch;
     num_workers: threads that load samples (0: the caller's thread); drop_last: leave out a last
     batch that is not full; seed: of the order and of every sample's random stream;
-    prefetch: batches made ahead by the workers, all workers together.
+    prefetch: batches made ahead by the workers, all workers together; share: how many samples in a
+    row of an epoch get the same random stream, that of the first of them.
 
     Yields a tuple of Tensors, one per field of a sample, or one Tensor if a sample is not a tuple.
     The order comes from (seed, epoch), a sample's random stream from (seed, epoch, index), so the
@@ -49,6 +50,7 @@ class DataLoader:
         drop_last: bool = False,
         seed: int = 0,
         prefetch: int = 2,
+        share: int = 1,
     ) -> None:
         if not isinstance(dataset, Dataset):
             raise TypeError(
@@ -62,6 +64,7 @@ class DataLoader:
         self.drop_last = drop_last
         self.seed = _at_least(0, "seed", seed)
         self.prefetch = _at_least(1, "prefetch", prefetch)
+        self.share = _at_least(1, "share", share)
         self.epoch = 0
         self.skipped: list[Skipped] = []
         self._skipped_indices: set[int] = set()
@@ -106,7 +109,8 @@ class DataLoader:
         plan = [
             order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(start, len(self))
         ]
-        with contextlib.closing(self._made(epoch, plan)) as made:
+        streams = {index: order[i - i % self.share] for i, index in enumerate(order)}
+        with contextlib.closing(self._made(epoch, plan, streams)) as made:
             for batch, skipped in made:
                 self._note(skipped)
                 if batch is not None:
@@ -114,9 +118,9 @@ class DataLoader:
                 del batch  # free it before the next one is made, not after
 
     def _made(
-        self, epoch: int, plan: list[list[int]]
+        self, epoch: int, plan: list[list[int]], streams: dict[int, int]
     ) -> Generator[tuple[Batch | None, list[Skipped]]]:
-        load = partial(self._load, epoch)
+        load = partial(self._load, epoch, streams)
         if self.num_workers == 0:
             for indices in plan:
                 yield self._assemble(indices, [load(i) for i in indices])
@@ -124,9 +128,9 @@ class DataLoader:
             jobs = (Job(indices, load, partial(self._assemble, indices)) for indices in plan)
             yield from run_ahead(jobs, self.num_workers, self.prefetch)
 
-    def _load(self, epoch: int, index: int) -> Any:
+    def _load(self, epoch: int, streams: dict[int, int], index: int) -> Any:
         """The sample, or a Skipped in its place."""
-        rng = np.random.default_rng(np.random.SeedSequence([self.seed, epoch, index]))
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, epoch, streams[index]]))
         try:
             return self.dataset.sample(index, rng)
         except SkipSample as skip:

@@ -1,6 +1,7 @@
-"""Crops and flips of uint8 HWC images, called as `transform(image, rng)`.
+"""Augmentation of uint8 HWC images, called as `transform(image, rng)`.
 
-All return views: a batch copies its images once, when they are stacked.
+Crops and flips return views: a batch copies its images once, when they are stacked. What
+interpolates or changes colours goes through Pillow and returns a new array.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageEnhance
 
 Image = NDArray[Any]
 Transform = Callable[[Image, np.random.Generator], Image]
@@ -71,6 +74,97 @@ class RandomHorizontalFlip:
 
 
 @dataclass(frozen=True)
+class RandomResizedCrop:
+    """A window of random area and shape, scaled to `size` (side, or height and width).
+
+    Its area is `scale` of the image's, uniformly drawn, its width / height in `ratio`, drawn on a
+    logarithmic scale; if ten draws do not fit, the largest central window of such a shape.
+    Bilinear. Source: Szegedy et al. 2015; torchvision.transforms.RandomResizedCrop.
+    """
+
+    size: Size
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+
+    def __post_init__(self) -> None:
+        _check_size(self)
+        for name in ("scale", "ratio"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(
+                    f"RandomResizedCrop got {name}={(low, high)}: give (low, high), both above 0"
+                )
+
+    def __call__(self, image: Image, rng: np.random.Generator) -> Image:
+        left, top, width, height = self._window(image, rng)
+        rows, columns = _height_width(self.size)
+        box = (left, top, left + width, top + height)
+        scaled = Pillow.fromarray(image).resize((columns, rows), Pillow.Resampling.BILINEAR, box)
+        return np.asarray(scaled)
+
+    def _window(self, image: Image, rng: np.random.Generator) -> tuple[int, int, int, int]:
+        rows, columns = image.shape[:2]
+        for _ in range(10):
+            area = rows * columns * rng.uniform(*self.scale)
+            shape = np.exp(rng.uniform(*np.log(self.ratio)))
+            width, height = round(np.sqrt(area * shape)), round(np.sqrt(area / shape))
+            if 0 < width <= columns and 0 < height <= rows:
+                left = int(rng.integers(columns - width + 1))
+                return left, int(rng.integers(rows - height + 1)), width, height
+        width = min(columns, round(rows * self.ratio[1]))
+        height = min(rows, round(columns / self.ratio[0]))
+        return (columns - width) // 2, (rows - height) // 2, width, height
+
+
+@dataclass(frozen=True)
+class RandomRotation:
+    """Turn by an angle drawn from -degrees..degrees around the centre, bilinear; what comes in from
+    outside has the value `fill`. (h, w, c) to the same shape. Source: torchvision."""
+
+    degrees: float
+    fill: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.degrees <= 180:
+            raise ValueError(f"RandomRotation got degrees={self.degrees}: give 0 to 180")
+
+    def __call__(self, image: Image, rng: np.random.Generator) -> Image:
+        angle = rng.uniform(-self.degrees, self.degrees)
+        outside = (self.fill,) * image.shape[2]
+        turned = Pillow.fromarray(image).rotate(
+            angle, Pillow.Resampling.BILINEAR, fillcolor=outside
+        )
+        return np.asarray(turned)
+
+
+@dataclass(frozen=True)
+class ColorJitter:
+    """Change brightness, contrast and saturation by factors drawn from 1 - x..1 + x, in a random
+    order. RGB uint8 (h, w, 3) to the same. Source: torchvision.transforms.ColorJitter."""
+
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"ColorJitter got {name}={value}: give 0 to 1")
+
+    def __call__(self, image: Image, rng: np.random.Generator) -> Image:
+        changes = (
+            (ImageEnhance.Brightness, self.brightness),
+            (ImageEnhance.Contrast, self.contrast),
+            (ImageEnhance.Color, self.saturation),
+        )
+        picture = Pillow.fromarray(image)
+        for number in rng.permutation(len(changes)):
+            enhance, most = changes[number]
+            picture = enhance(picture).enhance(rng.uniform(1 - most, 1 + most))
+        return np.asarray(picture)
+
+
+@dataclass(frozen=True)
 class Compose:
     """Several transforms, one after the other, all drawing from the same `rng`."""
 
@@ -86,7 +180,7 @@ def _height_width(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
-def _check_size(crop: RandomCrop | CenterCrop) -> None:
+def _check_size(crop: RandomCrop | CenterCrop | RandomResizedCrop) -> None:
     size = crop.size
     sides = size if isinstance(size, tuple) and len(size) == 2 else (size,)
     if not all(isinstance(side, int) and side > 0 for side in sides):

@@ -52,7 +52,7 @@ def _window_sum(xp: Any, bordered: Array, n: int, channels: int) -> Array:
     return total[..., :channels]
 
 
-def _power(xp: Any, scale: Array, beta: float, out: Array) -> Array:
+def power(xp: Any, scale: Array, beta: float, out: Array) -> Array:
     """out = scale ** beta; 0.75 = 1/2 + 1/4 takes two square roots, several times cheaper."""
     if beta == 0.75:
         xp.sqrt(scale, out=out)
@@ -98,8 +98,8 @@ def lrn_forward(
             block = scratch(xp, "scale", sums.shape, a.dtype) if s is None else s[rows]
             xp.multiply(sums, a.dtype.type(alpha), out=block)
             block += a.dtype.type(k)
-            power = _power(xp, block, beta, out=scratch(xp, "power", sums.shape, a.dtype))
-            xp.divide(a[rows], power, out=b[rows])
+            powered = power(xp, block, beta, out=scratch(xp, "power", sums.shape, a.dtype))
+            xp.divide(a[rows], powered, out=b[rows])
 
     over_batch(xp, task, a.shape[0], _rows(a, groups * channels))
     return as_nchw(y), None if scale is None else as_nchw(scale)
@@ -125,8 +125,8 @@ def lrn_backward(
         for rows in chunks:
             bordered, ratio = _bordered(xp, "bordered", d[rows], after, before)  # mirrored
             part = scratch(xp, "part", ratio.shape, kind)
-            power = _power(xp, s[rows], beta, out=scratch(xp, "power", ratio.shape, s.dtype))
-            xp.divide(g[rows], power, out=d[rows])
+            powered = power(xp, s[rows], beta, out=scratch(xp, "power", ratio.shape, s.dtype))
+            xp.divide(g[rows], powered, out=d[rows])
             xp.multiply(d[rows], a[rows], out=part)
             xp.divide(part, s[rows], out=ratio)
             sums = _window_sum(xp, bordered, n, ratio.shape[-1])
