@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..backend import Array, array_module
+from .layout import masked
 
 
 def relu_forward(x: Array) -> Array:
@@ -19,7 +20,7 @@ def relu_forward(x: Array) -> Array:
 
 def relu_backward(grad: Array, y: Array) -> Array:
     """grad where y > 0, else 0: the derivative at 0 is 0. Needs only the output."""
-    return array_module(grad).where(y.real > 0, grad, 0)  # also for an infinite gradient
+    return masked(grad, y.real > 0)
 
 
 def leaky_relu_forward(x: Array, slope: float) -> Array:

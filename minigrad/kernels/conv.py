@@ -16,7 +16,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from .im2col import Pair, Window, col2im, im2col, pad_into
-from .layout import as_nchw, as_nhwc, empty_nhwc
+from .layout import as_nchw, as_nhwc, empty_nhwc, masked
 from .parallel import over_batch, scratch
 
 WORKSPACE = 4 * 1024**2  # bytes of columns per thread: measured, larger ones leave the cache
@@ -208,7 +208,7 @@ def _passed(xp: Any, dy: Array, y: Array | None) -> Array:
     if y is None:
         return dy
     passed = xp.greater(y.real, 0, out=scratch(xp, "passed", y.shape, bool))
-    return xp.multiply(dy, passed, out=scratch(xp, "gradient", dy.shape, dy.dtype))
+    return masked(dy, passed, out=scratch(xp, "gradient", dy.shape, dy.dtype))
 
 
 def _columns_of_input(

@@ -18,6 +18,24 @@ def as_nhwc(x: Array) -> Array:
     return array_module(x).ascontiguousarray(x.transpose(0, 2, 3, 1))
 
 
+def masked(values: Array, mask: Array, out: Array | None = None) -> Array:
+    """`values` where `mask` (bool, same shape), else 0; into `out` if given.
+
+    The bits are multiplied as whole numbers: as floats, 0 times infinity would be NaN. `where` does
+    the same and takes ten times as long.
+    """
+    xp = array_module(values)
+    if values.dtype.kind == "c":
+        kept = xp.where(mask, values, values.dtype.type(0))
+        if out is None:
+            return kept
+        out[...] = kept
+        return out
+    whole = f"i{values.dtype.itemsize}"
+    into = None if out is None else out.view(whole)
+    return xp.multiply(values.view(whole), mask, out=into).view(values.dtype)
+
+
 def as_nchw(x: Array) -> Array:
     """Return the (N, C, H, W) view of an (N, H, W, C) array."""
     return x.transpose(0, 3, 1, 2)

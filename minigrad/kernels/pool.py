@@ -14,7 +14,7 @@ import numpy as np
 from ..backend import Array, array_module
 from ..memory import empty
 from .im2col import Pair, Window, pad_into
-from .layout import as_nchw, as_nhwc, empty_nhwc
+from .layout import as_nchw, as_nhwc, empty_nhwc, masked
 from .parallel import over_batch, scratch
 
 
@@ -183,8 +183,7 @@ def _spread_taps(xp: Any, dy: Array, won: Array, window: Window, out: Pair, dx: 
     for tap in range(math.prod(window.kernel)):
         rows, columns = window.tap(tap // kw, tap % kw, out)
         xp.equal(won, won.dtype.type(tap), out=mine)
-        xp.multiply(dy, mine, out=share)
-        dx[:, rows, columns] += share
+        dx[:, rows, columns] += masked(dy, mine, out=share)
 
 
 def max_pool2d_naive(

@@ -46,6 +46,20 @@ def test_an_infinite_gradient_stays_out_of_what_was_blocked(masked):
     assert x.grad.tolist() == [0, 0.25]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_infinite_gradient_reaches_the_winner_and_nobody_else(dtype):
+    x = mg.tensor([[[[1.0, 2.0], [0.0, -1.0]]]], dtype=dtype, requires_grad=True)
+    F.max_pool2d(x, 2).backward(mg.tensor([[[[np.inf]]]], dtype=dtype))
+    assert x.grad.tolist() == [[[[0, np.inf], [0, 0]]]]
+
+
+def test_an_infinite_gradient_stops_at_a_fused_relu():
+    x = mg.tensor([[[[1.0, -2.0]]]], requires_grad=True)
+    y = mg.nn.functional.conv2d_relu(x, mg.ones(1, 1, 1, 1))
+    y.backward(mg.tensor([[[[np.inf, np.inf]]]]))
+    assert x.grad.tolist() == [[[[np.inf, 0]]]]
+
+
 def test_no_in_place_edit_in_the_graph_of_what_a_view_shows():
     x = leaf(1.0, 2.0)
     y = x * 1
