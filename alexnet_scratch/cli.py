@@ -12,7 +12,7 @@ from minigrad import backend
 from minigrad.data import LoaderError
 from minigrad.serialization import CheckpointError
 
-from .commands import evaluate, predict, summary, train
+from .commands import diff, doctor, evaluate, predict, prepare, show_augment, stats, summary, train
 from .commands.common import BAD_INPUT, FAILED, INTERRUPTED
 from .data import DataError
 from .initialise import InitialisationError
@@ -20,7 +20,7 @@ from .recipe import RecipeError
 from .training.folder import RunError
 from .training.watchdog import Diverged
 
-COMMANDS = (train, evaluate, predict, summary)
+COMMANDS = (prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor)
 
 # What a user can mend; anything else is our fault and deserves its traceback.
 USER_ERRORS = (

@@ -1,23 +1,35 @@
-"""What a trained network is worth: loss, top-1 and top-5 on a data set, and single predictions."""
+"""What a trained network is worth: loss, top-1 and top-5, and what it says about each image.
+
+Of several views of an image, the probabilities are averaged (Krizhevsky et al. 2012, section 4.1).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor, backend, no_grad
-from minigrad.nn import functional as F
+from minigrad.backend import Array
+from minigrad.kernels.softmax import log_softmax_forward
 
+from .data import DataError
+from .data.views import CENTRE, View, cut
 from .model import AlexNet
 from .recipe import Recipe
-from .training.input import to_input
-from .training.metrics import Totals, count_in_top
+from .training.pixels import PixelStatistics, ToInput, pixel_statistics
 
-READ_EVERY = 20  # batches; a GPU that is asked after each batch waits for us in between
+TOP = 5  # classes that are kept of an image
+
+
+class NoImagesError(ValueError):
+    """There was nothing to evaluate."""
 
 
 @dataclass(frozen=True)
@@ -37,40 +49,151 @@ class Scores:
         )
 
 
-def evaluate(model: AlexNet, batches: Iterable[Any], recipe: Recipe, device: str = "cpu") -> Scores:
-    """Scores over batches of uint8 crops (N, size, size, 3) and labels (N,).
+@dataclass(frozen=True)
+class Predictions:
+    """What the network said about N images, in the order of the batches, in about 100 bytes each.
+
+    labels: (N,) int64, the true classes. top: (N, K) int64, the K = min(5, C) likeliest classes,
+    best first. probabilities: (N, K) float32, of these. losses: (N,) float64, the negative log of
+    the true class's probability. ranks: (N,) int64, the true class's place among all, from 1.
+    A tie counts against the network, and so does a NaN: a constant output is right for nobody.
+    """
+
+    labels: NDArray[np.int64]
+    top: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    losses: NDArray[np.float64]
+    ranks: NDArray[np.int64]
+
+    def scores(self) -> Scores:
+        """The means over all images."""
+        top1, top5 = (float((self.ranks <= k).mean()) for k in (1, 5))
+        return Scores(float(self.losses.mean()), top1, top5, len(self.labels))
+
+
+def evaluate(
+    model: AlexNet,
+    batches: Iterable[Any],
+    recipe: Recipe,
+    device: str = "cpu",
+    views: Sequence[View] = CENTRE,
+    pixels: PixelStatistics | None = None,
+) -> Scores:
+    """Scores over batches of uint8 images and labels; see `collect` for those and for `pixels`.
 
     Cross-entropy is without label smoothing. Top-5 means the first min(5, C) of C classes, so with
-    five classes or fewer it is 1. Raises ValueError if there is no image.
+    five classes or fewer it is 1. Raises NoImagesError, a ValueError, if there is no image.
     """
-    first, five = Totals(), Totals()
-    training = model.training
-    model.eval()
-    with no_grad():
-        for images, labels in batches:
-            logits = model(to_input(images, recipe, device))
+    return collect(model, batches, recipe, device, [views], pixels)[0].scores()
+
+
+def collect(
+    model: AlexNet,
+    batches: Iterable[Any],
+    recipe: Recipe,
+    device: str,
+    view_sets: Sequence[Sequence[View]],
+    pixels: PixelStatistics | None = None,
+) -> list[Predictions]:
+    """Predictions for each set of views; a view that several sets share is computed once.
+
+    batches: uint8 images (N, H, W, 3) and labels (N,). The views are cut from the images here, on
+    the device; central crops (N, input_size, input_size, 3) serve as well where no other view is
+    asked for. pixels: the run's, may be None for a recipe that measures nothing.
+    Raises NoImagesError, a ValueError, if there is no image, and DataError for images that have no
+    room for the views.
+    """
+    to_input = _to_input(recipe, pixels, device)
+    outcomes: list[list[tuple[Array, ...]]] = [[] for _ in view_sets]
+    with _evaluating(model):
+        for images, labels, *_ in batches:
             targets = backend.to_device(labels.data, device)
-            loss = F.cross_entropy(logits, labels.data).data
-            first.add(loss, count_in_top(logits.data, targets, 1), len(targets))
-            five.add(loss, count_in_top(logits.data, targets, 5), len(targets))
-            if first.waiting >= READ_EVERY:
-                first.read()
-                five.read()
-    first.read()
-    five.read()
-    model.train(training)
-    if not first.images:
-        raise ValueError("evaluate got no image: expected at least one batch")
-    return Scores(first.mean_loss, first.top1, five.top1, first.images)
+            means = _log_probabilities(model, images, to_input, view_sets)
+            for kept, log_p in zip(outcomes, means, strict=True):
+                kept.append(_outcome(log_p, targets))
+    if not outcomes[0]:
+        raise NoImagesError("there was no image to evaluate: expected at least one batch")
+    # Only now: a GPU that is asked after each batch waits for us in between.
+    return [
+        Predictions(*(np.concatenate([backend.to_numpy(x) for x in field]) for field in fields))
+        for fields in (zip(*kept, strict=True) for kept in outcomes)
+    ]
 
 
 def predict(
-    model: AlexNet, images: NDArray[np.uint8], recipe: Recipe, device: str = "cpu"
+    model: AlexNet,
+    images: NDArray[np.uint8],
+    recipe: Recipe,
+    device: str = "cpu",
+    views: Sequence[View] = CENTRE,
+    pixels: PixelStatistics | None = None,
 ) -> NDArray[np.float32]:
-    """Probabilities (N, C) of uint8 images (N, size, size, 3) that are cropped already."""
+    """Probabilities (N, C), the mean over the views, of uint8 images as `collect` takes them."""
+    to_input = _to_input(recipe, pixels, device)
+    with _evaluating(model):
+        log_p = _log_probabilities(model, Tensor(images), to_input, [views])[0]
+    probabilities: NDArray[np.float32] = np.exp(backend.to_numpy(log_p)).astype(np.float32)
+    return probabilities
+
+
+@contextmanager
+def _evaluating(model: AlexNet) -> Iterator[None]:
     training = model.training
     model.eval()
-    with no_grad():
-        probabilities = F.softmax(model(to_input(Tensor(images), recipe, device)))
-    model.train(training)
-    return backend.to_numpy(probabilities.data)
+    try:
+        with no_grad():
+            yield
+    finally:
+        model.train(training)
+
+
+def _log_probabilities(
+    model: AlexNet, images: Tensor, to_input: ToInput, view_sets: Sequence[Sequence[View]]
+) -> list[Array]:
+    """Log of the mean probabilities, (N, C) float64 on the device, for each set of views.
+
+    Logs in double precision keep apart what float32 probabilities would round to 0 or to a tie.
+    """
+    pixels = backend.to_device(images.data, to_input.device)  # once, whatever the number of views
+    means: list[Any] = [None] * len(view_sets)
+    for view in dict.fromkeys(chain.from_iterable(view_sets)):
+        logits = model(_view_input(pixels, view, to_input)).data
+        log_p = log_softmax_forward(logits.astype(np.float64))
+        add = backend.array_module(log_p).logaddexp
+        for i, views in enumerate(view_sets):
+            if view in views:
+                means[i] = log_p if means[i] is None else add(means[i], log_p)
+    return [mean - math.log(len(set(views))) for mean, views in zip(means, view_sets, strict=True)]
+
+
+def _to_input(recipe: Recipe, pixels: PixelStatistics | None, device: str) -> ToInput:
+    return ToInput(recipe, pixels or pixel_statistics(recipe, None), device)
+
+
+def _view_input(pixels: Array, view: View, to_input: ToInput) -> Tensor:
+    """What the network gets of one view of the images (N, H, W, 3)."""
+    size = to_input.recipe.input_size
+    place = view.within(pixels.shape[1:], size)
+    if pixels.shape[1:3] == (size, size):  # central crops, or images without room around them
+        if view.place != "centre":
+            raise DataError(
+                f"the view {view} needs images larger than the network's input of {size} pixels: "
+                "give larger images, or only the views centre and centre-mirrored"
+            )
+        place = to_input.centre._replace(mirrored=view.mirrored)
+    places = np.tile(np.array(place, np.int16), (len(pixels), 1))
+    return to_input(Tensor(cut(pixels, view, size)), places)
+
+
+def _outcome(log_p: Array, labels: Array) -> tuple[Array, ...]:
+    """The fields of `Predictions` for one batch, on its device."""
+    xp = backend.array_module(log_p)
+    rows = xp.arange(len(labels))
+    own = log_p[rows, labels]
+    # Ranked a hair below its value, the true class loses every tie.
+    key = xp.where(xp.isnan(log_p), xp.inf, log_p)
+    key[rows, labels] = xp.nextafter(xp.where(xp.isnan(own), -xp.inf, own), -xp.inf)
+    ranks = (key > key[rows, labels][:, None]).sum(axis=1) + 1
+    top = xp.argsort(-key, axis=1, kind="stable")[:, :TOP]
+    probabilities = xp.exp(xp.take_along_axis(log_p, top, axis=1)).astype(np.float32)
+    return labels, top, probabilities, -own, ranks

@@ -21,6 +21,8 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
     """Fill the parameters of an AlexNet in place, from the generator of `minigrad.manual_seed`.
 
     scheme: "paper": N(0, 0.01), biases 1 in conv2, conv4, conv5, fc6 and fc7, else 0 (section 5).
+    "source2012": the same, with 0.03 in conv3 to conv5, as the authors' layer file has it.
+    "caffe": 0.01, but 0.005 in fc6 and fc7, and biases 0.1 in place of 1 (bvlc_alexnet).
     "lsuv": normal weights, scaled layer by layer so that outputs have variance 1 on `images`, the
     last layer's 0.01; biases 0 (Mishkin and Matas 2016, without the orthogonal start).
     "pytorch": uniform within 1 / sqrt(fan in), the layers' default.
@@ -100,8 +102,11 @@ def _without_relu(layer: Any, x: Tensor) -> Tensor:
     )
 
 
+_ONES = (0, 1, 0, 1, 1, 1, 1, 0)  # biases from conv1 to fc8
 _SCHEMES: dict[str, Callable[[nn.Module, Tensor | None], None]] = {
-    "paper": _gaussian((0.01,) * 8, (0, 1, 0, 1, 1, 1, 1, 0)),
+    "paper": _gaussian((0.01,) * 8, _ONES),
+    "source2012": _gaussian((0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01), _ONES),
+    "caffe": _gaussian((0.01,) * 5 + (0.005, 0.005, 0.01), tuple(0.1 * b for b in _ONES)),
     "lsuv": _lsuv,
     "pytorch": _pytorch,
 }

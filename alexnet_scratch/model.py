@@ -20,7 +20,9 @@ from minigrad import Tensor, nn
 from minigrad.nn import functional as F
 
 VARIANTS = ("two-tower", "grouped", "one-tower")
-ORDERS = ("relu-lrn-pool", "relu-pool-lrn", "lrn-pool-relu", "relu-pool")
+ORDERS = (
+    "relu-lrn-pool", "relu-pool-lrn", "lrn-pool-relu", "relu-lrn-contrast-pool", "relu-pool",
+)  # fmt: skip
 CONV1_EDGES = ("pad", "ceil")
 DROPOUTS = ("inverted", "paper")
 
@@ -55,7 +57,8 @@ class AlexNet(nn.Sequential):
 
     `input_size`: pixels; 224 gives 55 x 55 after conv1, with `conv1_edge` "pad" (padding 2) or
     "ceil" (the 2012 rule, see `CeilEdge`). `orders`: what follows conv1 and conv2. LRN as in
-    `minigrad.kernels.lrn`, alpha on the plain sum. `dropout`: "inverted" or the "paper" form, with
+    `minigrad.kernels.lrn`, alpha on the plain sum; "contrast" is the 2012 code's normalisation
+    within each map. `dropout`: "inverted" or the "paper" form, with
     probability `dropout_p` after fc6 and fc7. `widths`: maps of the five convolutions.
 
     Input (N, 3, input_size, input_size), output logits (N, num_classes).
@@ -159,12 +162,16 @@ def _convolutions(
             activation="relu" if fused else None,
         )  # fmt: skip
         for step in order.split("-")[fused:]:
-            layers[f"{step}{i + 1}"] = (
-                nn.PaperLRN(*lrn) if step == "lrn"
-                else nn.MaxPool2d(3, 2) if step == "pool"
-                else nn.ReLU()
-            )  # fmt: skip
+            layers[f"{step}{i + 1}"] = _step(step, lrn)
     return layers
+
+
+def _step(name: str, lrn: tuple[Any, ...]) -> nn.Module:
+    if name == "lrn":
+        return nn.PaperLRN(*lrn)
+    if name == "contrast":  # "rnorm" of the 2012 layer file: size 5, scale 0.001, pow 0.75
+        return nn.LocalContrastNorm(5, 1e-3, 0.75, 1.0, subtract_mean=False)
+    return nn.MaxPool2d(3, 2) if name == "pool" else nn.ReLU()
 
 
 def _one_tower(num_classes: int, dropout_p: float, fc_width: int) -> dict[str, nn.Module]:

@@ -7,187 +7,15 @@ raw pixels, another dropout form is another optimisation problem, and so on. The
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from minigrad import nn
 
-from .initialise import SCHEMES
-from .model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS, AlexNet
+from .model import AlexNet
+from .recipe_fields import Recipe, RecipeError
 
-SCHEDULES = ("plateau", "steps", "cosine", "constant")
-RULES = ("torch", "paper")
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be used; the message is one line for the user."""
-
-
-def _option(
-    default: Any,
-    help: str,
-    choices: tuple[str, ...] = (),
-    low: float = -math.inf,
-    high: float = math.inf,
-) -> Any:
-    """A field with its description and the values it may take (bounds included)."""
-    limits = {"help": help, "choices": choices, "low": low, "high": high}
-    return field(default=default, metadata=limits)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One experiment. Every field is simple, has a line of help, and is a flag of `alexnet train`.
-
-    Raises RecipeError for a value of another type or out of range.
-    """
-
-    name: str = _option("paper", "name of the recipe")
-
-    # ----- the network -----
-    variant: str = _option("two-tower", "form of the network", VARIANTS)
-    input_size: int = _option(224, "side of the network's input in pixels", low=63)
-    conv1_edge: str = _option("pad", "conv1's border: padding 2, or the ceil rule", CONV1_EDGES)
-    orders: tuple[str, str] = _option(
-        ("relu-lrn-pool", "relu-lrn-pool"), "what follows conv1 and conv2", ORDERS
-    )
-    lrn_size: int = _option(5, "channels in the window of the response normalisation", low=1)
-    lrn_k: float = _option(2.0, "response normalisation: k", low=0)
-    lrn_alpha: float = _option(1e-4, "response normalisation: alpha, on the plain sum", low=0)
-    lrn_beta: float = _option(0.75, "response normalisation: beta", low=0)
-    dropout: str = _option("paper", "scale in training (inverted) or at test (paper)", DROPOUTS)
-    dropout_p: float = _option(0.5, "probability that dropout zeroes a unit", low=0, high=1)
-    widths: tuple[int, ...] = _option((96, 256, 384, 384, 256), "maps of the convolutions", low=2)
-    fc_width: int = _option(4096, "units of fc6 and fc7", low=1)
-    init: str = _option("paper", "initialisation", SCHEMES)
-
-    # ----- the input -----
-    image_size: int = _option(256, "side to which images are resized before cropping", low=1)
-    input_mean: tuple[float, float, float] = _option(
-        (127.3, 119.7, 104.9), "mean of red, green and blue (0-255), which is subtracted"
-    )
-    input_std: float = _option(1.0, "what pixels are divided by afterwards", low=1e-6)
-    random_crop: bool = _option(True, "crop at random places in training")
-    flip: bool = _option(True, "mirror half of the training images")
-    val_fraction: float = _option(
-        0.1, "share held out for validation where the data has no such folder", low=1e-6, high=0.999
-    )
-
-    # ----- the optimiser -----
-    epochs: int = _option(90, "passes over the training images", low=1)
-    batch_size: int = _option(128, "images in a training step", low=1)
-    lr: float = _option(0.01, "learning rate after the warm-up", low=0)
-    momentum: float = _option(0.9, "momentum", low=0, high=0.999999)
-    weight_decay: float = _option(0.0005, "weight decay", low=0)
-    bias_lr_factor: float = _option(1.0, "learning rate of the biases, as a factor", low=0)
-    bias_decay: bool = _option(True, "weight decay on the biases, too")
-    rule: str = _option("paper", "learning rate outside (torch) or inside the velocity", RULES)
-    label_smoothing: float = _option(0.0, "share of the label given to all classes", low=0, high=1)
-
-    # ----- the schedule -----
-    schedule: str = _option("plateau", "how the learning rate falls", SCHEDULES)
-    warmup_steps: int = _option(0, "steps of rising learning rate, at most a quarter of all", low=0)
-    drop_factor: float = _option(0.1, "plateau, steps: factor of one drop", low=0, high=1)
-    drop_epochs: tuple[int, ...] = _option((), "steps: epochs after which the rate drops", low=1)
-    plateau_patience: int = _option(
-        2, "plateau: epochs without a better validation error that are let pass", low=0
-    )
-    plateau_drops: int = _option(3, "plateau: most drops", low=0)
-
-    seed: int = _option(0, "seed of initialisation, dropout, order and augmentation", low=0)
-
-    def __post_init__(self) -> None:
-        hints = get_type_hints(Recipe)
-        for f in fields(self):
-            _check_type(f.name, getattr(self, f.name), hints[f.name])
-            _check_value(f.name, getattr(self, f.name), f.metadata)
-        if self.image_size < self.input_size:
-            raise RecipeError(
-                f"image_size is {self.image_size}, expected at least input_size "
-                f"({self.input_size}): the input is cropped from the image"
-            )
-        if len(self.widths) != 5 or any(width % 2 for width in self.widths):
-            raise RecipeError(
-                f"widths is {_text(self.widths)}, expected five even numbers: half for each tower"
-            )
-        if self.variant == "one-tower":
-            self._check_one_tower()
-
-    def _check_one_tower(self) -> None:
-        """torchvision's network has no such choices; a value that did nothing would mislead."""
-        fixed = {"conv1_edge": "pad", "dropout": "inverted", "widths": Recipe.widths}
-        for name, value in fixed.items():
-            if getattr(self, name) != value:
-                raise RecipeError(
-                    f"{name} is {_text(getattr(self, name))}, but the one-tower network has only "
-                    f"{_text(value)}: give that, or another variant"
-                )
-
-    def to_json(self) -> str:
-        """The recipe as JSON, a field per line."""
-        return json.dumps(asdict(self), indent=2)
-
-    @staticmethod
-    def from_json(text: str) -> Recipe:
-        """The recipe that `to_json` wrote; a field that is missing has its default.
-
-        Raises RecipeError for anything but a JSON object, an unknown field or a wrong value.
-        """
-        try:
-            given = json.loads(text)
-        except ValueError as error:
-            raise RecipeError(f"a recipe is a JSON object, this is no JSON: {error}") from error
-        if not isinstance(given, dict):
-            raise RecipeError(f"a recipe is a JSON object, got {type(given).__name__}")
-        known = [f.name for f in fields(Recipe)]
-        unknown = [name for name in given if name not in known]
-        if unknown:
-            raise RecipeError(
-                f"unknown field {', '.join(unknown)}: a recipe has {', '.join(known)}"
-            )
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in given.items()
-        }
-        return Recipe(**values)
-
-
-def _check_type(name: str, value: Any, hint: Any) -> None:
-    if get_origin(hint) is tuple:
-        items = get_args(hint)
-        fits = isinstance(value, tuple)
-        if fits and items[-1] is not Ellipsis:
-            fits = len(value) == len(items)
-        if not fits:
-            kind = items[0].__name__
-            expected = f"{kind} values" if items[-1] is Ellipsis else f"{len(items)} {kind} values"
-            raise RecipeError(f"{name} is {_text(value)}, expected {expected}")
-        for item in value:
-            _check_type(name, item, items[0])
-        return
-    accepted = (int, float) if hint is float else hint  # 1 is a fine learning rate, True is not
-    if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
-        raise RecipeError(f"{name} is {_text(value)}, expected {hint.__name__}")
-
-
-def _check_value(name: str, value: Any, limits: Any) -> None:
-    for item in value if isinstance(value, tuple) else (value,):
-        if limits["choices"] and item not in limits["choices"]:
-            raise RecipeError(f"{name} is {item!r}: use one of {', '.join(limits['choices'])}")
-        if isinstance(item, str | bool):
-            continue
-        low, high = limits["low"], limits["high"]
-        if not math.isfinite(item) or not low <= item <= high:
-            bounds = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
-            number = "a finite number" if low == -math.inf else bounds
-            raise RecipeError(f"{name} is {item}, expected {number}")
-
-
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else repr(value)
+__all__ = ["PRESETS", "RECIPES", "Recipe", "RecipeError", "build_model", "parameter_groups"]
 
 
 def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
@@ -209,39 +37,132 @@ def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """The optimiser's groups: weights, and biases with their own rate and decay."""
-    parameters = list(model.named_parameters())
-    decay = recipe.weight_decay
-    return [
-        {
-            "name": "weights",
-            "params": [p for name, p in parameters if not name.endswith("bias")],
-            "lr": recipe.lr,
-            "weight_decay": decay,
-        },
-        {
-            "name": "biases",
-            "params": [p for name, p in parameters if name.endswith("bias")],
-            "lr": recipe.lr * recipe.bias_lr_factor,
-            "weight_decay": decay if recipe.bias_decay else 0.0,
-        },
-    ]
+    """The optimiser's groups: weights, and biases with their own rate and decay; conv1's apart,
+    where the schedule treats it apart."""
+    groups: dict[str, dict[str, Any]] = {}
+    apart = bool(recipe.conv1_drop_epochs or recipe.conv1_freeze_epoch)
+    for name, parameter in model.named_parameters():
+        bias = name.endswith("bias")
+        kind = "conv1 " * (apart and name.startswith("conv1.")) + ("biases" if bias else "weights")
+        group = groups.setdefault(
+            kind,
+            {
+                "name": kind,
+                "params": [],
+                "lr": recipe.lr * (recipe.bias_lr_factor if bias else 1.0),
+                "weight_decay": recipe.weight_decay if recipe.bias_decay or not bias else 0.0,
+            },
+        )
+        group["params"].append(parameter)
+    return list(groups.values())
 
 
 def paper() -> Recipe:
     """The paper's text to the letter: made for ImageNet; a small set may never leave ln(C).
 
     Weights are N(0, 0.01) in all layers, biases 1 in conv2, conv4, conv5, fc6 and fc7 (section 5);
-    pixels are raw (0-255) less their mean; batch 128, rate 0.01, divided by 10 up to three times
-    when the validation error stops improving, the rate inside the velocity, 90 epochs; dropout
-    masks in training and halves at test (section 4.2). One thing differs: the mean is ImageNet's
-    mean colour, not a mean image. Colour noise and ten crops at test are not part of it yet.
+    pixels are raw (0-255) less the mean image; crops at 32 x 32 places and mirrors (the "factor of
+    2048") and colour noise by eigenvalues (section 4.1); batch 128, rate 0.01, divided by 10 up to
+    three times when the validation error stops improving, the rate inside the velocity, 90 epochs;
+    dropout masks in training and halves at test (section 4.2).
 
     Why it may sit at ln(C): at the start the image moves the logits by about 0.003; the biases of 1
     swamp it. With the 10,000 iterations of an ImageNet epoch that passes; a set of a few thousand
     images has spent its epochs by then.
     """
     return Recipe()
+
+
+def source2012() -> Recipe:
+    """What the authors' published code ran (its net 145), which the paper does not quite say.
+
+    Changed against `paper`, as read in that code (computerhistory/AlexNet-Source-Code): 0.03 for
+    the weights of conv3 to conv5; LRN's alpha divided by its window; in layer 1 LRN and pooling
+    before the ReLU; a second normalisation, within each map, after LRN in layer 2; conv1 by the
+    ceil rule, which reads three rows and columns of zeros beyond the 224 pixels; biases at twice
+    the rate and without decay; crops at 33 x 33 places, shared by 32 images in a row; the mean
+    image's centre subtracted wherever the crop was; colour noise by standard deviations, the sum
+    divided by 1.1, and none near the end. The schedule replays the epochs of the 2012 log: the rate
+    was lowered by hand after 25, 51 and 79 epochs, conv1's third drop came at 67, at 72 it was
+    frozen, at 91 the run was ended.
+    """
+    return Recipe(
+        name="source2012",
+        conv1_edge="ceil",
+        orders=("lrn-pool-relu", "relu-lrn-contrast-pool"),
+        lrn_alpha=1e-4 / 5,
+        init="source2012",
+        mean="image-centre",
+        crop="random",
+        crop_chunk=32,
+        colour_noise="deviation",
+        colour_divisor=1.1,
+        colour_epochs=67,
+        bias_lr_factor=2.0,
+        bias_decay=False,
+        epochs=91,
+        schedule="steps",
+        drop_epochs=(25, 51, 79),
+        conv1_drop_epochs=(25, 51, 67),
+        conv1_freeze_epoch=72,
+        replayed_epochs=91,
+    )
+
+
+def caffe() -> Recipe:
+    """Caffe's bvlc_alexnet: biases of 0.1, with which small sets leave the plateau.
+
+    One column of layers in groups, LRN over all channels with k 1 and alpha / size; 227-pixel crops
+    and no border in conv1; fc6 and fc7 from N(0, 0.005); inverted dropout; biases at twice the rate
+    and without decay; no colour noise; batch 256 and a drop every 100,000 of its 450,000
+    iterations, which are 20 of 90 epochs of ImageNet. Its tutorial squashes images to 256 x 256:
+    `alexnet prepare --resize squash`. Source: models/bvlc_alexnet.
+    """
+    return Recipe(
+        name="caffe",
+        variant="grouped",
+        input_size=227,
+        conv1_edge="ceil",
+        lrn_k=1.0,
+        lrn_alpha=1e-4 / 5,
+        dropout="inverted",
+        init="caffe",
+        crop="random",
+        colour_noise="none",
+        batch_size=256,
+        bias_lr_factor=2.0,
+        bias_decay=False,
+        schedule="steps",
+        drop_epochs=(20, 40, 60, 80),
+        replayed_epochs=90,
+    )
+
+
+def owt() -> Recipe:
+    """torchvision's AlexNet ("One weird trick", Krizhevsky 2014), whose weights load into it.
+
+    64 filters in conv1, no groups, no LRN, dropout before fc6 and fc7; PyTorch's default
+    initialisation; pixels by channel mean and standard deviation; random-resized crops; batch 256,
+    decay 1e-4, a tenth of the rate every 30 of 90 epochs. Source: torchvision's
+    references/classification.
+    """
+    return Recipe(
+        name="owt",
+        variant="one-tower",
+        dropout="inverted",
+        init="pytorch",
+        mean="constant",
+        input_mean=(123.675, 116.28, 103.53),
+        input_std=(58.395, 57.12, 57.375),
+        crop="resized",
+        colour_noise="none",
+        batch_size=256,
+        weight_decay=1e-4,
+        rule="torch",
+        schedule="steps",
+        drop_epochs=(30, 60),
+        replayed_epochs=90,
+    )
 
 
 def small() -> Recipe:
@@ -253,7 +174,8 @@ def small() -> Recipe:
       output has variance 1, so that the image reaches the classes; the paper's 0.01 shrinks the
       signal to a third in each of conv3 to conv5;
     - biases 0: the paper's biases of 1 carry a constant that hides the image;
-    - pixels divided to about unit variance, which LSUV's scale and the rate presume;
+    - pixels divided to about unit variance, which LSUV's scale and the rate presume, and no colour
+      noise, which a few epochs do not need;
     - inverted dropout, so that training and test see the same scale;
     - batch 32: more steps from few images; a warm-up, since the first steps of a network with
       momentum are the ones that blow up; a cosine to 0, since a few epochs leave no time to wait
@@ -264,8 +186,11 @@ def small() -> Recipe:
         name="small",
         init="lsuv",
         dropout="inverted",
+        mean="constant",
         input_mean=(127.5, 127.5, 127.5),
-        input_std=64.0,
+        input_std=(64.0, 64.0, 64.0),
+        crop="random",
+        colour_noise="none",
         epochs=5,
         batch_size=32,
         lr=0.01,
@@ -275,5 +200,5 @@ def small() -> Recipe:
     )
 
 
-PRESETS: tuple[Callable[[], Recipe], ...] = (small, paper)
+PRESETS: tuple[Callable[[], Recipe], ...] = (small, paper, source2012, caffe, owt)
 RECIPES = {preset.__name__: preset() for preset in PRESETS}

@@ -13,16 +13,19 @@ from .recipe import RECIPES, Recipe, RecipeError
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
     """The preset, or the recipe of a file, with the flags that were given."""
-    name = options.recipe or "small"
+    return replace(recipe_named(options.recipe or "small"), **given_fields(options))
+
+
+def recipe_named(name: str) -> Recipe:
+    """A preset by its name, or the recipe in a .json file. Raises RecipeError for another name."""
     if name in RECIPES:
-        return replace(RECIPES[name], **given_fields(options))
+        return RECIPES[name]
     if not name.endswith(".json"):
-        raise RecipeError(f"--recipe {name}: use {', '.join(RECIPES)}, or the recipe.json of a run")
+        raise RecipeError(f"recipe {name}: use {', '.join(RECIPES)}, or the recipe.json of a run")
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        return Recipe.from_json(Path(name).read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise RecipeError(f"--recipe {name}: this is no text: {error}") from error
-    return replace(Recipe.from_json(text), **given_fields(options))
+        raise RecipeError(f"recipe {name}: this is no text: {error}") from error
 
 
 def given_fields(options: argparse.Namespace) -> dict[str, Any]:
@@ -68,9 +71,10 @@ def _presets(name: str) -> str:
     """What the presets have: one value, or a value each."""
     values = {preset: getattr(recipe, name) for preset, recipe in RECIPES.items()}
     if len(set(values.values())) == 1:
-        return _shown(next(iter(values.values())))
-    return ", ".join(f"{preset}: {_shown(value)}" for preset, value in values.items())
+        return shown(next(iter(values.values())))
+    return ", ".join(f"{preset}: {shown(value)}" for preset, value in values.items())
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A field's value as one would give it to its flag."""
     return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)

@@ -56,7 +56,7 @@ def save_file(
     arrays = {name: _storable(name, value) for name, value in tensors.items()}
     metadata[FORMAT] = "1"
     metadata[CHECKSUM] = _checksum(arrays, metadata)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         safetensors_numpy.save_file(arrays, temporary, metadata=metadata)
 
 
@@ -128,7 +128,7 @@ def _checksum(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str,
 
 
 @contextmanager
-def _replacing(path: StrPath) -> Iterator[str]:
+def replacing(path: StrPath) -> Iterator[str]:
     """A temporary path beside `path` that takes its place, on disk, when the block succeeds."""
     target = Path(os.path.realpath(path))  # through a symbolic link: the link stays one
     if not target.parent.is_dir():

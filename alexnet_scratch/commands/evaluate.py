@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minigrad import backend
-from minigrad.data import DataLoader
+from minigrad.data import DataLoader, Dataset
 
 from ..data import DataError, ImageFolder, find_splits, patterns
-from ..evaluation import evaluate
+from ..data.packed import is_packed, open_packed
+from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
+from ..evaluation import NoImagesError, Predictions, Scores, collect
+from ..report import Report, report_folder, write_report
 from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from ..training.input import open_splits, test_transform
+from ..training.input import open_splits
+from ..training.log import progress_bar
 from .common import add_device_flags
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """Whole images to evaluate on, the classes' readable names by id, and what it is all called."""
+
+    images: Dataset
+    names: dict[str, str]
+    title: str
 
 
 def add_parser(commands: Any) -> None:
@@ -23,57 +41,160 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="top-1 and top-5 of a trained network",
-        description="Loss, top-1 and top-5 on central crops of the run's validation images, or of "
-        "another data set with the same classes.",
+        description="Loss, top-1 and top-5 on the run's validation images, or on another data set "
+        "with the same classes: of central crops, and of the mean over several views if asked for.",
     )
     parser.add_argument("run", metavar="RUN", help="run folder, or a checkpoint in it [its best]")
-    parser.add_argument("data", metavar="DATA", nargs="?", help="folder [the run's own]")
+    parser.add_argument(
+        "data", metavar="DATA", nargs="?", help="folder or prepared set [the run's own]"
+    )
+    add_view_flags(parser)
+    parser.add_argument(
+        "--report", metavar="FOLDER",
+        help="write tables and pictures there: confusion matrix, classes, hardest images, and "
+        "every prediction",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
     add_device_flags(parser)
     parser.set_defaults(command=_evaluate)
 
 
+def add_view_flags(parser: argparse.ArgumentParser) -> None:
+    """--ten-crop and --views, for commands that look at images."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--ten-crop", action="store_true",
+        help="average over the four corners, the centre, and their mirror images, as the paper did",
+    )  # fmt: skip
+    either.add_argument(
+        "--views", metavar="A,B,...",
+        help=f"average over these views: {', '.join(PLACES)}, each also with -mirrored [centre]",
+    )  # fmt: skip
+
+
+def views_from(options: argparse.Namespace) -> tuple[View, ...]:
+    """The views that the flags name. DataError for an unknown one."""
+    if options.ten_crop:
+        return TEN_CROP
+    return CENTRE if options.views is None else parse_views(options.views)
+
+
 def _evaluate(options: argparse.Namespace) -> int:
+    views = views_from(options)
+    view_sets = list(dict.fromkeys([CENTRE, views]))  # the centre stands beside any other
+    report = report_folder(options.report) if options.report is not None else None
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = backend.parse_device(options.device)
-    dataset, name = _evaluation_data(options.data, checkpoint)
-    model = checkpoint.model()
-    model.to(device)
-    loader = DataLoader(dataset, checkpoint.recipe.batch_size, num_workers=options.workers)
-    with closing(loader.batches(0)) as batches:  # type: ignore[type-var]
-        try:
-            scores = evaluate(model, batches, checkpoint.recipe, device)
-        except ValueError as error:
-            raise DataError(f"{name}: no image can be read") from error
+    data = _evaluation_data(options.data, checkpoint)
+    loader = DataLoader(data.images, checkpoint.recipe.batch_size, num_workers=options.workers)
+    try:
+        predictions = _predictions(checkpoint, loader, view_sets, device)
+    except NoImagesError as error:
+        raise DataError(f"{data.title}: no image can be read") from error
     for skipped in loader.skipped:
         print(f"Skipped, cannot be read: {skipped.reason}", file=sys.stderr)
-    epoch = checkpoint.position.epoch
-    print(f"{scores.line()}\n{checkpoint.path}, after epoch {epoch}, on {name}")
+    scores = {name_of(v): p.scores() for v, p in zip(view_sets, predictions, strict=True)}
+    if options.json:
+        print(json.dumps(_summary(scores, checkpoint, data, len(loader.skipped)), indent=2))
+    else:
+        print(_table(scores))
+        print(f"{checkpoint.path}, after epoch {checkpoint.position.epoch}, on {data.title}")
+    if report is not None:
+        write_report(report, _report(predictions[-1], checkpoint, data, loader))
+        print(f"Report: {report}", file=sys.stderr if options.json else sys.stdout)
     return 0
 
 
-def _evaluation_data(data: str | None, checkpoint: Checkpoint) -> tuple[Any, str]:
-    """The images to evaluate on, and their name.
+def _predictions(
+    checkpoint: Checkpoint, loader: DataLoader, view_sets: Sequence[Sequence[View]], device: str
+) -> list[Predictions]:
+    model = checkpoint.model()
+    model.to(device)
+    with (
+        closing(loader.batches(0)) as batches,  # type: ignore[type-var]
+        progress_bar("evaluation", len(loader)) as bar,
+    ):
 
-    The run's own validation images without DATA. Another data set's validation folder, or all of
-    it where it has none: none of it was trained on.
+        def counted() -> Iterator[Any]:
+            for batch in batches:
+                yield batch
+                bar.update()
+
+        return collect(model, counted(), checkpoint.recipe, device, view_sets, checkpoint.pixels)
+
+
+def _table(scores: dict[str, Scores]) -> str:
+    width = max(map(len, scores))
+    named = len(scores) > 1
+    return "\n".join(f"{name:{width}}  " * named + s.line() for name, s in scores.items())
+
+
+def _summary(
+    scores: dict[str, Scores], checkpoint: Checkpoint, data: EvaluationData, skipped: int
+) -> dict[str, Any]:
+    return {
+        "checkpoint": str(checkpoint.path),
+        "epoch": checkpoint.position.epoch,
+        "data": data.title,
+        "skipped": skipped,
+        "scores": {name: asdict(s) for name, s in scores.items()},
+    }
+
+
+def _report(
+    predictions: Predictions, checkpoint: Checkpoint, data: EvaluationData, loader: DataLoader
+) -> Report:
+    skipped = {sample.index for sample in loader.skipped}
+    indices = [index for index in loader.order(0) if index not in skipped]
+    classes = checkpoint.classes
+
+    def load(i: int) -> Any:
+        return data.images.sample(indices[i], np.random.default_rng(0))[0]
+
+    return Report(
+        predictions,
+        [data.images.describe(index) for index in indices],
+        classes,
+        [data.names[name] for name in classes],
+        load,
+    )
+
+
+def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData:
+    """The images to evaluate on.
+
+    The run's own validation images without DATA. Another data set's validation images, or all of
+    them where it has no such folder: none of it was trained on.
     """
     recipe, root = checkpoint.recipe, checkpoint.data["root"]
-    own = data is None or (root is not None and Path(data).resolve() == Path(root))
-    if own:
-        folder = root or patterns.ensure()
-        splits = open_splits(folder, recipe)
-        dataset, classes, name = splits.val, splits.classes, f"the validation images of {folder}"
+    own = path is None or (root is not None and Path(path).resolve() == Path(root))
+    folder = Path((root or patterns.ensure()) if own else str(path))
+    title = f"the validation images of {folder}"
+    if is_packed(folder):
+        packed = open_packed(folder)
+        # A run's own set is what it was trained on, whatever its size.
+        images = packed.images("val", None, None if own else recipe.image_size)
+        data = EvaluationData(images, packed.names, title)
+    elif own:
+        # As a crop of the whole image is the whole image: the views are cut later.
+        splits = open_splits(folder, replace(recipe, input_size=recipe.image_size))
+        data = EvaluationData(splits.val, splits.names, title)
     else:
-        train, val = find_splits(str(data))
-        images = ImageFolder(val or train, test_transform(recipe), recipe.image_size)
-        dataset, classes, name = images, images.classes, str(val or train)
-    if classes != checkpoint.classes:
-        missing = [c for c in checkpoint.classes if c not in classes]
-        unknown = [c for c in classes if c not in checkpoint.classes]
-        raise DataError(
-            f"{name}: not the classes that {checkpoint.path} was trained on"
-            + f"; missing: {', '.join(missing[:5])}" * bool(missing)
-            + f"; unknown: {', '.join(unknown[:5])}" * bool(unknown)
-            + "; give a data set with the same class folders"
-        )
-    return dataset, name
+        train, val = find_splits(folder)
+        found = ImageFolder(val or train, None, recipe.image_size)
+        data = EvaluationData(found, {name: name for name in found.classes}, str(val or train))
+    _check_classes(list(data.names), data.title, checkpoint)
+    return data
+
+
+def _check_classes(classes: list[str], title: str, checkpoint: Checkpoint) -> None:
+    if classes == checkpoint.classes:
+        return
+    missing = [c for c in checkpoint.classes if c not in classes]
+    unknown = [c for c in classes if c not in checkpoint.classes]
+    raise DataError(
+        f"{title}: not the classes that {checkpoint.path} was trained on"
+        + f"; missing: {', '.join(missing[:5])}" * bool(missing)
+        + f"; unknown: {', '.join(unknown[:5])}" * bool(unknown)
+        + "; give a data set with the same class folders"
+    )

@@ -13,8 +13,8 @@ from minigrad import backend
 from ..data import load_image
 from ..evaluation import predict
 from ..training.checkpoint import find_checkpoint, load_checkpoint
-from ..training.input import test_transform
 from .common import add_device_flags
+from .evaluate import add_view_flags, views_from
 
 
 def add_parser(commands: Any) -> None:
@@ -22,26 +22,35 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("predict", help="name what is on images")
     parser.add_argument("run", metavar="RUN", help="run folder, or a checkpoint in it [its best]")
     parser.add_argument("image", metavar="IMAGE", nargs="+", help="image file")
+    add_view_flags(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_device_flags(parser, workers=False)
     parser.set_defaults(command=_predict)
 
 
 def _predict(options: argparse.Namespace) -> int:
+    views = views_from(options)
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = backend.parse_device(options.device)
     recipe, classes = checkpoint.recipe, checkpoint.classes
-    crop = test_transform(recipe)
-    rng = np.random.default_rng(0)  # the crop is the central one, it draws nothing
+    readable = checkpoint.data.get("names", {})
     model = checkpoint.model()
     model.to(device)
     results = []
     for i in range(0, len(options.image), recipe.batch_size):
         names = options.image[i : i + recipe.batch_size]
-        images = np.stack([crop(load_image(name, recipe.image_size), rng) for name in names])
-        for name, probabilities in zip(names, predict(model, images, recipe, device), strict=True):
+        images = np.stack([load_image(name, recipe.image_size) for name in names])
+        rows = predict(model, images, recipe, device, views, checkpoint.pixels)
+        for name, probabilities in zip(names, rows, strict=True):
             top = np.argsort(-probabilities, kind="stable")[:5]
-            ranked = [{"class": classes[c], "probability": float(probabilities[c])} for c in top]
+            ranked = [
+                {
+                    "class": classes[c],
+                    "name": readable.get(classes[c], classes[c]),
+                    "probability": float(probabilities[c]),
+                }
+                for c in top
+            ]
             results.append({"image": name, "predictions": ranked})
     print(json.dumps(results, indent=2) if options.json else _table(results))
     return 0
@@ -50,6 +59,12 @@ def _predict(options: argparse.Namespace) -> int:
 def _table(results: list[dict[str, Any]]) -> str:
     parts = []
     for result in results:
-        rows = [f"  {p['probability']:6.1%}  {p['class']}" for p in result["predictions"]]
+        rows = [f"  {p['probability']:6.1%}  {_title(p)}" for p in result["predictions"]]
         parts.append("\n".join([result["image"], *rows]))
     return "\n\n".join(parts)
+
+
+def _title(prediction: dict[str, Any]) -> str:
+    """The class as people call it, and its id where that says something else."""
+    name, identity = prediction["name"], prediction["class"]
+    return f"{name} ({identity})" if name != identity else str(name)

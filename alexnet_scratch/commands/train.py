@@ -15,7 +15,7 @@ from ..recipe import PRESETS
 from ..recipe_flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
 from ..training.folder import RunError, new_folder
-from ..training.input import open_splits
+from ..training.input import Splits, fitted, open_splits
 from ..training.trainer import Outcome, Trainer
 from ..training.watchdog import Diverged
 from .common import INTERRUPTED, add_device_flags, count
@@ -23,18 +23,21 @@ from .common import INTERRUPTED, add_device_flags, count
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet train`."""
-    presets = "\n".join(f"  {p.__name__:8} {(p.__doc__ or '').splitlines()[0]}" for p in PRESETS)
+    presets = "\n".join(f"  {p.__name__:10} {(p.__doc__ or '').splitlines()[0]}" for p in PRESETS)
     parser = commands.add_parser(
         "train",
-        help="train a network on a folder of images",
+        help="train a network on a prepared set or a folder of images",
         usage="alexnet train [DATA] [--recipe NAME] [--device DEVICE] [--out FOLDER] [flags]\n"
         "       alexnet train --resume RUN",
-        description="Train AlexNet on a folder of class folders of images, or on drawn patterns.\n"
-        "DATA holds train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg.\n\n"
+        description="Train AlexNet on a prepared set, a folder of images, or drawn patterns.\n"
+        "DATA is what `alexnet prepare` made, or holds train/CLASS/*.jpg and val/CLASS/*.jpg,\n"
+        "or CLASS/*.jpg.\n\n"
         f"recipes:\n{presets}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", metavar="DATA", nargs="?", help="folder [drawn patterns]")
+    parser.add_argument(
+        "data", metavar="DATA", nargs="?", help="prepared set or folder [drawn patterns]"
+    )
     parser.add_argument(
         "--recipe", help="a preset, or the recipe.json of a run [small]", metavar="NAME"
     )
@@ -80,8 +83,9 @@ def _started(options: argparse.Namespace) -> Trainer:
     recipe = recipe_from(options)
     backend.parse_device(options.device)
     root = Path(options.data) if options.data else patterns.ensure()
+    recipe = fitted(recipe, root)
     splits = open_splits(root, recipe)
-    data = _data_note(options.data, len(splits.train))
+    data = _data_note(options.data, splits)
     folder = new_folder(recipe.name, options.out)
     try:
         return Trainer(
@@ -116,13 +120,18 @@ def _resumed(options: argparse.Namespace) -> Trainer:
         )
     splits = open_splits(root or patterns.ensure(), recipe)
     return Trainer(
-        folder, recipe, splits, _data_note(root, len(splits.train)), device=options.device,
+        folder, recipe, splits, _data_note(root, splits), device=options.device,
         workers=options.workers, max_steps=options.max_steps, resume=checkpoint,
     )  # fmt: skip
 
 
-def _data_note(root: str | None, train_images: int) -> dict[str, Any]:
-    return {"root": root and str(Path(root).resolve()), "train_images": train_images}
+def _data_note(root: str | None, splits: Splits) -> dict[str, Any]:
+    """What a checkpoint says about its data."""
+    return {
+        "root": root and str(Path(root).resolve()),
+        "train_images": len(splits.train),
+        "names": splits.names,
+    }
 
 
 def _what_is_left(folder: Path) -> str:

@@ -17,6 +17,7 @@ from minigrad.data import Dataset, SkipSample, Transform
 EXTENSIONS = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm",
 )  # fmt: skip
+RESIZES = ("crop", "squash")
 VAL_NAMES = ("val", "validation", "valid", "test")
 LAYOUT = "expected ROOT/train/CLASS/*.jpg with ROOT/val/CLASS/*.jpg, or ROOT/CLASS/*.jpg"
 
@@ -133,24 +134,33 @@ def split_samples(dataset: ImageFolder, fraction: float, seed: int) -> tuple[lis
     val: list[int] = []
     for label in range(len(dataset.classes)):
         indices = np.flatnonzero(targets == label)
-        rng = np.random.default_rng(np.random.SeedSequence([seed, label]))
-        held_out = min(max(1, round(fraction * len(indices))), len(indices) - 1)
-        drawn = rng.permutation(indices).tolist()
-        val += drawn[:held_out]
-        train += drawn[held_out:]
+        drawn = np.random.default_rng(np.random.SeedSequence([seed, label])).permutation(indices)
+        held_out = held_out_of(len(indices), fraction)
+        val += drawn[:held_out].tolist()
+        train += drawn[held_out:].tolist()
     return sorted(train), sorted(val)
 
 
-def load_image(source: str | os.PathLike[str] | bytes, size: int) -> NDArray[np.uint8]:
+def held_out_of(images: int, fraction: float) -> int:
+    """How many of a class's images are for validation: at least one, but never the last one."""
+    return min(max(1, round(fraction * images)), images - 1)
+
+
+def load_image(
+    source: str | os.PathLike[str] | bytes, size: int, resize: str = "crop"
+) -> NDArray[np.uint8]:
     """Decode an image file, or its bytes, to uint8 RGB (size, size, 3).
 
-    The short side is scaled to `size` and the centre cropped (Krizhevsky et al. 2012, section 2),
-    in one bilinear resize; an image of that size already is not touched. Grey, 16-bit grey,
+    resize "crop": the short side is scaled to `size` and the centre cropped (Krizhevsky et al.
+    2012, section 2); "squash": all of it is scaled, whatever its shape (Caffe's ImageNet tutorial).
+    One bilinear resize; an image of that size already is not touched. Grey, 16-bit grey,
     palette and CMYK become RGB; transparent pixels are laid on white; the first frame of an
     animation is taken; EXIF orientation is not applied.
     Raises BadImageError, which names the file and the reason, for anything that is not a whole
     image or has more than `PIL.Image.MAX_IMAGE_PIXELS` pixels.
     """
+    if resize not in RESIZES:
+        raise ValueError(f"no resize {resize!r}: give one of {', '.join(RESIZES)}")
     name = "image" if isinstance(source, bytes) else os.fspath(source)
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
@@ -160,7 +170,7 @@ def load_image(source: str | os.PathLike[str] | bytes, size: int) -> NDArray[np.
             # JPEG can decode at 1/2, 1/4, 1/8: much faster for large photos, and still at least
             # twice the size we resize to, so that the resize decides the quality.
             image.draft(None, (2 * size, 2 * size))
-            return np.array(_short_side(_to_rgb(image), size), dtype=np.uint8)
+            return np.array(_resized(_to_rgb(image), size, resize), dtype=np.uint8)
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
@@ -181,13 +191,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _short_side(image: Image.Image, size: int) -> Image.Image:
+def _resized(image: Image.Image, size: int, resize: str) -> Image.Image:
     if image.size == (size, size):
         return image
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
+    box = (left, top, left + side, top + side) if resize == "crop" else None
     return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 

@@ -8,7 +8,7 @@ SPLITS = ("train", "val")
 
 
 class Item(NamedTuple):
-    """One image of a source: its split, its class id, and its name, CLASS_ID/FILE in every layout."""
+    """An image of a source: its split, its class id, and its name, CLASS_ID/FILE in any layout."""
 
     split: str
     class_id: str

@@ -1,6 +1,7 @@
 """Checkpoints: all that a run needs to go on, in one safetensors file.
 
-Tensors: the parameters as `model.<name>`, the optimiser's state as `optimizer.<name>.<key>`.
+Tensors: the parameters as `model.<name>`, the optimiser's state as `optimizer.<name>.<key>`,
+what was measured on the training images as `pixels.mean` and `pixels.axes`.
 Metadata, each value JSON: `format`, `recipe`, `classes`, `data`, and the fields of `Position`.
 """
 
@@ -19,8 +20,9 @@ from minigrad.serialization import CheckpointError, load_file, load_metadata, sa
 
 from ..model import AlexNet
 from ..recipe import Recipe, RecipeError, build_model
+from .pixels import PixelStatistics
 
-FORMAT = "alexnet_scratch 1"
+FORMAT = "alexnet_scratch 2"
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Checkpoint:
     data: dict[str, Any]
     position: Position
     groups: list[dict[str, Any]]
+    pixels: PixelStatistics
     tensors: dict[str, Tensor]
 
     def model(self) -> AlexNet:
@@ -91,6 +94,7 @@ def save_checkpoint(
     classes: list[str],
     data: Mapping[str, Any],
     position: Position,
+    pixels: PixelStatistics,
 ) -> None:
     """Write a checkpoint, all of it or nothing: until it is whole, the file of before stays."""
     state = optimizer.state_dict()
@@ -99,6 +103,7 @@ def save_checkpoint(
     for index, entries in state["state"].items():
         for key, value in entries.items():
             tensors[f"optimizer.{names[index]}.{key}"] = value
+    tensors |= {"pixels.mean": Tensor(pixels.mean), "pixels.axes": Tensor(pixels.axes)}
     values = {
         "format": FORMAT,
         "recipe": asdict(recipe),
@@ -132,8 +137,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     except RecipeError as error:
         raise CheckpointError(f"{path}: its recipe cannot be used here: {error}") from error
     position = Position(**{name: values[name] for name in asdict(Position())})
+    tensors = load_file(path)
+    pixels = PixelStatistics(tensors["pixels.mean"].numpy(), tensors["pixels.axes"].numpy())
     return Checkpoint(
-        path, recipe, values["classes"], values["data"], position, values["groups"], load_file(path)
+        path, recipe, values["classes"], values["data"], position, values["groups"], pixels, tensors
     )
 
 

@@ -1,68 +1,141 @@
-"""From a data set to what the network gets: splits, crops, and bytes made float."""
+"""From a data set to its two splits, augmented as the recipe says."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from minigrad import Tensor, backend
 from minigrad.data import (
     CenterCrop,
-    Compose,
+    ColorJitter,
+    DataLoader,
     Dataset,
-    RandomCrop,
-    RandomHorizontalFlip,
+    RandomResizedCrop,
+    RandomRotation,
     Subset,
     Transform,
 )
-from minigrad.kernels.layout import as_nchw
-from minigrad.memory import empty
 
 from ..data import DataError, ImageFolder, find_splits, split_samples
-from ..recipe import Recipe
+from ..data.augment import TrainingView
+from ..data.packed import is_packed, open_packed
+from ..data.statistics import Accumulator, Statistics
+from ..recipe_fields import Recipe
+from .log import progress_bar
 
 
 @dataclass(frozen=True)
 class Splits:
     """The training and validation images of a data set, and what its labels mean."""
 
-    train: Dataset
+    train: TrainingImages
     val: Dataset
     classes: list[str]
+    names: dict[str, str]  # readable names of the classes
     held_out: bool  # were the validation images taken from the training folder?
+    statistics: Callable[[], Statistics]  # of the training images
 
 
 def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
-    """The two splits of the data set in `root`, with the recipe's crops and flips.
+    """The two splits of a prepared set or a folder, with the recipe's crops and flips.
 
-    Where there is no validation folder, the recipe's `val_fraction` is held out by its seed.
-    Raises DataError for a folder that cannot be used.
+    A prepared set must have the recipe's image size: see `fitted`. Where a folder has no validation
+    images, the recipe's `val_fraction` is held out by its seed.
+    Raises DataError for what cannot be used.
     """
+    size = recipe.image_size
+    if is_packed(root):
+        packed = open_packed(root)
+        train = packed.images("train", None, size)
+        val = packed.images("val", test_transform(recipe), size)
+        return _splits(recipe, train, val, packed.names, False, lambda: packed.statistics)
     train_folder, val_folder = find_splits(root)
-    train = ImageFolder(train_folder, train_transform(recipe), recipe.image_size)
-    if len(train.classes) < 2:
-        raise DataError(
-            f"{train_folder} has one class only, '{train.classes[0]}': expected at least two"
-        )
+    images = ImageFolder(train_folder, None, size)
+    names = {name: name for name in images.classes}
     if val_folder is not None:
-        val = ImageFolder(val_folder, test_transform(recipe), recipe.image_size)
-        return Splits(train, val, train.classes, held_out=False)
-    kept, held_out = split_samples(train, recipe.val_fraction, recipe.seed)
+        held = ImageFolder(val_folder, test_transform(recipe), size)
+        return _splits(recipe, images, held, names, False, lambda: measured(images, size))
+    kept, held_out = split_samples(images, recipe.val_fraction, recipe.seed)
     if not held_out:
         raise DataError(
             f"{train_folder} has one image per class, none to hold out for validation: add images "
             "or a val folder"
         )
-    plain = ImageFolder(train_folder, test_transform(recipe), recipe.image_size)
-    return Splits(Subset(train, kept), Subset(plain, held_out), train.classes, held_out=True)
+    plain = ImageFolder(train_folder, test_transform(recipe), size)
+    train_part = Subset(images, kept)
+    val_part = Subset(plain, held_out)
+    return _splits(recipe, train_part, val_part, names, True, lambda: measured(train_part, size))
 
 
-def train_transform(recipe: Recipe) -> Transform:
-    """The augmentation of training images."""
-    crop = RandomCrop if recipe.random_crop else CenterCrop
-    return Compose([crop(recipe.input_size), RandomHorizontalFlip(0.5 if recipe.flip else 0.0)])
+def fitted(recipe: Recipe, root: str | os.PathLike[str]) -> Recipe:
+    """The recipe with the image size of the prepared set in `root`; as it is for a folder.
+
+    Raises DataError for a set whose images are smaller than the recipe's crops.
+    """
+    if not is_packed(root):
+        return recipe
+    size = open_packed(root).image_size
+    if size < recipe.input_size:
+        raise DataError(
+            f"{root} holds images of {size} pixels, the recipe crops {recipe.input_size}: prepare "
+            f"it with --image-size {recipe.image_size}, or use a smaller --input-size"
+        )
+    return replace(recipe, image_size=size)
+
+
+def _splits(
+    recipe: Recipe, train: Dataset, val: Dataset, names: dict[str, str], held_out: bool,
+    statistics: Callable[[], Statistics],
+) -> Splits:  # fmt: skip
+    classes = list(names)
+    if len(classes) < 2:
+        raise DataError(f"the data has one class only, '{classes[0]}': expected at least two")
+    images = TrainingImages(train, train_transform(recipe))
+    return Splits(images, val, classes, names, held_out, statistics)
+
+
+class TrainingImages(Dataset):
+    """The training images as the recipe augments them: (uint8 crop, label, place).
+
+    place: int16 (3,), the crop's `Place`, which a mean image needs.
+    """
+
+    def __init__(self, images: Dataset, view: TrainingView) -> None:
+        self.images, self.view = images, view
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def sample(self, index: int, rng: np.random.Generator) -> Any:
+        """The sample with the crop that `rng` draws."""
+        image, label = self.images.sample(index, rng)  # whole: it draws nothing
+        crop, place = self.view.draw(image, rng)
+        return crop, label, np.array(place, np.int16)
+
+    def describe(self, index: int) -> str:
+        """The file's name."""
+        return self.images.describe(index)
+
+
+def train_transform(recipe: Recipe) -> TrainingView:
+    """The recipe's augmentation of a training image, but for the noise on its colours."""
+    before: list[Transform] = []
+    if recipe.rotation:
+        before.append(RandomRotation(recipe.rotation, fill=128))
+    if recipe.colour_jitter:
+        before.append(ColorJitter(*(recipe.colour_jitter,) * 3))
+    return TrainingView(
+        recipe.input_size,
+        before,
+        RandomResizedCrop(recipe.input_size) if recipe.crop == "resized" else None,
+        random=recipe.crop.startswith("random"),
+        last=recipe.crop != "random-2048",
+        flip=recipe.flip,
+    )
 
 
 def test_transform(recipe: Recipe) -> Transform:
@@ -70,15 +143,12 @@ def test_transform(recipe: Recipe) -> Transform:
     return CenterCrop(recipe.input_size)
 
 
-def to_input(images: Tensor, recipe: Recipe, device: str = "cpu") -> Tensor:
-    """uint8 (N, H, W, 3) -> float32 (N, 3, H, W), a view of channels-last memory on `device`.
-
-    Bytes travel to the device, a quarter of what floats would weigh.
-    """
-    pixels = backend.to_device(images.data, device)
-    xp = backend.array_module(pixels)
-    x = empty(xp, pixels.shape, np.float32)
-    xp.subtract(pixels, xp.asarray(recipe.input_mean, np.float32), out=x)
-    if recipe.input_std != 1:
-        x *= np.float32(1 / recipe.input_std)
-    return Tensor(as_nchw(x))
+def measured(images: Dataset, size: int) -> Statistics:
+    """Statistics of images (size, size, 3) that are not prepared, each decoded once for it."""
+    sums = Accumulator(size)
+    loader = DataLoader(images, 64, num_workers=2)
+    with progress_bar("mean image and colours", len(loader)) as bar:
+        for pixels, _ in loader:
+            sums.add(pixels.data)
+            bar.update()
+    return sums.result()

@@ -16,13 +16,19 @@ class RecipeLR(LRScheduler):
     plateau: times `drop_factor` when the validation error has not improved for more than
     `plateau_patience` epochs, at most `plateau_drops` times; epochs at chance are not counted, or
     the rate would be gone before the network has begun to learn. steps: times `drop_factor` after
-    each of `drop_epochs`. cosine: half a cosine to 0 in the last step. constant: no change.
+    each of `drop_epochs`, those of a run of `replayed_epochs` stretched to this one's length; the
+    groups of conv1 may have their own, and rest at last. cosine: half a cosine to 0 in the last
+    step. constant: no change.
     Source of the plateau rule: Krizhevsky et al. 2012, section 5.
     """
 
     def __init__(self, optimizer: optim.Optimizer, recipe: Recipe, steps_per_epoch: int) -> None:
         self.kind = recipe.schedule
-        self.drop_factor, self.drop_epochs = recipe.drop_factor, list(recipe.drop_epochs)
+        self.drop_factor = recipe.drop_factor
+        stretch = recipe.epochs / (recipe.replayed_epochs or recipe.epochs)
+        self.drop_epochs = [epoch * stretch for epoch in recipe.drop_epochs]
+        self.conv1_drop_epochs = [epoch * stretch for epoch in recipe.conv1_drop_epochs]
+        self.conv1_freeze_epoch = recipe.conv1_freeze_epoch * stretch
         self.patience, self.most_drops = recipe.plateau_patience, recipe.plateau_drops
         self.steps_per_epoch = steps_per_epoch
         self.total_steps = recipe.epochs * steps_per_epoch
@@ -42,13 +48,31 @@ class RecipeLR(LRScheduler):
         if self.kind == "plateau":
             return float(self.drop_factor**self.drops)
         if self.kind == "steps":
-            drops = sum(step >= epoch * self.steps_per_epoch for epoch in self.drop_epochs)
-            return float(self.drop_factor**drops)
+            return self._dropped(self.drop_epochs, step)
         if self.kind == "cosine":
             span = max(1, self.total_steps - self.warmup_steps)
             done = min(1.0, (step - self.warmup_steps) / span)
             return (1 + math.cos(math.pi * done)) / 2
         return 1.0
+
+    def _dropped(self, epochs: list[float], step: int) -> float:
+        drops = sum(step >= round(epoch * self.steps_per_epoch) for epoch in epochs)
+        return float(self.drop_factor**drops)
+
+    def _set_lr(self) -> None:
+        super()._set_lr()
+        if self.kind != "steps":
+            return
+        freeze = round(self.conv1_freeze_epoch * self.steps_per_epoch)
+        pairs = zip(self.optimizer.param_groups, self.base_lrs, strict=True)
+        for i, (group, base_lr) in enumerate(pairs):
+            if not group.get("name", "").startswith("conv1"):
+                continue
+            if freeze and self.last_epoch >= freeze:
+                group["lr"] = 0.0
+            elif self.conv1_drop_epochs and self.last_epoch >= self.warmup_steps:
+                group["lr"] = base_lr * self._dropped(self.conv1_drop_epochs, self.last_epoch)
+            self._last_lr[i] = group["lr"]
 
     def end_epoch(self, val_error: float, at_chance: bool) -> bool:
         """Take in the epoch's validation error; True if the rate was lowered for it."""

@@ -17,6 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import minigrad as mg
 from minigrad import Tensor, backend, optim
 from minigrad.data import DataLoader
@@ -30,9 +32,10 @@ from ..model import AlexNet
 from ..recipe import Recipe, build_model, parameter_groups
 from .checkpoint import Checkpoint, Position, link, save_checkpoint
 from .folder import RunError
-from .input import Splits, to_input
+from .input import Splits
 from .log import Log, progress_bar
 from .metrics import EpochMetrics, Totals, count_in_top, write_metrics
+from .pixels import PixelStatistics, ToInput, needs_statistics, pixel_statistics
 from .plot import draw_curves
 from .schedule import RecipeLR
 from .watchdog import Diverged, Watchdog, is_chance
@@ -87,12 +90,16 @@ class Trainer:
         self.reported: dict[int, int] = {}  # by loader: bad images named so far
         self.interrupted = False
 
+        self.pixels = resume.pixels if resume else self._measured()
+        self.to_input = ToInput(recipe, self.pixels, self.device)
         mg.manual_seed(recipe.seed)
         self.model = resume.model() if resume else self._new_model()
         self.model.to(self.device)
         self.optimizer = optim.SGD(
             parameter_groups(self.model, recipe), momentum=recipe.momentum, rule=recipe.rule
         )
+        names = [group["name"] for group in self.optimizer.param_groups]
+        self.weights = names.index("weights")  # the group whose rate is reported
         self.schedule = RecipeLR(self.optimizer, recipe, len(self.loader))
         self.at, self.totals = Position(), Totals()
         if resume:
@@ -105,13 +112,20 @@ class Trainer:
 
     def _loader(self, dataset: Any, workers: int, shuffle: bool) -> DataLoader:
         size, seed = self.recipe.batch_size, self.recipe.seed
-        return DataLoader(dataset, size, shuffle, num_workers=workers, seed=seed)
+        share = self.recipe.crop_chunk if shuffle else 1
+        return DataLoader(dataset, size, shuffle, num_workers=workers, seed=seed, share=share)
+
+    def _measured(self) -> PixelStatistics:
+        recipe = self.recipe
+        statistics = self.splits.statistics() if needs_statistics(recipe) else None
+        return pixel_statistics(recipe, statistics)
 
     def _new_model(self) -> AlexNet:
         model = build_model(self.recipe, len(self.splits.classes))
         with contextlib.closing(self._batches(self.loader, 0, 0)) as batches:
-            _, (images, _) = next(batches)
-        initialise(model, self.recipe.init, to_input(images, self.recipe))
+            _, (images, _, places) = next(batches)
+        on_cpu = ToInput(self.recipe, self.pixels)
+        initialise(model, self.recipe.init, on_cpu(images, places.data))
         return model
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -161,10 +175,10 @@ class Trainer:
         title = f"epoch {self.at.epoch + 1}/{self.recipe.epochs}"
         with progress_bar(title, len(self.loader), self.at.batch) as bar:
             mark = time.perf_counter()
-            for batch, (images, labels) in self._batches(self.loader, self.at.epoch, self.at.batch):
+            for batch, sample in self._batches(self.loader, self.at.epoch, self.at.batch):
                 if self.max_steps is not None and self.at.step >= self.max_steps:
                     raise _Stop
-                self._step(images, labels)
+                self._step(*sample)
                 bar.update(batch - self.at.batch)
                 self.at.batch = batch
                 if self.totals.waiting >= self.read_every:
@@ -177,17 +191,26 @@ class Trainer:
                     mark = time.perf_counter()
         self._read_losses()
 
-    def _step(self, images: Tensor, labels: Tensor) -> None:
-        logits = self.model(to_input(images, self.recipe, self.device))
+    def _step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
+        alphas = self._colour_noise(len(labels.data))
+        logits = self.model(self.to_input(images, places.data, alphas))
         loss = F.cross_entropy(logits, labels.data, label_smoothing=self.recipe.label_smoothing)
         targets = backend.to_device(labels.data, self.device)
         self.totals.add(loss.data, count_in_top(logits.data, targets, 1), len(targets))
         self.optimizer.zero_grad()
         loss.backward()
-        self.at.lr = self.schedule.get_last_lr()[0]
+        self.at.lr = self.schedule.get_last_lr()[self.weights]
         self.optimizer.step()
         self.schedule.step()
         self.at.step += 1
+
+    def _colour_noise(self, images: int) -> Any:
+        """The paper's three alphas for each image, or None."""
+        recipe = self.recipe
+        over = recipe.colour_epochs and self.at.epoch >= recipe.colour_epochs
+        if recipe.colour_noise == "none" or over:
+            return None
+        return mg.randn(images, 3).data * np.float32(recipe.colour_std)
 
     def _validate(self) -> tuple[Scores, float]:
         """The scores on the validation images, and the seconds they took."""
@@ -199,7 +222,9 @@ class Trainer:
                     yield batch
                     bar.update(done - bar.n)
 
-            scores = evaluate(self.model, batches(), self.recipe, self.device)
+            scores = evaluate(
+                self.model, batches(), self.recipe, self.device, pixels=self.pixels
+            )
         return scores, time.perf_counter() - began
 
     def _end_epoch(self, scores: Scores, val_seconds: float) -> None:
@@ -221,7 +246,7 @@ class Trainer:
         self.log.say(row.line())
         chance = is_chance(row.train_loss, len(self.splits.classes))
         if self.schedule.end_epoch(1 - row.val_top1, chance):
-            lr = self.schedule.get_last_lr()[0]
+            lr = self.schedule.get_last_lr()[self.weights]
             self.log.say(f"Validation no longer improves: the rate goes down to {lr:.2g}.")
         best = self.at.best
         if not best or (row.val_top1, -row.val_loss) > (best["val_top1"], -best["val_loss"]):
@@ -286,7 +311,7 @@ class Trainer:
         self.at.generator = list(default_generator.state)
         save_checkpoint(
             self.folder / "last.safetensors", self.model, self.optimizer, self.recipe,
-            self.splits.classes, self.data, self.at,
+            self.splits.classes, self.data, self.at, self.pixels,
         )  # fmt: skip
         self.saved_at = time.monotonic()
 

@@ -51,7 +51,8 @@ def _counts(x: Array, before: int, after: int) -> Array:
 
 
 def _images(x: Array) -> int:
-    return max(1, _CACHE // max(1, math.prod(x.shape[1:])))
+    image: int = math.prod(x.shape[1:])
+    return max(1, _CACHE // max(1, image))
 
 
 def contrast_norm_forward(

@@ -104,7 +104,7 @@ def test_pytorchs_bounds(narrow: Recipe) -> None:
 
 def test_refusals(narrow: Recipe, images: mg.Tensor) -> None:
     model = build_model(narrow, 7)
-    with pytest.raises(ValueError, match="'xavier' is unknown: use paper, lsuv, pytorch"):
+    with pytest.raises(ValueError, match="'xavier' is unknown: use paper, source2012, caffe, lsuv"):
         initialise(model, "xavier", images)
     with pytest.raises(ValueError, match="give images"):
         initialise(model, "lsuv")

@@ -163,6 +163,7 @@ def test_order_of_the_layers(order):
     net = AlexNet(10, orders=(order, "relu-pool"), **NARROW)
     names = [type(m).__name__ for m in net.children()]
     steps = {"relu": "ReLU", "lrn": "PaperLRN", "pool": "MaxPool2d"}
+    steps["contrast"] = "LocalContrastNorm"
     expected = [steps[s] for s in order.split("-")]
     if expected[0] == "ReLU":
         assert net.conv1.activation == "relu"
@@ -354,15 +355,15 @@ if HAS_TORCH:
         assert losses[-1] < 0.8 * losses[0]  # it did move
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("variant", ["two-tower", "one-tower"])
-    @pytest.mark.parametrize(("dtype", "lr", "rtol"), [("float32", 2e-3, 1e-4),
-                                                       ("float64", 1e-2, 1e-9)])  # fmt: skip
-    def test_20_steps_beside_pytorch_at_full_width(variant, dtype, lr, rtol):
-        # In float32 rounding decides a few windows of the pools, whose two largest pixels agree to
-        # 1e-7, and a large rate amplifies it (PyTorch's float32 and float64 differ by 1e-4, too):
-        # so float64 says that the function is the same, and float32 takes smaller steps.
+    @pytest.mark.parametrize("variant", ["two-tower", "grouped", "one-tower"])
+    @pytest.mark.parametrize(("dtype", "batch", "rtol"), [("float32", 16, 1e-4),
+                                                          ("float64", 4, 1e-9)])  # fmt: skip
+    def test_20_steps_beside_pytorch_at_full_width(variant, dtype, batch, rtol):
+        # Few images make it a matter of luck in float32 without LRN: rounding decides pooling
+        # windows whose two largest pixels agree to 1e-7. With 4 images of the one-tower network,
+        # PyTorch with one thread and with two differ by up to 1.5e-4.
         mg.manual_seed(0)
         net = AlexNet(10, variant).to(dtype)
-        losses, expected = both_trainings(net, variant, 4, 224, 10, lr)
+        losses, expected = both_trainings(net, variant, batch, 224, 10)
         np.testing.assert_allclose(losses, expected, rtol=rtol)
         assert max(losses) > 1.01 * min(losses)  # it did move

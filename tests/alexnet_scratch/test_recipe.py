@@ -18,6 +18,7 @@ def other_value(name: str) -> Any:
     known = {
         "widths": (8, 8, 16, 16, 8), "orders": ("lrn-pool-relu", "relu-pool"),
         "input_mean": (1.5, 2.0, 3.0), "drop_epochs": (3, 5), "input_size": 128, "image_size": 300,
+        "input_std": (1.5, 2.0, 3.0), "conv1_drop_epochs": (2, 4),
     }  # fmt: skip
     choices = next(f.metadata["choices"] for f in fields(Recipe) if f.name == name)
     used = [getattr(recipe, name) for recipe in RECIPES.values()]
@@ -32,7 +33,7 @@ def other_value(name: str) -> Any:
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_json_gives_the_recipe_back(recipe: Recipe) -> None:
-    changed = replace(recipe, lr=1 / 3, widths=(2, 4, 6, 8, 10))
+    changed = replace(recipe, lr=1 / 3, drop_epochs=(2, 4, 6))
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert Recipe.from_json(changed.to_json()) == changed
 
@@ -122,7 +123,9 @@ def test_paper_is_what_the_paper_says() -> None:
     )
     assert (paper.schedule, paper.plateau_drops, paper.drop_factor) == ("plateau", 3, 0.1)
     assert (paper.rule, paper.dropout, paper.init, paper.epochs) == ("paper", "paper", "paper", 90)
-    assert paper.input_std == 1
+    assert paper.input_std == (1, 1, 1)
+    assert (paper.mean, paper.crop, paper.crop_chunk) == ("image", "random-2048", 1)
+    assert (paper.colour_noise, paper.colour_std, paper.colour_epochs) == ("eigenvalue", 0.1, 0)
     assert paper.warmup_steps == 0
 
 

@@ -1,10 +1,13 @@
-"""Drawn patterns shared by the tests of this folder."""
+"""Drawn patterns shared by the tests of this folder; makes `import layouts` work in them."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from alexnet_scratch.data import patterns
+
+sys.path.append(str(Path(__file__).parent))
 
 TRAIN, VAL = 80, 30
 

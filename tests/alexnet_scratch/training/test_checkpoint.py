@@ -18,10 +18,12 @@ from alexnet_scratch.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from alexnet_scratch.training.pixels import PixelStatistics
 from minigrad import optim
 from minigrad.serialization import CheckpointError, load_metadata, save_file
 
 CLASSES = ["a", "b", "c"]
+PIXELS = PixelStatistics(np.full((4, 4, 3), 2.5, np.float32), np.eye(3, dtype=np.float32))
 
 
 def trained(recipe: Recipe, seed: int) -> tuple[AlexNet, optim.SGD]:
@@ -39,7 +41,7 @@ def trained(recipe: Recipe, seed: int) -> tuple[AlexNet, optim.SGD]:
 def save(path: Path, recipe: Recipe, seed: int = 0, **position: Any) -> AlexNet:
     model, optimizer = trained(recipe, seed)
     data = {"root": None, "train_images": 9}
-    save_checkpoint(path, model, optimizer, recipe, CLASSES, data, Position(**position))
+    save_checkpoint(path, model, optimizer, recipe, CLASSES, data, Position(**position), PIXELS)
     return model
 
 
@@ -52,6 +54,8 @@ def test_everything_comes_back(tmp_path: Path, narrow: Recipe) -> None:
     model = save(path, narrow, **vars(position))
     loaded = load_checkpoint(path)
     assert (loaded.recipe, loaded.classes, loaded.position) == (narrow, CLASSES, position)
+    np.testing.assert_array_equal(loaded.pixels.mean, PIXELS.mean)
+    np.testing.assert_array_equal(loaded.pixels.axes, PIXELS.axes)
     other, optimizer = trained(narrow, seed=1)
     restored = loaded.model()
     assert not restored.training
@@ -70,6 +74,7 @@ def test_tensors_and_metadata_have_the_promised_names(tmp_path: Path, narrow: Re
     model = save(path, narrow)
     names = list(model.state_dict())
     expected = {f"model.{name}" for name in names}
+    expected |= {"pixels.mean", "pixels.axes"}
     expected |= {f"optimizer.{name}.momentum_buffer" for name in names}
     assert set(load_checkpoint(path).tensors) == expected
     metadata = {key: json.loads(value) for key, value in load_metadata(path).items()}
@@ -120,7 +125,7 @@ def test_a_recipe_or_format_of_the_future_is_refused(tmp_path: Path, narrow: Rec
     with pytest.raises(CheckpointError, match="unknown field optimizer"):
         load_checkpoint(path)
     save(path, narrow)
-    rewritten(path, format="alexnet_scratch 2")
+    rewritten(path, format="alexnet_scratch 3")
     with pytest.raises(CheckpointError, match="use the version that wrote it"):
         load_checkpoint(path)
 

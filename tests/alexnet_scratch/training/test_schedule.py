@@ -89,3 +89,34 @@ def test_state_goes_on_where_it_was(kind: str) -> None:
     second.load_state_dict(first.state_dict())
     assert rates(second, 7) == rates(whole, 7)
     assert second.end_epoch(0.6, False) == whole.end_epoch(0.6, False)
+
+
+def groups(recipe: Recipe, steps_per_epoch: int) -> RecipeLR:
+    """A schedule over conv1's weights and the others'."""
+    names = ("conv1 weights", "weights")
+    parameters = [nn.Parameter(np.zeros(3, np.float32)) for _ in names]
+    optimizer = optim.SGD(
+        {"params": [p], "lr": recipe.lr, "name": name}
+        for p, name in zip(parameters, names, strict=True)
+    )
+    return RecipeLR(optimizer, recipe, steps_per_epoch)
+
+
+def test_conv1_drops_apart_and_is_frozen_at_last() -> None:
+    recipe = replace(
+        BASE, schedule="steps", epochs=10, drop_epochs=(2, 8), conv1_drop_epochs=(2, 5),
+        conv1_freeze_epoch=7,
+    )  # fmt: skip
+    it = groups(recipe, 1)
+    seen = []
+    for _ in range(10):
+        seen.append(it.get_last_lr())
+        it.step()
+    conv1, others = (pytest.approx(rates) for rates in zip(*seen, strict=True))
+    assert conv1 == [1, 1, 0.1, 0.1, 0.1, 0.01, 0.01, 0, 0, 0]
+    assert others == [1, 1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01]
+
+
+def test_a_replayed_schedule_keeps_its_proportions() -> None:
+    recipe = replace(BASE, schedule="steps", epochs=9, drop_epochs=(30, 60), replayed_epochs=90)
+    assert rates(schedule(recipe, 1), 9) == pytest.approx([1] * 3 + [0.1] * 3 + [0.01] * 3)

@@ -1,0 +1,120 @@
+"""`alexnet prepare`: from images as they come to a set that loads fast."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ..data import DataError
+from ..data.download import ARCHIVES, download
+from ..data.folder import RESIZES
+from ..data.packed import REPORT, open_packed
+from ..data.prepare import Prepared, prepare
+from ..data.sources import open_source
+from .common import count
+
+
+def add_parser(commands: Any) -> None:
+    """The flags of `alexnet prepare`."""
+    parser = commands.add_parser(
+        "prepare",
+        help="make a set that loads fast from a folder or archive of images",
+        usage="alexnet prepare [flags] SOURCE OUT\n"
+        "       alexnet prepare [flags] --download NAME OUT",
+        description="Decode all images once and write them as raw bytes, with their statistics. "
+        "SOURCE may be a folder of class folders, an archive, ImageNet as it is downloaded, or "
+        "Kaggle's; what it is, is found out. Killed or interrupted, the same command goes on where "
+        "it stopped.",
+    )
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help="folder or archive of images")
+    parser.add_argument("out", metavar="OUT", help="folder to make")
+    parser.add_argument(
+        "--download", metavar="NAME", choices=tuple(ARCHIVES),
+        help=f"fetch a public data set first: {', '.join(ARCHIVES)}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--downloads", metavar="FOLDER", help="where archives are kept [the cache folder]"
+    )
+    parser.add_argument(
+        "--image-size", type=count, default=256, metavar="N", help="side in pixels [256]"
+    )
+    parser.add_argument(
+        "--resize", choices=RESIZES, default="crop",
+        help="short side to the size and centre crop, or all of it squashed, as Caffe did [crop]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--val-fraction", type=float, default=0.1, metavar="F",
+        help="share of each class for validation where the source has no such images [0.1]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--classes", metavar="FILE|N", help="only the ids in a file, a line each, or the first N"
+    )
+    parser.add_argument(
+        "--per-class", type=count, metavar="N", help="at most N images of a class in each split"
+    )
+    parser.add_argument("--seed", type=count, default=0, metavar="N", help="of what is drawn [0]")
+    parser.add_argument(
+        "--workers", type=count, metavar="N", help="threads that decode [one per core]"
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="forget what an earlier try has done"
+    )
+    parser.set_defaults(command=_prepare)
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    if (options.source is None) == (options.download is None):
+        raise DataError("give SOURCE and OUT, or --download NAME and OUT; see prepare --help")
+    classes = _classes(options.classes) if options.classes else None
+    if options.download:
+        path = download(options.download, Path(options.downloads or _downloads()))
+    else:
+        path = Path(options.source)
+    with closing(open_source(path)) as source:
+        try:
+            made = prepare(
+                source, options.out, name=Path(os.path.abspath(path)).name,
+                image_size=options.image_size, resize=options.resize,
+                val_fraction=options.val_fraction, seed=options.seed, classes=classes,
+                per_class=options.per_class, workers=options.workers, restart=options.restart,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            print("what is done is kept: the same command goes on with it", file=sys.stderr)
+            raise
+    print(_summary(made))
+    return 0
+
+
+def _summary(made: Prepared) -> str:
+    packed = open_packed(made.path)
+    size = sum(file.stat().st_size for file in made.path.iterdir())
+    line = (
+        f"{made.path}: {made.counts['train']} training and {made.counts['val']} validation images "
+        f"of {len(packed.classes)} classes, {size / 1e9:.2f} GB"
+    )
+    if made.skipped:
+        line += f"\nSkipped {made.skipped} bad files, see {made.path / REPORT}"
+    return line
+
+
+def _classes(text: str) -> list[str] | int:
+    """--classes: a number, or the ids in a file; blank lines and # comments are ignored."""
+    if text.isdecimal():
+        return int(text)
+    try:
+        lines = Path(text).read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"--classes {text}: cannot be read ({error}); expected a number, or a file with a "
+            "class id in each line"
+        ) from error
+    return [line for line in (line.partition("#")[0].strip() for line in lines) if line]
+
+
+def _downloads() -> Path:
+    cache = os.environ.get("ALEXNET_CACHE")  # as for the embedded data set, see patterns.ensure
+    return Path(cache or Path.home() / ".cache/alexnet-scratch") / "downloads"

@@ -1,0 +1,151 @@
+"""`alexnet show-augment`: what training and evaluation see of one image."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.data import Dataset
+
+from ..data import DataError, load_image, patterns
+from ..data.statistics import Statistics
+from ..data.views import TEN_CROP
+from ..recipe import Recipe
+from ..recipe_flags import add_recipe_flags, recipe_from
+from ..report import save_picture
+from ..training.input import fitted, open_splits, train_transform
+from ..training.pixels import pixel_statistics
+
+GRID = 4  # rows and columns of training views
+# Okabe and Ito's colours, which colour-blind readers tell apart; line styles say it again.
+OUTLINES = (
+    ("#E69F00", "-"), ("#56B4E9", "--"), ("#009E73", "-."), ("#CC79A7", ":"), ("white", "-"),
+)  # fmt: skip
+FIELDS = (
+    "input_size", "image_size", "crop", "flip", "rotation", "colour_jitter", "colour_noise",
+    "seed",
+)  # fmt: skip
+
+
+def add_parser(commands: Any) -> None:
+    """The flags of `alexnet show-augment`."""
+    parser = commands.add_parser(
+        "show-augment",
+        help="draw the training and test views of an image",
+        description="Draw one image, the views of it that the first sixteen epochs train on, and "
+        "the ten crops of an evaluation.",
+    )
+    parser.add_argument(
+        "data", metavar="SET", nargs="?", help="folder or prepared set [drawn patterns]"
+    )
+    parser.add_argument("--recipe", help="a preset, or a recipe.json [small]", metavar="NAME")
+    parser.add_argument(
+        "--image", metavar="INDEX|FILE", default="0", help="training image, or an image file [0]"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", default="augment.png", help="picture to write [augment.png]"
+    )
+    add_recipe_flags(parser, only=FIELDS)
+    parser.set_defaults(command=_show_augment)
+
+
+def _show_augment(options: argparse.Namespace) -> int:
+    recipe = recipe_from(options)
+    out = Path(options.out)
+    if out.is_dir():
+        raise IsADirectoryError(f"--out {out} is a folder: give the name of a picture, a .png")
+    root = Path(options.data or patterns.ensure())
+    recipe = fitted(recipe, root)
+    splits = open_splits(root, recipe)
+    image, index, name = _chosen_image(options.image, splits.train.images, recipe)
+    size = recipe.input_size
+    if min(image.shape[:2]) < size:
+        raise DataError(
+            f"{name} has {image.shape[0]} x {image.shape[1]} pixels, the recipe {recipe.name} "
+            f"crops {size}: give larger images, or another --recipe"
+        )
+    statistics = splits.statistics() if recipe.colour_noise != "none" else None
+    draw_views(out, image, index, recipe, name, statistics)
+    print(f"{out}: views of {name}, by the recipe {recipe.name}")
+    return 0
+
+
+def _chosen_image(
+    text: str, images: Dataset, recipe: Recipe
+) -> tuple[NDArray[np.uint8], int, str]:
+    """The whole image, its number in the set (0 for a file), and its name."""
+    if not text.isdecimal():
+        return load_image(text, recipe.image_size), 0, text
+    index = int(text)
+    if index >= len(images):
+        raise DataError(
+            f"--image {index}: the set has {len(images)} training images, give 0 to "
+            f"{len(images) - 1}, or an image file"
+        )
+    return images[index][0], index, images.describe(index)
+
+
+def training_view(
+    image: NDArray[np.uint8], index: int, epoch: int, recipe: Recipe,
+    statistics: Statistics | None = None,
+) -> NDArray[np.uint8]:  # fmt: skip
+    """What epoch `epoch` (from 0) trains on of training image `index`: (size, size, 3).
+
+    Where images in a row share a crop (`crop_chunk`), it is the view of a first one. Colour noise
+    is an example of what the recipe draws from `statistics`, cut off at 0 and 255.
+    """
+    seeds = np.random.SeedSequence([recipe.seed, epoch, index])  # as minigrad.data.DataLoader
+    rng = np.random.default_rng(seeds)
+    view = train_transform(recipe)(image, rng)
+    if statistics is None:
+        return view
+    axes = pixel_statistics(recipe, statistics).axes
+    noisy = view + axes @ rng.normal(0, recipe.colour_std, 3)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def draw_views(
+    path: Path, image: NDArray[np.uint8], index: int, recipe: Recipe, name: str,
+    statistics: Statistics | None = None,
+) -> None:  # fmt: skip
+    """Draw the whole image (H, W, 3), its training views and its test views into a PNG."""
+    from matplotlib.figure import Figure  # heavy, and only needed here
+
+    figure = Figure(figsize=(13, 8.6), layout="constrained")
+    figure.suptitle(f"{Path(name).name}, recipe {recipe.name}", parse_math=False)
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.1))[0]
+    original, outlined = left.subplots(2, 1)
+    original.imshow(image)
+    original.set_title("the image")
+    _outline_test_views(outlined, image, recipe.input_size)
+    for axes in (original, outlined):
+        axes.set(xlabel="pixels", ylabel="pixels")
+    right.suptitle(f"training views, epochs 1 to {GRID**2}")
+    for epoch, axes in enumerate(right.subplots(GRID, GRID).ravel()):
+        axes.imshow(training_view(image, index, epoch, recipe, statistics))
+        axes.set_title(f"epoch {epoch + 1}", fontsize=8)
+        axes.set_axis_off()
+    save_picture(figure, path)
+
+
+def _outline_test_views(axes: Any, image: NDArray[np.uint8], size: int) -> None:
+    """The five places of the ten crops on the darkened image."""
+    from matplotlib.patches import Rectangle
+
+    axes.imshow((image * 0.6).astype(np.uint8))
+    places = [view for view in TEN_CROP if not view.mirrored]
+    for view, (colour, style) in zip(places, OUTLINES, strict=True):
+        top, left, _ = view.within(image.shape, size)
+        corner = (left - 0.5, top - 0.5)
+        axes.add_patch(
+            Rectangle(
+                corner, size, size, fill=False, ec=colour, ls=style, lw=2, clip_on=False,
+                label=str(view),
+            )
+        )  # fmt: skip
+    axes.set_title("ten test views: these five, and each mirrored")
+    axes.legend(loc="center", fontsize=8)

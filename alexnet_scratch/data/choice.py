@@ -1,0 +1,102 @@
+"""Which images of a source make a prepared set: classes, validation images, a subset."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .folder import DataError, held_out_of
+from .source import SPLITS, Item, Source
+
+_HOLD_OUT, _DRAW = 0, 1  # what a class's random stream is for; _DRAW + 1 is for validation images
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The images of a set before they are decoded, in the order they will have."""
+
+    classes: dict[str, str]
+    items: dict[str, list[Item]]
+
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        digest = hashlib.sha256(json.dumps(self.classes).encode())
+        for split, items in self.items.items():
+            for item in items:
+                digest.update(f"{split}\0{item.class_id}\0{item.name}\n".encode(errors="replace"))
+        return digest.hexdigest()
+
+
+def choose(
+    source: Source,
+    val_fraction: float,
+    seed: int,
+    classes: Sequence[str] | int | None = None,
+    per_class: int | None = None,
+) -> Choice:
+    """Which images of the source make the set, see `prepare`.
+
+    What is drawn from a class depends on the seed, the class id and its images only.
+    Raises DataError for unknown classes, and if no class or no image would be left.
+    """
+    chosen = _chosen_classes(source.classes, classes)
+    by_class: dict[str, dict[str, list[Item]]] = {s: {c: [] for c in chosen} for s in SPLITS}
+    for item in source.items:
+        if item.class_id in chosen:
+            by_class[item.split][item.class_id].append(item)
+    train, val = (by_class[split] for split in SPLITS)
+    empty = [c for c in chosen if not train[c]]
+    if empty:
+        raise DataError(f"no training images of {some(empty)}: add some, or leave them out")
+    if not any(item.split == "val" for item in source.items):
+        for c, images in train.items():
+            held_out = held_out_of(len(images), val_fraction)
+            val[c], train[c] = _drawn(images, held_out, [seed, _HOLD_OUT, *c.encode()])
+    if not any(val.values()):
+        raise DataError(
+            "no validation images, and no class with two images to hold one of them out: add some"
+        )
+    if per_class is not None:
+        for place, split in enumerate(SPLITS):
+            for c, images in by_class[split].items():
+                entropy = [seed, _DRAW + place, *c.encode()]
+                by_class[split][c], _ = _drawn(images, per_class, entropy)
+    items = {s: [item for images in by_class[s].values() for item in images] for s in SPLITS}
+    return Choice(chosen, items)
+
+
+def _drawn(images: list[Item], count: int, entropy: list[int]) -> tuple[list[Item], list[Item]]:
+    """`count` of the images at random, and the others; both in the order they had."""
+    order = np.random.default_rng(entropy).permutation(len(images))
+    some, others = np.sort(order[:count]), np.sort(order[count:])
+    return [images[i] for i in some], [images[i] for i in others]
+
+
+def _chosen_classes(known: dict[str, str], wanted: Sequence[str] | int | None) -> dict[str, str]:
+    """The classes that are wanted, sorted by id."""
+    ids = sorted(known)
+    if isinstance(wanted, int):
+        if not 1 <= wanted <= len(ids):
+            raise DataError(f"{wanted} classes wanted, expected 1 to {len(ids)}: as many as it has")
+        ids = ids[:wanted]
+    elif wanted is not None:
+        unknown = sorted(set(wanted) - set(ids))
+        if unknown:
+            close = difflib.get_close_matches(unknown[0], ids)
+            hint = f"did you mean {' or '.join(close)}" if close else f"it has {some(ids)}"
+            raise DataError(f"the source has no class {some(unknown)}: {hint}")
+        ids = sorted(set(wanted))
+    if not ids:
+        raise DataError("no classes are wanted, expected at least one id: add some")
+    return {class_id: known[class_id] for class_id in ids}
+
+
+def some(ids: list[str], most: int = 5) -> str:
+    """The first of these names, and how many more there are."""
+    rest = f" and {len(ids) - most} more" if len(ids) > most else ""
+    return ", ".join(ids[:most]) + rest

@@ -1,0 +1,85 @@
+"""Images of a source, decoded on all cores and handed over in order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.data.workers import Job, run_ahead
+from minigrad.memory import empty
+
+from .folder import BadImageError, load_image
+from .source import Item, Source
+from .statistics import Accumulator
+
+# Decoded and waiting for the disk, at most; enough to go on while it flushes.
+AHEAD_BYTES = 48 << 20
+_PIECE_BYTES = 4 << 20
+_PIECE_ITEMS = 16
+
+
+Decode = Callable[[bytes], NDArray[np.uint8]]
+
+
+class Piece(NamedTuple):
+    """Some consecutive items, decoded.
+
+    done: items it covers. kept: those that are images, pixels: uint8 (len(kept), S, S, 3).
+    skipped: those that are none, each with the reason.
+    """
+
+    done: int
+    kept: list[Item]
+    pixels: NDArray[np.uint8]
+    skipped: list[tuple[Item, str]]
+
+
+def decoded(
+    source: Source, items: Sequence[Item], start: int, size: int, resize: str,
+    count: Accumulator | None, workers: int | None = None, most: int = _PIECE_ITEMS,
+) -> Generator[Piece]:  # fmt: skip
+    """Pieces of `items` from `start` on, of at most `most` items, in order.
+
+    workers: threads (default: all cores). count: what all kept pixels are added to.
+    A file that is no whole image is skipped; any other error is raised here.
+    """
+    threads = workers or os.cpu_count() or 1
+    record = size * size * 3
+    step = max(1, min(most, _PIECE_ITEMS, _PIECE_BYTES // record))
+    ahead = max(2, AHEAD_BYTES // (step * record))
+    load = partial(load_image, size=size, resize=resize)
+    starts = range(start, len(items), step)
+    jobs = (_job(source, items[i : i + step], size, load, count) for i in starts)
+    with contextlib.closing(run_ahead(jobs, threads, ahead)) as pieces:  # type: ignore[type-var]
+        yield from pieces
+
+
+def _job(
+    source: Source, items: Sequence[Item], size: int, decode: Decode, count: Accumulator | None
+) -> Job[Piece]:
+    """What makes a piece; every thread puts its images where they belong."""
+    pixels = empty(np, (len(items), size, size, 3), np.uint8)
+
+    def load(index: int) -> str | None:
+        """None, or why the file is no image."""
+        try:
+            pixels[index] = decode(source.read(items[index]))
+        except BadImageError as error:
+            return str(error).removeprefix("image: ")  # it was given bytes, which have no name
+        return None
+
+    def assemble(reasons: list[str | None]) -> Piece:
+        good = [i for i, reason in enumerate(reasons) if reason is None]
+        kept = pixels if len(good) == len(items) else pixels[good]
+        if count is not None:
+            count.add(kept)
+        bad = [(item, why) for item, why in zip(items, reasons, strict=True) if why is not None]
+        return Piece(len(items), [items[i] for i in good], kept, bad)
+
+    return Job(range(len(items)), load, assemble)

@@ -1,0 +1,257 @@
+"""From a source to a prepared set: which images, decoded, written, measured. See packed.py."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from .choice import Choice, choose, some
+from .decode import Piece, decoded
+from .folder import RESIZES, DataError
+from .packed import (
+    DESCRIPTION,
+    FORMAT,
+    REPORT,
+    VERSION,
+    images_file,
+    labels_file,
+    names_file,
+)
+from .source import SPLITS, Source
+from .statistics import Accumulator, save_statistics
+from .unfinished import SET, Unfinished
+
+CHUNK = 512  # items between two points that a killed run goes on from
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LABEL = np.dtype("<i4")
+_REPORT = f"{SET}/{REPORT}"
+
+
+def _growing_images(split: str) -> str:
+    return f"{SET}/{images_file(split)}"
+
+
+def _growing_names(split: str) -> str:
+    return f"{SET}/{names_file(split)}"
+
+
+def _growing_labels(split: str) -> str:
+    return f"{split}.labels"  # the set's own have their number in front, known at the end
+
+
+_GROWING = (
+    _REPORT, *(f(s) for s in SPLITS for f in (_growing_images, _growing_names, _growing_labels))
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` made: the folder, images of each split, and how many files it left out."""
+
+    path: Path
+    counts: dict[str, int]
+    skipped: int
+
+
+def prepare(
+    source: Source,
+    out: str | os.PathLike[str],
+    *,
+    name: str,
+    image_size: int = 256,
+    resize: str = "crop",
+    val_fraction: float = 0.1,
+    seed: int = 0,
+    classes: Sequence[str] | int | None = None,
+    per_class: int | None = None,
+    workers: int | None = None,
+    restart: bool = False,
+    chunk: int = CHUNK,
+    progress: bool = True,
+) -> Prepared:
+    """Write the images of `source` as a prepared set into the new folder `out`.
+
+    name: what the set calls its source. image_size, resize: see `load_image`. val_fraction: share
+    of each class for validation, where the source has no validation images. classes: ids to take,
+    or how many of the sorted ids; per_class: at most so many images of each class in each split,
+    drawn by `seed`. workers: threads (default: all cores). chunk: items between two points that a
+    killed run goes on from. Files that are no whole images are listed in report.csv.
+
+    `out` appears when it is complete; until then everything is in `.NAME.part` beside it, and the
+    same call goes on with it and ends with the same bytes; restart=True begins anew.
+
+    Raises DataError for arguments that do not fit the source, a class without a readable training
+    image, no readable validation image, an `out` that exists or is being prepared by another
+    process, other arguments than those it was begun with, and a full disk.
+    """
+    _check(image_size, resize, val_fraction, seed, per_class, chunk)
+    chosen = choose(source, val_fraction, seed, classes, per_class)
+    plan = {
+        "source": name, "layout": source.layout, "image_size": image_size, "resize": resize,
+        "classes": len(chosen.classes), "training images": len(chosen.items["train"]),
+        "validation images": len(chosen.items["val"]), "list of images": chosen.digest()[:16],
+    }  # fmt: skip
+    target = Path(os.path.abspath(out))
+    with _full_disk_told(target), Unfinished(target, plan, _GROWING, restart) as unfinished:
+        making = _Making(unfinished, chosen, image_size, progress)
+        making.decode(source, resize, workers, chunk)
+        return making.finish(plan)
+
+
+class _Making:
+    """The set's files as they grow, and what is known of them so far."""
+
+    def __init__(
+        self, unfinished: Unfinished, chosen: Choice, image_size: int, progress: bool
+    ) -> None:
+        self._unfinished, self._chosen, self._size = unfinished, chosen, image_size
+        self._progress = progress
+        self._labels = {class_id: label for label, class_id in enumerate(chosen.classes)}
+        self._statistics = Accumulator(image_size)
+        self._sha256 = {split: hashlib.sha256() for split in SPLITS}
+        if unfinished.done:
+            self._read_again()
+        else:
+            unfinished.append(_REPORT, _csv_row("name", "reason"))
+
+    def decode(self, source: Source, resize: str, workers: int | None, chunk: int) -> None:
+        """Decode and write everything that is not there yet."""
+        unfinished, items = self._unfinished, self._chosen.items
+        done = unfinished.done
+        with self._bar("preparing", sum(map(len, items.values())), done, unit="image") as bar:
+            for split, before in zip(SPLITS, (0, len(items["train"])), strict=True):
+                pieces = decoded(
+                    source, items[split], max(done - before, 0), self._size, resize,
+                    self._statistics if split == "train" else None, workers, chunk,
+                )  # fmt: skip
+                with contextlib.closing(pieces):
+                    for piece in pieces:
+                        self._write(split, piece)
+                        done += piece.done
+                        bar.update(piece.done)
+                        if done - unfinished.done >= chunk:
+                            unfinished.commit(done)
+        unfinished.commit(done)
+
+    def finish(self, plan: dict[str, Any]) -> Prepared:
+        """Write what the whole set says about itself, and give it its name."""
+        labels = {
+            split: np.fromfile(self._unfinished.part / _growing_labels(split), _LABEL)
+            for split in SPLITS
+        }
+        skipped = (self._unfinished.part / _REPORT).read_bytes().count(b"\n") - 1  # a line each
+        self._refuse_losses(labels, skipped)
+        folder = self._unfinished.set
+        for split in SPLITS:
+            np.save(folder / labels_file(split), labels[split], allow_pickle=False)
+        save_statistics(self._statistics.result(), folder)
+        described = {
+            "format": FORMAT,
+            "version": VERSION,
+            **{key: plan[key] for key in ("image_size", "resize", "source", "layout")},
+            "classes": [{"id": i, "name": name} for i, name in self._chosen.classes.items()],
+            "splits": {
+                split: {"images": len(labels[split]), "sha256": self._sha256[split].hexdigest()}
+                for split in SPLITS
+            },
+        }
+        text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+        (folder / DESCRIPTION).write_text(text, "utf-8")
+        self._unfinished.finish()
+        counts = {split: len(labels[split]) for split in SPLITS}
+        return Prepared(self._unfinished.out, counts, skipped)
+
+    def _write(self, split: str, piece: Piece) -> None:
+        append = self._unfinished.append
+        append(_growing_images(split), piece.pixels)
+        self._sha256[split].update(piece.pixels.data)
+        labels = [self._labels[item.class_id] for item in piece.kept]
+        append(_growing_labels(split), np.array(labels, _LABEL))
+        names = "".join(f"{_one_line(item.name)}\n" for item in piece.kept)
+        append(_growing_names(split), names.encode())
+        for item, reason in piece.skipped:
+            append(_REPORT, _csv_row(_one_line(item.name), reason))
+
+    def _read_again(self) -> None:
+        """Checksum and sums of what an earlier run has written."""
+        images = 16 * self._size**2 * 3
+        total = sum(self._unfinished.lengths[_growing_images(split)] for split in SPLITS)
+        with self._bar("reading what is there", total, 0, unit="B", unit_scale=True) as bar:
+            for split in SPLITS:
+                for piece in self._unfinished.pieces(_growing_images(split), images):
+                    self._sha256[split].update(piece)
+                    if split == "train":
+                        pixels = np.frombuffer(piece, np.uint8)
+                        self._statistics.add(pixels.reshape(-1, self._size, self._size, 3))
+                    bar.update(len(piece))
+
+    def _refuse_losses(self, labels: dict[str, NDArray[np.int32]], skipped: int) -> None:
+        images = np.bincount(labels["train"], minlength=len(self._labels))
+        lost = [class_id for class_id, label in self._labels.items() if not images[label]]
+        what = f"training image of {some(lost)}" if lost else "validation image"
+        if lost or not len(labels["val"]):
+            raise DataError(
+                f"no {what} can be read ({skipped} bad files, see "
+                f"{self._unfinished.part / _REPORT}): mend them, then start over with --restart"
+            )
+
+    def _bar(self, title: str, total: int, done: int, **how: Any) -> Any:
+        disable = None if self._progress else True  # None: where standard error is no terminal
+        return tqdm(
+            total=total, initial=done, desc=title, disable=disable, leave=False,
+            dynamic_ncols=True, **how,
+        )  # fmt: skip
+
+
+def _check(
+    image_size: int, resize: str, val_fraction: float, seed: int, per_class: int | None, chunk: int
+) -> None:
+    """Raises DataError for a value that makes no sense with any source."""
+    if resize not in RESIZES:
+        raise DataError(f"resize is {resize!r}, expected one of {', '.join(RESIZES)}: give one")
+    if not 0 < val_fraction < 1:
+        raise DataError(f"val_fraction is {val_fraction}, expected a share between 0 and 1")
+    for name, value, least in (
+        ("image_size", image_size, 1), ("seed", seed, 0), ("per_class", per_class, 1),
+        ("chunk", chunk, 1),
+    ):  # fmt: skip
+        if value is not None and value < least:
+            raise DataError(f"{name} is {value}, expected at least {least}: give more")
+
+
+@contextlib.contextmanager
+def _full_disk_told(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DataError(
+            f"disk full: {out.parent} ({error.strerror}); free some space and give the same "
+            "command again: what is done is kept"
+        ) from error
+
+
+def _csv_row(*values: str) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue().encode(errors="backslashreplace")
+
+
+def _one_line(name: str) -> str:
+    """A name that fits in a line of text, whatever a file may be called."""
+    line = name.replace("\n", "\\n").replace("\r", "\\r")
+    return line.encode(errors="backslashreplace").decode()

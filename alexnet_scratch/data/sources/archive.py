@@ -1,0 +1,258 @@
+"""Archives as trees of files: an index of where each member's bytes are, then plain reads.
+
+Nothing is unpacked but a gzipped tar, which has no other way to its middle: once, to one temporary
+file. `os.pread` reads at a position of its own, so that threads share a file without a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import os
+import re
+import stat
+import struct
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, NoReturn
+
+from ...training.log import progress_bar
+from ..folder import BadImageError, DataError
+from .tree import KNOWN, Tree, hidden
+
+CHUNK = 1 << 20
+BLOCK = 512  # bytes, of a tar
+MAX_FILE = 1 << 30  # bytes of one image file
+# Images are packed already; zeros shrink a thousandfold. Small archives may shrink as they like.
+MAX_RATIO, FREE = 100, 1 << 30
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CLASS_TAR = re.compile(r"n\d{8}\.tar")  # one class of ILSVRC2012_img_train.tar
+
+
+def open_archive(path: Path) -> Tree:
+    """The tree in a zip, a tar or a gzipped tar. DataError for any other file."""
+    with _told(path), open(path, "rb") as file:
+        start = file.read(4)
+    return ZipTree(path) if start in (b"PK\3\4", b"PK\5\6") else TarTree(path, [(path, "")])
+
+
+class TarTree:
+    """The files in tars, each tar's below its own prefix; gzipped or not.
+
+    A member nNNNNNNNN.tar is a folder of that name without ".tar", read in place.
+    DataError for a file that is no tar, one that is cut off, and members that are refused.
+    """
+
+    def __init__(self, path: Path, archives: Sequence[tuple[Path, str]]) -> None:
+        self.path = path
+        self.names: list[str] = []
+        self._files: list[tuple[Path, IO[bytes]]] = []
+        self._where = array("q")  # for each name: which file, offset, size
+        try:
+            for archive, prefix in archives:
+                self._add(archive, prefix)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, position: int) -> bytes:
+        """The bytes of the file names[position]."""
+        number, offset, size = self._where[3 * position : 3 * position + 3]
+        path, file = self._files[number]
+        return _pread(file, offset, size, f"{path}: {self.names[position]!r}")
+
+    def close(self) -> None:
+        """Close the files; a temporary one is gone then."""
+        for _, file in self._files:
+            file.close()
+
+    def _add(self, path: Path, prefix: str) -> None:
+        with _told(path):
+            file = _open_tar(path)
+            self._files.append((path, file))
+            end = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            for name, offset, size in _tar_members(file, path, end):
+                self.names.append(prefix + name)
+                self._where.extend((len(self._files) - 1, offset, size))
+
+
+class ZipTree:
+    """The files in a zip. DataError for one that is cut off, and members that are refused."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.names: list[str] = []
+        self._where = array("q")  # for each name: where its header is, packed size, size, CRC
+        with _told(path):
+            self._file = open(path, "rb")  # noqa: SIM115
+            try:
+                with zipfile.ZipFile(self._file) as archive:
+                    for member in archive.infolist():
+                        self._add(member)
+            except BaseException:
+                self.close()
+                raise
+
+    def read(self, position: int) -> bytes:
+        """The bytes of the file names[position]."""
+        # ZipFile.read would keep a heavy object per member, and count its users without a lock.
+        offset, packed, size, crc = self._where[4 * position : 4 * position + 4]
+        where = f"{self.path}: {self.names[position]!r}"
+        header = _pread(self._file, offset, 30, where)
+        method, name, extra = struct.unpack("<8xH16xHH", header)
+        data = _pread(self._file, offset + 30 + name + extra, packed, where)
+        if method == zipfile.ZIP_DEFLATED:
+            try:
+                data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
+                    data, _checked(size, where) + 1
+                )
+            except zlib.error as error:
+                raise BadImageError(f"{where}: damaged ({error})") from error
+        if len(data) != size or zlib.crc32(data) != crc:
+            raise BadImageError(f"{where}: damaged: its checksum does not match")
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _add(self, member: zipfile.ZipInfo) -> None:
+        # Some zips made on Windows have its separator.
+        name = _clean(self.path, member.filename.replace("\\", "/"), member.is_dir())
+        kind = stat.S_IFMT(member.external_attr >> 16)  # 0 where it was not made on Unix
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            _refuse(self.path, member.filename, "it is a link or a device")
+        if member.flag_bits & 1 or member.compress_type not in (
+            zipfile.ZIP_STORED,
+            zipfile.ZIP_DEFLATED,
+        ):
+            _refuse(self.path, member.filename, "it is encrypted or packed in an unusual way")
+        if name:
+            self.names.append(name)
+            place = (member.header_offset, member.compress_size, member.file_size, member.CRC)
+            self._where.extend(place)
+
+
+def _tar_members(file: IO[bytes], path: Path, end: int) -> Iterator[tuple[str, int, int]]:
+    """(name, offset, size) of the members of the tar that is in `file` from here up to `end`."""
+    before = -1
+    with tarfile.open(fileobj=file, mode="r:") as tar:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]  # or it keeps all, a kilobyte each
+            offset, size = member.offset_data, member.size
+            if size < 0 or offset <= before or offset + size > end:
+                raise tarfile.ReadError(f"it ends within {member.name!r}")
+            before = offset
+            if not (member.isdir() or (member.isreg() and not member.issparse())):
+                _refuse(path, member.name, "it is a link or a device")
+            name = _clean(path, member.name, member.isdir())
+            if _CLASS_TAR.fullmatch(name.rpartition("/")[2]):
+                folder = f"{name.removesuffix('.tar')}/"
+                yield folder, offset, 0
+                file.seek(offset)
+                for inner, place, length in _tar_members(file, path, offset + size):
+                    yield folder + inner, place, length
+            elif name:
+                yield name, offset, size
+        # tarfile takes a damaged header, and the end of the file, for the end of the tar.
+        if tar.offset + BLOCK > end or any(os.pread(file.fileno(), BLOCK, tar.offset)):
+            raise tarfile.ReadError(f"no end after {before} bytes")
+
+
+def _clean(path: Path, name: str, folder: bool) -> str:
+    """A member's name as in `Tree.names`, "" for one that is left out. DataError if not safe."""
+    parts = name.split("/")
+    plain = name.replace("\\", "/")
+    if ".." in plain.split("/") or plain.startswith("/") or plain[1:3] == ":/":
+        _refuse(path, name, "its name leads out of the archive")
+    parts = [part for part in parts if part not in ("", ".")]
+    if any(hidden(part) for part in parts):
+        return ""
+    if _CONTROL.search(name):
+        _refuse(path, name, "its name has control characters")
+    return "/".join(parts) + "/" * (folder and bool(parts))
+
+
+def _refuse(path: Path, member: str, why: str) -> NoReturn:
+    raise DataError(
+        f"{path}: {member!r} is refused: {why}; expected plain files and folders only: unpack the "
+        "archive yourself if you trust it, and give the folder"
+    )
+
+
+def _open_tar(path: Path) -> IO[bytes]:
+    """The file, or a temporary one with what is gzipped in it."""
+    file = open(path, "rb")  # noqa: SIM115
+    if file.read(2) != b"\x1f\x8b":
+        return file
+    file.seek(0)
+    with file:
+        return _unpacked(path, file)
+
+
+def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
+    size = os.fstat(file.fileno()).st_size
+    plain = tempfile.TemporaryFile()  # noqa: SIM115
+    try:
+        with progress_bar(f"unpacking {path.name}", size) as bar, gzip.open(file) as packed:
+            while chunk := packed.read(CHUNK):
+                plain.write(chunk)
+                bar.update(file.tell() - bar.n)
+                if plain.tell() > max(FREE, MAX_RATIO * size):
+                    raise DataError(
+                        f"{path}: more than {MAX_RATIO} times its size when unpacked, a "
+                        "decompression bomb? Images do not shrink so much; unpack it yourself"
+                    )
+        plain.flush()
+    except BaseException:
+        plain.close()
+        raise
+    return plain
+
+
+def _pread(file: IO[bytes], offset: int, size: int, where: str) -> bytes:
+    try:
+        data = os.pread(file.fileno(), _checked(size, where), offset)
+    except OSError as error:
+        raise BadImageError(f"{where}: {error.strerror}") from error
+    if len(data) != size:
+        raise BadImageError(f"{where}: cut short, the archive has changed since it was opened")
+    return data
+
+
+def _checked(size: int, where: str) -> int:
+    if size > MAX_FILE:
+        raise BadImageError(f"{where}: {size} bytes, too large for an image (at most {MAX_FILE})")
+    return size
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What goes wrong with an archive, as a DataError that names it."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (tarfile.ReadError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DataError(
+            f"{path}: cut off, damaged, or no archive ({error}); download or copy it again; "
+            f"expected {KNOWN}"
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(
+                f"disk full: {tempfile.gettempdir()}, where {path} is unpacked to be read; free "
+                "some space there, or set TMPDIR to a folder with more"
+            ) from error
+        raise DataError(f"{path}: {error.strerror or error}; it must be readable") from error
+    except (ValueError, OverflowError, RecursionError, NotImplementedError, struct.error) as error:
+        raise DataError(
+            f"{path}: damaged ({type(error).__name__}: {error}); download or copy it again"
+        ) from error

@@ -1,0 +1,272 @@
+"""Writes one made data set in every layout that people have: `LAYOUTS[name](folder, images())`.
+
+Every writer makes what it writes below `folder` (which must be new) and returns the path to open.
+The same images stand under the same CLASS_ID/FILE in each, with the real names and quirks around.
+"""
+
+import csv
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import scipy.io
+from PIL import Image
+
+WORDS = {
+    "n01440764": "tench, Tinca tinca",
+    "n02102040": "English springer, English springer spaniel",
+    "n02979186": "cassette player",
+}
+# ILSVRC2012_ID counts in another order than the sorted ids.
+ILSVRC_IDS = {"n02979186": 1, "n01440764": 2, "n02102040": 3}
+
+
+class Made(NamedTuple):
+    """A made image file: name is CLASS_ID/FILE."""
+
+    split: str
+    class_id: str
+    name: str
+    data: bytes
+
+
+Images = list[Made]
+
+
+def images(seed: int = 0, train: int = 4, val: int = 2) -> Images:
+    """Three classes of `train` and `val` images each, named as in ImageNet, sorted.
+
+    The first class has a CMYK JPEG first and a grey one second, the second a PNG called JPEG.
+    """
+    rng = np.random.default_rng(seed)
+    made = []
+    for label, class_id in enumerate(WORDS):
+        for i in range(train):
+            kind = {(0, 0): "CMYK", (0, 1): "L", (1, 0): "PNG"}.get((label, i), "RGB")
+            name = f"{class_id}/{class_id}_{10 * i + 7}.JPEG"
+            made.append(Made("train", class_id, name, encoded(rng, kind)))
+        for i in range(val):  # the classes take turns, as in the real numbering
+            name = f"{class_id}/ILSVRC2012_val_{3 * i + label + 1:08d}.JPEG"
+            made.append(Made("val", class_id, name, encoded(rng, "RGB")))
+    return sorted(made)
+
+
+def encoded(rng: np.random.Generator, kind: str = "RGB", size: tuple[int, int] = (48, 40)) -> bytes:
+    """A picture of soft blobs: a JPEG of mode `kind`, or a PNG."""
+    pixels = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+    picture = pixels.resize(size, Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    if kind == "PNG":
+        picture.save(buffer, "PNG")
+    else:
+        picture.convert(kind).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+# -- plain folders and archives of them ------------------------------------------------------
+
+
+def write_folder(root: Path, made: Images) -> Path:
+    """ROOT/train/CLASS and ROOT/val/CLASS, with a hidden file and a note beside the images."""
+    files = {f"{m.split}/{m.name}": m.data for m in made}
+    return write_files(root, files | {"train/.DS_Store": b"\0", "README.md": b"made"})
+
+
+def write_classes(root: Path, made: Images) -> Path:
+    """ROOT/CLASS with the training images only."""
+    return write_files(root, {m.name: m.data for m in made if m.split == "train"})
+
+
+def write_imagenette_tgz(folder: Path, made: Images) -> Path:
+    """imagenette2-160.tgz as fast.ai makes it, with a Mac's leavings."""
+    files = {f"imagenette2-160/{m.split}/{m.name}": m.data for m in made}
+    files |= {
+        "imagenette2-160/noisy_imagenette.csv": b"path,noisy_labels_0\n",
+        "._imagenette2-160": b"\0\5\x16\7",
+        f"imagenette2-160/train/._{made[0].class_id}": b"\0\5\x16\7",
+        f"imagenette2-160/{made[0].split}/{made[0].class_id}/._x.JPEG": b"\0\5\x16\7",
+    }
+    return write_tar(folder / "imagenette2-160.tgz", files)
+
+
+def write_folder_tar(folder: Path, made: Images) -> Path:
+    """A .tar made inside the folder with `tar cf ../set.tar .`."""
+    return write_tar(folder / "set.tar", {f"./{m.split}/{m.name}": m.data for m in made})
+
+
+def write_folder_zip(folder: Path, made: Images) -> Path:
+    """A .zip as macOS makes it."""
+    files = {f"set/{m.split}/{m.name}": m.data for m in made}
+    return write_zip(folder / "set.zip", files | {"__MACOSX/set/._train": b"\0\5\x16\7"})
+
+
+# -- ImageNet ---------------------------------------------------------------------------------
+
+
+def write_ilsvrc(folder: Path, made: Images, val: bool = True, devkit: bool = True) -> Path:
+    """The archives of ILSVRC2012 as they are downloaded; without those of val or the devkit."""
+    inner = {}
+    for class_id in WORDS:
+        mine = [m for m in made if (m.split, m.class_id) == ("train", class_id)]
+        inner[f"{class_id}.tar"] = tar_bytes({m.name.split("/")[1]: m.data for m in mine})
+    write_tar(folder / "ILSVRC2012_img_train.tar", inner)
+    if val:
+        flat = {m.name.split("/")[1]: m.data for m in _val_order(made)}
+        write_tar(folder / "ILSVRC2012_img_val.tar", flat)
+    if devkit:
+        write_devkit(folder, made)
+    return folder
+
+
+def write_devkit(folder: Path, made: Images) -> Path:
+    """ILSVRC2012_devkit_t12.tar.gz."""
+    truth = "".join(f"{ILSVRC_IDS[m.class_id]}\n" for m in _val_order(made))
+    top = "ILSVRC2012_devkit_t12"
+    files = {
+        f"{top}/readme.txt": b"documentation",
+        f"{top}/data/meta.mat": meta_mat(),
+        f"{top}/data/ILSVRC2012_validation_ground_truth.txt": truth.encode(),
+        f"{top}/evaluation/demo_eval.m": b"% MATLAB",
+    }
+    return write_tar(folder / f"{top}.tar.gz", files)
+
+
+def meta_mat() -> bytes:
+    """meta.mat: a column of structs, the leaves 1, 2, 3 and then two synsets above them."""
+    fields = ("ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children",
+              "wordnet_height", "num_train_images")  # fmt: skip
+    leaves = sorted((number, wnid) for wnid, number in ILSVRC_IDS.items())
+    rows = [(n, w, WORDS[w], "a thing", 0, np.zeros((1, 0)), 0, 1300) for n, w in leaves]
+    rows += [(4, "n00001740", "entity", "that which is", 2, np.array([[1.0, 5.0]]), 2, 0)]
+    rows += [(5, "n00015388", "animal, beast", "alive", 2, np.array([[2.0, 3.0]]), 1, 0)]
+    synsets = np.empty((len(rows), 1), dtype=[(name, object) for name in fields])
+    for i, row in enumerate(rows):
+        synsets[i, 0] = tuple(float(v) if isinstance(v, int) else v for v in row)
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, {"synsets": synsets}, do_compression=True)
+    return buffer.getvalue()
+
+
+def write_kaggle(root: Path, made: Images) -> Path:
+    """Kaggle's tree, with a CSV that Excel has saved (BOM, CRLF)."""
+    return write_files(root, kaggle_files(made))
+
+
+def kaggle_files(made: Images) -> dict[str, bytes]:
+    """The files of Kaggle's tree."""
+    data, files = "ILSVRC/Data/CLS-LOC", {}
+    for m in made:
+        name = m.name if m.split == "train" else m.name.split("/")[1]
+        files[f"{data}/{m.split}/{name}"] = m.data
+    table = io.StringIO(newline="")
+    rows = csv.writer(table, lineterminator="\r\n")
+    rows.writerow(["ImageId", "PredictionString"])
+    for i, m in enumerate(reversed(_val_order(made))):  # in no order, with one box or two
+        boxes = f"{m.class_id} 85 1 499 272 " * (1 + i % 2)
+        rows.writerow([m.name.split("/")[1].removesuffix(".JPEG"), boxes])
+    synsets = "".join(f"{wnid} {words}\n" for wnid, words in WORDS.items())
+    return files | {
+        f"{data}/test/ILSVRC2012_test_00000001.JPEG": made[0].data,
+        "ILSVRC/ImageSets/CLS-LOC/val.txt": b"ILSVRC2012_val_00000001 1\n",
+        "ILSVRC/Annotations/CLS-LOC/val/ILSVRC2012_val_00000001.xml": b"<annotation/>",
+        "LOC_sample_submission.csv": b"ImageId,PredictionString\n",
+        "LOC_synset_mapping.txt": synsets.encode(),
+        "LOC_val_solution.csv": b"\xef\xbb\xbf" + table.getvalue().encode(),
+    }
+
+
+# -- Tiny ImageNet ----------------------------------------------------------------------------
+
+
+def write_tiny(root: Path, made: Images) -> Path:
+    """The folder of Tiny ImageNet."""
+    return write_files(root, tiny_files(made))
+
+
+def write_tiny_zip(folder: Path, made: Images) -> Path:
+    """tiny-imagenet-200.zip."""
+    files = {f"tiny-imagenet-200/{name}": data for name, data in tiny_files(made).items()}
+    return write_zip(folder / "tiny-imagenet-200.zip", files)
+
+
+def tiny_files(made: Images) -> dict[str, bytes]:
+    """The files of Tiny ImageNet."""
+    files, boxes = {}, ""
+    for m in made:
+        file = m.name.split("/")[1]
+        folder = "val" if m.split == "val" else f"train/{m.class_id}"
+        files[f"{folder}/images/{file}"] = m.data
+        boxes += f"{file}\t{m.class_id}\t0\t32\t44\t62\n" if m.split == "val" else ""
+    for class_id in WORDS:
+        files[f"train/{class_id}/{class_id}_boxes.txt"] = f"{class_id}_7.JPEG\t0\t1\n".encode()
+    words = "".join(f"{wnid}\t{text}\n" for wnid, text in [("n00001740", "entity"), *WORDS.items()])
+    return files | {
+        "val/val_annotations.txt": boxes.encode(),
+        "test/images/test_0.JPEG": made[0].data,
+        "wnids.txt": "\n".join(reversed(WORDS)).encode(),
+        "words.txt": words.encode(),
+    }
+
+
+# -- files, tars and zips ---------------------------------------------------------------------
+
+
+def write_files(root: Path, files: dict[str, bytes]) -> Path:
+    """Plain files below `root`."""
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+def write_tar(path: Path, files: dict[str, bytes]) -> Path:
+    """A tar with its folders as members, gzipped where the name says so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(tar_bytes(files, "w:gz" if path.name.endswith("gz") else "w"))
+    return path
+
+
+def tar_bytes(files: dict[str, bytes], mode: str = "w") -> bytes:
+    """The bytes of such a tar."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as tar:  # type: ignore[call-overload]
+        for name in sorted({str(p) for f in files for p in Path(f).parents if p.name}):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(info)
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    """A zip with its folders as members; every other file is stored, not deflated."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in sorted({str(p) for f in files for p in Path(f).parents if p.name}):
+            archive.writestr(f"{name}/", b"")
+        for i, (name, data) in enumerate(files.items()):
+            archive.writestr(name, data, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)[i % 2])
+    return path
+
+
+def _val_order(made: Images) -> Images:
+    return sorted((m for m in made if m.split == "val"), key=lambda m: m.name.split("/")[1])
+
+
+LAYOUTS: dict[str, Callable[[Path, Images], Path]] = {
+    "folder": write_folder,
+    "tar": write_folder_tar,
+    "zip": write_folder_zip,
+    "imagenette": write_imagenette_tgz,
+    "ilsvrc2012": write_ilsvrc,
+    "kaggle": write_kaggle,
+    "tiny-imagenet": write_tiny,
+    "tiny-imagenet-zip": write_tiny_zip,
+}
