@@ -56,7 +56,7 @@ def choose(
     if not any(item.split == "val" for item in source.items):
         for c, images in train.items():
             held_out = held_out_of(len(images), val_fraction)
-            val[c], train[c] = _drawn(images, held_out, [seed, _HOLD_OUT, *c.encode()])
+            val[c], train[c] = _drawn(images, held_out, _entropy(seed, _HOLD_OUT, c))
     if not any(val.values()):
         raise DataError(
             "no validation images, and no class with two images to hold one of them out: add some"
@@ -64,10 +64,14 @@ def choose(
     if per_class is not None:
         for place, split in enumerate(SPLITS):
             for c, images in by_class[split].items():
-                entropy = [seed, _DRAW + place, *c.encode()]
+                entropy = _entropy(seed, _DRAW + place, c)
                 by_class[split][c], _ = _drawn(images, per_class, entropy)
     items = {s: [item for images in by_class[s].values() for item in images] for s in SPLITS}
     return Choice(chosen, items)
+
+
+def _entropy(seed: int, purpose: int, class_id: str) -> list[int]:
+    return [seed, purpose, *class_id.encode(errors="surrogateescape")]
 
 
 def _drawn(images: list[Item], count: int, entropy: list[int]) -> tuple[list[Item], list[Item]]:

@@ -168,7 +168,7 @@ class _Making:
                 for split in SPLITS
             },
         }
-        text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(described, indent=1) + "\n"
         (folder / DESCRIPTION).write_text(text, "utf-8")
         self._unfinished.finish()
         counts = {split: len(labels[split]) for split in SPLITS}

@@ -1,0 +1,123 @@
+"""`alexnet prepare` and `alexnet stats`: from a folder to a set and its figures, wrong turns."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from alexnet_scratch.cli import main
+from alexnet_scratch.commands import prepare as command
+from alexnet_scratch.data.packed import open_packed
+
+Capture = pytest.CaptureFixture[str]
+SIZE = ["--image-size", "24"]
+
+
+def failed(capsys: Capture, *arguments: Any) -> str:
+    """The one line that a command which cannot be done says."""
+    assert main([str(a) for a in arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+def test_prepare_says_what_it_made(tmp_path: Path, colours: Path, capsys: Capture) -> None:
+    source, out = tmp_path / "colours", tmp_path / "sets" / "set"
+    shutil.copytree(colours, source)
+    (source / "train" / "red" / "bad.jpg").write_bytes(b"")
+    assert main(["prepare", *SIZE, str(source), str(out)]) == 0
+    said = capsys.readouterr().out
+    assert f"{out}: 36 training and 12 validation images of 3 classes" in said
+    assert f"Skipped 1 bad files, see {out / 'report.csv'}" in said
+    packed = open_packed(out)
+    assert (packed.image_size, packed.source, packed.layout) == (24, "colours", "folder")
+
+
+def test_a_part_by_flags(tmp_path: Path, colours: Path) -> None:
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text("# two of them\n\nred  # the best\nblue\n")
+    flags = [*SIZE, "--per-class", "2", "--resize", "squash", "--val-fraction", "0.5"]
+    for classes, expected in ((str(wanted), ["blue", "red"]), ("1", ["blue"])):
+        out = tmp_path / classes.replace("/", "_")
+        source = str(colours / "train")
+        assert main(["prepare", *flags, "--classes", classes, source, str(out)]) == 0
+        packed = open_packed(out)
+        assert (packed.classes, packed.resize) == (expected, "squash")
+        assert packed.counts == {"train": 2 * len(expected), "val": 2 * len(expected)}
+
+
+def test_download_comes_before_preparing(
+    tmp_path: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def download(name: str, folder: Path) -> Path:
+        asked.append((name, folder))
+        return colours
+
+    monkeypatch.setattr(command, "download", download)
+    monkeypatch.setenv("ALEXNET_CACHE", str(tmp_path / "cache"))
+    flags = ["prepare", *SIZE, "--download", "imagenette-320"]
+    assert main([*flags, str(tmp_path / "one")]) == 0
+    assert main([*flags, "--downloads", str(tmp_path / "here"), str(tmp_path / "two")]) == 0
+    assert asked == [
+        ("imagenette-320", tmp_path / "cache" / "downloads"),
+        ("imagenette-320", tmp_path / "here"),
+    ]
+    assert open_packed(tmp_path / "one").source == "colours"
+
+
+def test_wrong_turns_of_prepare(tmp_path: Path, colours: Path, capsys: Capture) -> None:
+    out = tmp_path / "set"
+    assert "give SOURCE and OUT" in failed(capsys, "prepare", out)
+    both = failed(capsys, "prepare", colours, out, "--download", "imagenette")
+    assert "give SOURCE and OUT, or --download" in both
+    assert "no such file or folder" in failed(capsys, "prepare", tmp_path / "gone", out)
+    said = failed(capsys, "prepare", colours, out, "--classes", tmp_path / "gone.txt")
+    assert "expected a number, or a file" in said
+    (tmp_path / "list.txt").write_text("gren\n")
+    said = failed(capsys, "prepare", colours, out, "--classes", tmp_path / "list.txt")
+    assert "no class gren: did you mean green" in said
+    assert "expected at least 1" in failed(capsys, "prepare", colours, out, "--image-size", "0")
+    assert "exists" in failed(capsys, "prepare", colours, colours)
+    assert not out.exists()
+
+
+def test_an_interrupted_user_is_told_how_to_go_on(
+    tmp_path: Path, colours: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "prepare", interrupted)
+    assert main(["prepare", str(colours), str(tmp_path / "set")]) == 130
+    assert "the same command goes on with it" in capsys.readouterr().err
+
+
+def test_stats_prints_and_draws(tmp_path: Path, colours: Path, capsys: Capture) -> None:
+    out, picture = tmp_path / "set", tmp_path / "stats.png"
+    assert main(["prepare", *SIZE, str(colours), str(out)]) == 0
+    capsys.readouterr()
+    assert main(["stats", str(out), "--verify", "--plot", str(picture)]) == 0
+    said = capsys.readouterr().out
+    assert "agree with their checksums" in said
+    assert "36 images (train) of 3 classes, 24 x 24 pixels, from colours" in said
+    red = open_packed(out).statistics.channel_mean_0_255[0]
+    row = next(line.split() for line in said.splitlines() if line.startswith("red"))
+    assert [float(value) for value in row[1::2]] == pytest.approx([red, red / 255], abs=1e-3)
+    assert "mean, 0-255" in said
+    assert "eigenvalue, 0-1 squared" in said
+    with Image.open(picture) as drawn:
+        assert drawn.size == (1560, 480)
+    assert main(["stats", str(out), "--split", "val"]) == 0
+    assert "12 images (val)" in capsys.readouterr().out
+
+
+def test_stats_wants_a_prepared_set(tmp_path: Path, colours: Path, capsys: Capture) -> None:
+    said = failed(capsys, "stats", colours)
+    assert (
+        f"not a prepared set, it has no set.json; make one with `alexnet prepare {colours}" in said
+    )
+    assert "no such folder" in failed(capsys, "stats", tmp_path / "gone")
