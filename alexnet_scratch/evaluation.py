@@ -194,6 +194,6 @@ def _outcome(log_p: Array, labels: Array) -> tuple[Array, ...]:
     key = xp.where(xp.isnan(log_p), xp.inf, log_p)
     key[rows, labels] = xp.nextafter(xp.where(xp.isnan(own), -xp.inf, own), -xp.inf)
     ranks = (key > key[rows, labels][:, None]).sum(axis=1) + 1
-    top = xp.argsort(-key, axis=1, kind="stable")[:, :TOP]
+    top = xp.argsort(-key, axis=1, kind="stable")[:, :TOP].copy()  # not a view of all C
     probabilities = xp.exp(xp.take_along_axis(log_p, top, axis=1)).astype(np.float32)
     return labels, top, probabilities, -own, ranks

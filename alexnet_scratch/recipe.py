@@ -18,6 +18,9 @@ from .recipe_fields import Recipe, RecipeError
 __all__ = ["PRESETS", "RECIPES", "Recipe", "RecipeError", "build_model", "parameter_groups"]
 
 
+CONV1 = ("conv1.", "features.0.")  # its name in one tower is the second
+
+
 def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
     """The recipe's network, with the layers' default initialisation.
 
@@ -43,7 +46,7 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     apart = bool(recipe.conv1_drop_epochs or recipe.conv1_freeze_epoch)
     for name, parameter in model.named_parameters():
         bias = name.endswith("bias")
-        kind = "conv1 " * (apart and name.startswith("conv1.")) + ("biases" if bias else "weights")
+        kind = "conv1 " * (apart and name.startswith(CONV1)) + ("biases" if bias else "weights")
         group = groups.setdefault(
             kind,
             {

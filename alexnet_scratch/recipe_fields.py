@@ -118,7 +118,8 @@ class Recipe:
     )
     conv1_freeze_epoch: int = _option(0, "steps: epoch after which conv1 rests, 0 for none", low=0)
     replayed_epochs: int = _option(
-        0, "steps: length of the run whose epochs these are, stretched to this one's; 0: as given",
+        0, "length of the run that epochs of drops, of conv1 and of colour noise are taken from: "
+        "they are stretched to this run's; 0: as given",
         low=0,
     )  # fmt: skip
     plateau_patience: int = _option(
@@ -155,6 +156,11 @@ class Recipe:
                     f"{name} is {_text(getattr(self, name))}, but the one-tower network has only "
                     f"{_text(value)}: give that, or another variant"
                 )
+
+    @property
+    def stretch(self) -> float:
+        """What the epochs of a replayed run are multiplied by."""
+        return self.epochs / (self.replayed_epochs or self.epochs)
 
     def to_json(self) -> str:
         """The recipe as JSON, a field per line."""

@@ -13,7 +13,10 @@ from .recipe import RECIPES, Recipe, RecipeError
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
     """The preset, or the recipe of a file, with the flags that were given."""
-    return replace(recipe_named(options.recipe or "small"), **given_fields(options))
+    given = given_fields(options)
+    if given.keys() & {"drop_epochs", "conv1_drop_epochs", "conv1_freeze_epoch", "colour_epochs"}:
+        given = {"replayed_epochs": 0, **given}  # epochs that a user names are this run's
+    return replace(recipe_named(options.recipe or "small"), **given)
 
 
 def recipe_named(name: str) -> Recipe:

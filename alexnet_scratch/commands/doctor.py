@@ -200,7 +200,7 @@ def _counts(targets: Any, classes: list[str]) -> str:
 
 def _signal(root: Path, recipe: Recipe, device: str, options: argparse.Namespace) -> None:
     """Print what the network does with a batch before the first step."""
-    recipe = fitted(recipe, root)
+    recipe = fitted(recipe, root, getattr(options, "image_size", None))
     splits, workers = open_splits(root, recipe), options.workers
     with tempfile.TemporaryDirectory() as folder:  # of a run that never begins
         start = Trainer(Path(folder), recipe, splits, {}, device=device, workers=workers)

@@ -170,8 +170,18 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
     own = path is None or (root is not None and Path(path).resolve() == Path(root))
     folder = Path((root or patterns.ensure()) if own else str(path))
     title = f"the validation images of {folder}"
+    resize = checkpoint.data.get("resize", "crop")
+    if not folder.exists():
+        raise DataError(
+            f"no such folder: {folder}; say where it is now: alexnet evaluate RUN DATA"
+        )
     if is_packed(folder):
         packed = open_packed(folder)
+        if packed.resize != resize:
+            raise DataError(
+                f"{folder} was prepared with --resize {packed.resize}, the run was trained on "
+                f"--resize {resize}: prepare it that way"
+            )
         # A run's own set is what it was trained on, whatever its size.
         images = packed.images("val", None, None if own else recipe.image_size)
         data = EvaluationData(images, packed.names, title)
@@ -181,7 +191,7 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
         data = EvaluationData(splits.val, splits.names, title)
     else:
         train, val = find_splits(folder)
-        found = ImageFolder(val or train, None, recipe.image_size)
+        found = ImageFolder(val or train, None, recipe.image_size, resize)
         data = EvaluationData(found, {name: name for name in found.classes}, str(val or train))
     _check_classes(list(data.names), data.title, checkpoint)
     return data

@@ -33,13 +33,13 @@ def _predict(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = backend.parse_device(options.device)
     recipe, classes = checkpoint.recipe, checkpoint.classes
-    readable = checkpoint.data.get("names", {})
+    readable, resize = checkpoint.data.get("names", {}), checkpoint.data.get("resize", "crop")
     model = checkpoint.model()
     model.to(device)
     results = []
     for i in range(0, len(options.image), recipe.batch_size):
         names = options.image[i : i + recipe.batch_size]
-        images = np.stack([load_image(name, recipe.image_size) for name in names])
+        images = np.stack([load_image(name, recipe.image_size, resize) for name in names])
         rows = predict(model, images, recipe, device, views, checkpoint.pixels)
         for name, probabilities in zip(names, rows, strict=True):
             top = np.argsort(-probabilities, kind="stable")[:5]

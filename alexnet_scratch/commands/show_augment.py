@@ -59,9 +59,11 @@ def _show_augment(options: argparse.Namespace) -> int:
     if out.is_dir():
         raise IsADirectoryError(f"--out {out} is a folder: give the name of a picture, a .png")
     root = Path(options.data or patterns.ensure())
-    recipe = fitted(recipe, root)
+    recipe = fitted(recipe, root, getattr(options, "image_size", None))
     splits = open_splits(root, recipe)
-    image, index, name = _chosen_image(options.image, splits.train.images, recipe)
+    image, index, name = _chosen_image(
+        options.image, splits.train.images, recipe, splits.resize
+    )
     size = recipe.input_size
     if min(image.shape[:2]) < size:
         raise DataError(
@@ -75,11 +77,11 @@ def _show_augment(options: argparse.Namespace) -> int:
 
 
 def _chosen_image(
-    text: str, images: Dataset, recipe: Recipe
+    text: str, images: Dataset, recipe: Recipe, resize: str
 ) -> tuple[NDArray[np.uint8], int, str]:
     """The whole image, its number in the set (0 for a file), and its name."""
     if not text.isdecimal():
-        return load_image(text, recipe.image_size), 0, text
+        return load_image(text, recipe.image_size, resize), 0, text
     index = int(text)
     if index >= len(images):
         raise DataError(

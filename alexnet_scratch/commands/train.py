@@ -83,7 +83,7 @@ def _started(options: argparse.Namespace) -> Trainer:
     recipe = recipe_from(options)
     backend.parse_device(options.device)
     root = Path(options.data) if options.data else patterns.ensure()
-    recipe = fitted(recipe, root)
+    recipe = fitted(recipe, root, getattr(options, "image_size", None))
     splits = open_splits(root, recipe)
     data = _data_note(options.data, splits)
     folder = new_folder(recipe.name, options.out)
@@ -131,6 +131,7 @@ def _data_note(root: str | None, splits: Splits) -> dict[str, Any]:
         "root": root and str(Path(root).resolve()),
         "train_images": len(splits.train),
         "names": splits.names,
+        "resize": splits.resize,
     }
 
 

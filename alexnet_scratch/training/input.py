@@ -36,6 +36,7 @@ class Splits:
     val: Dataset
     classes: list[str]
     names: dict[str, str]  # readable names of the classes
+    resize: str  # how images were brought to their size, see `load_image`
     held_out: bool  # were the validation images taken from the training folder?
     statistics: Callable[[], Statistics]  # of the training images
 
@@ -52,7 +53,9 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
         packed = open_packed(root)
         train = packed.images("train", None, size)
         val = packed.images("val", test_transform(recipe), size)
-        return _splits(recipe, train, val, packed.names, False, lambda: packed.statistics)
+        return _splits(
+            recipe, train, val, packed.names, False, lambda: packed.statistics, packed.resize
+        )
     train_folder, val_folder = find_splits(root)
     images = ImageFolder(train_folder, None, size)
     names = {name: name for name in images.classes}
@@ -71,14 +74,22 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
     return _splits(recipe, train_part, val_part, names, True, lambda: measured(train_part, size))
 
 
-def fitted(recipe: Recipe, root: str | os.PathLike[str]) -> Recipe:
+def fitted(
+    recipe: Recipe, root: str | os.PathLike[str], given: int | None = None
+) -> Recipe:
     """The recipe with the image size of the prepared set in `root`; as it is for a folder.
 
-    Raises DataError for a set whose images are smaller than the recipe's crops.
+    given: an image size that the user asked for by name.
+    Raises DataError for a set of another size, or one too small for the recipe's crops.
     """
     if not is_packed(root):
         return recipe
     size = open_packed(root).image_size
+    if given is not None and given != size:
+        raise DataError(
+            f"--image-size {given}, but {root} holds images of {size} pixels: leave it out, or "
+            f"prepare the set with --image-size {given}"
+        )
     if size < recipe.input_size:
         raise DataError(
             f"{root} holds images of {size} pixels, the recipe crops {recipe.input_size}: prepare "
@@ -89,13 +100,13 @@ def fitted(recipe: Recipe, root: str | os.PathLike[str]) -> Recipe:
 
 def _splits(
     recipe: Recipe, train: Dataset, val: Dataset, names: dict[str, str], held_out: bool,
-    statistics: Callable[[], Statistics],
+    statistics: Callable[[], Statistics], resize: str = "crop",
 ) -> Splits:  # fmt: skip
     classes = list(names)
     if len(classes) < 2:
         raise DataError(f"the data has one class only, '{classes[0]}': expected at least two")
     images = TrainingImages(train, train_transform(recipe))
-    return Splits(images, val, classes, names, held_out, statistics)
+    return Splits(images, val, classes, names, resize, held_out, statistics)
 
 
 class TrainingImages(Dataset):

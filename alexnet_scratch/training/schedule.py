@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from minigrad import optim
 from minigrad.optim.lr_scheduler import LRScheduler
 
 from ..recipe import Recipe
+
+_PROGRESS = ("last_epoch", "drops", "waited", "lowest_error")
 
 
 class RecipeLR(LRScheduler):
@@ -25,7 +28,7 @@ class RecipeLR(LRScheduler):
     def __init__(self, optimizer: optim.Optimizer, recipe: Recipe, steps_per_epoch: int) -> None:
         self.kind = recipe.schedule
         self.drop_factor = recipe.drop_factor
-        stretch = recipe.epochs / (recipe.replayed_epochs or recipe.epochs)
+        stretch = recipe.stretch
         self.drop_epochs = [epoch * stretch for epoch in recipe.drop_epochs]
         self.conv1_drop_epochs = [epoch * stretch for epoch in recipe.conv1_drop_epochs]
         self.conv1_freeze_epoch = recipe.conv1_freeze_epoch * stretch
@@ -37,6 +40,16 @@ class RecipeLR(LRScheduler):
         self.drops = self.waited = 0
         self.lowest_error = 1.0
         super().__init__(optimizer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far it is; what it does follows from the recipe, which may have got more epochs."""
+        return {name: getattr(self, name) for name in _PROGRESS}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        for name in _PROGRESS:
+            setattr(self, name, state_dict[name])
+        self._set_lr()
 
     def lr_at(self, base_lr: float, epoch: int) -> float:
         """The rate at step `epoch`: our unit is a step."""

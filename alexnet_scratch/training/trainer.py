@@ -144,8 +144,7 @@ class Trainer:
         self.at = checkpoint.position
         self.totals = Totals(**self.at.totals)
         checkpoint.restore(self.optimizer, self.model)
-        total_steps = self.schedule.total_steps  # of this recipe, which may have more epochs
-        self.schedule.load_state_dict({**self.at.schedule, "total_steps": total_steps})
+        self.schedule.load_state_dict(self.at.schedule)
         default_generator.state = (self.at.generator[0], self.at.generator[1])
 
     # ----- the loop -----
@@ -207,7 +206,8 @@ class Trainer:
     def _colour_noise(self, images: int) -> Any:
         """The paper's three alphas for each image, or None."""
         recipe = self.recipe
-        over = recipe.colour_epochs and self.at.epoch >= recipe.colour_epochs
+        last = recipe.colour_epochs * recipe.stretch
+        over = recipe.colour_epochs and self.at.epoch >= last
         if recipe.colour_noise == "none" or over:
             return None
         return mg.randn(images, 3).data * np.float32(recipe.colour_std)

@@ -109,7 +109,9 @@ class DataLoader:
         plan = [
             order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(start, len(self))
         ]
-        streams = {index: order[i - i % self.share] for i, index in enumerate(order)}
+        streams = {}  # index -> whose stream it gets, where it is not its own
+        if self.share > 1:
+            streams = {index: order[i - i % self.share] for i, index in enumerate(order)}
         with contextlib.closing(self._made(epoch, plan, streams)) as made:
             for batch, skipped in made:
                 self._note(skipped)
@@ -130,7 +132,8 @@ class DataLoader:
 
     def _load(self, epoch: int, streams: dict[int, int], index: int) -> Any:
         """The sample, or a Skipped in its place."""
-        rng = np.random.default_rng(np.random.SeedSequence([self.seed, epoch, streams[index]]))
+        seeds = np.random.SeedSequence([self.seed, epoch, streams.get(index, index)])
+        rng = np.random.default_rng(seeds)
         try:
             return self.dataset.sample(index, rng)
         except SkipSample as skip:

@@ -1,14 +1,18 @@
 """Every recipe on a prepared set, from images to a ten-crop evaluation, by the command alone."""
 
+import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from alexnet_scratch.cli import main
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.training.checkpoint import load_checkpoint
+from alexnet_scratch.training.input import open_splits
 
 Capture = pytest.CaptureFixture[str]
 
@@ -75,3 +79,59 @@ def test_a_recipe_that_crops_more_than_there_is(packed: Path, capsys: Capture) -
     assert main(["train", str(packed), "--out", "never"]) == 2
     said = capsys.readouterr().err
     assert "holds images of 72 pixels, the recipe crops 224: prepare it with --image-size" in said
+
+
+def test_the_mean_comes_from_the_checkpoint_when_a_run_goes_on(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    assert main(["train", str(packed), *flags("paper", run), "--max-steps", "2"]) == 0
+
+    def measured_again(*_: object) -> None:
+        raise AssertionError("a resumed run has its statistics")
+
+    monkeypatch.setattr("alexnet_scratch.training.trainer.pixel_statistics", measured_again)
+    assert main(["train", "--resume", str(run)]) == 0
+
+
+def test_squashed_images_are_squashed_wherever_the_run_looks(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    rng = np.random.default_rng(0)
+    for split, name, i in itertools.product(("train", "val"), ("a", "b"), range(4)):
+        file = tmp_path / "wide" / split / name / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (72, 200, 3), np.uint8)).save(file)
+    sets = [tmp_path / "squashed", tmp_path / "cropped"]
+    for out, resize in zip(sets, ("squash", "crop"), strict=True):
+        how = ["--image-size", "72", "--resize", resize]
+        assert main(["prepare", str(tmp_path / "wide"), str(out), *how]) == 0
+    run = tmp_path / "run"
+    assert main(["train", str(sets[0]), *flags("caffe", run)]) == 0
+    losses = []
+    for data in (sets[0], tmp_path / "wide"):
+        capsys.readouterr()
+        assert main(["evaluate", str(run), str(data), "--json"]) == 0
+        losses.append(json.loads(capsys.readouterr().out)["scores"]["centre"]["loss"])
+    assert losses[0] == losses[1]
+    assert main(["evaluate", str(run), str(sets[1])]) == 2
+    assert "prepared with --resize crop" in capsys.readouterr().err
+
+
+def test_an_image_size_that_a_set_does_not_have(packed: Path, capsys: Capture) -> None:
+    sizes = ["--image-size", "80", "--input-size", "64"]
+    assert main(["train", str(packed), *sizes, "--out", "never"]) == 2
+    assert "--image-size 80, but" in capsys.readouterr().err
+
+
+def test_a_folder_and_its_prepared_set_hold_out_the_same_images(
+    colours: Path, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPES["small"], input_size=64, image_size=72, seed=5, val_fraction=0.3)
+    out = tmp_path / "packed"
+    how = ["--image-size", "72", "--seed", "5", "--val-fraction", "0.3"]
+    assert main(["prepare", str(colours / "train"), str(out), *how]) == 0
+    folder, packed = open_splits(colours / "train", recipe), open_splits(out, recipe)
+    for ours, theirs in ((folder.val, packed.val), (folder.train, packed.train)):
+        files = [Path(ours.describe(i)).name for i in range(len(ours))]
+        assert files == [Path(theirs.describe(i)).name for i in range(len(theirs))]

@@ -150,3 +150,18 @@ def test_a_saved_recipe_can_be_given_as_a_file(tmp_path: Any) -> None:
     assert recipe_from(options) == Recipe(name="mine", lr=0.25, momentum=0.5)
     with pytest.raises(RecipeError, match="use small, paper"):
         recipe_from(argparse.Namespace(recipe="tiny"))
+
+
+def test_epochs_that_a_user_names_are_taken_as_they_are() -> None:
+    recipe = recipe_from(argparse.Namespace(recipe="caffe", drop_epochs=(2, 4), epochs=6))
+    assert (recipe.drop_epochs, recipe.stretch) == ((2, 4), 1)
+    assert recipe_from(argparse.Namespace(recipe="caffe", epochs=9)).stretch == 0.1
+
+
+def test_conv1_is_set_apart_in_every_variant() -> None:
+    for preset in ("small", "owt"):
+        recipe = replace(RECIPES[preset], conv1_freeze_epoch=3, fc_width=2)
+        groups = parameter_groups(build_model(recipe, 2), recipe)
+        assert {g["name"]: len(g["params"]) for g in groups} == {
+            "conv1 weights": 1, "conv1 biases": 1, "weights": 7, "biases": 7,
+        }  # fmt: skip

@@ -115,6 +115,48 @@ def test_every_preset_and_variant_takes_steps(
             assert (p.data != before[name]).any(), name
 
 
+def test_colour_noise_has_its_size_and_its_end(
+    tmp_path: Path, narrow: Recipe, splits: Splits
+) -> None:
+    noisy = replace(narrow, colour_noise="deviation", colour_std=0.3, mean="channel", epochs=10)
+    it = trainer(tmp_path, replace(noisy, colour_epochs=67, replayed_epochs=91), splits)
+    assert it._colour_noise(20_000).std() == pytest.approx(0.3, rel=0.02)
+    it.at.epoch = 7  # 67 of 91 epochs are 7.4 of 10
+    assert it._colour_noise(4).shape == (4, 3)
+    it.at.epoch = 8
+    assert it._colour_noise(4) is None
+    assert trainer(tmp_path, narrow, splits)._colour_noise(4) is None
+    throughout = trainer(tmp_path, replace(noisy, colour_epochs=0), splits)
+    throughout.at.epoch = 9
+    assert throughout._colour_noise(4) is not None
+
+
+def test_images_in_a_row_share_their_crop(tmp_path: Path, narrow: Recipe, splits: Splits) -> None:
+    recipe = replace(narrow, crop_chunk=4, batch_size=12)
+    for shared, expected in ((recipe, 3), (narrow, 8)):
+        loader = trainer(tmp_path, shared, splits).loader
+        _, _, places = next(iter(loader.batches(3)))
+        assert len(np.unique(places.data, axis=0)) == pytest.approx(expected, abs=1)
+        if shared is recipe:
+            assert (places.data.reshape(3, 4, 3) == places.data.reshape(3, 4, 3)[:, :1]).all()
+
+
+def test_more_epochs_stretch_a_replayed_schedule(
+    tmp_path: Path, narrow: Recipe, splits: Splits
+) -> None:
+    steps = {"schedule": "steps", "drop_epochs": (50,), "replayed_epochs": 100, "warmup_steps": 0}
+    recipe = replace(narrow, **steps)  # type: ignore[arg-type]
+    assert trainer(tmp_path, recipe, splits, max_steps=7).run() is Outcome.STEP_LIMIT
+    checkpoint = load_checkpoint(tmp_path / "last.safetensors")
+    longer = replace(recipe, epochs=4)
+    it = trainer(tmp_path, longer, splits, resume=checkpoint)
+    assert it.schedule.get_last_lr()[0] == recipe.lr  # half of 4 epochs are not over, of 2 they are
+    assert it.run() is Outcome.FINISHED
+    assert [row["lr"] for row in metrics(tmp_path)] == pytest.approx(
+        [recipe.lr, recipe.lr, 0.1 * recipe.lr, 0.1 * recipe.lr]
+    )
+
+
 def test_best_is_the_best_epoch(undisturbed: Path) -> None:
     rows = metrics(undisturbed)
     best = max(rows, key=lambda row: (row["val_top1"], -row["val_loss"]))
@@ -191,8 +233,8 @@ def test_more_epochs_go_on_from_a_finished_run(
     rows = metrics(run)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[:2] == metrics(undisturbed)
-    # The cosine is that of 15 steps now; the warm-up stays the one it had (2, a quarter of 10).
-    last = (1 + math.cos(math.pi * (14 - 2) / (15 - 2))) / 2
+    # The cosine and its warm-up (3, a quarter) are those of 15 steps now.
+    last = (1 + math.cos(math.pi * (14 - 3) / (15 - 3))) / 2
     assert rows[2]["lr"] == pytest.approx(recipe.lr * last)
 
 
