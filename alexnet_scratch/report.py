@@ -6,6 +6,7 @@ Files: confusion.csv and confusion.png, classes.csv, predictions.csv, hardest.pn
 from __future__ import annotations
 
 import csv
+import functools
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from minigrad.serialization import replacing
 
+from .data import DataError
 from .evaluation import Predictions
 
 FILES = ("confusion.csv", "confusion.png", "classes.csv", "predictions.csv", "hardest.png")
@@ -185,7 +187,12 @@ def draw_hardest(path: Path, report: Report) -> None:
 
 
 def save_picture(figure: Any, path: Path) -> None:
-    """Write a Matplotlib figure as a PNG, all of it or nothing. Needs no display."""
+    """Write a Matplotlib figure as a PNG, all of it or nothing. Needs no display.
+
+    Raises DataError for a name with another ending.
+    """
+    if path.suffix.lower() != ".png":
+        raise DataError(f"{path}: pictures are PNG files, give a name that ends in .png")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
 
@@ -215,7 +222,16 @@ def _write_csv(path: Path, header: list[str], rows: Iterable[list[Any]]) -> None
         writer.writerows(rows)
 
 
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    """The characters that pictures can show."""
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
 def _shown(name: str, most: int) -> str:
     """A name as a picture can show it."""
-    name = name.encode("utf-8", "replace").decode()
+    known = _glyphs()
+    name = "".join(c if ord(c) in known else "?" for c in name)
     return name if len(name) <= most else f"{name[: most - 1]}…"

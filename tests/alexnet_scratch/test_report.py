@@ -11,14 +11,17 @@ import pytest
 from PIL import Image
 
 from alexnet_scratch.cli import main
+from alexnet_scratch.data import DataError
 from alexnet_scratch.evaluation import Predictions
 from alexnet_scratch.report import (
     FILES,
     Report,
+    _shown,
     class_rows,
     confusion_matrix,
     draw_confusion,
     report_folder,
+    save_picture,
     write_report,
     write_tables,
 )
@@ -248,3 +251,13 @@ def refused(capsys: Capture, *arguments: str) -> str:
     out, err = capsys.readouterr()
     assert (status, out, len(err.splitlines())) == (2, "", 1), err
     return err
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a"])
+def test_a_picture_is_a_png(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"give a name that ends in \.png"):
+        save_picture(None, tmp_path / name)
+
+
+def test_what_the_font_lacks_is_a_question_mark() -> None:
+    assert _shown("日本 rings é", 20) == "?? rings é"
