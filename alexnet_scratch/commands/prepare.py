@@ -13,6 +13,7 @@ from ..data import DataError
 from ..data.download import ARCHIVES, download
 from ..data.folder import RESIZES
 from ..data.packed import REPORT, open_packed
+from ..data.patterns import cache_folder
 from ..data.prepare import Prepared, prepare
 from ..data.sources import open_source
 from .common import count
@@ -30,10 +31,11 @@ def add_parser(commands: Any) -> None:
         "Kaggle's; what it is, is found out. Killed or interrupted, the same command goes on where "
         "it stopped.",
     )
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help="folder or archive of images")
-    parser.add_argument("out", metavar="OUT", help="folder to make")
+    # Both are required, or argparse takes no flags between the two.
+    parser.add_argument("source", metavar="SOURCE", help="folder or archive of images")
+    out = parser.add_argument("out", metavar="OUT", help="folder to make")
     parser.add_argument(
-        "--download", metavar="NAME", choices=tuple(ARCHIVES),
+        "--download", metavar="NAME", choices=tuple(ARCHIVES), action=_Download, out=out,
         help=f"fetch a public data set first: {', '.join(ARCHIVES)}",
     )  # fmt: skip
     parser.add_argument(
@@ -66,18 +68,31 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(command=_prepare)
 
 
+class _Download(argparse.Action):
+    """--download stands for SOURCE: the only path that is given then, OUT, arrives as the first."""
+
+    def __init__(self, out: argparse.Action, **how: Any) -> None:
+        super().__init__(**how)
+        self._out = out
+
+    def __call__(self, parser: Any, options: Any, name: Any, flag: str | None = None) -> None:
+        self._out.required = False
+        options.download = name
+
+
 def _prepare(options: argparse.Namespace) -> int:
-    if (options.source is None) == (options.download is None):
+    if options.download and options.out is not None:
         raise DataError("give SOURCE and OUT, or --download NAME and OUT; see prepare --help")
+    out = options.source if options.download else options.out
     classes = _classes(options.classes) if options.classes else None
     if options.download:
-        path = download(options.download, Path(options.downloads or _downloads()))
+        path = download(options.download, Path(options.downloads or cache_folder() / "downloads"))
     else:
         path = Path(options.source)
     with closing(open_source(path)) as source:
         try:
             made = prepare(
-                source, options.out, name=Path(os.path.abspath(path)).name,
+                source, out, name=Path(os.path.abspath(path)).name,
                 image_size=options.image_size, resize=options.resize,
                 val_fraction=options.val_fraction, seed=options.seed, classes=classes,
                 per_class=options.per_class, workers=options.workers, restart=options.restart,
@@ -113,8 +128,3 @@ def _classes(text: str) -> list[str] | int:
             "class id in each line"
         ) from error
     return [line for line in (line.partition("#")[0].strip() for line in lines) if line]
-
-
-def _downloads() -> Path:
-    cache = os.environ.get("ALEXNET_CACHE")  # as for the embedded data set, see patterns.ensure
-    return Path(cache or Path.home() / ".cache/alexnet-scratch") / "downloads"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from minigrad.summary import align
 from ..data.packed import PackedSet, open_packed
 from ..data.source import SPLITS
 from ..data.statistics import Statistics, measure
+from ..report import save_picture
 
 CHANNELS = ("red", "green", "blue")
 # Okabe and Ito's, which colour-blind readers tell apart; hatches and labels say it again.
@@ -121,6 +121,4 @@ def draw_statistics(path: Path, statistics: Statistics, title: str) -> None:
     axes.legend(frameon=False, ncols=3, loc="lower left")
     for panel in (channels, axes):
         panel.spines[["top", "right"]].set_visible(False)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, dpi=120, format="png")
-    os.replace(temporary, path)
+    save_picture(figure, path)

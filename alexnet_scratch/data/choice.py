@@ -7,13 +7,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-
-from .folder import DataError, held_out_of
+from .folder import DataError, _check_same_classes, drawn, hold_out
 from .source import SPLITS, Item, Source
-
-_HOLD_OUT, _DRAW = 0, 1  # what a class's random stream is for; _DRAW + 1 is for validation images
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,8 @@ def choose(
     """Which images of the source make the set, see `prepare`.
 
     What is drawn from a class depends on the seed, the class id and its images only.
-    Raises DataError for unknown classes, and if no class or no image would be left.
+    Raises DataError for unknown classes, if no class or no image would be left, and if those of
+    the wanted classes (None: all) that have training images and validation images differ.
     """
     chosen = _chosen_classes(source.classes, classes)
     by_class: dict[str, dict[str, list[Item]]] = {s: {c: [] for c in chosen} for s in SPLITS}
@@ -53,10 +51,11 @@ def choose(
     empty = [c for c in chosen if not train[c]]
     if empty:
         raise DataError(f"no training images of {some(empty)}: add some, or leave them out")
+    _check_splits(source, set(chosen) if classes is not None else None)
     if not any(item.split == "val" for item in source.items):
         for c, images in train.items():
-            held_out = held_out_of(len(images), val_fraction)
-            val[c], train[c] = _drawn(images, held_out, _entropy(seed, _HOLD_OUT, c))
+            held_out, kept = hold_out(len(images), val_fraction, seed, c)
+            val[c], train[c] = [images[i] for i in held_out], [images[i] for i in kept]
     if not any(val.values()):
         raise DataError(
             "no validation images, and no class with two images to hold one of them out: add some"
@@ -64,21 +63,18 @@ def choose(
     if per_class is not None:
         for place, split in enumerate(SPLITS):
             for c, images in by_class[split].items():
-                entropy = _entropy(seed, _DRAW + place, c)
-                by_class[split][c], _ = _drawn(images, per_class, entropy)
+                entropy = [seed, 1 + place, *c.encode(errors="surrogateescape")]
+                by_class[split][c] = [images[i] for i in drawn(len(images), per_class, entropy)[0]]
     items = {s: [item for images in by_class[s].values() for item in images] for s in SPLITS}
     return Choice(chosen, items)
 
 
-def _entropy(seed: int, purpose: int, class_id: str) -> list[int]:
-    return [seed, purpose, *class_id.encode(errors="surrogateescape")]
-
-
-def _drawn(images: list[Item], count: int, entropy: list[int]) -> tuple[list[Item], list[Item]]:
-    """`count` of the images at random, and the others; both in the order they had."""
-    order = np.random.default_rng(entropy).permutation(len(images))
-    some, others = np.sort(order[:count]), np.sort(order[count:])
-    return [images[i] for i in some], [images[i] for i in others]
+def _check_splits(source: Source, wanted: set[str] | None) -> None:
+    train, val = ({i.class_id for i in source.items if i.split == split} for split in SPLITS)
+    if val:
+        if wanted is not None:
+            train, val = train & wanted, val & wanted
+        _check_same_classes(Path("train"), sorted(train), Path("val"), sorted(val))
 
 
 def _chosen_classes(known: dict[str, str], wanted: Sequence[str] | int | None) -> dict[str, str]:

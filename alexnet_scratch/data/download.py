@@ -6,9 +6,7 @@ beside it, so that two versions are never joined. NAME appears when it is comple
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import hashlib
 import http.client
 import os
 import shutil
@@ -24,6 +22,7 @@ from typing import Any
 import minigrad
 
 from ..training.log import Log, progress_bar
+from .disk import checksum, full_disk_told
 from .folder import DataError
 
 TIMEOUT = 30.0  # seconds without a byte
@@ -31,7 +30,6 @@ RETRIES = 4  # tries in a row that bring nothing
 BACK_OFF = 1.0  # seconds before the first of them, doubled each time
 CHUNK = 1 << 20
 BY_HAND = "download it by hand and give the file to `alexnet prepare`"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that a later try may not meet
 
 
@@ -101,7 +99,7 @@ def fetch(archive: Archive, folder: str | os.PathLike[str]) -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = _Part(target)
-    with _full_disk_told(part):
+    with full_disk_told(part.path.parent, part.advice):
         _receive_all(archive, part)
         wrong = _fault(archive, part.path)
         if wrong:
@@ -129,6 +127,10 @@ class _Part:
     def mark(self) -> str:
         """The mark, or "" where there is none: then nothing can be joined to what has come."""
         return self.mark_path.read_text("utf-8") if self.mark_path.exists() else ""
+
+    def advice(self) -> str:
+        """What to do when the disk is full."""
+        return f"free some space and try again: the {_mb(self.size())} that have come are kept"
 
     def restart(self, mark: str) -> None:
         """Empty, for the version `mark`. In this order: killed between two steps, old bytes never
@@ -278,7 +280,7 @@ def _fault(archive: Archive, file: Path) -> str | None:
     if archive.size not in (None, size):
         return f"it has {size} bytes, expected {archive.size}"
     kind, _, expected = (archive.checksum or "sha256:").partition(":")
-    found = _digest(file, kind)
+    found = checksum(file, kind)
     if archive.checksum is None:
         Log().say(f"{archive.name}: sha256 {found}, not compared: no checksum is published")
     elif found != expected:
@@ -286,31 +288,10 @@ def _fault(archive: Archive, file: Path) -> str | None:
     return None
 
 
-def _digest(file: Path, kind: str) -> str:
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with open(file, "rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _check_space(part: _Part, total: int | None) -> None:
     missing, free = (total or 0) - part.size(), shutil.disk_usage(part.path.parent).free
     if missing > free:
         raise OSError(errno.ENOSPC, f"{_mb(missing)} more are needed, {_mb(free)} are free")
-
-
-@contextlib.contextmanager
-def _full_disk_told(part: _Part) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise DataError(
-            f"disk full: {part.path.parent} ({error.strerror}); free some space and try again: the "
-            f"{_mb(part.size())} that have come are kept"
-        ) from error
 
 
 def _mb(size: int) -> str:

@@ -34,6 +34,7 @@ class ImageFolder(Dataset):
     """Images of `root_split/CLASS/**`, labelled by class folder.
 
     transform: called as `transform(image, rng)` on uint8 (image_size, image_size, 3), or None.
+    resize: see `load_image`.
     Classes are sorted by name and samples by path; hidden files and folders are ignored.
     A sample is (uint8 HWC array, label). `dataset[i]` always draws the same augmentation, the
     loader draws a new one every epoch.
@@ -42,15 +43,16 @@ class ImageFolder(Dataset):
     """
 
     def __init__(
-        self, root_split: str | os.PathLike[str], transform: Transform | None, image_size: int = 256
-    ) -> None:
+        self, root_split: str | os.PathLike[str], transform: Transform | None,
+        image_size: int = 256, resize: str = "crop",
+    ) -> None:  # fmt: skip
         if image_size < 1:
             raise ValueError(
                 f"ImageFolder got image_size={image_size}: give a size in pixels, >= 1"
             )
         self.root = Path(root_split)
         self.transform = transform
-        self.image_size = image_size
+        self.image_size, self.resize = image_size, resize
         self.classes = class_names(self.root)
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         self.samples: list[tuple[str, int]] = []
@@ -73,7 +75,7 @@ class ImageFolder(Dataset):
     def sample(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
         """(uint8 HWC image after the transform, label)."""
         file, label = self.samples[index]
-        image = load_image(file, self.image_size)
+        image = load_image(file, self.image_size, self.resize)
         return (self.transform(image, rng) if self.transform else image), label
 
     def describe(self, index: int) -> str:
@@ -132,18 +134,27 @@ def split_samples(dataset: ImageFolder, fraction: float, seed: int) -> tuple[lis
     targets = np.asarray(dataset.targets)
     train: list[int] = []
     val: list[int] = []
-    for label in range(len(dataset.classes)):
+    for label, class_id in enumerate(dataset.classes):
         indices = np.flatnonzero(targets == label)
-        drawn = np.random.default_rng(np.random.SeedSequence([seed, label])).permutation(indices)
-        held_out = held_out_of(len(indices), fraction)
-        val += drawn[:held_out].tolist()
-        train += drawn[held_out:].tolist()
+        held_out, kept = hold_out(len(indices), fraction, seed, class_id)
+        val += indices[held_out].tolist()
+        train += indices[kept].tolist()
     return sorted(train), sorted(val)
 
 
-def held_out_of(images: int, fraction: float) -> int:
-    """How many of a class's images are for validation: at least one, but never the last one."""
-    return min(max(1, round(fraction * images)), images - 1)
+def hold_out(images: int, fraction: float, seed: int, class_id: str) -> tuple[list[int], list[int]]:
+    """Which of a class's images (by number, sorted) are for validation, and which are not.
+
+    At least one is, but never the last one. A folder and the set prepared from it agree.
+    """
+    count = min(max(1, round(fraction * images)), images - 1)
+    return drawn(images, count, [seed, 0, *class_id.encode(errors="surrogateescape")])
+
+
+def drawn(images: int, count: int, entropy: list[int]) -> tuple[list[int], list[int]]:
+    """`count` of the numbers below `images` at random, and the others; both sorted."""
+    order = np.random.default_rng(entropy).permutation(images).tolist()
+    return sorted(order[:count]), sorted(order[count:])
 
 
 def load_image(

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from minigrad.data import Dataset, Transform
 
+from .disk import checksum
 from .folder import DataError
 from .source import SPLITS
 from .statistics import Statistics, load_statistics
@@ -121,7 +121,7 @@ class PackedSet:
         """Read all images and compare them with the checksums. Raises DataError if they differ."""
         for split in SPLITS:
             file = self.root / images_file(split)
-            found = _sha256(file)
+            found = checksum(file, "sha256")
             if found != self._sha256[split]:
                 raise DataError(
                     f"{file}: damaged: its sha256 is {found}, expected {self._sha256[split]}; "
@@ -195,14 +195,6 @@ class PackedImages(Dataset):
         if labels.min() < 0 or labels.max() >= len(self.classes):
             raise DataError(f"{file}: labels outside 0..{len(self.classes) - 1}; {AGAIN}")
         return [int(label) for label in labels]
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with open(file, "rb") as stream:
-        while piece := stream.read(1 << 22):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _description(root: Path) -> dict[str, Any]:

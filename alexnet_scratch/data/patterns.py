@@ -304,6 +304,11 @@ def _run_all(jobs: list[functools.partial[None]], threads: int | None, progress:
         pool.shutdown(cancel_futures=True)
 
 
+def cache_folder() -> Path:
+    """Where data sets are kept: $ALEXNET_CACHE, or ~/.cache/alexnet-scratch; it need not exist."""
+    return Path(os.environ.get("ALEXNET_CACHE") or Path.home() / ".cache/alexnet-scratch")
+
+
 def ensure(
     cache: str | os.PathLike[str] | None = None,
     train_per_class: int = TRAIN_PER_CLASS,
@@ -314,11 +319,11 @@ def ensure(
 ) -> Path:
     """The folder of the drawn data set, drawn now if the cache does not have it.
 
-    It is `patterns-SEED-TRAINxVAL` in `cache` (default: $ALEXNET_CACHE, or
-    ~/.cache/alexnet-scratch). It appears under that name only when it is complete, so an
-    interrupted drawing leaves nothing half done and two processes at once do no harm.
+    It is `patterns-SEED-TRAINxVAL` in `cache` (default: `cache_folder()`). It appears under that
+    name only when it is complete, so an interrupted drawing leaves nothing half done and two
+    processes at once do no harm.
     """
-    root = Path(cache or os.environ.get("ALEXNET_CACHE") or Path.home() / ".cache/alexnet-scratch")
+    root = Path(cache or cache_folder())
     folder = root / f"patterns-{seed}-{train_per_class}x{val_per_class}"
     if folder.is_dir():
         return folder

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import errno
 import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from .choice import Choice, choose, some
 from .decode import Piece, decoded
+from .disk import full_disk_told
 from .folder import RESIZES, DataError
 from .packed import (
     DESCRIPTION,
@@ -35,7 +35,7 @@ from .statistics import Accumulator, save_statistics
 from .unfinished import SET, Unfinished
 
 CHUNK = 512  # items between two points that a killed run goes on from
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_DISK = "free some space and give the same command again: what is done is kept"
 _LABEL = np.dtype("<i4")
 _REPORT = f"{SET}/{REPORT}"
 
@@ -105,7 +105,10 @@ def prepare(
         "validation images": len(chosen.items["val"]), "list of images": chosen.digest()[:16],
     }  # fmt: skip
     target = Path(os.path.abspath(out))
-    with _full_disk_told(target), Unfinished(target, plan, _GROWING, restart) as unfinished:
+    with (
+        full_disk_told(target.parent, lambda: _FULL_DISK),
+        Unfinished(target, plan, _GROWING, restart) as unfinished,
+    ):
         making = _Making(unfinished, chosen, image_size, progress)
         making.decode(source, resize, workers, chunk)
         return making.finish(plan)
@@ -183,7 +186,7 @@ class _Making:
         names = "".join(f"{_one_line(item.name)}\n" for item in piece.kept)
         append(_growing_names(split), names.encode())
         for item, reason in piece.skipped:
-            append(_REPORT, _csv_row(_one_line(item.name), reason))
+            append(_REPORT, _csv_row(_one_line(item.name), _one_line(reason)))
 
     def _read_again(self) -> None:
         """Checksum and sums of what an earlier run has written."""
@@ -232,26 +235,13 @@ def _check(
             raise DataError(f"{name} is {value}, expected at least {least}: give more")
 
 
-@contextlib.contextmanager
-def _full_disk_told(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise DataError(
-            f"disk full: {out.parent} ({error.strerror}); free some space and give the same "
-            "command again: what is done is kept"
-        ) from error
-
-
 def _csv_row(*values: str) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue().encode(errors="backslashreplace")
 
 
-def _one_line(name: str) -> str:
-    """A name that fits in a line of text, whatever a file may be called."""
-    line = name.replace("\n", "\\n").replace("\r", "\\r")
+def _one_line(text: str) -> str:
+    """A name or reason that fits in a line of text, whatever a file may be called."""
+    line = text.replace("\n", "\\n").replace("\r", "\\r")
     return line.encode(errors="backslashreplace").decode()

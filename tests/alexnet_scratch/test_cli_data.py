@@ -48,6 +48,12 @@ def test_a_part_by_flags(tmp_path: Path, colours: Path) -> None:
         assert packed.counts == {"train": 2 * len(expected), "val": 2 * len(expected)}
 
 
+def test_flags_may_stand_between_the_paths(tmp_path: Path, colours: Path) -> None:
+    out = tmp_path / "set"
+    assert main(["prepare", str(colours), *SIZE, str(out), "--seed", "1"]) == 0
+    assert open_packed(out).image_size == 24
+
+
 def test_download_comes_before_preparing(
     tmp_path: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,16 +68,20 @@ def test_download_comes_before_preparing(
     flags = ["prepare", *SIZE, "--download", "imagenette-320"]
     assert main([*flags, str(tmp_path / "one")]) == 0
     assert main([*flags, "--downloads", str(tmp_path / "here"), str(tmp_path / "two")]) == 0
+    assert main(["prepare", str(tmp_path / "three"), *flags[1:]]) == 0  # OUT first
     assert asked == [
         ("imagenette-320", tmp_path / "cache" / "downloads"),
         ("imagenette-320", tmp_path / "here"),
+        ("imagenette-320", tmp_path / "cache" / "downloads"),
     ]
     assert open_packed(tmp_path / "one").source == "colours"
 
 
 def test_wrong_turns_of_prepare(tmp_path: Path, colours: Path, capsys: Capture) -> None:
     out = tmp_path / "set"
-    assert "give SOURCE and OUT" in failed(capsys, "prepare", out)
+    with pytest.raises(SystemExit, match="2"):
+        main(["prepare", str(out)])
+    assert "arguments are required: OUT (see" in capsys.readouterr().err
     both = failed(capsys, "prepare", colours, out, "--download", "imagenette")
     assert "give SOURCE and OUT, or --download" in both
     assert "no such file or folder" in failed(capsys, "prepare", tmp_path / "gone", out)
@@ -111,6 +121,9 @@ def test_stats_prints_and_draws(tmp_path: Path, colours: Path, capsys: Capture) 
     assert "eigenvalue, 0-1 squared" in said
     with Image.open(picture) as drawn:
         assert drawn.size == (1560, 480)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["set", "stats.png"]
+    assert "no folder" in failed(capsys, "stats", out, "--plot", tmp_path / "gone" / "stats.png")
+    capsys.readouterr()
     assert main(["stats", str(out), "--split", "val"]) == 0
     assert "12 images (val)" in capsys.readouterr().out
 

@@ -23,8 +23,8 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     Archives are read where they are, no tree of files is unpacked. A gzipped tar is unzipped once,
     to a temporary file without a name: that takes its unpacked size on the disk of $TMPDIR until
     the source is closed. The index takes about 450 bytes of memory per image.
-    Raises DataError for a layout that is not known, splits or labels that do not fit, an archive
-    that is cut off, and one with links, device files or names that lead out of it.
+    Raises DataError for a layout that is not known, labels that do not fit, an archive that is cut
+    off, and one with links, device files or names that lead out of it.
     """
     tree = _open_tree(Path(path))
     try:

@@ -1,13 +1,12 @@
 """Archives as trees of files: an index of where each member's bytes are, then plain reads.
 
 Nothing is unpacked but a gzipped tar, which has no other way to its middle: once, to one temporary
-file. `os.pread` reads at a position of its own, so that threads share a file without a lock.
+file. Threads share it: `os.pread` reads at a position of its own, without a lock.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import gzip
 import os
 import re
@@ -15,6 +14,7 @@ import stat
 import struct
 import tarfile
 import tempfile
+import threading
 import zipfile
 import zlib
 from array import array
@@ -23,14 +23,16 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from ...training.log import progress_bar
+from ..disk import FULL
 from ..folder import BadImageError, DataError
-from .tree import KNOWN, Tree, hidden
+from .tree import KNOWN, Tree, checked, hidden
 
 CHUNK = 1 << 20
 BLOCK = 512  # bytes, of a tar
-MAX_FILE = 1 << 30  # bytes of one image file
 # Images are packed already; zeros shrink a thousandfold. Small archives may shrink as they like.
 MAX_RATIO, FREE = 100, 1 << 30
+FREE_FILE = 4 << 20  # the same for one file in a zip
+_SEEKING = threading.Lock()
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CLASS_TAR = re.compile(r"n\d{8}\.tar")  # one class of ILSVRC2012_img_train.tar
 
@@ -105,13 +107,18 @@ class ZipTree:
         # ZipFile.read would keep a heavy object per member, and count its users without a lock.
         offset, packed, size, crc = self._where[4 * position : 4 * position + 4]
         where = f"{self.path}: {self.names[position]!r}"
+        if size > max(FREE_FILE, MAX_RATIO * packed):
+            raise BadImageError(
+                f"{where}: more than {MAX_RATIO} times its size when unpacked, a decompression "
+                "bomb? Images do not shrink so much"
+            )
         header = _pread(self._file, offset, 30, where)
         method, name, extra = struct.unpack("<8xH16xHH", header)
         data = _pread(self._file, offset + 30 + name + extra, packed, where)
         if method == zipfile.ZIP_DEFLATED:
             try:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
-                    data, _checked(size, where) + 1
+                    data, checked(size, where) + 1
                 )
             except zlib.error as error:
                 raise BadImageError(f"{where}: damaged ({error})") from error
@@ -162,7 +169,7 @@ def _tar_members(file: IO[bytes], path: Path, end: int) -> Iterator[tuple[str, i
             elif name:
                 yield name, offset, size
         # tarfile takes a damaged header, and the end of the file, for the end of the tar.
-        if tar.offset + BLOCK > end or any(os.pread(file.fileno(), BLOCK, tar.offset)):
+        if tar.offset + BLOCK > end or any(_read_at(file, tar.offset, BLOCK)):
             raise tarfile.ReadError(f"no end after {before} bytes")
 
 
@@ -219,7 +226,7 @@ def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
 
 def _pread(file: IO[bytes], offset: int, size: int, where: str) -> bytes:
     try:
-        data = os.pread(file.fileno(), _checked(size, where), offset)
+        data = _read_at(file, offset, checked(size, where))
     except OSError as error:
         raise BadImageError(f"{where}: {error.strerror}") from error
     if len(data) != size:
@@ -227,10 +234,12 @@ def _pread(file: IO[bytes], offset: int, size: int, where: str) -> bytes:
     return data
 
 
-def _checked(size: int, where: str) -> int:
-    if size > MAX_FILE:
-        raise BadImageError(f"{where}: {size} bytes, too large for an image (at most {MAX_FILE})")
-    return size
+def _read_at(file: IO[bytes], offset: int, size: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, offset)
+    with _SEEKING:  # Windows has none
+        file.seek(offset)
+        return file.read(size)
 
 
 @contextlib.contextmanager
@@ -246,7 +255,7 @@ def _told(path: Path) -> Iterator[None]:
             f"expected {KNOWN}"
         ) from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise DataError(
                 f"disk full: {tempfile.gettempdir()}, where {path} is unpacked to be read; free "
                 "some space there, or set TMPDIR to a folder with more"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from ..folder import BadImageError, DataError
-from .tree import hidden
+from .tree import checked, hidden
 
 
 class FolderTree:
@@ -24,7 +25,12 @@ class FolderTree:
         """The bytes of the file names[position]."""
         path = self.path / self.names[position]
         try:
-            return path.read_bytes()
+            found = path.stat()  # first: to open a pipe waits for ever
+            if not stat.S_ISREG(found.st_mode):
+                raise BadImageError(f"{path}: a device, a pipe or a folder, not a plain file")
+            size = checked(found.st_size, str(path))
+            with open(path, "rb") as file:
+                return file.read(size)
         except OSError as error:
             raise BadImageError(f"{path}: {error.strerror}") from error
 

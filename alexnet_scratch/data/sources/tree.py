@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from ..folder import EXTENSIONS, VAL_NAMES, DataError, _check_same_classes, _some
+from ..folder import EXTENSIONS, VAL_NAMES, BadImageError, DataError, _some
 from ..source import Item
 from .names import WORDS
 
@@ -23,6 +23,7 @@ KNOWN = (
     "ROOT/val/CLASS/*.jpg); a .zip, .tar or .tar.gz of one, such as ImageNette's; the folder of "
     "ILSVRC2012_img_train.tar; Kaggle's ILSVRC folder; or Tiny ImageNet"
 )
+MAX_FILE = 128 << 20  # bytes of one image file
 
 
 class Tree(Protocol):
@@ -84,10 +85,18 @@ def hidden(part: str) -> bool:
     return part.startswith(".") or part in ("__MACOSX", "Icon\r")
 
 
+def checked(size: int, where: str) -> int:
+    """The size of a file that is to be read. BadImageError if it is too large for an image."""
+    if size > MAX_FILE:
+        raise BadImageError(f"{where}: {size} bytes, too large for an image (at most {MAX_FILE})")
+    return size
+
+
 def class_folders(tree: Tree) -> Found:
     """ROOT/train/CLASS with ROOT/val/CLASS, or ROOT/CLASS; in a folder of its own or not.
 
-    Raises DataError where `find_splits` does, and for a val folder without class folders.
+    Raises DataError for a tree without class folders, a class without images, and a val folder
+    without class folders.
     """
     root, names = _root(tree.names)
     where = f"{tree.path}/{root}".rstrip("/")
@@ -159,7 +168,11 @@ def flat_images(tree: Tree, prefix: str, class_of: Callable[[str], str | None]) 
 def found(
     tree: Tree, layout: str, train: list[Place], val: list[Place], words: Mapping[str, str] = WORDS
 ) -> Found:
-    """Both splits together. DataError if their classes differ, or an image is there twice."""
+    """Both splits together. DataError if an image is there twice.
+
+    Validation images of classes without training images stay: which classes are wanted is not
+    known here, see `choose`.
+    """
     places = sorted(train + val)
     for one, other in pairwise(places):
         if one.item == other.item:
@@ -169,9 +182,6 @@ def found(
                 "keep one"
             )
     classes = sorted({place.item.class_id for place in train})
-    if val:
-        val_classes = sorted({place.item.class_id for place in val})
-        _check_same_classes(tree.path / "train", classes, tree.path / "val", val_classes)
     readable = {name: words.get(name) or WORDS.get(name, name) for name in classes}
     return Found(layout, readable, places)
 

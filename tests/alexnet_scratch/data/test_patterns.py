@@ -195,3 +195,10 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         patterns.generate(tmp_path / "new", 0)
     with pytest.raises(ValueError, match="no pattern named 'cat'"):
         patterns.draw("cat", np.random.default_rng(0))
+
+
+def test_the_cache_folder_is_the_users_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALEXNET_CACHE", "elsewhere")
+    assert patterns.cache_folder() == Path("elsewhere")
+    monkeypatch.setenv("ALEXNET_CACHE", "")
+    assert patterns.cache_folder() == Path.home() / ".cache" / "alexnet-scratch"

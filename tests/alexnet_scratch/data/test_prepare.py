@@ -20,11 +20,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from alexnet_scratch.data import DataError, load_image
+from alexnet_scratch.data import BadImageError, DataError, load_image
 from alexnet_scratch.data.decode import decoded
 from alexnet_scratch.data.packed import PackedImages, open_packed
 from alexnet_scratch.data.prepare import prepare
 from alexnet_scratch.data.source import Item
+from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.data.unfinished import Unfinished
 
 SIDE = 12
@@ -154,6 +155,22 @@ def test_a_part_of_the_classes_and_images(tmp_path: Path) -> None:
     assert (every.classes, len(every), every.targets[0]) == (["c"], 6, 0)
 
 
+def test_only_the_wanted_classes_need_be_in_both_splits(tmp_path: Path) -> None:
+    for (split, name), data in {
+        **made({"a": 3, "b": 3}), **made({"b": 2, "c": 1, "d": 1}, "val"),
+    }.items():  # fmt: skip
+        file = tmp_path / "in" / split / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    source, out = open_source(tmp_path / "in"), tmp_path / "set"
+    how = {"name": "made", "image_size": SIDE, "progress": False}
+    for classes, only in ((None, "only in train: a; only in val: c, d"), (1, "only in train: a")):
+        with pytest.raises(DataError, match=f"the splits have different classes; {only}; make"):
+            prepare(source, out, **how, classes=classes)
+    made_of_b = prepare(source, out, **how, classes=["b"])
+    assert (made_of_b.counts, open_packed(out).classes) == ({"train": 3, "val": 2}, ["b"])
+
+
 @pytest.mark.parametrize(
     ("how", "message"),
     [
@@ -189,7 +206,7 @@ def test_imagenets_odd_files_have_the_right_colours(tmp_path: Path) -> None:
     files = {("train", f"{name.split('_')[0]}/{name}.JPEG"): cmyk for name in CMYK_NAMES}
     png = encoded(Image.new("RGB", (24, 18), orange))
     files["train", f"n02105855/{PNG_NAME}.JPEG"] = png
-    files["val", "n02105855/val.JPEG"] = png
+    files.update({("val", f"{name.split('/')[0]}/val.JPEG"): png for _, name in files})
     train, _ = make(Files(files), tmp_path / "set")
     assert len(train) == len(CMYK_NAMES) + 1
     for i in range(len(train)):
@@ -236,8 +253,9 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_class_without_a_readable_image_is_an_error(tmp_path: Path, split: str) -> None:
-    files = {**made({"a": 2, "b": 2}), **made({"b": 1}, "val")}
-    files = {key: b"" if key[0] == split and "b/" in key[1] else v for key, v in files.items()}
+    files = {**made({"a": 2, "b": 2}), **made({"a": 1, "b": 1}, "val")}
+    lost = "b/" if split == "train" else ""  # all of the validation images
+    files = {key: b"" if key[0] == split and lost in key[1] else v for key, v in files.items()}
     what = "training image of b" if split == "train" else "validation image"
     with pytest.raises(DataError, match=rf"no {what} can be read \(\d bad files, see .*report.csv"):
         make(Files(files), tmp_path / "set")
@@ -255,6 +273,22 @@ def test_strange_names_stay_in_one_line(tmp_path: Path) -> None:
     assert "a/bad\\nname" in (tmp_path / "set" / "report.csv").read_text()
     odd = ["\udcffa", "é"]
     assert make(Files(made(dict.fromkeys(odd, 3))), tmp_path / "odd")[0].classes == sorted(odd)
+
+
+def test_a_reason_of_many_lines_is_one_bad_file(tmp_path: Path) -> None:
+    source = Files({**made({"a": 3}), **made({"a": 1}, "val")})
+    read = source.read
+
+    def bad(item: Item) -> bytes:
+        if item.name == "a/001.png":
+            raise BadImageError("a\nb/1.png: gone\r\n")
+        return read(item)
+
+    source.read = bad  # type: ignore[method-assign]
+    result = prepare(source, tmp_path / "set", name="made", image_size=SIDE, progress=False)
+    assert result.skipped == 1
+    rows = (tmp_path / "set" / "report.csv").read_text().splitlines()
+    assert rows == ["name,reason", "a/001.png,a\\nb/1.png: gone\\r\\n"]
 
 
 # -- in order, in little memory --------------------------------------------------------------

@@ -1,12 +1,15 @@
 """Archives: what is refused, what cutting and damage do, and that nothing is unpacked."""
 
 import io
+import os
 import random
 import stat
 import tarfile
 import tempfile
+import tracemalloc
 import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import pytest
 from layouts import LAYOUTS, images, write_imagenette_tgz, write_tar, write_zip
 
 from alexnet_scratch.data import BadImageError, DataError
-from alexnet_scratch.data.sources import archive, open_source
+from alexnet_scratch.data.sources import archive, open_source, tree
 
 MADE = images(train=2, val=1)
 PIXEL = MADE[0].data
@@ -157,10 +160,35 @@ def test_a_zip_member_that_unpacks_to_more_than_it_says_is_refused(tmp_path: Pat
     source.close()
 
 
+def test_a_zip_member_that_swells_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    size = archive.FREE_FILE + 1
+    path = write_zip(tmp_path / "set.zip", {"cat/0.png": PIXEL, "cat/1.png": bytes(size)})
+    source = open_source(path)
+    tracemalloc.start()
+    with pytest.raises(BadImageError, match=r"'cat/1\.png': more than 100 times .* bomb"):
+        source.read(source.items[1])
+    assert tracemalloc.get_traced_memory()[1] < size / 10
+    tracemalloc.stop()
+    assert source.read(source.items[0]) == PIXEL
+    source.close()
+
+
+@pytest.mark.parametrize("name", ["tar", "zip", "imagenette", "ilsvrc2012"])
+def test_without_pread_many_threads_read_the_right_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delattr(os, "pread", raising=False)
+    source = open_source(LAYOUTS[name](tmp_path / "in", MADE))
+    with ThreadPoolExecutor(8) as threads:
+        got = list(threads.map(source.read, source.items * 50))
+    source.close()
+    assert got == [made.data for made in MADE] * 50
+
+
 def test_files_too_large_for_an_image_and_tars_that_swell_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MAX_FILE", len(PIXEL) - 1)
+    monkeypatch.setattr(tree, "MAX_FILE", len(PIXEL) - 1)
     source = open_source(tar_with(tmp_path / "set.tar", tarfile.TarInfo("cat/2.png")))
     with pytest.raises(BadImageError, match="too large for an image"):
         source.read(source.items[0])
