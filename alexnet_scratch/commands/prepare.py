@@ -84,11 +84,14 @@ def _prepare(options: argparse.Namespace) -> int:
     if options.download and options.out is not None:
         raise DataError("give SOURCE and OUT, or --download NAME and OUT; see prepare --help")
     out = options.source if options.download else options.out
+    if "" in (options.source, options.out):
+        raise DataError("SOURCE or OUT is empty: give the names of a source and of a new folder")
     classes = _classes(options.classes) if options.classes else None
     if options.download:
         path = download(options.download, Path(options.downloads or cache_folder() / "downloads"))
     else:
         path = Path(options.source)
+    _check_out(path, out)
     with closing(open_source(path)) as source:
         try:
             made = prepare(
@@ -100,8 +103,14 @@ def _prepare(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print("what is done is kept: the same command goes on with it", file=sys.stderr)
             raise
-    print(_summary(made))
+    print(f"{path}: {source.layout} layout\n{_summary(made)}")
     return 0
+
+
+def _check_out(source: Path, out: str) -> None:
+    """Raise DataError for a set within its own source: the next reader would take it for images."""
+    if source.is_dir() and Path(out).resolve().is_relative_to(source.resolve()):
+        raise DataError(f"{out} lies within {source}, its source: give a folder elsewhere")
 
 
 def _summary(made: Prepared) -> str:

@@ -34,6 +34,7 @@ from .source import SPLITS, Source
 from .statistics import Accumulator, save_statistics
 from .unfinished import SET, Unfinished
 
+MOST_PIXELS = 2048  # side of an image
 CHUNK = 512  # items between two points that a killed run goes on from
 _FULL_DISK = "free some space and give the same command again: what is done is kept"
 _LABEL = np.dtype("<i4")
@@ -227,6 +228,8 @@ def _check(
         raise DataError(f"resize is {resize!r}, expected one of {', '.join(RESIZES)}: give one")
     if not 0 < val_fraction < 1:
         raise DataError(f"val_fraction is {val_fraction}, expected a share between 0 and 1")
+    if image_size > MOST_PIXELS:
+        raise DataError(f"image_size is {image_size}, expected at most {MOST_PIXELS} pixels")
     for name, value, least in (
         ("image_size", image_size, 1), ("seed", seed, 0), ("per_class", per_class, 1),
         ("chunk", chunk, 1),

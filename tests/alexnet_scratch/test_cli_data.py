@@ -91,7 +91,7 @@ def test_wrong_turns_of_prepare(tmp_path: Path, colours: Path, capsys: Capture) 
     said = failed(capsys, "prepare", colours, out, "--classes", tmp_path / "list.txt")
     assert "no class gren: did you mean green" in said
     assert "expected at least 1" in failed(capsys, "prepare", colours, out, "--image-size", "0")
-    assert "exists" in failed(capsys, "prepare", colours, colours)
+    assert "exists" in failed(capsys, "prepare", colours, tmp_path)
     assert not out.exists()
 
 
@@ -134,3 +134,12 @@ def test_stats_wants_a_prepared_set(tmp_path: Path, colours: Path, capsys: Captu
         f"not a prepared set, it has no set.json; make one with `alexnet prepare {colours}" in said
     )
     assert "no such folder" in failed(capsys, "stats", tmp_path / "gone")
+
+
+def test_a_set_lies_outside_its_source(colours: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = colours / "set"
+    assert "lies within" in failed(capsys, "prepare", colours, out)
+    assert not out.exists()
+    assert "SOURCE or OUT is empty" in failed(capsys, "prepare", "", tmp_path / "set")
+    huge = failed(capsys, "prepare", colours, tmp_path / "set", "--image-size", "100000")
+    assert "expected at most 2048 pixels" in huge
