@@ -124,6 +124,10 @@ def conv2d_forward(
     source, matrices = as_nhwc(x), _matrices(weight, groups)
     kind = np.result_type(*(a.dtype for a in (x, weight, bias) if a is not None))
     y = empty_nhwc(x, (len(x), *geometry.outputs, geometry.features), kind)
+    # Bias and zeros for a whole row of the map: NumPy takes 96 numbers, or one, at a time slowly.
+    columns = geometry.outputs[1]
+    bias_row = None if bias is None else xp.tile(bias, columns)
+    zero_row = xp.zeros(columns * geometry.features, kind)
 
     def task(chunks: list[slice]) -> None:
         for part in chunks:
@@ -131,20 +135,21 @@ def conv2d_forward(
             for group in range(groups):
                 col, _ = _columns(xp, source[part], geometry, group, source.dtype)
                 xp.matmul(col, matrices[group], out=geometry.of_group(out, group))
-            if bias is not None:
-                out += bias
+            rows = out.reshape(-1, columns * geometry.features)
+            if bias_row is not None:
+                rows += bias_row
             if relu:
-                _relu_in_place(xp, out)
+                _relu_in_place(xp, rows, zero_row)
 
     over_batch(xp, task, len(x), geometry.chunk(kind.itemsize))
     return as_nchw(y)
 
 
-def _relu_in_place(xp: Any, out: Array) -> None:
-    if out.dtype.kind == "c":
-        out[...] = xp.where(out.real > 0, out, 0)
+def _relu_in_place(xp: Any, rows: Array, zeros: Array) -> None:
+    if rows.dtype.kind == "c":
+        rows[...] = xp.where(rows.real > 0, rows, 0)
     else:
-        xp.maximum(out, out.dtype.type(0), out=out)
+        xp.maximum(rows, zeros, out=rows)
 
 
 def conv2d_backward(
@@ -185,7 +190,8 @@ def conv2d_backward(
         for part in chunks:
             g = _passed(xp, dy[part], None if y is None else y[part])
             if needs[2]:
-                dbias += g.reshape(-1, geometry.features).sum(axis=0)
+                row = g.reshape(-1, geometry.outputs[1] * geometry.features).sum(axis=0)
+                dbias += row.reshape(-1, geometry.features).sum(axis=0)
             if needs[0] or needs[1]:
                 dx_part = None if dx is None else dx[part]
                 of_chunk(xp, g, source[part], walk, matrices, dx_part,

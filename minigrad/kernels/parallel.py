@@ -58,22 +58,26 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="minigrad")
 
 
+def slices(start: int, stop: int, chunk: int) -> list[slice]:
+    """range(start, stop) in consecutive slices of `chunk`, the last one possibly shorter."""
+    return [slice(i, min(i + chunk, stop)) for i in range(start, stop, chunk)]
+
+
 def for_lanes(task: Callable[[list[slice]], Result], count: int, chunk: int) -> list[Result]:
-    """Split range(count) into slices of `chunk`, give each thread a consecutive run of them.
+    """Give each thread an equal part of range(count), in slices of at most `chunk`.
 
     A thread works through its slices in order and may keep a running sum; the results come back in
-    the order of the slices, so that summing them is deterministic for a given number of threads.
-    An exception in a thread is raised here.
+    the order of the parts, so that summing them is deterministic for a given number of threads.
+    What fits into one slice stays in this thread. An exception in a thread is raised here.
     """
-    slices = [slice(i, min(i + chunk, count)) for i in range(0, count, chunk)]
-    lanes = min(get_num_threads(), len(slices))
+    lanes = min(get_num_threads(), -(-count // chunk))
     if lanes <= 1 or getattr(_local, "inside", False):
-        return [task(slices)] if slices else []
-    bounds = [len(slices) * lane // lanes for lane in range(lanes + 1)]
+        return [task(slices(0, count, chunk))] if count else []
+    bounds = [count * lane // lanes for lane in range(lanes + 1)]
 
     def run(lane: int) -> Result:
         _local.inside = True
-        return task(slices[bounds[lane] : bounds[lane + 1]])
+        return task(slices(bounds[lane], bounds[lane + 1], chunk))
 
     with _entry, _blas().limit(limits=1):
         pool = _pool(get_num_threads())
@@ -88,8 +92,8 @@ def for_lanes(task: Callable[[list[slice]], Result], count: int, chunk: int) -> 
 def for_ranges(task: Callable[[slice], None], count: int, chunk: int) -> None:
     """Call `task(slice)` for consecutive slices of range(count), over the threads."""
 
-    def lane(slices: list[slice]) -> None:
-        for part in slices:
+    def lane(parts: list[slice]) -> None:
+        for part in parts:
             task(part)
 
     for_lanes(lane, count, chunk)
@@ -101,7 +105,7 @@ def over_batch(
     """`for_lanes` on the CPU; on a GPU, which needs no threads, all chunks in order."""
     if xp is np:
         return for_lanes(task, count, chunk)
-    return [task([slice(i, min(i + chunk, count)) for i in range(0, count, chunk)])]
+    return [task(slices(0, count, chunk))]
 
 
 def scratch(xp: ModuleType, name: str, shape: tuple[int, ...], dtype: Any) -> Any:

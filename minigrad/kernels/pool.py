@@ -117,12 +117,13 @@ def _max_taps(
     complex_ = padded.dtype.kind == "c"
     for tap in range(kh * kw):
         rows, columns = window.tap(tap // kw, tap % kw, out)
-        candidate = padded[:, rows, columns]
         if tap == 0:
-            best[...] = candidate
+            best[...] = padded[:, rows, columns]
             if winner is not None:
                 winner[...] = 0
             continue
+        candidate = scratch(xp, "candidate", best.shape, best.dtype)
+        candidate[...] = padded[:, rows, columns]  # one strided pass instead of two slower ones
         if winner is not None or complex_:
             beats = scratch(xp, "beats", best.shape, bool)
             xp.greater(candidate.real, best.real, out=beats)
