@@ -131,6 +131,17 @@ def to_device(array: Array, device: str | None) -> Array:
         return cupy.asarray(array)
 
 
+def number_on(number: Array, device: str | None) -> Array:
+    """A 0-d NumPy array on `device`; a GPU gets it with the launch that writes it, so that the host
+    need not wait as for a copy."""
+    target = parse_device(device)
+    if target == "cpu":
+        return number
+    cupy = _cupy()
+    with cupy.cuda.Device(int(target.partition(":")[2])):
+        return cupy.full((), number.item(), number.dtype)
+
+
 def to_numpy(array: Array) -> np.ndarray[Any, Any]:
     """Return a NumPy array: the same object on the CPU, a copy from the GPU (waits for it)."""
     return array if isinstance(array, np.ndarray) else _cupy().asnumpy(array)

@@ -40,14 +40,22 @@ def log_softmax_backward(grad: Array, y: Array) -> Array:
     return grad - array_module(y).exp(y) * grad.sum(axis=-1, keepdims=True)
 
 
+def at_labels(x: Array, labels: Array) -> Array:
+    """x[n, labels[n]]; NaN where the label is out of range, so that a GPU need not be waited for to
+    find that out."""
+    xp, classes = array_module(x), x.shape[1]
+    values = x[xp.arange(len(x)), labels % classes]
+    return xp.where((labels >= 0) & (labels < classes), values, x.dtype.type(math.nan))
+
+
 def cross_entropy_forward(x: Array, labels: Array, smoothing: float = 0.0) -> tuple[Array, Array]:
     """loss_n = -sum_i t_ni log softmax(x_n)_i with t = (1 - smoothing) one-hot + smoothing / C.
 
-    x (N, C), labels (N,) integers in range -> loss (N,) and log softmax (N, C), saved for backward.
+    x (N, C), labels (N,) integers -> loss (N,), NaN for a label out of range, and log softmax
+    (N, C), saved for backward.
     """
-    xp = array_module(x)
     log_p = log_softmax_forward(x)
-    loss = -log_p[xp.arange(len(x)), labels]
+    loss = -at_labels(log_p, labels)
     if smoothing:
         loss = loss * (1 - smoothing) - log_p.sum(axis=-1) * (smoothing / x.shape[1])
     return loss, log_p
@@ -57,11 +65,11 @@ def cross_entropy_backward(
     grad: Array, log_p: Array, labels: Array, smoothing: float = 0.0
 ) -> Array:
     """dx_ni = g_n (softmax(x_n)_i - t_ni). grad (N,) -> (N, C)."""
-    xp = array_module(log_p)
+    xp, classes = array_module(log_p), log_p.shape[1]
     dx = xp.exp(log_p)
     if smoothing:
-        dx -= smoothing / dx.shape[1]
-    dx[xp.arange(len(dx)), labels] -= 1 - smoothing
+        dx -= smoothing / classes
+    dx[xp.arange(len(dx)), labels % classes] -= 1 - smoothing
     dx *= grad[:, None]
     return dx
 

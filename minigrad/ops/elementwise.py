@@ -36,7 +36,7 @@ def operands(*values: Any) -> list[Tensor]:
                 number = number.astype(complex_like(dtype, number))
             elif tensors and tensors[0].dtype.kind in "iu" and number.dtype.kind in "iu":
                 number = number.astype(tensors[0].dtype)
-            return Tensor(backend.to_device(number, device))
+            return Tensor(backend.number_on(number, device))
         if dtype is not None and value.dtype.kind not in "fc":
             return Tensor(value.data.astype(dtype))
         return value

@@ -62,14 +62,14 @@ class NllLoss(Function):
     def forward(ctx: Context, log_p: Array, labels: Array) -> Array:
         ctx.save(labels)
         ctx.shape = log_p.shape
-        return -log_p[array_module(log_p).arange(len(log_p)), labels]
+        return -kernel.at_labels(log_p, labels)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (labels,) = ctx.saved
         xp = array_module(grad)
         dx = xp.zeros(ctx.shape, grad.dtype)
-        dx[xp.arange(len(dx)), labels] = -grad
+        dx[xp.arange(len(dx)), labels % dx.shape[1]] = -grad
         return dx
 
 
@@ -97,7 +97,8 @@ def cross_entropy(
 ) -> Tensor:
     """Softmax cross-entropy of logits (N, C) against integer labels (N,): a scalar.
 
-    Raises IndexError for a label outside 0..C-1 (checked on the host: a GPU would wrap it around).
+    Raises IndexError for a label outside 0..C-1; on a GPU, which the host would have to wait for,
+    its loss is NaN instead.
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
@@ -135,10 +136,10 @@ def _labels(input: Tensor, target: Any, operation: str) -> Array:
             f"{operation}: input is on {input.device}, target on {target.device}: "
             "move one with .to(device)"
         )
-    host = backend.to_numpy(labels)
-    if host.size and (host.min() < 0 or host.max() >= input.shape[1]):
+    on_host = backend.device_of(labels) == "cpu"  # of a GPU's labels the loss tells, as NaN
+    if on_host and labels.size and (labels.min() < 0 or labels.max() >= input.shape[1]):
         raise IndexError(
-            f"{operation}: labels run from {host.min()} to {host.max()}, "
+            f"{operation}: labels run from {labels.min()} to {labels.max()}, "
             f"expected 0 to {input.shape[1] - 1}"
         )
     return backend.to_device(labels, input.device).copy()  # the caller may edit the target

@@ -195,7 +195,10 @@ def test_bad_images_to_predict(
     text, short = tmp_path / "text.png", tmp_path / "short.png"
     text.write_text("no image")
     short.write_bytes(good.read_bytes()[:400])
-    assert "text.png: not an image" in fails(capsys, "predict", str(learnt), str(good), str(text))
+    assert main(["predict", str(learnt), str(good), str(text), str(good), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == f"alexnet: {text}: not an image\n"
+    assert [row["image"] for row in json.loads(captured.out)] == [str(good)] * 2  # the others
     assert "short.png: cut short" in fails(capsys, "predict", str(learnt), str(short))
     assert "No such file" in fails(capsys, "predict", str(learnt), str(tmp_path / "none.png"))
 
@@ -251,6 +254,16 @@ def test_bad_flags(
 ) -> None:
     flags = [str(learnt) if flag == "RUN" else flag for flag in flags]
     assert message in fails(capsys, "train", str(colours), *flags)
+
+
+@pytest.mark.parametrize("flag", [["train", "DATA", "--out"], ["evaluate", "RUN", "--report"]])
+def test_an_output_within_a_file(
+    flag: list[str], learnt: Path, colours: Path, capsys: Capture
+) -> None:
+    paths = {"DATA": colours, "RUN": learnt}
+    within = learnt / "log.txt" / "new"
+    message = fails(capsys, *(str(paths.get(word, word)) for word in flag), str(within))
+    assert message.startswith(f"alexnet: {within}: Not a directory; a part of this path is a file")
 
 
 @pytest.mark.skipif(minigrad.cuda.is_available(), reason="needs a machine without a GPU")

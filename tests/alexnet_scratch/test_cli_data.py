@@ -82,6 +82,9 @@ def test_wrong_turns_of_prepare(tmp_path: Path, colours: Path, capsys: Capture) 
     with pytest.raises(SystemExit, match="2"):
         main(["prepare", str(out)])
     assert "arguments are required: OUT (see" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["prepare", "--download", "imagenette"])
+    assert "arguments are required: OUT (see" in capsys.readouterr().err
     both = failed(capsys, "prepare", colours, out, "--download", "imagenette")
     assert "give SOURCE and OUT, or --download" in both
     assert "no such file or folder" in failed(capsys, "prepare", tmp_path / "gone", out)
@@ -122,6 +125,10 @@ def test_stats_prints_and_draws(tmp_path: Path, colours: Path, capsys: Capture) 
     with Image.open(picture) as drawn:
         assert drawn.size == (1560, 480)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["set", "stats.png"]
+    said = failed(capsys, "prepare", out, tmp_path / "again")
+    assert "is a prepared set already: give it to `alexnet train`" in said
+    said = failed(capsys, "stats", out, "--plot", tmp_path / f"{'x' * 300}.png")
+    assert f"{'x' * 300}.png: the picture cannot be written there" in said
     assert "no folder" in failed(capsys, "stats", out, "--plot", tmp_path / "gone" / "stats.png")
     capsys.readouterr()
     assert main(["stats", str(out), "--split", "val"]) == 0

@@ -1,17 +1,44 @@
 """`alexnet diff`: every field explained, and the paper against the code that ran."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from alexnet_scratch.cli import main
 from alexnet_scratch.recipe import RECIPES, Recipe
-from alexnet_scratch.recipe_notes import NOTES, differences
+from alexnet_scratch.recipe_notes import NOTES, SAID, differences
 
 
 def test_every_field_has_a_note() -> None:
     assert set(NOTES) == {f.name for f in fields(Recipe)} - {"name"}
+    assert set(SAID) == set(RECIPES)
+    assert all(set(said) <= set(NOTES) for said in SAID.values())
+
+
+def test_what_all_presets_have_is_so() -> None:
+    for name in (name for name, note in NOTES.items() if "all presets" in note):
+        assert len({getattr(recipe, name) for recipe in RECIPES.values()}) == 1, name
+
+
+def test_notes_speak_of_the_two_recipes_and_the_values_they_have() -> None:
+    notes = {name: note for name, _, _, note in differences(RECIPES["caffe"], RECIPES["small"])}
+    assert "Caffe: biases 0.1" in notes["init"]
+    assert "LSUV measures" in notes["init"]
+    assert not any("the paper" in note or "the code" in note for note in notes.values())
+    changed = replace(RECIPES["paper"], epochs=30)  # as a run's recipe.json may be
+    notes = {name: note for name, _, _, note in differences(changed, RECIPES["source2012"])}
+    assert "roughly 90" not in notes["epochs"]
+    assert "ends at 91" in notes["epochs"]
+
+
+def test_what_one_tower_does_not_use_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {name for name, *_ in differences(RECIPES["source2012"], RECIPES["owt"])}
+    assert "variant" in rows
+    assert not rows & {"orders", "lrn_alpha", "widths"}
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert "caffe: 1.0]" in capsys.readouterr().out  # lrn_k, of owt nothing
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,9 @@ def test_what_cannot_be_used_is_told_in_one_line(tmp_path: Path, capsys: Capture
 
 
 def test_why_there_is_no_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "cuda_problem", lambda: "no driver")
-    assert dict(doctor._installation())["GPU"] == "none to be used: no driver"
+    for asked in ("", "device 'cuda' was asked for, but ", "device 'cuda' was asked for; "):
+        monkeypatch.setattr(backend, "cuda_problem", lambda asked=asked: f"{asked}no driver")
+        assert dict(doctor._installation())["GPU"] == "none to be used: no driver"
 
 
 def test_gpus_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:

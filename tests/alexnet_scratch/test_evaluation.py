@@ -63,6 +63,7 @@ def test_a_constant_or_broken_output_is_right_for_nobody() -> None:
         result = outcome(logits, labels)
         assert result.ranks.tolist() == [7] * 7
         assert (result.top[:, 0] != labels).all()  # the confusion matrix agrees with top-1
+    assert outcome(np.full((7, 7), -np.inf), labels).ranks.tolist() == [7] * 7
     assert count_in_top(np.zeros((3, 3)), np.arange(3), 5) == 3  # top-5 of three is all
 
 

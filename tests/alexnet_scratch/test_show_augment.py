@@ -2,30 +2,70 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import minigrad as mg
 from alexnet_scratch.cli import main
 from alexnet_scratch.commands.show_augment import training_view
-from alexnet_scratch.data import load_image
+from alexnet_scratch.data.augment import Place, cut
 from alexnet_scratch.recipe import Recipe
-from alexnet_scratch.training.input import open_splits
-from minigrad.data import DataLoader
+from alexnet_scratch.training.input import Splits, open_splits
+from alexnet_scratch.training.pixels import colour_alphas
+from alexnet_scratch.training.trainer import Trainer
 
 Capture = pytest.CaptureFixture[str]
 
 
-def test_the_views_are_those_that_training_takes(colours: Path, narrow: Recipe) -> None:
-    recipe = replace(narrow, seed=5)
-    train = open_splits(colours, recipe).train
-    loader = DataLoader(train, 36, seed=recipe.seed)
+def trainer(folder: Path, recipe: Recipe, splits: Splits) -> Trainer:
+    return Trainer(folder, recipe, splits, {"root": None, "train_images": len(splits.train)})
+
+
+def fed(it: Trainer, epoch: int) -> dict[int, tuple[Any, Any]]:
+    """The crop and place of each image, by its number, in an epoch of the trainer's loader."""
+    batches = it.loader.batches(epoch)
+    samples = [pair for x, _, p in batches for pair in zip(x.numpy(), p.numpy(), strict=True)]
+    return dict(zip(it.loader.order(epoch), samples, strict=True))
+
+
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_the_views_are_those_that_training_takes(
+    chunk: int, colours: Path, tmp_path: Path, narrow: Recipe
+) -> None:
+    recipe = replace(narrow, seed=5, crop_chunk=chunk, rotation=10.0)
+    splits = open_splits(colours, recipe)
+    it = trainer(tmp_path, recipe, splits)
     for epoch in (0, 3):
-        images = next(iter(loader.batches(epoch)))[0].numpy()
-        for index in (0, 20):
-            whole = load_image(train.describe(index), recipe.image_size)
-            np.testing.assert_array_equal(training_view(whole, index, epoch, recipe), images[index])
+        samples = fed(it, epoch)
+        for index in (0, 20, 35):
+            view = training_view(splits.train, index, epoch, recipe)
+            np.testing.assert_array_equal(view, samples[index][0])
+
+
+@pytest.mark.parametrize("mean", ["channel", "image"])
+@pytest.mark.parametrize("std", [0.0, 0.5])
+def test_the_view_is_what_the_network_gets_plus_the_mean(
+    mean: str, std: float, colours: Path, tmp_path: Path, narrow: Recipe
+) -> None:
+    recipe = replace(
+        narrow, colour_noise="deviation", colour_std=std, colour_divisor=2.0, colour_epochs=1,
+        mean=mean, input_std=(1.0, 2.0, 4.0), crop_chunk=4,
+    )  # fmt: skip
+    splits = open_splits(colours, recipe)
+    it = trainer(tmp_path, recipe, splits)
+    crop, place = fed(it, 0)[20]
+    whole_mean = np.broadcast_to(it.pixels.mean, (72, 72, 3))
+    mg.manual_seed(1)
+    x = it.to_input(mg.Tensor(crop[None]), place[None], colour_alphas(recipe, 0, 1))
+    network_sees = x.data[0].transpose(1, 2, 0) * [1, 2, 4] + cut(whole_mean, Place(*place), 64)
+    mg.manual_seed(1)
+    view = training_view(splits.train, 20, 0, recipe, it.pixels)
+    assert np.abs(view - np.clip(network_sees, 0, 255)).max() < 0.51
+    after = training_view(splits.train, 20, 1, recipe, it.pixels)  # the noise is over
+    np.testing.assert_array_equal(after, fed(it, 1)[20][0])
 
 
 def test_a_picture_of_a_training_image_or_of_a_file(

@@ -106,6 +106,46 @@ def test_bad_folders_each_get_one_clear_line(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("train", "val"), [("Train", "Val"), ("training", "VALIDATION"), ("TRAIN", "Test")]
+)
+def test_splits_are_found_in_any_case_also_in_a_folder_of_their_own(
+    tmp_path: Path, train: str, val: str
+) -> None:
+    for split in (train, val):
+        save(tmp_path / "data" / split / "cat" / "1.png")
+    save(tmp_path / "logo.png")
+    for root in (tmp_path, tmp_path / "data"):
+        assert find_splits(root) == (tmp_path / "data" / train, tmp_path / "data" / val)
+
+
+def test_a_split_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    for split in ("train", "val", "Validation"):
+        save(tmp_path / split / "cat" / "1.png")
+    with pytest.raises(DataError, match="holds Validation and val, each a folder of val images"):
+        find_splits(tmp_path)
+
+
+def test_the_one_folder_that_holds_all_class_folders_is_no_class(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "cat" / "1.png")
+    (tmp_path / "README.txt").write_text("about them")
+    assert find_splits(tmp_path) == (tmp_path / "images", None)
+
+
+def test_a_class_of_trains_is_no_split_but_unlabelled_images_are_no_class(tmp_path: Path) -> None:
+    for name in ("a/Bus", "a/Train", "b/test1", "b/train"):
+        save(tmp_path / name / "1.png")
+    assert find_splits(tmp_path / "a") == (tmp_path / "a", None)
+    with pytest.raises(DataError, match=r"no class folders in .*train, only files"):
+        find_splits(tmp_path / "b")
+
+
+def test_an_archive_in_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "imagenette2.tgz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"but an archive, imagenette2\.tgz: give that file to"):
+        find_splits(tmp_path)
+
+
 def test_classes_of_one_split_only_are_named(tmp_path: Path) -> None:
     for name in ("train/cat", "train/dog", "val/cat", "val/fox"):
         save(tmp_path / name / "1.png")

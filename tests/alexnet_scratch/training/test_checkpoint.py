@@ -130,6 +130,20 @@ def test_a_recipe_or_format_of_the_future_is_refused(tmp_path: Path, narrow: Rec
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize("missing", ["pixels.mean", "pixels.axes", "groups", "epoch"])
+def test_a_missing_entry_is_named(missing: str, tmp_path: Path, narrow: Recipe) -> None:
+    path = tmp_path / "last.safetensors"
+    save(path, narrow)
+    tensors, metadata = load_checkpoint(path).tensors, load_metadata(path)
+    assert missing in tensors or missing in metadata
+    for entries in (tensors, metadata):
+        entries.pop(missing, None)  # type: ignore[attr-defined]
+    save_file(tensors, path, metadata)
+    with pytest.raises(CheckpointError, match=rf"last.safetensors: damaged.* no '{missing}'") as e:
+        load_checkpoint(path)
+    assert "\n" not in str(e.value)
+
+
 def test_finding_the_checkpoint_of_a_run(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such run"):
         find_checkpoint(tmp_path / "nowhere")

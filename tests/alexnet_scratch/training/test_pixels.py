@@ -9,7 +9,12 @@ import pytest
 import minigrad as mg
 from alexnet_scratch.data.augment import Place, cut
 from alexnet_scratch.recipe import RECIPES, Recipe
-from alexnet_scratch.training.pixels import PixelStatistics, ToInput, pixel_statistics
+from alexnet_scratch.training.pixels import (
+    PixelStatistics,
+    ToInput,
+    colour_alphas,
+    pixel_statistics,
+)
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3, 64, 64, 3), np.uint8)
@@ -64,6 +69,18 @@ def test_noise_is_a_colour_per_image_and_the_sum_is_divided(divisor: float) -> N
     np.testing.assert_allclose(x, (IMAGES - [1, 2, 3] + shift) / divisor, rtol=1e-5, atol=1e-4)
     without = inputs(it, [1, 2, 3])  # evaluation: neither noise nor division
     np.testing.assert_allclose(without, IMAGES - [1, 2, 3.0], rtol=1e-6)
+
+
+def test_colour_noise_has_its_size_and_its_end() -> None:
+    ends = recipe(colour_std=0.3, epochs=10, colour_epochs=67, replayed_epochs=91)
+    alphas = colour_alphas(ends, 0, 20_000)
+    assert alphas is not None
+    assert alphas.shape == (20_000, 3)
+    assert alphas.std() == pytest.approx(0.3, rel=0.02)
+    assert colour_alphas(ends, 7, 4) is not None  # 67 of 91 epochs are 7.4 of 10
+    assert colour_alphas(ends, 8, 4) is None
+    assert colour_alphas(replace(ends, colour_epochs=0), 9, 4) is not None
+    assert colour_alphas(replace(ends, colour_noise="none"), 0, 4) is None
 
 
 def test_a_recipe_takes_what_it_names_from_the_statistics() -> None:

@@ -115,20 +115,20 @@ def test_every_preset_and_variant_takes_steps(
             assert (p.data != before[name]).any(), name
 
 
-def test_colour_noise_has_its_size_and_its_end(
-    tmp_path: Path, narrow: Recipe, splits: Splits
+def test_colour_noise_has_its_end(
+    tmp_path: Path, narrow: Recipe, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noisy = replace(narrow, colour_noise="deviation", colour_std=0.3, mean="channel", epochs=10)
-    it = trainer(tmp_path, replace(noisy, colour_epochs=67, replayed_epochs=91), splits)
-    assert it._colour_noise(20_000).std() == pytest.approx(0.3, rel=0.02)
-    it.at.epoch = 7  # 67 of 91 epochs are 7.4 of 10
-    assert it._colour_noise(4).shape == (4, 3)
-    it.at.epoch = 8
-    assert it._colour_noise(4) is None
-    assert trainer(tmp_path, narrow, splits)._colour_noise(4) is None
-    throughout = trainer(tmp_path, replace(noisy, colour_epochs=0), splits)
-    throughout.at.epoch = 9
-    assert throughout._colour_noise(4) is not None
+    noisy = replace(narrow, colour_noise="deviation", mean="channel", colour_epochs=1)
+    it = trainer(tmp_path, noisy, splits)
+    seen, to_input = [], it.to_input
+
+    def recorded(images: Any, places: Any, alphas: Any) -> Any:
+        seen.append(alphas is not None)
+        return to_input(images, places, alphas)
+
+    monkeypatch.setattr(it, "to_input", recorded)
+    it.run()
+    assert seen == [True] * 5 + [False] * 5
 
 
 def test_images_in_a_row_share_their_crop(tmp_path: Path, narrow: Recipe, splits: Splits) -> None:

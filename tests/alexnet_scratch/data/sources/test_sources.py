@@ -97,6 +97,11 @@ SHAPES = {
     "valid": ["train/cat/1.png", "valid/cat/2.png"],
     "test": ["train/cat/1.png", "train/dog/1.png", "test/cat/2.png", "test/dog/deep/1.png"],
     "unlabelled": ["train/cat/1.png", "train/dog/1.png", "test/1.png"],
+    "any case": ["Train/cat/1.png", "Valid/cat/2.png"],
+    "other names": ["training/cat/1.png", "Validation/cat/2.png"],
+    "in one folder": ["images/cat/1.png", "images/dog/1.png", "README.txt", "logo.png"],
+    "splits in one folder": ["data/Train/cat/1.png", "data/val/cat/1.png", "README.txt"],
+    "trains": ["Bus/1.png", "Car/1.png", "Train/1.png"],
     "a class called train": ["train/train/1.png", "train/val/1.png"],
 }
 
@@ -217,6 +222,8 @@ def test_tiny_imagenet_without_words_and_with_windows_lines(tmp_path: Path) -> N
     [
         ([], "empty: "),
         (["1.png"], "only files"),
+        (["inner.zip"], r"but an archive, inner\.zip: give that file to `alexnet prepare`"),
+        (["train/cat/1.png", "val/cat/1.png", "Valid/cat/1.png"], "holds Valid and val, each"),
         (["val/cat/1.png"], "has val but no train folder"),
         (["train/cat/1.png", "val/1.png"], "val holds images without class folders"),
         (["cat/1.png", "dog/notes.txt"], "no images in class dog"),

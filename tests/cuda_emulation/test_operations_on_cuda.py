@@ -1,0 +1,40 @@
+"""Every line of the table of operations, forward and backward, on "cuda" as on the CPU."""
+
+import numpy as np
+import operations
+import pytest
+import standin
+
+import minigrad as mg
+
+
+@pytest.mark.parametrize("case", operations.CASES, ids=lambda case: case.name)
+def test_operation(cupy, case):
+    arrays = case.arrays(np.float32)
+    expected, gradients = case.run(arrays)
+    inputs = [
+        mg.tensor(array, device="cuda", requires_grad=array.dtype.kind == "f") for array in arrays
+    ]
+    out = case.call(*inputs)
+    if case.operation != "to_device":
+        assert isinstance(out.data, standin.ndarray)
+    np.testing.assert_allclose(
+        out.detach().cpu().numpy(), np.asarray(expected), rtol=1e-5, atol=1e-6
+    )
+    if case.differentiable:
+        upstream = case.upstream(tuple(out.shape), np.float32)
+        out.backward(mg.tensor(upstream, device=out.device))
+        found = [i.grad.cpu().numpy() for i in inputs if i.requires_grad]
+        for ours, theirs in zip(found, gradients, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "nll_loss"])
+def test_a_label_out_of_range_gives_nan_without_waiting_for_the_device(cupy, loss):
+    x = mg.zeros(3, 4, device="cuda", requires_grad=True)
+    labels = mg.tensor([1, 4, -1], device="cuda")
+    standin.transfers.clear()
+    losses = getattr(mg, loss)(x, labels, reduction="none")
+    losses.sum().backward()
+    assert not standin.transfers
+    assert np.isnan(losses.detach().cpu().numpy()).tolist() == [False, True, True]

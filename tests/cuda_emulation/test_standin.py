@@ -1,0 +1,60 @@
+"""The stand-in is as strict as CuPy: what would fail on a GPU machine fails here."""
+
+import numpy as np
+import pytest
+import standin
+
+import minigrad as mg
+
+
+def test_the_backend_takes_it_for_a_gpu(cupy):
+    assert mg.cuda.is_available()
+    assert mg.ones(2, device="cuda").device == "cuda:0"
+    assert isinstance(mg.ones(2, device="cuda").data, standin.ndarray)
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        lambda a, host: np.asarray(a),
+        lambda a, host: np.array(a),
+        lambda a, host: np.sqrt(a),
+        lambda a, host: np.add(a, a),
+        lambda a, host: np.concatenate([a, a]),
+        lambda a, host: a + host,
+        lambda a, host: host * a,
+        lambda a, host: a.__iadd__(host),
+        lambda a, host: a.__setitem__(slice(None), host),
+        lambda a, host: np.copyto(host, a),
+        lambda a, host: host.__setitem__(0, a),
+        lambda a, host: host.__setitem__(slice(None), a),
+    ],
+)
+def test_host_and_device_do_not_mix(cupy, stray):
+    with pytest.raises((TypeError, ValueError)):
+        stray(cupy.ones(3), np.ones(3))
+
+
+def test_what_cupy_lacks_is_missing(cupy):
+    with pytest.raises(AttributeError, match="has no 'vecdot'"):
+        cupy.vecdot(cupy.ones(3), cupy.ones(3))
+    with pytest.raises(AttributeError, match="have no 'setflags'"):
+        cupy.ones(3).setflags(write=False)
+    with pytest.raises(TypeError, match="no keyword where"):
+        cupy.add(cupy.ones(3), 1, where=cupy.ones(3, bool))
+    with pytest.raises(TypeError, match="no keyword initial"):
+        cupy.sum(cupy.ones(3), initial=1)
+
+
+def test_results_stay_on_the_device_and_transfers_are_counted(cupy):
+    standin.transfers.clear()
+    total = cupy.ones((2, 3)).sum()
+    assert isinstance(total, standin.ndarray)
+    assert total.shape == ()
+    assert isinstance(np.float32(2) * total, standin.ndarray)
+    assert not standin.transfers
+    assert float(total) == 6
+    assert standin.transfers == {"to host": 1}
+    out = cupy.empty(3)
+    assert cupy.add(cupy.ones(3), 1, out=out) is out
+    assert out.tolist() == [2, 2, 2]
