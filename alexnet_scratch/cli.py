@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -31,6 +32,18 @@ USER_ERRORS = (
 )  # fmt: skip
 
 
+# What to do about what the system says of a path.
+ADVICE = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a part of this path is a file: give one that leads through folders only",
+    errno.EACCES: "give a path that you may read and write",
+    errno.EPERM: "give a path that you may read and write",
+    errno.EROFS: "nothing can be written there: give another path",
+    errno.ENOSPC: "free some space, or give a path on another disk",
+    errno.ENAMETOOLONG: "give a shorter one",
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the `alexnet` command with these arguments and return the exit status.
 
@@ -52,13 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except USER_ERRORS as error:
-        return _fail(str(error), BAD_INPUT)
+        return _fail(_said(error), BAD_INPUT)
     except Diverged as error:
         return _fail(str(error), FAILED)
     except MemoryError as error:
         return _fail(f"out of memory ({error}): use a smaller --batch-size", FAILED)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
+
+
+def _said(error: Exception) -> str:
+    """The error's message; of the system's own the path first, without the number."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    advice = ADVICE.get(error.errno or 0, "give another path")
+    return f"{error.filename}: {error.strerror}; {advice}"
 
 
 def _fail(message: str, status: int) -> int:

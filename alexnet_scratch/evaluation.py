@@ -23,6 +23,7 @@ from .data import DataError
 from .data.views import CENTRE, View, cut
 from .model import AlexNet
 from .recipe import Recipe
+from .training.metrics import label_ranks
 from .training.pixels import PixelStatistics, ToInput, pixel_statistics
 
 TOP = 5  # classes that are kept of an image
@@ -190,10 +191,9 @@ def _outcome(log_p: Array, labels: Array) -> tuple[Array, ...]:
     xp = backend.array_module(log_p)
     rows = xp.arange(len(labels))
     own = log_p[rows, labels]
-    # Ranked a hair below its value, the true class loses every tie.
+    # Sorted a hair below its value, the true class loses every tie, as in its rank.
     key = xp.where(xp.isnan(log_p), xp.inf, log_p)
     key[rows, labels] = xp.nextafter(xp.where(xp.isnan(own), -xp.inf, own), -xp.inf)
-    ranks = (key > key[rows, labels][:, None]).sum(axis=1) + 1
     top = xp.argsort(-key, axis=1, kind="stable")[:, :TOP].copy()  # not a view of all C
     probabilities = xp.exp(xp.take_along_axis(log_p, top, axis=1)).astype(np.float32)
-    return labels, top, probabilities, -own, ranks
+    return labels, top, probabilities, -own, label_ranks(log_p, labels)

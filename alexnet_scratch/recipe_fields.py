@@ -15,6 +15,7 @@ CROPS = ("random", "random-2048", "resized", "centre")
 COLOUR_NOISES = ("none", "eigenvalue", "deviation")
 SCHEDULES = ("plateau", "steps", "cosine", "constant")
 RULES = ("torch", "paper")
+NOT_ONE_TOWER = ("widths", "orders", "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta")
 
 
 class RecipeError(ValueError):
@@ -148,14 +149,18 @@ class Recipe:
 
     def _check_one_tower(self) -> None:
         """torchvision's network has no such choices; a value that did nothing would mislead."""
-        names = ("widths", "orders", "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta")
-        fixed = {name: getattr(Recipe, name) for name in names}
+        fixed = {name: getattr(Recipe, name) for name in self.unused}
         for name, value in {"conv1_edge": "pad", "dropout": "inverted", **fixed}.items():
             if getattr(self, name) != value:
                 raise RecipeError(
                     f"{name} is {_text(getattr(self, name))}, but the one-tower network has only "
                     f"{_text(value)}: give that, or another variant"
                 )
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The fields that the variant has no use for."""
+        return NOT_ONE_TOWER if self.variant == "one-tower" else ()
 
     @property
     def stretch(self) -> float:

@@ -71,8 +71,12 @@ def _tuple_of(kind: type) -> Callable[[str], tuple[Any, ...]]:
 
 
 def _presets(name: str) -> str:
-    """What the presets have: one value, or a value each."""
-    values = {preset: getattr(recipe, name) for preset, recipe in RECIPES.items()}
+    """What the presets that use the field have: one value, or a value each."""
+    values = {
+        preset: getattr(recipe, name)
+        for preset, recipe in RECIPES.items()
+        if name not in recipe.unused
+    }
     if len(set(values.values())) == 1:
         return shown(next(iter(values.values())))
     return ", ".join(f"{preset}: {shown(value)}" for preset, value in values.items())

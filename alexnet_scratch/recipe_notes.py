@@ -1,4 +1,4 @@
-"""A line on each field of a recipe: what the choice does, for `alexnet diff`.
+"""Lines on each field of a recipe, for `alexnet diff`: what the choice does, and who chose what.
 
 Sources: Krizhevsky et al. 2012 ("the paper"), the authors' published code ("the code"), Caffe's
 bvlc_alexnet, torchvision.
@@ -9,65 +9,142 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from .recipe import RECIPES
 from .recipe_fields import Recipe
 
+# What the choice does: true of any two recipes.
 NOTES = {
-    "variant": "two towers end LRN's windows at their border, groups do not; one tower has neither",
-    "input_size": "224 is the paper's and the code's; 227 is Caffe's, who knows no ceil rule",
-    "conv1_edge": "the paper leaves 224 -> 55 unexplained; the code reads zeros right and below",
-    "orders": "the paper has ReLU first; the code's layer 1 normalises and pools the linear "
-    "output, its layer 2 adds a normalisation within each map that the paper does not mention",
-    "lrn_size": "channels that compete; all agree on 5",
-    "lrn_k": "the paper and the code have 2, Caffe 1",
-    "lrn_alpha": "on the plain sum: the paper writes 1e-4; the code and Caffe divide it by 5",
-    "lrn_beta": "all agree on 0.75",
+    "variant": "two towers end LRN's windows at their border, groups do not; one tower has no "
+    "groups and no LRN",
+    "input_size": "side of the crops that the network sees",
+    "conv1_edge": "two zeros around the image, or zeros right and below only (ceil)",
+    "orders": "what comes between the first two convolutions and the next",
+    "lrn_size": "channels that compete; all presets have 5",
+    "lrn_k": "the constant that the sum is added to",
+    "lrn_alpha": "on the plain sum",
+    "lrn_beta": "the power; all presets have 0.75",
     "dropout": "mask in training and halve at test (paper), or double in training (inverted): "
     "equal at test, two different optimisation problems",
-    "dropout_p": "all agree on 0.5",
+    "dropout_p": "share of the units that are masked; all presets have 0.5",
     "widths": "maps of the five convolutions",
-    "fc_width": "all agree on 4096; fewer overfit less on small sets",
-    "init": "the paper: 0.01 everywhere; the code: 0.03 in conv3 to conv5; Caffe: biases 0.1 for "
-    "1, 0.005 in fc6 and fc7; LSUV measures the images",
+    "fc_width": "all presets have 4096; fewer overfit less on small sets",
+    "init": "how large the first weights and biases are, and so how much of the image gets through",
     "image_size": "side of the prepared images",
-    "mean": "the paper subtracts the mean image; the code its centre, wherever the crop was; "
-    "torchvision three channel means",
+    "mean": "what is subtracted from the pixels",
     "input_mean": "used where mean is constant",
-    "input_std": "the paper's weights presume raw pixels; of unit ones hardly anything reaches fc8",
-    "crop": "the paper counts 2048 = 32 x 32 x 2 crops; the code draws from 33 x 33 x 2 = 2178",
-    "crop_chunk": "the paper gives each image its own crop; the code one for 32 images in a row",
+    "input_std": "what the pixels are divided by; weights of 0.01 presume raw ones: of unit ones "
+    "hardly anything reaches fc8",
+    "crop": "where training crops are cut",
+    "crop_chunk": "images in a row that share a crop",
     "flip": "mirrored images",
-    "colour_noise": "lambda: the paper says eigenvalue, the code takes the standard deviation",
-    "colour_std": "standard deviation of the noise's factor; both have 0.1",
-    "colour_divisor": "the paper adds the noise; the code divides the sum by 1.1 afterwards",
-    "colour_epochs": "the paper has noise throughout; the code's logs end it about 25 epochs early",
+    "colour_noise": "what scales the noise along the colours' axes",
+    "colour_std": "standard deviation of the noise's factor; all presets have 0.1",
+    "colour_divisor": "what the sum of pixels and noise is divided by",
+    "colour_epochs": "how long there is noise, 0 for throughout",
     "colour_jitter": "no part of 2012; modern recipes have it",
     "rotation": "no part of 2012, though summaries name it",
     "val_fraction": "where the data has no validation images of its own",
-    "epochs": "the paper says roughly 90; the 2012 log ends at 91",
-    "batch_size": "the paper and the code have 128, Caffe and torchvision 256",
-    "lr": "all four start at 0.01",
-    "momentum": "all agree on 0.9",
-    "weight_decay": "0.0005 in 2012, 0.0001 in torchvision",
-    "bias_lr_factor": "the paper: an equal rate for all; the code and Caffe: twice for biases",
-    "bias_decay": "the paper's rule decays w; the code and Caffe leave biases out",
-    "rule": "the rate inside the velocity (paper, code, Caffe) or outside (PyTorch): they part "
-    "when the rate drops",
+    "epochs": "passes over the training images",
+    "batch_size": "images in a step: fewer make more steps, and noisier ones",
+    "lr": "all presets start at 0.01",
+    "momentum": "all presets have 0.9",
+    "weight_decay": "how hard the weights are pulled to 0",
+    "bias_lr_factor": "the biases' rate, as a factor",
+    "bias_decay": "whether biases are pulled to 0, too",
+    "rule": "the rate inside the velocity (paper) or outside (torch): they part when it changes",
     "label_smoothing": "no part of 2012",
-    "schedule": "the paper waits for a plateau; the code's epochs are replayed from its log",
-    "warmup_steps": "no part of 2012",
-    "drop_factor": "all divide by 10",
-    "drop_epochs": "when the rate is divided; by hand in 2012, every 20 epochs in Caffe",
-    "conv1_drop_epochs": "the code's log lowers conv1 a third time before the rest",
-    "conv1_freeze_epoch": "and freezes it near the end; the paper mentions neither",
+    "schedule": "how the rate falls",
+    "warmup_steps": "steps in which the rate rises; no part of 2012",
+    "drop_factor": "all presets divide by 10",
+    "drop_epochs": "when the rate is divided",
+    "conv1_drop_epochs": "when conv1's is, if not with the rest",
+    "conv1_freeze_epoch": "when conv1 stops learning, 0 for never",
     "replayed_epochs": "a shorter run keeps the proportions of the one whose epochs these are",
-    "plateau_patience": "the paper does not say how long it waited",
-    "plateau_drops": "the paper: three times",
+    "plateau_patience": "epochs without progress that are let pass before a drop",
+    "plateau_drops": "the most drops",
     "seed": "of everything that is drawn",
+}
+
+# What is to be said of a preset's value: shown where that preset is one of the two.
+SAID = {
+    "paper": {
+        "conv1_edge": "the paper leaves 224 -> 55 unexplained",
+        "orders": "the paper has ReLU first",
+        "lrn_alpha": "the paper writes 1e-4",
+        "init": "the paper: 0.01 everywhere, many biases of 1",
+        "mean": "the paper: the mean image",
+        "crop": "the paper counts 2048 = 32 x 32 x 2 crops",
+        "crop_chunk": "the paper gives each image its own",
+        "colour_noise": "the paper calls lambda the eigenvalue",
+        "epochs": "the paper says roughly 90",
+        "bias_lr_factor": "the paper: an equal rate for all",
+        "bias_decay": "the paper's rule decays w",
+        "schedule": "the paper waits for a plateau",
+        "plateau_patience": "the paper does not say how long it waited",
+        "plateau_drops": "the paper: three",
+    },
+    "source2012": {
+        "conv1_edge": "the code reads zeros right and below",
+        "orders": "the code's layer 1 normalises and pools the linear output, its layer 2 adds a "
+        "normalisation within each map",
+        "lrn_alpha": "the code divides 1e-4 by the 5 channels",
+        "init": "the code: 0.03 in conv3 to conv5",
+        "mean": "the code: the mean image's centre, wherever the crop was",
+        "crop": "the code draws from 33 x 33 x 2 = 2178",
+        "crop_chunk": "the code has one for 32",
+        "colour_noise": "the code takes the standard deviation",
+        "colour_divisor": "the code: 1.1, after adding",
+        "colour_epochs": "the code's logs end it about 25 epochs early",
+        "epochs": "the 2012 log ends at 91",
+        "bias_lr_factor": "the code: twice",
+        "bias_decay": "the code leaves biases out",
+        "schedule": "the code's epochs are replayed from its log",
+        "drop_epochs": "by hand in 2012",
+        "conv1_drop_epochs": "the code's log lowers it a third time before the rest",
+        "conv1_freeze_epoch": "near the end of the code's log",
+    },
+    "caffe": {
+        "input_size": "Caffe, which knows no ceil rule, has 227",
+        "lrn_alpha": "Caffe divides 1e-4 by the 5 channels",
+        "init": "Caffe: biases 0.1 for 1, weights 0.005 in fc6 and fc7",
+        "mean": "Caffe: the mean image",
+        "bias_lr_factor": "Caffe: twice",
+        "bias_decay": "Caffe leaves biases out",
+        "drop_epochs": "every 100,000 iterations in Caffe, 20 epochs",
+    },
+    "owt": {
+        "variant": "torchvision's has 64,192,384,256,256 maps",
+        "init": "torchvision: PyTorch's default, by a layer's inputs",
+        "mean": "torchvision: three channel means",
+        "crop": "torchvision's are of random size and shape",
+        "weight_decay": "a fifth of 2012's in torchvision",
+        "drop_epochs": "every 30 in torchvision",
+    },
+    "small": {
+        "init": "LSUV measures the images",
+        "batch_size": "small sets need the steps",
+        "warmup_steps": "the first steps with momentum are the ones that blow up",
+        "schedule": "a few epochs leave no time to wait for a plateau",
+    },
 }
 
 
 def differences(one: Recipe, other: Recipe) -> list[tuple[str, Any, Any, str]]:
-    """The fields in which two recipes differ: name, both values, and the note."""
-    names = [f.name for f in fields(Recipe) if f.name != "name"]
+    """The fields in which two recipes differ: name, both values, and the note.
+
+    Fields that one of the two has no use for are left out.
+    """
+    unused = ("name", *one.unused, *other.unused)
+    names = [f.name for f in fields(Recipe) if f.name not in unused]
     pairs = [(name, getattr(one, name), getattr(other, name)) for name in names]
-    return [(name, a, b, NOTES[name]) for name, a, b in pairs if a != b]
+    return [(name, a, b, _note(name, one, other)) for name, a, b in pairs if a != b]
+
+
+def _note(field: str, *recipes: Recipe) -> str:
+    said = [
+        SAID[recipe.name][field]
+        for recipe in recipes
+        if field in SAID.get(recipe.name, ())
+        and getattr(recipe, field) == getattr(RECIPES[recipe.name], field)  # a run may change it
+    ]
+    return "; ".join([NOTES[field], *said])

@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -113,7 +114,8 @@ def _installed(*packages: str) -> str | None:
 def _gpus() -> Iterable[tuple[str, str]]:
     problem = backend.cuda_problem()
     if problem:
-        yield "GPU", f"none to be used: {problem}"
+        why = re.sub("^device 'cuda' was asked for[,;] (but )?", "", problem)  # not by the doctor
+        yield "GPU", f"none to be used: {why}"
         return
     cupy = backend.array_module(backend.to_device(np.zeros(1, np.float32), "cuda"))
     runtime = cupy.cuda.runtime

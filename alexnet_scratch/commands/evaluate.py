@@ -20,10 +20,10 @@ from ..data import DataError, ImageFolder, find_splits, patterns
 from ..data.packed import is_packed, open_packed
 from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
 from ..evaluation import NoImagesError, Predictions, Scores, collect
+from ..progress import progress_bar
 from ..report import Report, report_folder, write_report
 from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from ..training.input import open_splits
-from ..training.log import progress_bar
 from .common import add_device_flags
 
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 import numpy as np
 
 from minigrad import backend
 
-from ..data import load_image
+from ..data import BadImageError, load_image
 from ..evaluation import predict
 from ..training.checkpoint import find_checkpoint, load_checkpoint
-from .common import add_device_flags
+from .common import BAD_INPUT, add_device_flags
 from .evaluate import add_view_flags, views_from
 
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet predict`."""
-    parser = commands.add_parser("predict", help="name what is on images")
+    parser = commands.add_parser(
+        "predict", help="name what is on images",
+        description="Name what is on images. One that cannot be read is told and left out; the "
+        f"exit status is {BAD_INPUT} then.",
+    )  # fmt: skip
     parser.add_argument("run", metavar="RUN", help="run folder, or a checkpoint in it [its best]")
     parser.add_argument("image", metavar="IMAGE", nargs="+", help="image file")
     add_view_flags(parser)
@@ -36,11 +41,19 @@ def _predict(options: argparse.Namespace) -> int:
     readable, resize = checkpoint.data.get("names", {}), checkpoint.data.get("resize", "crop")
     model = checkpoint.model()
     model.to(device)
-    results = []
+    results, status = [], 0
     for i in range(0, len(options.image), recipe.batch_size):
-        names = options.image[i : i + recipe.batch_size]
-        images = np.stack([load_image(name, recipe.image_size, resize) for name in names])
-        rows = predict(model, images, recipe, device, views, checkpoint.pixels)
+        names, images = [], []
+        for name in options.image[i : i + recipe.batch_size]:
+            try:
+                images.append(load_image(name, recipe.image_size, resize))
+                names.append(name)
+            except BadImageError as error:
+                print(f"alexnet: {error}", file=sys.stderr)
+                status = BAD_INPUT
+        if not images:
+            continue
+        rows = predict(model, np.stack(images), recipe, device, views, checkpoint.pixels)
         for name, probabilities in zip(names, rows, strict=True):
             top = np.argsort(-probabilities, kind="stable")[:5]
             ranked = [
@@ -52,8 +65,9 @@ def _predict(options: argparse.Namespace) -> int:
                 for c in top
             ]
             results.append({"image": name, "predictions": ranked})
-    print(json.dumps(results, indent=2) if options.json else _table(results))
-    return 0
+    if results or options.json:
+        print(json.dumps(results, indent=2) if options.json else _table(results))
+    return status
 
 
 def _table(results: list[dict[str, Any]]) -> str:

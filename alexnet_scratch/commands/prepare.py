@@ -32,10 +32,11 @@ def add_parser(commands: Any) -> None:
         "it stopped.",
     )
     # Both are required, or argparse takes no flags between the two.
-    parser.add_argument("source", metavar="SOURCE", help="folder or archive of images")
+    source = parser.add_argument("source", metavar="SOURCE", help="folder or archive of images")
     out = parser.add_argument("out", metavar="OUT", help="folder to make")
     parser.add_argument(
-        "--download", metavar="NAME", choices=tuple(ARCHIVES), action=_Download, out=out,
+        "--download", metavar="NAME", choices=tuple(ARCHIVES), action=_Download,
+        positional=(source, out),
         help=f"fetch a public data set first: {', '.join(ARCHIVES)}",
     )  # fmt: skip
     parser.add_argument(
@@ -71,12 +72,13 @@ def add_parser(commands: Any) -> None:
 class _Download(argparse.Action):
     """--download stands for SOURCE: the only path that is given then, OUT, arrives as the first."""
 
-    def __init__(self, out: argparse.Action, **how: Any) -> None:
+    def __init__(self, positional: tuple[argparse.Action, argparse.Action], **how: Any) -> None:
         super().__init__(**how)
-        self._out = out
+        self._first, self._second = positional
 
     def __call__(self, parser: Any, options: Any, name: Any, flag: str | None = None) -> None:
-        self._out.required = False
+        self._second.required = False
+        self._first.metavar = "OUT"  # the name of what is missing
         options.download = name
 
 

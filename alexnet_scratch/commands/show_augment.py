@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.data import Dataset
+import minigrad as mg
+from minigrad.data import TensorDataset
 
 from ..data import DataError, load_image, patterns
-from ..data.statistics import Statistics
 from ..data.views import TEN_CROP
 from ..recipe import Recipe
 from ..recipe_flags import add_recipe_flags, recipe_from
 from ..report import save_picture
-from ..training.input import fitted, open_splits, train_transform
-from ..training.pixels import pixel_statistics
+from ..training.input import Splits, TrainingImages, fitted, open_splits, train_loader
+from ..training.pixels import PixelStatistics, ToInput, colour_alphas, pixel_statistics
 
 GRID = 4  # rows and columns of training views
 # Okabe and Ito's colours, which colour-blind readers tell apart; line styles say it again.
@@ -61,62 +61,68 @@ def _show_augment(options: argparse.Namespace) -> int:
     root = Path(options.data or patterns.ensure())
     recipe = fitted(recipe, root, getattr(options, "image_size", None))
     splits = open_splits(root, recipe)
-    image, index, name = _chosen_image(
-        options.image, splits.train.images, recipe, splits.resize
-    )
+    images, index, name = _chosen_image(options.image, splits, recipe)
+    image = images.images[index][0]
     size = recipe.input_size
     if min(image.shape[:2]) < size:
         raise DataError(
             f"{name} has {image.shape[0]} x {image.shape[1]} pixels, the recipe {recipe.name} "
             f"crops {size}: give larger images, or another --recipe"
         )
-    statistics = splits.statistics() if recipe.colour_noise != "none" else None
-    draw_views(out, image, index, recipe, name, statistics)
+    noisy = recipe.colour_noise != "none"  # only then are the images worth measuring
+    pixels = pixel_statistics(recipe, splits.statistics()) if noisy else None
+    mg.manual_seed(recipe.seed)
+    draw_views(out, images, index, recipe, name, pixels)
     print(f"{out}: views of {name}, by the recipe {recipe.name}")
     return 0
 
 
-def _chosen_image(
-    text: str, images: Dataset, recipe: Recipe, resize: str
-) -> tuple[NDArray[np.uint8], int, str]:
-    """The whole image, its number in the set (0 for a file), and its name."""
+def _chosen_image(text: str, splits: Splits, recipe: Recipe) -> tuple[TrainingImages, int, str]:
+    """The training images, or the file as a set of one; the image's number and its name."""
+    images = splits.train
     if not text.isdecimal():
-        return load_image(text, recipe.image_size, resize), 0, text
+        image = load_image(text, recipe.image_size, splits.resize)
+        return TrainingImages(TensorDataset(image[None], [0]), images.view), 0, text
     index = int(text)
     if index >= len(images):
         raise DataError(
             f"--image {index}: the set has {len(images)} training images, give 0 to "
             f"{len(images) - 1}, or an image file"
         )
-    return images[index][0], index, images.describe(index)
+    return images, index, images.describe(index)
 
 
 def training_view(
-    image: NDArray[np.uint8], index: int, epoch: int, recipe: Recipe,
-    statistics: Statistics | None = None,
+    images: TrainingImages, index: int, epoch: int, recipe: Recipe,
+    pixels: PixelStatistics | None = None,
 ) -> NDArray[np.uint8]:  # fmt: skip
     """What epoch `epoch` (from 0) trains on of training image `index`: (size, size, 3).
 
-    Where images in a row share a crop (`crop_chunk`), it is the view of a first one. Colour noise
-    is an example of what the recipe draws from `statistics`, cut off at 0 and 255.
+    The mean stays in, so that it can be seen; values are rounded, and cut off at 0 and 255.
+    pixels: the run's, may be None for a recipe without colour noise. The noise is an example, drawn
+    from the default generator: a run's own depends on all that the run drew before.
     """
-    seeds = np.random.SeedSequence([recipe.seed, epoch, index])  # as minigrad.data.DataLoader
-    rng = np.random.default_rng(seeds)
-    view = train_transform(recipe)(image, rng)
-    if statistics is None:
-        return view
-    axes = pixel_statistics(recipe, statistics).axes
-    noisy = view + axes @ rng.normal(0, recipe.colour_std, 3)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
+    loader = train_loader(images, recipe, batch_size=1)
+    crops, _, places = next(loader.batches(epoch, loader.order(epoch).index(index)))
+    crop: NDArray[np.uint8] = crops.numpy()[0]
+    alphas = colour_alphas(recipe, epoch, 1)
+    if alphas is None or pixels is None:
+        return crop
+    to_input = ToInput(recipe, pixels)
+    noisy, plain = (to_input(crops, places.data, a).data[0] for a in (alphas, None))
+    change = (noisy - plain).transpose(1, 2, 0) * np.asarray(recipe.input_std)
+    seen: NDArray[np.uint8] = np.clip(np.rint(crop + change), 0, 255).astype(np.uint8)
+    return seen
 
 
 def draw_views(
-    path: Path, image: NDArray[np.uint8], index: int, recipe: Recipe, name: str,
-    statistics: Statistics | None = None,
+    path: Path, images: TrainingImages, index: int, recipe: Recipe, name: str,
+    pixels: PixelStatistics | None = None,
 ) -> None:  # fmt: skip
-    """Draw the whole image (H, W, 3), its training views and its test views into a PNG."""
+    """Draw a whole training image, its training views and its test views into a PNG."""
     from matplotlib.figure import Figure  # heavy, and only needed here
 
+    image = images.images[index][0]
     figure = Figure(figsize=(13, 8.6), layout="constrained")
     figure.suptitle(f"{Path(name).name}, recipe {recipe.name}", parse_math=False)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.1))[0]
@@ -128,7 +134,7 @@ def draw_views(
         axes.set(xlabel="pixels", ylabel="pixels")
     right.suptitle(f"training views, epochs 1 to {GRID**2}")
     for epoch, axes in enumerate(right.subplots(GRID, GRID).ravel()):
-        axes.imshow(training_view(image, index, epoch, recipe, statistics))
+        axes.imshow(training_view(images, index, epoch, recipe, pixels))
         axes.set_title(f"epoch {epoch + 1}", fontsize=8)
         axes.set_axis_off()
     save_picture(figure, path)

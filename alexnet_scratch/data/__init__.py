@@ -5,10 +5,10 @@ from .folder import (
     DataError,
     ImageFolder,
     class_names,
-    find_splits,
     load_image,
     split_samples,
 )
+from .splits import find_splits
 
 __all__ = [
     "BadImageError",

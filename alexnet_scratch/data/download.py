@@ -21,7 +21,7 @@ from typing import Any
 
 import minigrad
 
-from ..training.log import Log, progress_bar
+from ..progress import progress_bar, say
 from .disk import checksum, full_disk_told
 from .folder import DataError
 
@@ -164,7 +164,7 @@ def _receive_all(archive: Archive, part: _Part) -> None:
                 kept = f"{_mb(part.size())} are kept: try again later, or " * bool(part.size())
                 raise DataError(f"{archive.url}: {cut}; {kept}{BY_HAND}") from cut
             wait = BACK_OFF * 2 ** max(vain - 1, 0)
-            Log().say(f"{archive.name}: {cut}; trying again in {wait:.0f} s")
+            say(f"{archive.name}: {cut}; trying again in {wait:.0f} s")
             time.sleep(wait)
 
 
@@ -282,7 +282,7 @@ def _fault(archive: Archive, file: Path) -> str | None:
     kind, _, expected = (archive.checksum or "sha256:").partition(":")
     found = checksum(file, kind)
     if archive.checksum is None:
-        Log().say(f"{archive.name}: sha256 {found}, not compared: no checksum is published")
+        say(f"{archive.name}: sha256 {found}, not compared: no checksum is published")
     elif found != expected:
         return f"its {kind} is {found}, expected {expected}"
     return None

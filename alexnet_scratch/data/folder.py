@@ -1,4 +1,4 @@
-"""Images in a folder of class folders: finding them, decoding them, splitting them."""
+"""Images in a folder of class folders: finding them, decoding them, holding some out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXTENSIONS = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm",
 )  # fmt: skip
 RESIZES = ("crop", "squash")
-VAL_NAMES = ("val", "validation", "valid", "test")
+ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz")
 LAYOUT = "expected ROOT/train/CLASS/*.jpg with ROOT/val/CLASS/*.jpg, or ROOT/CLASS/*.jpg"
 
 
@@ -95,32 +95,19 @@ def class_names(root: str | os.PathLike[str]) -> list[str]:
         raise DataError(f"empty folder: {root}; {LAYOUT}")
     names = sorted(entry.name for entry in entries if entry.is_dir())
     if not names:
-        raise DataError(f"no class folders in {root}, only files; {LAYOUT}")
+        raise no_classes(root, [entry.name for entry in entries], LAYOUT)
     return names
 
 
-def find_splits(root: str | os.PathLike[str]) -> tuple[Path, Path | None]:
-    """The training folder and the validation folder, or None, of a data set.
-
-    Knows ROOT/train beside ROOT/val (or validation, valid, test), and a plain ROOT of class
-    folders, which has no validation folder: see `split_samples`.
-    DataError if there are no class folders, or the two splits have different classes.
-    """
-    root = Path(root)
-    names = class_names(root)
-    if "train" not in names:
-        if set(names) <= set(VAL_NAMES):
-            raise DataError(f"{root} has {', '.join(names)} but no train folder; {LAYOUT}")
-        return root, None
-    train = root / "train"
-    classes = class_names(train)
-    # A test folder of unlabelled images, as ImageNet ships, has no class folders: not for us.
-    val = next(
-        (root / name for name in VAL_NAMES if name in names and _has_folder(root / name)), None
-    )
-    if val is not None:
-        _check_same_classes(train, classes, val, class_names(val))
-    return train, val
+def no_classes(where: object, files: Sequence[str], expected: str) -> DataError:
+    """The error for a folder that holds only files, which may be the archive of a data set."""
+    archives = sorted(name for name in files if name.lower().endswith(ARCHIVE_ENDINGS))
+    if archives:
+        return DataError(
+            f"no class folders in {where}, but an archive, {archives[0]}: give that file to "
+            "`alexnet prepare`"
+        )
+    return DataError(f"no class folders in {where}, only files; {expected}")
 
 
 def split_samples(dataset: ImageFolder, fraction: float, seed: int) -> tuple[list[int], list[int]]:
@@ -236,10 +223,6 @@ def _image_files(folder: Path) -> list[str]:
             if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
         ]
     return sorted(found)
-
-
-def _has_folder(folder: Path) -> bool:
-    return any(e.is_dir() and not e.name.startswith(".") for e in folder.iterdir())
 
 
 def _check_same_classes(

@@ -35,7 +35,7 @@ from .statistics import Accumulator, save_statistics
 from .unfinished import SET, Unfinished
 
 MOST_PIXELS = 2048  # side of an image
-CHUNK = 512  # items between two points that a killed run goes on from
+CHUNK = 128  # items between two points that a killed run goes on from
 _FULL_DISK = "free some space and give the same command again: what is done is kept"
 _LABEL = np.dtype("<i4")
 _REPORT = f"{SET}/{REPORT}"

@@ -24,7 +24,7 @@ from .folder import DataError
 STATISTICS, MEAN_IMAGE = "statistics.json", "mean_image.npy"
 # A float32 holds whole numbers to 2**24, which a sum of 256 products of two bytes stays below.
 _EXACT = 256
-_PIXELS = 256 * _EXACT  # pixels at a time: their float32 planes stay in a core's cache
+_COLUMNS = 3 * 256  # numbers side by side: _EXACT rows of them stay in a core's cache
 _IMAGES = 256  # images whose bytes can be added in 16 bits
 _PER_TASK = 64  # images that a thread takes at once
 
@@ -163,24 +163,24 @@ def load_statistics(folder: Path) -> Statistics:
 
 
 def _products(pixels: NDArray[np.uint8]) -> NDArray[Any]:
-    """Sums of products of the channels of uint8 (n, 3): (3, 3), exact, Python's integers."""
-    planes = empty(np, (3, _PIXELS // _EXACT, _EXACT), np.float32)
-    rows = planes.reshape(3, -1)
+    """Sums of products of the channels of uint8 (n, 3): (3, 3), exact, Python's integers.
+
+    The bytes stay as they lie, R G B R G B: times itself `shift` places on, column c of a row holds
+    the products of the channels c % 3 and c % 3 + shift (where there is such a channel).
+    """
+    rows = empty(np, (_EXACT, _COLUMNS), np.float32)
+    flat, values = rows.reshape(-1), pixels.reshape(-1)
     found = np.zeros((3, 3))  # whole numbers, below 2**53 for a million images of 256 x 256
-    for i in range(0, len(pixels), _PIXELS):
-        piece = pixels[i : i + _PIXELS]
-        rows[:, : len(piece)] = piece.T
-        rows[:, len(piece) :] = 0
-        np.fill_diagonal(found, found.diagonal() + _dots(planes, planes))
-        found[(0, 1), (1, 2)] += _dots(planes[:2], planes[1:])
-        found[0, 2] += _dots(planes[0], planes[2])
+    for i in range(0, len(values), len(flat)):
+        piece = values[i : i + len(flat)]
+        flat[: len(piece)] = piece
+        flat[len(piece) :] = 0
+        for shift in range(3):
+            sums = np.einsum("ij,ij->j", rows[:, : _COLUMNS - shift], rows[:, shift:])
+            for channel in range(3 - shift):
+                found[channel, channel + shift] += sums[channel::3].sum(dtype=np.float64)
     upper = np.triu(found, 1)
     return (found + upper.T).astype(np.int64).astype(object)
-
-
-def _dots(a: NDArray[np.float32], b: NDArray[np.float32]) -> Any:
-    """Sums of a * b over the last two axes: runs of _EXACT in float32, then in float64."""
-    return np.vecdot(a, b).sum(axis=-1, dtype=np.float64)
 
 
 def _largest_first(covariance: Floats) -> tuple[Floats, Floats]:

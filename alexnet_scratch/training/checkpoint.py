@@ -136,12 +136,19 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         recipe = Recipe.from_json(metadata["recipe"])
     except RecipeError as error:
         raise CheckpointError(f"{path}: its recipe cannot be used here: {error}") from error
-    position = Position(**{name: values[name] for name in asdict(Position())})
     tensors = load_file(path)
-    pixels = PixelStatistics(tensors["pixels.mean"].numpy(), tensors["pixels.axes"].numpy())
-    return Checkpoint(
-        path, recipe, values["classes"], values["data"], position, values["groups"], pixels, tensors
-    )
+    try:
+        position = Position(**{name: values[name] for name in asdict(Position())})
+        pixels = PixelStatistics(tensors["pixels.mean"].numpy(), tensors["pixels.axes"].numpy())
+        return Checkpoint(
+            path, recipe, values["classes"], values["data"], position, values["groups"], pixels,
+            tensors,
+        )  # fmt: skip
+    except KeyError as error:
+        raise CheckpointError(
+            f"{path}: damaged: it has no {error}, expected in every {FORMAT!r}; copy it again from "
+            "its source, or use another checkpoint of the run"
+        ) from error
 
 
 def find_checkpoint(run: str | os.PathLike[str]) -> Path:

@@ -24,8 +24,8 @@ from ..data import DataError, ImageFolder, find_splits, split_samples
 from ..data.augment import TrainingView
 from ..data.packed import is_packed, open_packed
 from ..data.statistics import Accumulator, Statistics
+from ..progress import progress_bar
 from ..recipe_fields import Recipe
-from .log import progress_bar
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,19 @@ class TrainingImages(Dataset):
     def describe(self, index: int) -> str:
         """The file's name."""
         return self.images.describe(index)
+
+
+def train_loader(
+    images: Dataset, recipe: Recipe, workers: int = 0, batch_size: int | None = None
+) -> DataLoader:
+    """Batches of the training images, in the order and with the draws of the recipe's seed.
+
+    batch_size: the recipe's by default; what is drawn for an image does not depend on it.
+    """
+    return DataLoader(
+        images, batch_size or recipe.batch_size, shuffle=True, num_workers=workers,
+        seed=recipe.seed, share=recipe.crop_chunk,
+    )  # fmt: skip
 
 
 def train_transform(recipe: Recipe) -> TrainingView:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import Tensor, backend
+from minigrad import Tensor, backend, randn
 from minigrad.kernels.layout import as_nchw
 from minigrad.memory import empty
 
@@ -52,6 +52,19 @@ def pixel_statistics(recipe: Recipe, statistics: Statistics | None) -> PixelStat
                 recipe.colour_noise,
             )  # fmt: skip
     return PixelStatistics(np.asarray(mean, np.float32), np.asarray(axes, np.float32))
+
+
+def colour_alphas(recipe: Recipe, epoch: int, images: int) -> NDArray[np.float32] | None:
+    """The paper's three alphas for each image, (images, 3), from the default generator.
+
+    None where the recipe has no noise on the colours in epoch `epoch` (from 0).
+    """
+    last = recipe.colour_epochs * recipe.stretch
+    over = recipe.colour_epochs and epoch >= last
+    if recipe.colour_noise == "none" or over:
+        return None
+    alphas: NDArray[np.float32] = randn(images, 3).data * np.float32(recipe.colour_std)
+    return alphas
 
 
 class ToInput:

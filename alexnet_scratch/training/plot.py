@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..report import save_picture
 from .metrics import EpochMetrics
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; line styles say it again.
@@ -44,6 +44,4 @@ def draw_curves(path: Path, rows: Sequence[EpochMetrics], classes: int, title: s
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, dpi=120, format="png")
-    os.replace(temporary, path)  # somebody may be looking at the old one
+    save_picture(figure, path)

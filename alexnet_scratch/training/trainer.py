@@ -17,8 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import minigrad as mg
 from minigrad import Tensor, backend, optim
 from minigrad.data import DataLoader
@@ -29,13 +27,20 @@ from ..data import DataError
 from ..evaluation import Scores, evaluate
 from ..initialise import initialise
 from ..model import AlexNet
+from ..progress import progress_bar
 from ..recipe import Recipe, build_model, parameter_groups
 from .checkpoint import Checkpoint, Position, link, save_checkpoint
 from .folder import RunError
-from .input import Splits
-from .log import Log, progress_bar
+from .input import Splits, train_loader
+from .log import Log
 from .metrics import EpochMetrics, Totals, count_in_top, write_metrics
-from .pixels import PixelStatistics, ToInput, needs_statistics, pixel_statistics
+from .pixels import (
+    PixelStatistics,
+    ToInput,
+    colour_alphas,
+    needs_statistics,
+    pixel_statistics,
+)
 from .plot import draw_curves
 from .schedule import RecipeLR
 from .watchdog import Diverged, Watchdog, is_chance
@@ -85,8 +90,8 @@ class Trainer:
         self.device = backend.parse_device(device)
         self.max_steps = max_steps
         self.log = Log(folder / "log.txt")
-        self.loader = self._loader(splits.train, workers, shuffle=True)
-        self.val_loader = self._loader(splits.val, workers, shuffle=False)
+        self.loader = train_loader(splits.train, recipe, workers)
+        self.val_loader = DataLoader(splits.val, recipe.batch_size, num_workers=workers)
         self.reported: dict[int, int] = {}  # by loader: bad images named so far
         self.interrupted = False
 
@@ -109,11 +114,6 @@ class Trainer:
         self.saved_at = time.monotonic()
 
     # ----- beginning -----
-
-    def _loader(self, dataset: Any, workers: int, shuffle: bool) -> DataLoader:
-        size, seed = self.recipe.batch_size, self.recipe.seed
-        share = self.recipe.crop_chunk if shuffle else 1
-        return DataLoader(dataset, size, shuffle, num_workers=workers, seed=seed, share=share)
 
     def _measured(self) -> PixelStatistics:
         recipe = self.recipe
@@ -191,7 +191,7 @@ class Trainer:
         self._read_losses()
 
     def _step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
-        alphas = self._colour_noise(len(labels.data))
+        alphas = colour_alphas(self.recipe, self.at.epoch, len(labels.data))
         logits = self.model(self.to_input(images, places.data, alphas))
         loss = F.cross_entropy(logits, labels.data, label_smoothing=self.recipe.label_smoothing)
         targets = backend.to_device(labels.data, self.device)
@@ -202,15 +202,6 @@ class Trainer:
         self.optimizer.step()
         self.schedule.step()
         self.at.step += 1
-
-    def _colour_noise(self, images: int) -> Any:
-        """The paper's three alphas for each image, or None."""
-        recipe = self.recipe
-        last = recipe.colour_epochs * recipe.stretch
-        over = recipe.colour_epochs and self.at.epoch >= last
-        if recipe.colour_noise == "none" or over:
-            return None
-        return mg.randn(images, 3).data * np.float32(recipe.colour_std)
 
     def _validate(self) -> tuple[Scores, float]:
         """The scores on the validation images, and the seconds they took."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..folder import DataError
+from ..packed import is_packed
 from ..source import Source
 from . import ilsvrc, kaggle, tiny
 from .archive import TarTree, open_archive
@@ -43,5 +44,7 @@ def _open_tree(path: Path) -> Tree:
         raise DataError(f"no such file or folder: {path}; expected {KNOWN}")
     if not path.is_dir():
         return open_archive(path)
+    if is_packed(path):
+        raise DataError(f"{path} is a prepared set already: give it to `alexnet train`")
     archives = ilsvrc.archives(path)
     return TarTree(path, archives) if archives else FolderTree(path)

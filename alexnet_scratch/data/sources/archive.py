@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
-from ...training.log import progress_bar
+from ...progress import progress_bar
 from ..disk import FULL
 from ..folder import BadImageError, DataError
 from .tree import KNOWN, Tree, checked, hidden

@@ -10,12 +10,14 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from ..folder import EXTENSIONS, VAL_NAMES, BadImageError, DataError, _some
+from ..folder import EXTENSIONS, BadImageError, DataError, _some, no_classes
 from ..source import Item
+from ..splits import Children, find_data
 from .names import WORDS
 
 KNOWN = (
@@ -95,23 +97,18 @@ def checked(size: int, where: str) -> int:
 def class_folders(tree: Tree) -> Found:
     """ROOT/train/CLASS with ROOT/val/CLASS, or ROOT/CLASS; in a folder of its own or not.
 
-    Raises DataError for a tree without class folders, a class without images, and a val folder
-    without class folders.
+    Raises DataError for a tree without class folders, a class without images, a split that is
+    there twice, and a val folder without class folders.
     """
-    root, names = _root(tree.names)
-    where = f"{tree.path}/{root}".rstrip("/")
     if not tree.names:
-        raise DataError(f"empty: {where}; expected {KNOWN}")
-    if not names:
-        raise DataError(f"no class folders in {where}, only files; expected {KNOWN}")
-    if "train" not in names:
-        if names <= set(VAL_NAMES):
-            raise DataError(
-                f"{where} has {', '.join(sorted(names))} but no train folder; expected {KNOWN}"
-            )
+        raise DataError(f"empty: {tree.path}; expected {KNOWN}")
+    if not children(tree.names, "").folders:
+        raise no_classes(tree.path, tree.names, f"expected {KNOWN}")
+    root, splits = find_data(partial(children, tree.names), tree.path, f"expected {KNOWN}")
+    if "train" not in splits:
         return found(tree, "folder", class_images(tree, root, "train"), [])
-    train = class_images(tree, f"{root}train/", "train")
-    return found(tree, "folder", train, _val_images(tree, root, names))
+    train = class_images(tree, f"{root}{splits['train']}/", "train")
+    return found(tree, "folder", train, _val_images(tree, root, splits))
 
 
 def class_images(tree: Tree, prefix: str, split: str, level: str = "") -> list[Place]:
@@ -186,11 +183,6 @@ def found(
     return Found(layout, readable, places)
 
 
-class Children(NamedTuple):
-    folders: set[str]
-    images: bool
-
-
 def children(names: Iterable[str], prefix: str) -> Children:
     """The folders right below `prefix`, and are there images right below it?"""
     folders, images = set(), False
@@ -229,27 +221,18 @@ def lines(data: bytes) -> list[str]:
     return data.decode("utf-8-sig", errors="replace").splitlines()
 
 
-def _val_images(tree: Tree, root: str, names: set[str]) -> list[Place]:
-    for name in VAL_NAMES:
-        there = children(tree.names, f"{root}{name}/") if name in names else Children(set(), False)
+def _val_images(tree: Tree, root: str, splits: Mapping[str, str]) -> list[Place]:
+    for split in ("val", "test"):
+        if split not in splits:
+            continue
+        folder = f"{root}{splits[split]}"
+        there = children(tree.names, f"{folder}/")
         if there.folders:
-            return class_images(tree, f"{root}{name}/", "val")
+            return class_images(tree, f"{folder}/", "val")
         # Unlabelled test images are common and not for us; val images are meant to be used.
-        if there.images and name != "test":
+        if there.images and split != "test":
             raise DataError(
-                f"{tree.path}: {root}{name} holds images without class folders, so that their "
+                f"{tree.path}: {folder} holds images without class folders, so that their "
                 f"classes are unknown; give the folder above it with the labels; expected {KNOWN}"
             )
     return []
-
-
-def _root(names: list[str]) -> tuple[str, set[str]]:
-    """Where the data set begins, below the one folder that holds all, and the folders there."""
-    root, here = "", children(names, "")
-    while len(here.folders) == 1 and not here.images:
-        (only,) = here.folders
-        below = children(names, f"{root}{only}/")
-        if only in ("train", *VAL_NAMES) or below.images or not below.folders:
-            break
-        root, here = f"{root}{only}/", below
-    return root, here.folders
