@@ -7,10 +7,11 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python3.10
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-TORCH := $(VENV)/.torch
+ORACLES := $(VENV)/.oracles
 
-# PyTorch is only an oracle for the tests; WITH_TORCH=1 installs it, as continuous integration does.
-TEST_NEEDS := $(READY) $(if $(filter 1,$(WITH_TORCH)),$(TORCH))
+# Only the tests use them, and do without: PyTorch to compare with, and NVIDIA's compiler for the
+# CUDA sources. WITH_ORACLES=1 installs both, as continuous integration does.
+TEST_NEEDS := $(READY) $(if $(filter 1,$(WITH_ORACLES)),$(ORACLES))
 
 .DEFAULT_GOAL := help
 .PHONY: help train test lint bench clean
@@ -61,6 +62,6 @@ $(READY): $(BIN)/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-$(TORCH): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+$(ORACLES): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 nvidia-cuda-nvrtc
 	@touch $@

@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module
+from . import cuda
 from .im2col import Pair, Window, col2im, im2col, pad_into
 from .layout import as_nchw, as_nhwc, empty_nhwc, masked
 from .parallel import over_batch, scratch
 
 WORKSPACE = 4 * 1024**2  # bytes of columns per thread: measured, larger ones leave the cache
+WORKSPACE_GPU = 64 * 1024**2  # bytes of columns on a GPU: a cap on memory, not measured yet
 
 
 class Geometry(NamedTuple):
@@ -39,14 +41,22 @@ class Geometry(NamedTuple):
         return math.prod(self.window.kernel) * (self.channels // self.groups)
 
     @property
+    def cuda(self) -> tuple[int, ...]:
+        """The arguments that the kernels of cuda/im2col.cu share, after the first channel."""
+        window, channels = self.window, self.channels // self.groups
+        return (channels, *window.kernel, *window.stride, *window.padding, *window.dilation,
+                *self.outputs)  # fmt: skip
+
+    @property
     def padded(self) -> Pair:
         """Size of the padded map."""
         (height, width), (top, left) = self.inputs, self.window.padding
         return height + 2 * top, width + 2 * left
 
-    def chunk(self, itemsize: int) -> int:
+    def chunk(self, xp: Any, itemsize: int) -> int:
         """Images whose columns fit the workspace."""
-        return max(1, WORKSPACE // max(1, math.prod(self.outputs) * self.taps * itemsize))
+        space = WORKSPACE if xp is np else WORKSPACE_GPU
+        return max(1, space // max(1, math.prod(self.outputs) * self.taps * itemsize))
 
     def of_group(self, array: Array, group: int) -> Array:
         """The last axis of `array`, cut down to one group."""
@@ -88,19 +98,40 @@ def _matrices(weight: Array, groups: int) -> Array:
     return array_module(weight).ascontiguousarray(split).reshape(groups, -1, out // groups)
 
 
-def _columns(
-    xp: Any, images: Array, geometry: Geometry, group: int, kind: Any
-) -> tuple[Array, Array]:
-    """The column matrix of one group of a few images, and the padded images, both in scratch.
+def _columns(xp: Any, images: Array, geometry: Geometry, group: int, kind: Any) -> Array:
+    """The column matrix of one group of a few images (n, H, W, C), in scratch.
 
     Padding one group at a time puts its channels side by side, which makes im2col's runs longer.
     """
     window, part = geometry.window, geometry.of_group(images, group)
-    padded = scratch(xp, "padded", (len(part), *geometry.padded, part.shape[-1]), kind)
-    pad_into(padded, part, window.padding)
     rows = len(part) * math.prod(geometry.outputs)
     col = scratch(xp, "col", (rows, geometry.taps), kind)
-    return im2col(padded, window, geometry.outputs, col), padded
+    if cuda.usable(col, images):
+        first = group * part.shape[-1]
+        cuda.launch("im2col.im2col", col.size, col, images, *images.shape[1:], first,
+                    *geometry.cuda)  # fmt: skip
+        return col
+    padded = pad_into(_padded(xp, part, geometry, kind), part, window.padding)
+    return im2col(padded, window, geometry.outputs, col)
+
+
+def _padded(xp: Any, part: Array, geometry: Geometry, kind: Any) -> Array:
+    """Scratch for one group of a few images with their padding."""
+    return scratch(xp, "padded", (len(part), *geometry.padded, part.shape[-1]), kind)
+
+
+def _add_columns(xp: Any, col: Array, geometry: Geometry, group: int, images: Array) -> None:
+    """Overwrite one group of `images` (n, H, W, C) with col2im(col)."""
+    if cuda.usable(images, col):
+        size = math.prod(images.shape[:3]) * (geometry.channels // geometry.groups)
+        first = group * (geometry.channels // geometry.groups)
+        cuda.launch("im2col.col2im", size, images, col, *images.shape[1:], first, *geometry.cuda)
+        return
+    (top, left), (height, width) = geometry.window.padding, geometry.inputs
+    part = geometry.of_group(images, group)
+    padded = _padded(xp, part, geometry, col.dtype)
+    col2im(col, geometry.window, geometry.outputs, padded)
+    part[...] = padded[:, top : top + height, left : left + width]
 
 
 def conv2d_forward(
@@ -133,15 +164,19 @@ def conv2d_forward(
         for part in chunks:
             out = y[part].reshape(-1, geometry.features)
             for group in range(groups):
-                col, _ = _columns(xp, source[part], geometry, group, source.dtype)
+                col = _columns(xp, source[part], geometry, group, source.dtype)
                 xp.matmul(col, matrices[group], out=geometry.of_group(out, group))
+            if cuda.usable(out) and (bias is None or cuda.usable(bias)):
+                cuda.launch("activation.bias_relu", out.size, out, out if bias is None else bias,
+                            geometry.features, bias is not None, relu)  # fmt: skip
+                continue
             rows = out.reshape(-1, columns * geometry.features)
             if bias_row is not None:
                 rows += bias_row
             if relu:
                 _relu_in_place(xp, rows, zero_row)
 
-    over_batch(xp, task, len(x), geometry.chunk(kind.itemsize))
+    over_batch(xp, task, len(x), geometry.chunk(xp, kind.itemsize))
     return as_nchw(y)
 
 
@@ -198,7 +233,7 @@ def conv2d_backward(
                          dmatrices if needs[1] else None)  # fmt: skip
         return dmatrices, dbias
 
-    sums = over_batch(xp, task, len(x), walk.chunk(kind.itemsize))
+    sums = over_batch(xp, task, len(x), walk.chunk(xp, kind.itemsize))
     dmatrices = sum((s[0] for s in sums[1:]), sums[0][0]) if sums else xp.zeros_like(matrices)
     dbias = sum((s[1] for s in sums[1:]), sums[0][1]) if sums else xp.zeros(len(weight), kind)
     dweight = _weight_of(dmatrices, kernel) if needs[1] else None
@@ -213,6 +248,10 @@ def _passed(xp: Any, dy: Array, y: Array | None) -> Array:
     """The output gradient (n, oh, ow, out), less what ReLU blocked."""
     if y is None:
         return dy
+    if cuda.usable(dy, y):
+        out = scratch(xp, "gradient", dy.shape, dy.dtype)
+        cuda.launch("activation.relu_backward", out.size, out, dy, y)
+        return out
     passed = xp.greater(y.real, 0, out=scratch(xp, "passed", y.shape, bool))
     return masked(dy, passed, out=scratch(xp, "gradient", dy.shape, dy.dtype))
 
@@ -222,20 +261,17 @@ def _columns_of_input(
     dmatrices: Array | None,
 ) -> None:  # fmt: skip
     """dmatrices += col^T g and dx = col2im(g weight^T), for a few images (n, H, W, C)."""
-    (top, left), (height, width) = geometry.window.padding, geometry.inputs
     rows = g.reshape(-1, geometry.features)
     kind = np.result_type(g.dtype, x.dtype, matrices.dtype)
     for group in range(geometry.groups):
         g_group = geometry.of_group(rows, group)
-        col, padded = _columns(xp, x, geometry, group, kind)
+        col = _columns(xp, x, geometry, group, kind)
         if dmatrices is not None:
             product = scratch(xp, "product", dmatrices.shape[1:], dmatrices.dtype)
             dmatrices[group] += xp.matmul(col.T, g_group, out=product)
         if dx is not None:
             xp.matmul(g_group, matrices[group].T, out=col)
-            col2im(col, geometry.window, geometry.outputs, padded)
-            inner = padded[:, top : top + height, left : left + width]
-            geometry.of_group(dx, group)[...] = inner
+            _add_columns(xp, col, geometry, group, dx)
 
 
 def _columns_of_gradient(
@@ -250,7 +286,7 @@ def _columns_of_gradient(
     rows = x.reshape(-1, geometry.features)
     kind = np.result_type(g.dtype, x.dtype, matrices.dtype)
     for group in range(geometry.groups):
-        col, _ = _columns(xp, g, geometry, group, kind)
+        col = _columns(xp, g, geometry, group, kind)
         if dx is not None:
             out = dx.reshape(-1, geometry.features)
             xp.matmul(col, matrices[group], out=geometry.of_group(out, group))

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module
+from . import cuda
 from .layout import as_nchw, as_nhwc, empty_nhwc
 from .parallel import over_batch, scratch
 
@@ -87,6 +88,10 @@ def lrn_forward(
     channels = source.shape[3] // groups
     y = empty_nhwc(x, source.shape)
     scale = empty_nhwc(x, source.shape) if save else None
+    if cuda.usable(y, source):
+        cuda.launch("lrn.lrn_forward", y.size, y, y if scale is None else scale, source, channels,
+                    *_halves(n), float(k), float(alpha), float(beta), save)  # fmt: skip
+        return as_nchw(y), None if scale is None else as_nchw(scale)
     a, b = source.reshape(-1, groups, channels), y.reshape(-1, groups, channels)
     s = None if scale is None else scale.reshape(-1, groups, channels)
 
@@ -118,6 +123,10 @@ def lrn_backward(
     kind = np.result_type(g.dtype, a.dtype)  # complex above a real x: a second-order product
     dx = empty_nhwc(x, a.shape, kind)
     shape = (-1, groups, a.shape[3] // groups)
+    if cuda.usable(dx, g, a, s):
+        cuda.launch("lrn.lrn_backward", dx.size, dx, g, a, s, shape[2], *_halves(n), float(alpha),
+                    float(beta))  # fmt: skip
+        return as_nchw(dx)
     g, a, s, d = (array.reshape(shape) for array in (g, a, s, dx))
     before, after = _halves(n)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..memory import empty
+from . import cuda
 from .im2col import Pair, Window, pad_into
 from .layout import as_nchw, as_nhwc, empty_nhwc, masked
 from .parallel import over_batch, scratch
@@ -94,6 +95,11 @@ def max_pool2d_forward(
     y = empty_nhwc(x, (n, *out, channels))
     kind = xp.uint8 if math.prod(kernel) <= 256 else xp.uint16
     won = empty_nhwc(x, y.shape, kind) if winners else None
+    if cuda.usable(y, source):
+        place = xp.empty(1, kind) if won is None else won
+        cuda.launch(f"pool.max_forward{8 * place.itemsize}", y.size, y, place, source,
+                    *source.shape[1:], *_cuda(window, out), won is not None)  # fmt: skip
+        return as_nchw(y), None if won is None else as_nchw(won)
 
     def task(chunks: list[slice]) -> None:
         for part in chunks:
@@ -102,6 +108,11 @@ def max_pool2d_forward(
 
     over_batch(xp, task, n, _images(y))
     return as_nchw(y), None if won is None else as_nchw(won)
+
+
+def _cuda(window: Window, out: Pair) -> tuple[int, ...]:
+    """The arguments that the kernels of cuda/pool.cu share, after the channels."""
+    return (*window.kernel, *window.stride, *window.padding, *window.dilation, *out)
 
 
 def _images(array: Array, cache: int = 1 << 20) -> int:
@@ -158,6 +169,10 @@ def max_pool2d_backward(
     n, channels, height, width = shape
     out = dy.shape[1:3]
     dx = empty_nhwc(grad, (n, height, width, channels))
+    if cuda.usable(dx, dy):
+        cuda.launch(f"pool.max_backward{8 * won.itemsize}", dx.size, dx, dy, won,
+                    *dx.shape[1:], *_cuda(window, out))  # fmt: skip
+        return as_nchw(dx)
     rows, columns = _needed(window, out)
     inside = window.padding == (0, 0) and rows <= height and columns <= width
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import emulate
 import numpy as np
 
 NAMES = json.loads(Path(__file__).with_name("cupy_names.json").read_text())
@@ -239,6 +240,7 @@ def make() -> ModuleType:
     cupy.__version__ = NAMES["version"]
     cupy.ndarray, cupy.asarray, cupy.asnumpy = ndarray, _asarray, _asnumpy
     cupy.array = lambda value, dtype=None: _asarray(value, dtype, copy=True)
+    cupy.RawModule = emulate.RawModule
     cupy.linalg = _Module("linalg", np.linalg)
     cupy.lib = SimpleNamespace(stride_tricks=_Module("lib.stride_tricks", np.lib.stride_tricks))
     cupy.cuda = SimpleNamespace(

@@ -9,7 +9,7 @@ import minigrad as mg
 
 
 @pytest.mark.parametrize("case", operations.CASES, ids=lambda case: case.name)
-def test_operation(cupy, case):
+def test_operation(kernels, case):
     arrays = case.arrays(np.float32)
     expected, gradients = case.run(arrays)
     inputs = [

@@ -47,9 +47,11 @@ def steps(variant, device, optimizer, count=3):
     return [float(loss.item()) for loss in losses], state
 
 
-@pytest.mark.parametrize("variant", ["two-tower", "grouped", "one-tower"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_training_steps_equal_the_cpu_and_leave_the_device_alone(cupy, variant, optimizer):
+@pytest.mark.parametrize(
+    ("variant", "optimizer"),
+    [("grouped", "sgd"), ("one-tower", "sgd"), *(("two-tower", name) for name in OPTIMIZERS)],
+)
+def test_training_steps_equal_the_cpu_and_leave_the_device_alone(kernels, variant, optimizer):
     losses, state = steps(variant, "cuda", optimizer)
     expected, weights = steps(variant, "cpu", optimizer)
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
@@ -73,7 +75,7 @@ def run(packed, folder, preset, device, *more):
 
 
 @pytest.mark.parametrize("preset", RECIPES)
-def test_a_recipe_trains_and_evaluates_as_on_the_cpu(cupy, packed, tmp_path, capsys, preset):
+def test_a_recipe_trains_and_evaluates_as_on_the_cpu(kernels, packed, tmp_path, capsys, preset):
     ours, theirs = (run(packed, tmp_path / d, preset, d) for d in ("cuda", "cpu"))
     for a, b in zip(ours, theirs, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-3)
@@ -88,11 +90,11 @@ def test_a_recipe_trains_and_evaluates_as_on_the_cpu(cupy, packed, tmp_path, cap
         assert score["loss"] == pytest.approx(scores[1][name]["loss"], rel=1e-5)
 
 
-def test_a_run_resumes_on_the_device_to_the_same_bytes(cupy, packed, tmp_path):
+def test_a_run_resumes_on_the_device_to_the_same_bytes(kernels, packed, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run(packed, whole, "paper", "cuda")
     run(packed, parts, "paper", "cuda", "--max-steps", "3")
-    assert main(["train", "--resume", str(parts)]) == 0
+    assert main(["train", "--resume", str(parts), "--device", "cuda"]) == 0
     one, other = (load_file(folder / "last.safetensors") for folder in (whole, parts))
     assert one.keys() == other.keys()
     assert all(np.array_equal(one[name].numpy(), other[name].numpy()) for name in one)

@@ -1,0 +1,34 @@
+"""Run every kernel's calls once, with the threads of a launch on two CPU threads.
+
+python run_sanitized.py address|thread [FILE RIGHT WRONG]
+
+For test_compilers.py, which puts the sanitiser in front. FILE RIGHT WRONG plants a fault.
+"""
+
+import os
+import sys
+
+import emulate
+import standin
+
+
+def main() -> None:
+    cupy = standin.make()
+    sys.modules["cupy"] = cupy
+    os.environ["MINIGRAD_CUDA_KERNELS"] = "on"
+    import numpy as np
+    import test_cuda_kernels as tests
+
+    from minigrad.kernels import cuda
+
+    emulate.sanitizer, emulate.workers = sys.argv[1], 2
+    if len(sys.argv) > 2:
+        file, right, wrong = sys.argv[2:]
+        code = cuda.source
+        cuda.source = lambda f: code(f).replace(right, wrong) if f == file else code(f)
+    for name in tests.CALLS:
+        tests.results(cupy, name, np.float32)
+
+
+if __name__ == "__main__":
+    main()

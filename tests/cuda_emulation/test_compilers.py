@@ -1,0 +1,101 @@
+"""The CUDA sources under sanitisers, and through the compiler that CuPy uses."""
+
+import ctypes
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import emulate
+import pytest
+
+from minigrad.kernels import cuda
+
+HERE = Path(__file__).parent
+
+
+def nvrtc():
+    """NVIDIA's run-time compiler from its wheel; it needs no GPU."""
+    spec = importlib.util.find_spec("nvidia")
+    folders = [Path(p) for p in spec.submodule_search_locations] if spec else []
+    found = sorted(p for f in folders for p in f.glob("**/libnvrtc.so.*") if "alt" not in p.name)
+    if not found:
+        pytest.skip("NVRTC is not installed: pip install nvidia-cuda-nvrtc (Linux, x86-64)")
+    return ctypes.CDLL(str(found[-1]))
+
+
+def compile_for(library, code, architecture, real):
+    """The size of the machine code. SyntaxError with what the compiler says."""
+    program, size = ctypes.c_void_p(), ctypes.c_size_t()
+    library.nvrtcCreateProgram(ctypes.byref(program), code.encode(), b"kernels.cu", 0, None, None)
+    options = [f"--gpu-architecture={architecture}", "--std=c++17", f"-Dreal={real}"]
+    encoded = (ctypes.c_char_p * len(options))(*(o.encode() for o in options))
+    failed = library.nvrtcCompileProgram(program, len(options), encoded)
+    if failed:
+        library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+        log = ctypes.create_string_buffer(size.value)
+        library.nvrtcGetProgramLog(program, log)
+        raise SyntaxError(log.value.decode())
+    library.nvrtcGetCUBINSize(program, ctypes.byref(size))
+    library.nvrtcDestroyProgram(ctypes.byref(program))
+    return size.value
+
+
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90", "sm_120"])
+@pytest.mark.parametrize("file", cuda.sources())
+def test_nvrtc_compiles(file, architecture):
+    for real in ("float", "double"):
+        assert compile_for(nvrtc(), cuda.source(file), architecture, real) > 1000
+
+
+def test_nvrtc_refuses_what_other_compilers_take():
+    code = cuda.source("lrn").replace("real sum = 0;", "real sum = -INFINITY;", 1)
+    with pytest.raises(SyntaxError, match="INFINITY"):
+        compile_for(nvrtc(), code, "sm_90", "float")
+
+
+def sanitized(kind, *arguments):
+    """Run the kernels' tests in a process with a sanitiser in front."""
+    if emulate.COMPILER is None:
+        pytest.skip("no C++ compiler (g++, clang++)")
+    name = {"address": "libasan.so", "thread": "libtsan.so"}[kind]
+    runtime = subprocess.run(
+        [emulate.COMPILER, f"-print-file-name={name}"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    if not Path(runtime).is_file():
+        pytest.skip(f"the C++ compiler has no {name}")
+    environment = {
+        **os.environ, "LD_PRELOAD": str(Path(runtime).resolve()), "OPENBLAS_NUM_THREADS": "1",
+        "ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "exitcode=66:report_bugs=1",
+        "PYTHONMALLOC": "malloc",
+    }  # fmt: skip
+    return subprocess.run(
+        [sys.executable, str(HERE / "run_sanitized.py"), kind, *arguments],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+# A source with a fault, and what the sanitiser says of it.
+FAULTS = {
+    "address": (
+        "lrn",
+        "int low = max(c - before, 0)",
+        "int low = c - before",
+        "heap-buffer-overflow",
+    ),
+    "thread": ("activation", "out[i] = y[i]", "out[i / 2] = y[i]", "data race"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FAULTS)
+def test_sanitizers_find_nothing_in_the_kernels_and_something_in_a_fault(kind):
+    clean = sanitized(kind)
+    assert clean.returncode == 0, clean.stderr
+    file, right, wrong, said = FAULTS[kind]
+    assert cuda.source(file).count(right) == 1
+    faulty = sanitized(kind, file, right, wrong)
+    assert faulty.returncode != 0
+    assert said in faulty.stderr
+    assert "kernels.cu:" in faulty.stderr

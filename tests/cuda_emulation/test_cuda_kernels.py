@@ -1,0 +1,167 @@
+"""The CUDA sources, compiled for the CPU: every kernel against its array version."""
+
+import re
+from pathlib import Path
+
+import emulate
+import numpy as np
+import pytest
+
+from minigrad.kernels import conv, cuda, lrn, pool
+from minigrad.kernels.layout import as_nchw
+
+FOLDER = Path(cuda.__file__).parent
+pytestmark = pytest.mark.skipif(
+    emulate.COMPILER is None, reason="no C++ compiler (g++, clang++) to run CUDA sources with"
+)
+
+
+def images(cupy, *shape, dtype=np.float32, seed=0):
+    """Normal numbers (N, C, H, W) in channels-last memory on the device."""
+    n, c, h, w = shape
+    host = np.random.default_rng(seed).normal(size=(n, h, w, c)).astype(dtype)
+    return as_nchw(cupy.asarray(host))
+
+
+def convolution(cupy, dtype, shape, features, kernel, stride, padding, dilation=(1, 1), groups=1):
+    """Forward with bias and ReLU, and all three gradients."""
+    x = images(cupy, *shape, dtype=dtype)
+    weight = images(cupy, features, shape[1] // groups, *kernel, dtype=dtype, seed=1)
+    bias = cupy.asarray(np.linspace(-1, 1, features).astype(dtype))
+    window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    y = conv.conv2d_forward(x, weight, bias, **window, relu=True)
+    plain = conv.conv2d_forward(x, weight, None, **window)
+    grad = images(cupy, *y.shape, dtype=dtype, seed=2)
+    return y, plain, *conv.conv2d_backward(grad, x, weight, **window, relu_output=y)
+
+
+def pooling(cupy, dtype, shape, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=False):
+    """Forward and backward."""
+    x = images(cupy, *shape, dtype=dtype)
+    window = (kernel, stride, padding, dilation)
+    y, won = pool.max_pool2d_forward(x, *window, ceil_mode)
+    alone, nothing = pool.max_pool2d_forward(x, *window, ceil_mode, winners=False)
+    assert nothing is None
+    grad = images(cupy, *y.shape, dtype=dtype, seed=2)
+    return y, won, alone, pool.max_pool2d_backward(grad, won, x.shape, *window)
+
+
+def normalisation(cupy, dtype, shape, n, beta=0.75, groups=1):
+    """Forward and backward."""
+    x, grad = (images(cupy, *shape, dtype=dtype, seed=seed) for seed in (0, 2))
+    y, scale = lrn.lrn_forward(x, n, 2.0, 0.3, beta, groups)
+    alone, nothing = lrn.lrn_forward(x, n, 2.0, 0.3, beta, groups, save=False)
+    assert nothing is None
+    return y, scale, alone, lrn.lrn_backward(grad, x, scale, n, 0.3, beta, groups)
+
+
+CALLS = {
+    "conv-strided": (convolution, (3, 3, 19, 17), 6, (5, 3), (3, 2), (2, 1)),
+    "conv-groups": (convolution, (2, 4, 9, 8), 8, (3, 3), (1, 1), (1, 1), (1, 1), 2),
+    "conv-turned": (convolution, (2, 6, 7, 9), 4, (3, 2), (1, 1), (1, 0), (1, 1), 2),
+    "conv-dilated": (convolution, (2, 2, 12, 11), 3, (3, 2), (2, 1), (2, 1), (2, 3)),
+    "pool-overlapping": (pooling, (2, 5, 13, 11), (3, 3), (2, 2)),
+    "pool-padded": (pooling, (2, 3, 9, 10), (3, 2), (2, 1), (1, 1), (1, 2)),
+    "pool-ceil": (pooling, (1, 3, 8, 10), (3, 3), (2, 3), (0, 1), (1, 1), True),
+    "pool-large": (pooling, (1, 2, 21, 19), (17, 16), (2, 2)),  # two bytes for the winner
+    "lrn": (normalisation, (2, 8, 3, 5), 5),
+    "lrn-groups": (normalisation, (2, 12, 3, 4), 5, 0.75, 2),
+    "lrn-even": (normalisation, (2, 7, 3, 4), 4, 0.6),
+    "lrn-wide": (normalisation, (2, 4, 2, 3), 9, 0.5),
+}
+
+
+def results(cupy, name, dtype):
+    """What the call of that name returns, on the host."""
+    call, *arguments = CALLS[name]
+    return [None if r is None else r.get() for r in call(cupy, dtype, *arguments)]
+
+
+def check(cupy, monkeypatch, name, dtype=np.float32):
+    """Hold a call with the CUDA kernels to the same call without."""
+    launched = []
+    launch = cuda.launch
+    monkeypatch.setattr(cuda, "launch", lambda k, *a: (launched.append(k), launch(k, *a)))
+    monkeypatch.setenv(cuda.SWITCH, "off")
+    expected = results(cupy, name, dtype)
+    assert not launched
+    monkeypatch.setenv(cuda.SWITCH, "on")
+    tolerance = 2e-5 if dtype == np.float32 else 1e-12
+    for ours, theirs in zip(results(cupy, name, dtype), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+    return launched
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kernels_equal_the_array_versions(cupy, monkeypatch, name, dtype):
+    assert check(cupy, monkeypatch, name, dtype)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("order", ["reversed", "shuffled"])
+def test_the_order_of_the_threads_does_not_matter(cupy, monkeypatch, name, order):
+    monkeypatch.setenv(cuda.SWITCH, "on")
+    expected = results(cupy, name, np.float32)
+    monkeypatch.setattr(emulate, "order", order)
+    for ours, theirs in zip(results(cupy, name, np.float32), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_small_grid_goes_round(cupy, monkeypatch, name):
+    monkeypatch.setattr(cuda, "MOST_BLOCKS", 1)
+    monkeypatch.setattr(cuda, "BLOCK", 32)
+    check(cupy, monkeypatch, name)
+
+
+def test_every_kernel_is_launched(cupy, monkeypatch):
+    launched = {k for name in CALLS for k in check(cupy, monkeypatch, name)}
+    sources = {file: emulate.kernel_names(cuda.source(file)) for file in cuda.sources()}
+    assert launched == {f"{file}.{name}" for file, names in sources.items() for name in names}
+
+
+# In each kernel, indices that are wrong, and a call that must notice.
+WRONG = [
+    ("im2col", "+ first + c] : real(0)", "+ c] : real(0)", "conv-groups"),
+    ("im2col", "int row = y * sh + u * dh - ph", "int row = y * sh + u - ph", "conv-dilated"),
+    ("im2col", "int down = row + ph - u * dh;", "int down = row - ph - u * dh;", "conv-strided"),
+    ("im2col", "* channels + first + c] = sum", "* channels + c] = sum", "conv-groups"),
+    ("pool", "int right = (t % ow) * sw - pw;", "int right = (t % ow) * sh - pw;", "pool-padded"),
+    ("pool", "winner = u * kw + v;", "winner = u * kh + v;", "pool-padded"),
+    ("pool", "+ right / sw) * C + c;", "+ right / sw) * C + C - 1 - c;", "pool-overlapping"),
+    ("lrn", "int low = max(c - before, 0)", "int low = max(c - after, 0)", "lrn-even"),
+    ("lrn", "high = min(c + before, C - 1)", "high = min(c + after, C - 1)", "lrn-even"),
+    ("activation", "bias[i % C]", "bias[(i + 1) % C]", "conv-strided"),
+    ("activation", "y[i] > 0 ? g[i]", "y[i] < 0 ? g[i]", "conv-strided"),
+]
+
+
+@pytest.mark.parametrize(("file", "right", "wrong", "name"), WRONG)
+def test_a_wrong_index_is_noticed(cupy, monkeypatch, file, right, wrong, name):
+    code = cuda.source
+    assert code(file).count(right) == 1
+    monkeypatch.setattr(cuda, "source", lambda f: code(f).replace(right, wrong))
+    monkeypatch.setattr(cuda, "_module", cuda._module.__wrapped__)  # not those compiled before
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check(cupy, monkeypatch, name)
+
+
+def test_sources_open_with_formula_bytes_and_launch():
+    for file in cuda.sources():
+        opening = re.match(r"(//.*\n)+", (FOLDER / f"{file}.cu").read_text())
+        assert opening, file
+        for word in ("=|<-", "once", "Launch: a thread for each"):
+            assert re.search(word, opening[0]), (file, word)
+
+
+def test_what_the_kernels_do_not_take(cupy, monkeypatch):
+    monkeypatch.setenv(cuda.SWITCH, "on")
+    x = cupy.ones((4, 6), np.float32)
+    assert cuda.usable(x, x)
+    assert not cuda.usable(np.ones(3, np.float32))  # on the CPU
+    assert not cuda.usable(x, cupy.ones(3, np.float64))  # of two kinds
+    assert not cuda.usable(x.astype(np.complex64))
+    assert not cuda.usable(x[:, ::2])  # with gaps
+    monkeypatch.setenv(cuda.SWITCH, "off")
+    assert not cuda.usable(x)
