@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor, backend, randn
+from minigrad.kernels import cuda
 from minigrad.kernels.layout import as_nchw
 from minigrad.memory import empty
 
@@ -100,6 +101,9 @@ class ToInput:
         xp = backend.array_module(pixels)
         n, height, width, _ = pixels.shape
         x = empty(xp, pixels.shape, np.float32)
+        if cuda.usable(x) and pixels.flags.c_contiguous and height == width:
+            self._on_gpu(x, pixels, places, alphas)
+            return Tensor(as_nchw(x))
         if self.by_place:
             for i, place in enumerate([self.centre] * n if places is None else places):
                 xp.subtract(pixels[i], cut(self.mean, Place(*place), height), out=x[i])
@@ -107,10 +111,29 @@ class ToInput:
             xp.subtract(pixels, self.mean, out=x)
         rows = x.reshape(n, height, width * 3)
         if alphas is not None:
-            shift = np.tile(alphas @ self.statistics.axes.T, (1, width))
+            shift = np.tile(self._shift(alphas), (1, width))
             rows += backend.to_device(shift, self.device)[:, None]
             if self.recipe.colour_divisor != 1:
                 rows *= np.float32(1 / self.recipe.colour_divisor)
         if self.scale is not None:
             rows *= self.scale
         return Tensor(as_nchw(x))
+
+    def _shift(self, alphas: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the noise adds to the channels of each image, (N, 3)."""
+        return alphas @ self.statistics.axes.T
+
+    def _on_gpu(self, x: Any, pixels: Any, places: Any, alphas: Any) -> None:
+        """The same in one pass over the memory."""
+        n, size = pixels.shape[:2]
+        where = np.zeros((n, 3), np.int32)
+        if self.by_place:
+            where[...] = [self.centre] if places is None else places
+        shift = None if alphas is None else backend.to_device(self._shift(alphas), self.device)
+        stride = 3 * self.mean.shape[1] if self.mean.ndim == 3 else 0
+        cuda.launch(
+            "pixels.to_float", x.size, x, pixels, self.mean, stride,
+            backend.to_device(where, self.device), x if shift is None else shift,
+            shift is not None, 1 / self.recipe.colour_divisor,
+            x if self.scale is None else self.scale, self.scale is not None, size,
+        )  # fmt: skip

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from .optimizer import Optimizer, blockwise, check_range
+from ..kernels import cuda
+from .optimizer import Optimizer, blockwise, check_range, flat_views
 
 
 class SGD(Optimizer):
@@ -75,6 +76,10 @@ class SGD(Optimizer):
         # plain floats: a NumPy float64 scalar would pull float32 arrays up to float64
         options = {key: float(group[key]) for key in ("lr", "momentum", "weight_decay")}
         velocity, first = self._velocity(w, state, group)
+        flat = flat_views((w, g, *velocity))
+        if flat is not None and cuda.usable(*flat):
+            _on_gpu(group, 0.0 if first else float(group["dampening"]), *options.values(), *flat)
+            return
         if group["rule"] == "paper":
             rule = partial(_paper_rule, maximize=group["maximize"], **options)
         else:
@@ -99,6 +104,19 @@ class SGD(Optimizer):
             zeros[...] = 0
             state["momentum_buffer"] = zeros
         return [state["momentum_buffer"]], first
+
+
+def _on_gpu(
+    group: dict[str, Any], dampening: float, lr: float, momentum: float, decay: float, w: Any,
+    g: Any, *velocity: Any,
+) -> None:  # fmt: skip
+    """The rules below in one pass over the memory; arrays flat."""
+    sign = -1.0 if group["maximize"] else 1.0
+    shared = (w, g, *(velocity or (w,)), len(velocity), lr, momentum, decay)
+    if group["rule"] == "paper":
+        cuda.launch("sgd.paper_rule", w.size, *shared, sign)
+    else:
+        cuda.launch("sgd.torch_rule", w.size, *shared, 1 - dampening, sign, bool(group["nesterov"]))
 
 
 def _torch_rule(

@@ -80,8 +80,11 @@ class RawModule:
 
 
 _C_TYPES = {
-    np.int32: ctypes.c_int32, np.float32: ctypes.c_float, np.float64: ctypes.c_double,
-}  # fmt: skip
+    np.int32: ctypes.c_int32,
+    np.uint32: ctypes.c_uint32,
+    np.float32: ctypes.c_float,
+    np.float64: ctypes.c_double,
+}
 
 
 def _argument(value: Any) -> Any:

@@ -1,14 +1,22 @@
 """The CUDA sources, compiled for the CPU: every kernel against its array version."""
 
 import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import emulate
 import numpy as np
 import pytest
 
-from minigrad.kernels import conv, cuda, lrn, pool
+import minigrad as mg
+from alexnet_scratch.recipe import RECIPES
+from alexnet_scratch.training.pixels import PixelStatistics, ToInput
+from minigrad import Tensor
+from minigrad.kernels import conv, cuda, dropout, lrn, pool
 from minigrad.kernels.layout import as_nchw
+from minigrad.kernels.threefry import Key
+from minigrad.optim import SGD
 
 FOLDER = Path(cuda.__file__).parent
 pytestmark = pytest.mark.skipif(
@@ -55,6 +63,34 @@ def normalisation(cupy, dtype, shape, n, beta=0.75, groups=1):
     return y, scale, alone, lrn.lrn_backward(grad, x, scale, n, 0.3, beta, groups)
 
 
+def dropping(cupy, dtype, forward, size):
+    """One draw for `size` elements."""
+    x = images(cupy, 1, size, 1, 1, dtype=dtype)
+    return (forward(x, 0.4, Key(2**40 + 7, 3)),)
+
+
+def descending(cupy, dtype, **options):
+    """Weights and velocity after two steps."""
+    w = Tensor(images(cupy, 2, 3, 2, 2, dtype=dtype), requires_grad=True)
+    optimizer = SGD([w], lr=0.1, **options)
+    for seed in (1, 2):
+        w.grad = Tensor(images(cupy, 2, 3, 2, 2, dtype=dtype, seed=seed))
+        optimizer.step()
+    return w.data, *(s["momentum_buffer"] for s in optimizer.state.values() if s)
+
+
+def preparing(cupy, dtype, mean_shape, noisy, **changes):
+    """Bytes to the network's input; always float32."""
+    rng = np.random.default_rng(0)
+    mean, axes = (rng.uniform(0, 255, s).astype(np.float32) for s in (mean_shape, (3, 3)))
+    recipe = replace(RECIPES["paper"], image_size=70, input_size=64, **changes)
+    to_input = ToInput(recipe, PixelStatistics(mean, axes), "cuda")
+    crops = mg.tensor(rng.integers(0, 256, (3, 64, 64, 3), dtype=np.uint8))
+    alphas = rng.normal(size=(3, 3)).astype(np.float32) if noisy else None
+    places = [(0, 0, False), (4, 1, True), (2, 3, False)]
+    return to_input(crops, places, alphas).data, to_input(crops).data
+
+
 CALLS = {
     "conv-strided": (convolution, (3, 3, 19, 17), 6, (5, 3), (3, 2), (2, 1)),
     "conv-groups": (convolution, (2, 4, 9, 8), 8, (3, 3), (1, 1), (1, 1), (1, 1), 2),
@@ -68,6 +104,24 @@ CALLS = {
     "lrn-groups": (normalisation, (2, 12, 3, 4), 5, 0.75, 2),
     "lrn-even": (normalisation, (2, 7, 3, 4), 4, 0.6),
     "lrn-wide": (normalisation, (2, 4, 2, 3), 9, 0.5),
+    "dropout": (dropping, dropout.dropout_forward, 24),
+    "dropout-odd": (dropping, dropout.paper_dropout_forward, 7),
+    "pixels-by-place": (preparing, (70, 70, 3), True),
+    "pixels-centre": (
+        partial(preparing, mean="image-centre", colour_divisor=1.1),
+        (70, 70, 3),
+        True,
+    ),
+    "pixels-scaled": (
+        partial(preparing, mean="constant", input_std=(50.0, 60.0, 70.0)),
+        (3,),
+        False,
+    ),
+    "sgd": (partial(descending),),
+    "sgd-torch": (partial(descending, momentum=0.9, weight_decay=0.1, dampening=0.2),),
+    "sgd-nesterov": (partial(descending, momentum=0.9, nesterov=True, maximize=True),),
+    "sgd-paper": (partial(descending, momentum=0.9, weight_decay=0.1, rule="paper"),),
+    "sgd-paper-plain": (partial(descending, weight_decay=0.1, rule="paper", maximize=True),),
 }
 
 
@@ -132,6 +186,13 @@ WRONG = [
     ("pool", "+ right / sw) * C + c;", "+ right / sw) * C + C - 1 - c;", "pool-overlapping"),
     ("lrn", "int low = max(c - before, 0)", "int low = max(c - after, 0)", "lrn-even"),
     ("lrn", "high = min(c + before, C - 1)", "high = min(c + after, C - 1)", "lrn-even"),
+    ("dropout", "x[other] * (b", "x[i] * (b", "dropout"),
+    ("dropout", "y[i] = x[i] * (a", "y[i] = x[i] * (b", "dropout-odd"),
+    ("sgd", "w[i] -= lr * step;", "w[i] -= lr * g[i];", "sgd-torch"),
+    ("sgd", "if (has_v) v[i] = velocity;", "if (has_v) v[0] = velocity;", "sgd-paper"),
+    ("pixels", "int across = mirrored ?", "int across = !mirrored ?", "pixels-by-place"),
+    ("pixels", "shift[3 * b + c]", "shift[c]", "pixels-centre"),
+    ("pixels", "value * scale[c]", "value * scale[0]", "pixels-scaled"),
     ("activation", "bias[i % C]", "bias[(i + 1) % C]", "conv-strided"),
     ("activation", "y[i] > 0 ? g[i]", "y[i] < 0 ? g[i]", "conv-strided"),
 ]

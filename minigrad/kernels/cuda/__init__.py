@@ -38,7 +38,7 @@ def launch(kernel: str, count: int, *args: Any) -> None:
     """Run "FILE.FUNCTION" with a thread for each of `count` elements.
 
     args: what the function takes before `count`, which comes last: arrays, of which the first says
-    what `real` is; integers, as int; Python's floats, as `real`.
+    what `real` is; Python's integers, as int, and floats, as `real`; NumPy's as they are.
     """
     if not 0 < count < _MOST:
         if count == 0:
