@@ -10,6 +10,7 @@ backward: nothing is kept. The images of a batch are shared out over the CPU thr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,10 +156,7 @@ def conv2d_forward(
     source, matrices = as_nhwc(x), _matrices(weight, groups)
     kind = np.result_type(*(a.dtype for a in (x, weight, bias) if a is not None))
     y = empty_nhwc(x, (len(x), *geometry.outputs, geometry.features), kind)
-    # Bias and zeros for a whole row of the map: NumPy takes 96 numbers, or one, at a time slowly.
-    columns = geometry.outputs[1]
-    bias_row = None if bias is None else xp.tile(bias, columns)
-    zero_row = xp.zeros(columns * geometry.features, kind)
+    finish = _bias_and_relu(xp, geometry, y, bias, relu)
 
     def task(chunks: list[slice]) -> None:
         for part in chunks:
@@ -166,25 +164,38 @@ def conv2d_forward(
             for group in range(groups):
                 col = _columns(xp, source[part], geometry, group, source.dtype)
                 xp.matmul(col, matrices[group], out=geometry.of_group(out, group))
-            if cuda.usable(out) and (bias is None or cuda.usable(bias)):
-                cuda.launch("activation.bias_relu", out.size, out, out if bias is None else bias,
-                            geometry.features, bias is not None, relu)  # fmt: skip
-                continue
-            rows = out.reshape(-1, columns * geometry.features)
-            if bias_row is not None:
-                rows += bias_row
-            if relu:
-                _relu_in_place(xp, rows, zero_row)
+            finish(out)
 
     over_batch(xp, task, len(x), geometry.chunk(xp, kind.itemsize))
     return as_nchw(y)
 
 
-def _relu_in_place(xp: Any, rows: Array, zeros: Array) -> None:
-    if rows.dtype.kind == "c":
-        rows[...] = xp.where(rows.real > 0, rows, 0)
-    else:
-        xp.maximum(rows, zeros, out=rows)
+def _bias_and_relu(
+    xp: Any, geometry: Geometry, y: Array, bias: Array | None, relu: bool
+) -> Callable[[Array], None]:
+    """What adds the bias to part of the output y and takes max(y, 0), if asked for, in place."""
+    columns, features = geometry.outputs[1], geometry.features
+    if cuda.usable(y) and (bias is None or cuda.usable(y, bias)):
+
+        def launch(out: Array) -> None:
+            cuda.launch("activation.bias_relu", out.size, out, out if bias is None else bias,
+                        features, bias is not None, relu)  # fmt: skip
+
+        return launch
+    # Bias and zeros for a whole row of the map: NumPy takes 96 numbers, or one, at a time slowly.
+    biases = None if bias is None else xp.tile(bias, columns)
+    zeros = xp.zeros(columns * features, y.dtype)
+
+    def finish(out: Array) -> None:
+        rows = out.reshape(-1, columns * features)
+        if biases is not None:
+            rows += biases
+        if relu and rows.dtype.kind == "c":
+            rows[...] = xp.where(rows.real > 0, rows, 0)
+        elif relu:
+            xp.maximum(rows, zeros, out=rows)
+
+    return finish
 
 
 def conv2d_backward(

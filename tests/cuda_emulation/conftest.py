@@ -1,5 +1,6 @@
-"""Every test here has a "GPU": the stand-in takes the place of CuPy."""
+"""Every test here has a "GPU": the stand-in takes the place of CuPy, but for tests marked `gpu`."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,17 +24,31 @@ CUDA = pytest.param(
 
 
 @pytest.fixture(autouse=True)
-def cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    """The module that `import cupy` gives; array versions of the kernels."""
-    monkeypatch.setitem(sys.modules, "cupy", MODULE)
+def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """The stand-in as the module that `import cupy` gives; CuPy itself for tests marked `gpu`.
+
+    With the array versions of the kernels, until a test says otherwise.
+    """
     monkeypatch.setenv(cuda.SWITCH, "off")
+    if request.node.get_closest_marker("gpu"):
+        if not backend.cuda_is_available():
+            pytest.skip(str(backend.cuda_problem()))
+        yield importlib.import_module("cupy")
+        return
+    monkeypatch.setitem(sys.modules, "cupy", MODULE)
     backend._cupy.cache_clear()
     yield MODULE
     backend._cupy.cache_clear()
 
 
-@pytest.fixture(params=["off", CUDA])
-def kernels(cupy: object, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    """With the CUDA kernels, and without."""
+@pytest.fixture(
+    params=[
+        "off", CUDA,
+        pytest.param("off", marks=pytest.mark.gpu, id="gpu-off"),
+        pytest.param("on", marks=pytest.mark.gpu, id="gpu-on"),
+    ]
+)  # fmt: skip
+def kernels(request: pytest.FixtureRequest, cupy: object, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With the CUDA kernels, and without; on the stand-in, and on a GPU."""
     monkeypatch.setenv(cuda.SWITCH, request.param)
     return str(request.param)

@@ -152,6 +152,13 @@ def test_kernels_equal_the_array_versions(cupy, monkeypatch, name, dtype):
     assert check(cupy, monkeypatch, name, dtype)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kernels_equal_the_array_versions_on_a_gpu(cupy, monkeypatch, name, dtype):
+    assert check(cupy, monkeypatch, name, dtype)
+
+
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("order", ["reversed", "shuffled"])
 def test_the_order_of_the_threads_does_not_matter(cupy, monkeypatch, name, order):

@@ -43,6 +43,7 @@ def steps(variant, device, optimizer, count=3):
         losses[-1].backward()
         update.step()
     assert not standin.transfers, "a step reads from the device or writes to it"
+    assert {p.device for p in model.parameters()} == {images.device}
     state = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
     return [float(loss.item()) for loss in losses], state
 
@@ -57,6 +58,13 @@ def test_training_steps_equal_the_cpu_and_leave_the_device_alone(kernels, varian
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     for name, value in weights.items():
         np.testing.assert_allclose(state[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_fifty_steps_equal_the_cpu(kernels):
+    losses, _ = steps("grouped", "cuda", "sgd", 50)
+    expected, _ = steps("grouped", "cpu", "sgd", 50)
+    assert expected[-1] < expected[0]
+    np.testing.assert_allclose(losses, expected, rtol=1e-3)
 
 
 @pytest.fixture
