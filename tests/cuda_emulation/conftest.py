@@ -18,7 +18,7 @@ MODULE = standin.make()
 CUDA = pytest.param(
     "on",
     marks=pytest.mark.skipif(
-        emulate.COMPILER is None, reason="no C++ compiler (g++, clang++) to run CUDA sources with"
+        emulate.COMPILER is None, reason="no GPU, and no C++ compiler (g++, clang++) to do without"
     ),
 )
 

@@ -20,7 +20,7 @@ from minigrad.optim import SGD
 
 FOLDER = Path(cuda.__file__).parent
 pytestmark = pytest.mark.skipif(
-    emulate.COMPILER is None, reason="no C++ compiler (g++, clang++) to run CUDA sources with"
+    emulate.COMPILER is None, reason="no GPU, and no C++ compiler (g++, clang++) to do without"
 )
 
 
