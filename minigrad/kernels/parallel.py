@@ -80,13 +80,17 @@ def for_lanes(task: Callable[[list[slice]], Result], count: int, chunk: int) -> 
         return task(slices(bounds[lane], bounds[lane + 1], chunk))
 
     with _entry, _blas().limit(limits=1):
-        pool = _pool(get_num_threads())
+        pool = _pool(get_num_threads() - 1)
         # Each thread sees the caller's context: NumPy keeps errstate in it.
         futures = [
-            pool.submit(contextvars.copy_context().run, run, lane) for lane in range(lanes)
+            pool.submit(contextvars.copy_context().run, run, lane) for lane in range(1, lanes)
         ]
-        wait(futures)  # all of them, also when one has failed: BLAS stays held until then
-        return [future.result() for future in futures]
+        try:
+            first = run(0)  # the caller works, too: one thread less to wake
+        finally:
+            _local.inside = False
+            wait(futures)  # all of them, also when one has failed: BLAS stays held until then
+        return [first, *(future.result() for future in futures)]
 
 
 def for_ranges(task: Callable[[slice], None], count: int, chunk: int) -> None:
