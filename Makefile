@@ -1,4 +1,4 @@
-# make train, test, lint, bench, notebooks: each builds .venv when it is missing and reuses it when current.
+# Each target builds .venv when it is missing and reuses it when it is current.
 # Flags go in ARGS:  make train ARGS="--epochs 3"   make test ARGS="-k pool"
 
 # The first of these that is Python 3.10 or newer; `make PYTHON=/path/to/python` names one.
