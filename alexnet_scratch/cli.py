@@ -15,7 +15,18 @@ from minigrad import backend
 from minigrad.data import LoaderError
 from minigrad.serialization import CheckpointError
 
-from .commands import diff, doctor, evaluate, predict, prepare, show_augment, stats, summary, train
+from .commands import (
+    diff,
+    doctor,
+    evaluate,
+    learn,
+    predict,
+    prepare,
+    show_augment,
+    stats,
+    summary,
+    train,
+)
 from .commands.common import BAD_INPUT, FAILED, INTERRUPTED
 from .data import DataError
 from .initialise import InitialisationError
@@ -23,7 +34,9 @@ from .recipe import RecipeError
 from .training.folder import RunError
 from .training.watchdog import Diverged
 
-COMMANDS = (prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor)
+COMMANDS = (
+    prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor, learn,
+)  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.
 USER_ERRORS = (

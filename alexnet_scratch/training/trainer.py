@@ -1,7 +1,7 @@
 """The training loop.
 
 Everything that decides the numbers is in the recipe and in `Position`: a run that is interrupted
-and resumed ends with the same bytes as one that was not (same number of threads provided).
+and resumed ends with the same bytes as one that was not (with as many threads, and the same BLAS).
 """
 
 from __future__ import annotations
