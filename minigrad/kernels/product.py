@@ -13,6 +13,7 @@ PyTorch has the first two as `torch.set_float32_matmul_precision`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, compute_capability, parse_device
 from . import cuda
-from .cuda.gemm import gemm
+from .cuda.gemm import TENSOR_CORES, gemm
 
 PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
 STORED = {"float16": np.dtype("float16"), "bfloat16": np.dtype("uint16")}  # CuPy's; bfloat16's bits
@@ -56,6 +57,24 @@ def precision(name: str) -> Iterator[None]:
         yield
     finally:
         _inside.reset(token)
+
+
+def precision_problem(name: str, device: str | None) -> str | None:
+    """Say why products on `device` cannot be computed as `name` says, or return None.
+
+    tf32 and the CPU's 16 bits can be set all the same; they bring nothing there.
+    Raises ValueError for another name, DeviceError for a device that cannot be used.
+    """
+    if _checked(name) == "float32":
+        return None
+    capability = compute_capability(device)
+    if parse_device(device) == "cpu":
+        return f"the CPU has no {name} products"
+    if name != "float16" and capability < TENSOR_CORES:
+        return f"this GPU has no {name} products: compute capability {capability / 10}, not 8.0"
+    if name == "tf32" and os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
+        return "NVIDIA_TF32_OVERRIDE=0 switches tf32 off"
+    return None
 
 
 def _checked(name: str) -> str:
