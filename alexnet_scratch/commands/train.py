@@ -16,7 +16,7 @@ from ..recipe_flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
 from ..training.folder import RunError, new_folder
 from ..training.input import Splits, fitted, open_splits
-from ..training.precision import AMP, DTYPES, described
+from ..training.precision import AMP, DTYPES, chosen_precision, described
 from ..training.trainer import Outcome, Trainer
 from ..training.watchdog import Diverged
 from .common import INTERRUPTED, add_device_flags, count
@@ -105,6 +105,7 @@ def _train(options: argparse.Namespace) -> int:
 def _started(options: argparse.Namespace) -> Trainer:
     recipe = recipe_from(options)
     backend.parse_device(options.device)
+    chosen_precision(options.dtype, None, options.device)  # an error now, not after the data
     root = Path(options.data) if options.data else patterns.ensure()
     recipe = fitted(recipe, root, getattr(options, "image_size", None))
     splits = open_splits(root, recipe)
@@ -136,6 +137,7 @@ def _resumed(options: argparse.Namespace) -> Trainer:
     if not (folder / "last.safetensors").is_file():
         raise RunError(f"{folder}: nothing to resume there, it has no last.safetensors")
     checkpoint = load_checkpoint(folder / "last.safetensors")
+    chosen_precision(options.dtype, checkpoint.position.precision, options.device)
     recipe = replace(checkpoint.recipe, **given_fields(options))
     root = options.data or checkpoint.data["root"]
     if root is not None and not Path(root).is_dir():
