@@ -119,6 +119,14 @@ def device_of(array: Array) -> str:
     return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
 
 
+def compute_capability(device: str | None) -> int:
+    """A GPU's compute capability, times 10: 80 for 8.0. 0 for the CPU."""
+    target = parse_device(device)
+    if target == "cpu":
+        return 0
+    return int(_cupy().cuda.Device(int(target.partition(":")[2])).compute_capability)
+
+
 def to_device(array: Array, device: str | None) -> Array:
     """Return the array on `device`: the same object if it is there already."""
     target = parse_device(device)

@@ -42,6 +42,7 @@ from .pixels import (
     pixel_statistics,
 )
 from .plot import draw_curves
+from .precision import chosen_precision, skips_message
 from .schedule import RecipeLR
 from .watchdog import Diverged, Watchdog, is_chance
 
@@ -71,7 +72,9 @@ class Trainer:
     folder: where the run's files go, an existing folder. data: what the checkpoint says about the
     data set. recipe: a resumed run takes the checkpoint's, with more `epochs` if wished.
     max_steps: stop after so many steps in all; the schedule is that of all epochs.
-    Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its.
+    precision: of products in training (validation is float32 always), see `chosen_precision`.
+    Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its or a
+    precision that the device has not.
     """
 
     def __init__(
@@ -84,11 +87,14 @@ class Trainer:
         device: str = "cpu",
         workers: int = 2,
         max_steps: int | None = None,
+        precision: str | None = None,
         resume: Checkpoint | None = None,
     ) -> None:
         self.folder, self.recipe, self.splits, self.data = folder, recipe, splits, data
         self.device = backend.parse_device(device)
         self.max_steps = max_steps
+        saved = resume.position.precision if resume else None
+        self.precision = chosen_precision(precision, saved, self.device)
         self.log = Log(folder / "log.txt")
         self.loader = train_loader(splits.train, recipe, workers)
         self.val_loader = DataLoader(splits.val, recipe.batch_size, num_workers=workers)
@@ -106,10 +112,13 @@ class Trainer:
         names = [group["name"] for group in self.optimizer.param_groups]
         self.weights = names.index("weights")  # the group whose rate is reported
         self.schedule = RecipeLR(self.optimizer, recipe, len(self.loader))
+        self.scaler = optim.GradScaler(enabled=self.precision == "float16")
         self.at, self.totals = Position(), Totals()
         if resume:
             self._restore(resume)
         self.watchdog = Watchdog(recipe, len(splits.classes), self.at.step)
+        self.at.precision = self.precision
+        self.skips_told = self.scaler.skipped_steps
         self.read_every = 1 if self.device == "cpu" else READ_EVERY
         self.saved_at = time.monotonic()
 
@@ -145,6 +154,8 @@ class Trainer:
         self.totals = Totals(**self.at.totals)
         checkpoint.restore(self.optimizer, self.model)
         self.schedule.load_state_dict(self.at.schedule)
+        if self.at.scaler:
+            self.scaler.load_state_dict(self.at.scaler)
         default_generator.state = (self.at.generator[0], self.at.generator[1])
 
     # ----- the loop -----
@@ -192,15 +203,17 @@ class Trainer:
 
     def _step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
         alphas = colour_alphas(self.recipe, self.at.epoch, len(labels.data))
-        logits = self.model(self.to_input(images, places.data, alphas))
-        loss = F.cross_entropy(logits, labels.data, label_smoothing=self.recipe.label_smoothing)
-        targets = backend.to_device(labels.data, self.device)
-        self.totals.add(loss.data, count_in_top(logits.data, targets, 1), len(targets))
-        self.optimizer.zero_grad()
-        loss.backward()
+        with mg.precision(self.precision):
+            logits = self.model(self.to_input(images, places.data, alphas))
+            loss = F.cross_entropy(logits, labels.data, label_smoothing=self.recipe.label_smoothing)
+            targets = backend.to_device(labels.data, self.device)
+            self.totals.add(loss.data, count_in_top(logits.data, targets, 1), len(targets))
+            self.optimizer.zero_grad()
+            self.scaler.scale(loss).backward()
         self.at.lr = self.schedule.get_last_lr()[self.weights]
-        self.optimizer.step()
-        self.schedule.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()  # a skipped step counts, too
         self.at.step += 1
 
     def _validate(self) -> tuple[Scores, float]:
@@ -289,6 +302,9 @@ class Trainer:
             message = self.watchdog.see(loss)
             if message:
                 self.log.say(message)
+        if self.scaler.skipped_steps > self.skips_told:
+            self.skips_told = self.scaler.skipped_steps
+            self.log.say(skips_message(self.scaler, self.at.step))
 
     def _postfix(self) -> str:
         t = self.totals
@@ -299,6 +315,7 @@ class Trainer:
         self._read_losses()  # never save over a good checkpoint when the loss is not finite
         self.at.totals = self.totals.state()
         self.at.schedule = self.schedule.state_dict()
+        self.at.scaler = self.scaler.state_dict()
         self.at.generator = list(default_generator.state)
         save_checkpoint(
             self.folder / "last.safetensors", self.model, self.optimizer, self.recipe,

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import cublas_on_cpu
 import emulate
 import numpy as np
 
@@ -36,6 +37,10 @@ class ndarray:  # noqa: N801 (CuPy's name)
     @property
     def device(self) -> Device:
         return Device(0)
+
+    @property
+    def data(self) -> Any:
+        return SimpleNamespace(ptr=self._host.ctypes.data)
 
     def __array__(self, *args: Any, **options: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed: use .get()")
@@ -208,6 +213,8 @@ class _Module(ModuleType):
 class Device:
     """`cupy.cuda.Device`: the only one."""
 
+    compute_capability = "80"
+
     def __init__(self, id: int = 0) -> None:
         self.id = id
 
@@ -246,6 +253,12 @@ def make() -> ModuleType:
     cupy.cuda = SimpleNamespace(
         Device=Device,
         get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),
-        runtime=SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CUDARuntimeError),
+        runtime=SimpleNamespace(
+            getDeviceCount=lambda: 1,
+            CUDARuntimeError=CUDARuntimeError,
+            **cublas_on_cpu.RUNTIME_CONSTANTS,
+        ),
+        cublas=cublas_on_cpu.Cublas(),
+        get_cublas_handle=lambda: 1,
     )
     return cupy  # type: ignore[no-any-return]
