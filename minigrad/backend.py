@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -114,6 +117,20 @@ def parse_device(device: str | None) -> str:
     return f"cuda:{int(index or 0)}"
 
 
+@contextmanager
+def on_gpu(device: str | None = None) -> Iterator[ModuleType]:
+    """CuPy, with `device` ("cuda", "cuda:1") as the current one; None leaves the current one."""
+    cupy = _cupy()
+    if device is None:
+        yield cupy
+        return
+    target = parse_device(device)
+    if target == "cpu":
+        raise DeviceError("device 'cpu' is no GPU: give 'cuda' or 'cuda:<index>'")
+    with cupy.cuda.Device(int(target.partition(":")[2])):
+        yield cupy
+
+
 def device_of(array: Array) -> str:
     """Return the device an array lives on: "cpu" or "cuda:<index>"."""
     return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
@@ -129,6 +146,24 @@ def to_device(array: Array, device: str | None) -> Array:
     cupy = _cupy()
     with cupy.cuda.Device(int(target.partition(":")[2])):
         return cupy.asarray(array)
+
+
+def empty_pinned(shape: tuple[int, ...], dtype: Any, device: str) -> np.ndarray[Any, Any]:
+    """A NumPy array in memory that the system does not move, from which `device` copies by itself
+    while the host goes on. Ordinary memory where no more can be had: slower, not wrong."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    with on_gpu(device) as cupy:
+        try:
+            memory = cupy.cuda.alloc_pinned_memory(size)
+        except cupy.cuda.runtime.CUDARuntimeError:
+            return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, memory)
+
+
+def is_out_of_gpu_memory(error: BaseException) -> bool:
+    """Tell whether CuPy raised the error for want of memory on the GPU."""
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(error, cupy.cuda.memory.OutOfMemoryError)
 
 
 def number_on(number: Array, device: str | None) -> Array:

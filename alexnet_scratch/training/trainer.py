@@ -19,7 +19,7 @@ from typing import Any
 
 import minigrad as mg
 from minigrad import Tensor, backend, optim
-from minigrad.data import DataLoader
+from minigrad.data import DataLoader, prefetch
 from minigrad.nn import functional as F
 from minigrad.random import default_generator
 
@@ -31,7 +31,7 @@ from ..progress import progress_bar
 from ..recipe import Recipe, build_model, parameter_groups
 from .checkpoint import Checkpoint, Position, link, save_checkpoint
 from .folder import RunError
-from .input import Splits, train_loader
+from .input import Splits, pinned_for, train_loader
 from .log import Log
 from .metrics import EpochMetrics, Totals, count_in_top, write_metrics
 from .pixels import (
@@ -90,8 +90,10 @@ class Trainer:
         self.device = backend.parse_device(device)
         self.max_steps = max_steps
         self.log = Log(folder / "log.txt")
-        self.loader = train_loader(splits.train, recipe, workers)
-        self.val_loader = DataLoader(splits.val, recipe.batch_size, num_workers=workers)
+        self.loader = train_loader(splits.train, recipe, workers, device=self.device)
+        self.val_loader = DataLoader(
+            splits.val, recipe.batch_size, num_workers=workers, **pinned_for(self.device)
+        )
         self.reported: dict[int, int] = {}  # by loader: bad images named so far
         self.interrupted = False
 
@@ -174,7 +176,8 @@ class Trainer:
         title = f"epoch {self.at.epoch + 1}/{self.recipe.epochs}"
         with progress_bar(title, len(self.loader), self.at.batch) as bar:
             mark = time.perf_counter()
-            for batch, sample in self._batches(self.loader, self.at.epoch, self.at.batch):
+            batches = self._batches(self.loader, self.at.epoch, self.at.batch, self.device)
+            for batch, sample in batches:
                 if self.max_steps is not None and self.at.step >= self.max_steps:
                     raise _Stop
                 self._step(*sample)
@@ -253,14 +256,16 @@ class Trainer:
 
     # ----- what the loop calls -----
 
-    def _batches(self, loader: DataLoader, epoch: int, start: int) -> Batches:
-        """Batches with the number of the epoch's batches that are then done.
+    def _batches(
+        self, loader: DataLoader, epoch: int, start: int, device: str = "cpu"
+    ) -> Batches:
+        """Batches with the number of the epoch's batches that are then done; images on `device`.
 
         The loader leaves out a batch of which no image can be read, but counts it.
         """
         size, order = loader.batch_size, loader.order(epoch)
         done = start
-        for batch in loader.batches(epoch, start):
+        for batch in prefetch(loader.batches(epoch, start), device):
             bad = {skipped.index for skipped in loader.skipped}
             while bad and bad.issuperset(order[done * size : (done + 1) * size]):
                 done += 1
