@@ -33,7 +33,7 @@ from ..recipe_flags import add_recipe_flags, recipe_from
 from ..signal_meter import LayerSignal, advice, measure, percent
 from ..training.input import fitted, open_splits
 from ..training.trainer import Trainer
-from .common import add_device_flags
+from .common import add_device_flags, device_from
 
 IMAGES = 32  # in the batch that is measured
 OPTIONAL = {"jupyterlab": "the notebooks", "mpi4py": "training on several devices"}
@@ -62,7 +62,7 @@ def add_parser(commands: Any) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     recipe = recipe_from(options)
     _show("Installation", _installation())
-    device = backend.parse_device(options.device)
+    device = device_from(options)
     if options.data:
         _show(f"Data: {options.data}", _data(Path(options.data)))
     root = Path(options.data) if options.data else patterns.ensure()

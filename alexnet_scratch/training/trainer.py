@@ -27,6 +27,7 @@ from ..data import DataError
 from ..evaluation import Scores, evaluate
 from ..initialise import initialise
 from ..model import AlexNet
+from ..out_of_memory import OutOfMemory, batch_that_fits, shortage
 from ..progress import progress_bar
 from ..recipe import Recipe, build_model, parameter_groups
 from .checkpoint import Checkpoint, Position, link, save_checkpoint
@@ -154,8 +155,19 @@ class Trainer:
     def run(self) -> Outcome:
         """Train to the end of the recipe, to `max_steps`, or until Ctrl-C; the state is saved.
 
-        Raises Diverged when the loss is not finite; the last checkpoint is then kept.
+        Raises Diverged when the loss is not finite, and OutOfMemory, which names a batch size that
+        fits; the last checkpoint is then kept, and this object of no more use.
         """
+        try:
+            return self._run()
+        except MemoryError as error:
+            if not mg.cuda.is_out_of_memory(error):
+                raise
+            short = shortage(error, self.device)
+        # Only now: the error's traceback kept what the failed step had in memory.
+        raise OutOfMemory(f"{short}; {self._what_fits()}")
+
+    def _run(self) -> Outcome:
         # Also when it is resumed: killed between two files, a run must not stay out of step.
         (self.folder / "recipe.json").write_text(self.recipe.to_json() + "\n", encoding="utf-8")
         self._write_metrics()
@@ -169,6 +181,19 @@ class Trainer:
                 self._save()
                 return Outcome.INTERRUPTED if self.interrupted else Outcome.STEP_LIMIT
         return Outcome.FINISHED
+
+    def _what_fits(self) -> str:
+        """Finds it out, which spoils the weights; nothing is saved."""
+        self.model.train()
+        self.totals = Totals()
+        recipe = self.recipe
+        fits = batch_that_fits(self._step, recipe.batch_size, recipe.input_size, self.device)
+        if fits is None:
+            return "not even a batch of 1 fits: free memory on the GPU, or use --device cpu"
+        return (
+            f"a batch of {fits} fits, {recipe.batch_size} is too many: begin a new run with "
+            f"--batch-size {fits}, or free memory on the GPU"
+        )
 
     def _train_epoch(self) -> None:
         """The rest of the epoch in progress."""
@@ -256,9 +281,7 @@ class Trainer:
 
     # ----- what the loop calls -----
 
-    def _batches(
-        self, loader: DataLoader, epoch: int, start: int, device: str = "cpu"
-    ) -> Batches:
+    def _batches(self, loader: DataLoader, epoch: int, start: int, device: str = "cpu") -> Batches:
         """Batches with the number of the epoch's batches that are then done; images on `device`.
 
         The loader leaves out a batch of which no image can be read, but counts it.

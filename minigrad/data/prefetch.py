@@ -68,7 +68,8 @@ class _Lane:
         while self.under_way and (
             len(self.under_way) >= MOST_UNDER_WAY or self.under_way[0][0].done
         ):
-            self.under_way.popleft()[0].synchronize()
+            self.under_way[0][0].synchronize()
+            self.under_way.popleft()  # not before: with the name goes the memory
         with on_gpu(self.device) as cupy:
             asked = cupy.cuda.Event(disable_timing=True)
             asked.record(cupy.cuda.get_current_stream())

@@ -39,6 +39,10 @@ class ndarray:  # noqa: N801 (CuPy's name)
     def device(self) -> Device:
         return Device(0)
 
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        return self._host.__array_interface__
+
     def __array__(self, *args: Any, **options: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed: use .get()")
 

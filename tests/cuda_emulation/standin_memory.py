@@ -38,7 +38,7 @@ class OutOfMemoryError(MemoryError):
         super().__init__(said + (f", limit set to: {limit:,} bytes)." if limit else ")."))
 
 
-class Race(AssertionError):
+class RaceError(AssertionError):
     """What on a GPU would be wrong numbers now and then."""
 
 
@@ -120,7 +120,7 @@ class MemoryPool:
             return
         stream = current()
         if stream.seen < self._freed.get(stream, 0):
-            raise Race("a stream may overwrite memory before those who used it last are done")
+            raise RaceError("a stream may overwrite memory before those who used it last are done")
         self.allocator(owner.nbytes)
         key, size = id(owner), -(-owner.nbytes // 512) * 512
         self._blocks[key] = weakref.ref(owner, lambda _: self._give_back(key, size, stream))
@@ -188,7 +188,7 @@ class Stream:
         priority: int | None = None,
     ) -> None:
         if not (null or non_blocking):
-            raise Race("a blocking stream waits for the null stream: no copy would overlap")
+            raise RaceError("a blocking stream waits for the null stream: no copy would overlap")
         self.asked = self.executed = 0
         self.seen = 0  # until when the work of the null stream was waited for
         self._waiting: list[Callable[[], None]] = []
@@ -248,10 +248,14 @@ def current() -> Stream:
     return _stack()[-1]
 
 
+sent: Counter[str] = Counter()  # bytes to the device, by dtype
+
+
 def copied(host: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
     """The memory of a device array that holds `host` once the current stream has come to it."""
     target = np.empty(host.shape, dtype or host.dtype)
     target.reshape(-1).view(np.uint8)[...] = RUBBISH
+    sent[target.dtype.name] += target.nbytes
     owner = pinned_owner(host)
     if owner is None:  # CuPy copies it into pinned memory of its own first
         host = host.copy()
@@ -263,7 +267,7 @@ def copied(host: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
     def read() -> None:
         held = alive()
         if held is None:
-            raise Race("pinned memory was freed while its copy was under way")
+            raise RaceError("pinned memory was freed while its copy was under way")
         source = _Place(place)
         np.copyto(target, np.asarray(source), casting="unsafe")
 
