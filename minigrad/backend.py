@@ -17,13 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from . import diagnosis
+
 Array = Any  # a numpy.ndarray or a cupy.ndarray; their union has no useful static type
 SUPPORTED_DTYPES = (
     "float32", "float64", "complex64", "complex128", "int64", "int32", "uint8", "bool",
 )  # fmt: skip
-INSTALL_HINT = (
-    "install alexnet-scratch[cuda13] (nvidia-smi shows CUDA 13 or newer) or alexnet-scratch[cuda12]"
-)
 
 
 class DeviceError(RuntimeError):
@@ -32,41 +31,30 @@ class DeviceError(RuntimeError):
 
 @functools.cache
 def _cupy() -> ModuleType:
-    """Return CuPy after one product on the GPU has worked, or say which step failed.
+    """Return CuPy after one product on the GPU has worked, or say what is wrong.
 
     Four failures look alike to `import cupy`: it is not installed, there is no driver, no GPU, or
     no cuBLAS/NVRTC. `cupy.is_available()` notices two of them, so each is tried.
     """
     if importlib.util.find_spec("cupy") is None:
-        raise DeviceError(f"device 'cuda' was asked for, but CuPy is not installed: {INSTALL_HINT}")
+        raise _unusable()
     try:
         import cupy
-    except ImportError as error:
-        raise DeviceError(
-            f"device 'cuda' was asked for; CuPy is installed but cannot be imported ({error}): "
-            f"{INSTALL_HINT}"
-        ) from error
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise DeviceError(
-            f"device 'cuda' was asked for; CuPy {cupy.__version__} is installed but finds no "
-            f"usable GPU ({error}): install or update the NVIDIA driver, or use device 'cpu'"
-        ) from error
-    if count == 0:
-        raise DeviceError(
-            "device 'cuda' was asked for; CuPy is installed but CUDA reports no GPU: "
-            "check CUDA_VISIBLE_DEVICES, or use device 'cpu'"
-        )
-    try:
+
+        if cupy.cuda.runtime.getDeviceCount() == 0:
+            raise _unusable("no GPU")
         probe = cupy.ones((2, 2), dtype=cupy.float32)
         float((probe @ probe + 1).sum())
+    except DeviceError:
+        raise
     except Exception as error:
-        raise DeviceError(
-            f"device 'cuda' was asked for; a GPU is there, but CuPy cannot compute on it "
-            f"({type(error).__name__}: {error}): {INSTALL_HINT}"
-        ) from error
+        raise _unusable(f"{type(error).__name__}: {error}") from error
     return cupy  # type: ignore[no-any-return]
+
+
+def _unusable(error: str | None = None) -> DeviceError:
+    found = diagnosis.diagnosis(diagnosis.look(), error)
+    return DeviceError(f"device 'cuda' was asked for, but {found or 'CuPy is not installed'}")
 
 
 def cuda_is_available() -> bool:
