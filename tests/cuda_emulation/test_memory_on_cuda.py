@@ -22,10 +22,17 @@ MB = 1 << 20
 @pytest.fixture(autouse=True)
 def pool(cupy):
     """The pool, without free blocks or a limit."""
-    memory.pool.free_all_blocks()
-    yield memory.pool
-    memory.pool.set_limit()
-    cupy.cuda.set_allocator(memory.pool.malloc)
+    pool = cupy.get_default_memory_pool()
+    pool.free_all_blocks()
+    yield pool
+    pool.set_limit()
+    cupy.cuda.set_allocator(pool.malloc)
+
+
+@pytest.fixture(params=["emulated", pytest.param("real", marks=pytest.mark.gpu)])
+def device(request, pool):
+    """The stand-in, or a GPU."""
+    return request.param
 
 
 def test_what_goes_is_kept_for_reuse_until_it_is_given_back():
@@ -45,7 +52,7 @@ def test_what_goes_is_kept_for_reuse_until_it_is_given_back():
     assert mg.cuda.mem_get_info()[0] > free
 
 
-def test_the_peak_is_the_most_at_once():
+def test_the_peak_is_the_most_at_once(device):
     mg.cuda.reset_peak_memory_stats()
     used = mg.cuda.memory_allocated()
     x = mg.zeros(MB, dtype="uint8", device="cuda")

@@ -37,8 +37,10 @@ def differences():
     return [int(f) - int(e) for f, e in zip(found, expected, strict=True)]
 
 
-def test_a_batch_arrives_as_it_was(cupy):
-    assert differences() == [0] * 6
+@pytest.mark.parametrize("times", [1, pytest.param(50, marks=pytest.mark.gpu)])
+def test_a_batch_arrives_as_it_was(cupy, times):
+    for _ in range(times):
+        assert differences() == [0] * 6
 
 
 def test_on_the_cpu_nothing_is_done():
