@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor, backend, no_grad
 from minigrad.backend import Array
+from minigrad.data import prefetch
 from minigrad.kernels.softmax import log_softmax_forward
 
 from .data import DataError
@@ -106,7 +107,7 @@ def collect(
     to_input = _to_input(recipe, pixels, device)
     outcomes: list[list[tuple[Array, ...]]] = [[] for _ in view_sets]
     with evaluating(model), no_grad():
-        for images, labels, *_ in batches:
+        for images, labels, *_ in prefetch(batches, device):
             targets = backend.to_device(labels.data, device)
             means = _log_probabilities(model, images, to_input, view_sets)
             for kept, log_p in zip(outcomes, means, strict=True):

@@ -20,6 +20,7 @@ from .creation import arange, from_numpy, full, ones, ones_like, rand, randn, ze
 from .gradcheck import GradcheckError, gradcheck
 from .kernels.parallel import get_num_threads, set_num_threads
 from .kernels.product import get_precision, precision, precision_problem, set_precision
+from .memory_report import memory_report
 from .ops import *  # noqa: F403
 from .ops import __all__ as _operations
 from .random import manual_seed
@@ -35,8 +36,8 @@ __all__ = [
     "bool", "complex128", "complex64", "cuda", "data", "detect_anomaly", "enable_grad",
     "float32", "float64", "from_numpy", "full", "get_num_threads", "get_precision", "grad",
     "gradcheck", "hvp", "int32", "int64", "is_grad_enabled", "kernels", "load_file", "manual_seed",
-    "nn", "no_grad", "ones", "ones_like", "ops", "optim", "precision", "precision_problem", "rand",
-    "randn", "random", "save_file", "set_num_threads", "set_precision", "tensor", "uint8", "zeros",
-    "zeros_like",
+    "memory_report", "nn", "no_grad", "ones", "ones_like", "ops", "optim", "precision",
+    "precision_problem", "rand", "randn", "random", "save_file", "set_num_threads",
+    "set_precision", "tensor", "uint8", "zeros", "zeros_like",
     *_operations,
 ]  # fmt: skip

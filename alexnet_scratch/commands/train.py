@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from minigrad import backend
-
 from ..data import DataError, patterns
+from ..out_of_memory import OutOfMemory
 from ..recipe import PRESETS
 from ..recipe_flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
@@ -19,7 +18,7 @@ from ..training.input import Splits, fitted, open_splits
 from ..training.precision import AMP, DTYPES, chosen_precision, described
 from ..training.trainer import Outcome, Trainer
 from ..training.watchdog import Diverged
-from .common import INTERRUPTED, add_device_flags, count
+from .common import INTERRUPTED, add_device_flags, count, device_from
 
 
 def add_parser(commands: Any) -> None:
@@ -87,7 +86,7 @@ def _train(options: argparse.Namespace) -> int:
         trainer.log.say("With five classes or fewer, top-5 is always 100%.")
     try:
         outcome = trainer.run()
-    except (Diverged, DataError, KeyboardInterrupt) as error:
+    except (Diverged, OutOfMemory, DataError, KeyboardInterrupt) as error:
         trainer.log.say(_what_is_left(trainer.folder))
         if not isinstance(error, KeyboardInterrupt):
             trainer.log.note(str(error))
@@ -104,8 +103,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _started(options: argparse.Namespace) -> Trainer:
     recipe = recipe_from(options)
-    backend.parse_device(options.device)
-    chosen_precision(options.dtype, None, options.device)  # an error now, not after the data
+    device = device_from(options)
+    chosen_precision(options.dtype, None, device)  # an error now, not after the data
     root = Path(options.data) if options.data else patterns.ensure()
     recipe = fitted(recipe, root, getattr(options, "image_size", None))
     splits = open_splits(root, recipe)
@@ -114,7 +113,7 @@ def _started(options: argparse.Namespace) -> Trainer:
     try:
         return Trainer(
             folder, recipe, splits, data,
-            device=options.device, workers=options.workers, max_steps=options.max_steps,
+            device=device, workers=options.workers, max_steps=options.max_steps,
             precision=options.dtype,
         )  # fmt: skip
     except BaseException:
@@ -132,12 +131,12 @@ def _resumed(options: argparse.Namespace) -> Trainer:
             f"{', '.join(flags)} with --resume: a resumed run keeps its recipe and folder, only "
             "--epochs may change; leave the others out, or start a new run"
         )
-    backend.parse_device(options.device)
+    device = device_from(options)
     folder = Path(options.resume)
     if not (folder / "last.safetensors").is_file():
         raise RunError(f"{folder}: nothing to resume there, it has no last.safetensors")
     checkpoint = load_checkpoint(folder / "last.safetensors")
-    chosen_precision(options.dtype, checkpoint.position.precision, options.device)
+    chosen_precision(options.dtype, checkpoint.position.precision, device)
     recipe = replace(checkpoint.recipe, **given_fields(options))
     root = options.data or checkpoint.data["root"]
     if root is not None and not Path(root).is_dir():
@@ -146,7 +145,7 @@ def _resumed(options: argparse.Namespace) -> Trainer:
         )
     splits = open_splits(root or patterns.ensure(), recipe)
     return Trainer(
-        folder, recipe, splits, _data_note(root, splits), device=options.device,
+        folder, recipe, splits, _data_note(root, splits), device=device,
         workers=options.workers, max_steps=options.max_steps, precision=options.dtype,
         resume=checkpoint,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from typing import Any
 
 import minigrad as mg
 from minigrad import Tensor, backend, optim
-from minigrad.data import DataLoader
+from minigrad.data import DataLoader, prefetch
 from minigrad.nn import functional as F
 from minigrad.random import default_generator
 
@@ -27,11 +27,12 @@ from ..data import DataError
 from ..evaluation import Scores, evaluate
 from ..initialise import initialise
 from ..model import AlexNet
+from ..out_of_memory import OutOfMemory, batch_that_fits, shortage
 from ..progress import progress_bar
 from ..recipe import Recipe, build_model, parameter_groups
 from .checkpoint import Checkpoint, Position, link, save_checkpoint
 from .folder import RunError
-from .input import Splits, train_loader
+from .input import Splits, pinned_for, train_loader
 from .log import Log
 from .metrics import EpochMetrics, Totals, count_in_top, write_metrics
 from .pixels import (
@@ -96,8 +97,10 @@ class Trainer:
         saved = resume.position.precision if resume else None
         self.precision = chosen_precision(precision, saved, self.device)
         self.log = Log(folder / "log.txt")
-        self.loader = train_loader(splits.train, recipe, workers)
-        self.val_loader = DataLoader(splits.val, recipe.batch_size, num_workers=workers)
+        self.loader = train_loader(splits.train, recipe, workers, device=self.device)
+        self.val_loader = DataLoader(
+            splits.val, recipe.batch_size, num_workers=workers, **pinned_for(self.device)
+        )
         self.reported: dict[int, int] = {}  # by loader: bad images named so far
         self.interrupted = False
 
@@ -163,8 +166,19 @@ class Trainer:
     def run(self) -> Outcome:
         """Train to the end of the recipe, to `max_steps`, or until Ctrl-C; the state is saved.
 
-        Raises Diverged when the loss is not finite; the last checkpoint is then kept.
+        Raises Diverged when the loss is not finite, and OutOfMemory, which names a batch size that
+        fits; the last checkpoint is then kept, and this object of no more use.
         """
+        try:
+            return self._run()
+        except MemoryError as error:
+            if not mg.cuda.is_out_of_memory(error):
+                raise
+            short = shortage(error, self.device)
+        # Only now: the error's traceback kept what the failed step had in memory.
+        raise OutOfMemory(f"{short}; {self._what_fits()}")
+
+    def _run(self) -> Outcome:
         # Also when it is resumed: killed between two files, a run must not stay out of step.
         (self.folder / "recipe.json").write_text(self.recipe.to_json() + "\n", encoding="utf-8")
         self._write_metrics()
@@ -179,13 +193,27 @@ class Trainer:
                 return Outcome.INTERRUPTED if self.interrupted else Outcome.STEP_LIMIT
         return Outcome.FINISHED
 
+    def _what_fits(self) -> str:
+        """Finds it out, which spoils the weights; nothing is saved."""
+        self.model.train()
+        self.totals = Totals()
+        recipe = self.recipe
+        fits = batch_that_fits(self._step, recipe.batch_size, recipe.input_size, self.device)
+        if fits is None:
+            return "not even a batch of 1 fits: free memory on the GPU, or use --device cpu"
+        return (
+            f"a batch of {fits} fits, {recipe.batch_size} is too many: begin a new run with "
+            f"--batch-size {fits}, or free memory on the GPU"
+        )
+
     def _train_epoch(self) -> None:
         """The rest of the epoch in progress."""
         self.model.train()
         title = f"epoch {self.at.epoch + 1}/{self.recipe.epochs}"
         with progress_bar(title, len(self.loader), self.at.batch) as bar:
             mark = time.perf_counter()
-            for batch, sample in self._batches(self.loader, self.at.epoch, self.at.batch):
+            batches = self._batches(self.loader, self.at.epoch, self.at.batch, self.device)
+            for batch, sample in batches:
                 if self.max_steps is not None and self.at.step >= self.max_steps:
                     raise _Stop
                 self._step(*sample)
@@ -266,14 +294,14 @@ class Trainer:
 
     # ----- what the loop calls -----
 
-    def _batches(self, loader: DataLoader, epoch: int, start: int) -> Batches:
-        """Batches with the number of the epoch's batches that are then done.
+    def _batches(self, loader: DataLoader, epoch: int, start: int, device: str = "cpu") -> Batches:
+        """Batches with the number of the epoch's batches that are then done; images on `device`.
 
         The loader leaves out a batch of which no image can be read, but counts it.
         """
         size, order = loader.batch_size, loader.order(epoch)
         done = start
-        for batch in loader.batches(epoch, start):
+        for batch in prefetch(loader.batches(epoch, start), device):
             bad = {skipped.index for skipped in loader.skipped}
             while bad and bad.issuperset(order[done * size : (done + 1) * size]):
                 done += 1

@@ -10,6 +10,7 @@ import contextvars
 import math
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
@@ -112,12 +113,26 @@ def over_batch(
     return [task(slices(0, count, chunk))]
 
 
+class _Buffers(dict[str, "np.ndarray[Any, Any]"]):
+    """One thread's scratch memory by name; gone with the thread."""
+
+
+_scratch: weakref.WeakValueDictionary[int, _Buffers] = weakref.WeakValueDictionary()
+
+
+def scratch_bytes() -> int:
+    """Bytes of scratch memory that the threads hold on the CPU."""
+    return sum(buffer.nbytes for own in list(_scratch.values()) for buffer in list(own.values()))
+
+
 def scratch(xp: ModuleType, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
     """Return uninitialised memory that this thread reuses under `name`; it is valid until the next
     call with the same name in the same thread."""
     if xp is not np:
         return xp.empty(shape, dtype)
-    buffers: dict[str, np.ndarray[Any, Any]] = _local.__dict__.setdefault("buffers", {})
+    buffers = getattr(_local, "buffers", None)
+    if buffers is None:
+        buffers = _local.buffers = _scratch[threading.get_ident()] = _Buffers()
     nbytes = math.prod(shape) * np.dtype(dtype).itemsize
     buffer = buffers.get(name)
     if buffer is None or buffer.nbytes < nbytes:
