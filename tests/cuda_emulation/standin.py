@@ -37,6 +37,10 @@ class ndarray:  # noqa: N801 (CuPy's name)
     def device(self) -> Device:
         return Device(0)
 
+    @property
+    def data(self) -> Any:
+        return SimpleNamespace(ptr=self._host.ctypes.data)
+
     def __array__(self, *args: Any, **options: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed: use .get()")
 

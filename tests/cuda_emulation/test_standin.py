@@ -1,5 +1,6 @@
 """The stand-in is as strict as CuPy: what would fail on a GPU machine fails here."""
 
+import emulate
 import numpy as np
 import pytest
 import standin
@@ -58,3 +59,18 @@ def test_results_stay_on_the_device_and_transfers_are_counted(cupy):
     out = cupy.empty(3)
     assert cupy.add(cupy.ones(3), 1, out=out) is out
     assert out.tolist() == [2, 2, 2]
+
+
+@pytest.mark.skipif(emulate.COMPILER is None, reason="no C++ compiler (g++, clang++)")
+def test_a_kernel_takes_a_numpy_structure_by_value_but_no_numpy_array(cupy):
+    pair = np.array((3, 4), np.dtype([("a", "i4"), ("b", "i4")]))
+    out = cupy.zeros(1, np.int32)
+    code = """
+    struct Pair { int a, b; };
+    extern "C" __global__ void f(int* out, Pair pair) { out[0] = 10 * pair.a + pair.b; }
+    """
+    function = cupy.RawModule(code=code).get_function("f")
+    function((1,), (1,), (out, pair))
+    assert out.tolist() == [34]
+    with pytest.raises(TypeError, match=r"numpy\.ndarray of shape"):
+        function((1,), (1,), (out, np.zeros(2, np.int32)))
