@@ -24,7 +24,8 @@ from .product import STORED, operand, operand_type, product
 
 WORKSPACE = 4 * 1024**2  # bytes of columns per thread: measured, larger ones leave the cache
 WORKSPACE_GPU = 64 * 1024**2  # bytes of columns on a GPU: a cap on memory, not measured yet
-_ELEMENTS = {stored: (f"element={name}",) for name, stored in STORED.items()}  # for im2col.cu
+# What im2col.cu writes columns as.
+_ELEMENTS: dict[Any, dict[str, Any]] = {kind: {"element": name} for name, kind in STORED.items()}
 
 
 class Geometry(NamedTuple):
@@ -109,14 +110,14 @@ def _columns(xp: Any, images: Array, geometry: Geometry, group: int, kind: Any) 
     """
     window, part = geometry.window, geometry.of_group(images, group)
     rows = len(part) * math.prod(geometry.outputs)
-    defines = () if images.dtype == kind else _ELEMENTS.get(np.dtype(kind), ())
+    defines = {} if images.dtype == kind else _ELEMENTS.get(np.dtype(kind), {})
     if defines and not cuda.usable(images):  # the array version makes them of whole columns
         return operand(_columns(xp, images, geometry, group, images.dtype), images.dtype)
     col = scratch(xp, "col", (rows, geometry.taps), kind)
     if defines or cuda.usable(col, images):
         first = group * part.shape[-1]
         cuda.launch("im2col.im2col", col.size, images, col, *images.shape[1:], first,
-                    *geometry.cuda, defines=defines)  # fmt: skip
+                    *geometry.cuda, **defines)  # fmt: skip
         return col
     padded = pad_into(_padded(xp, part, geometry, kind), part, window.padding)
     return im2col(padded, window, geometry.outputs, col)

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from ..backend import Array, array_module
+from . import cuda
 
 
 def _shifted(x: Array) -> Array:
@@ -19,6 +20,8 @@ def _shifted(x: Array) -> Array:
 
 def softmax_forward(x: Array) -> Array:
     """y_i = exp(x_i) / sum_j exp(x_j), over the last axis."""
+    if x.size and cuda.usable(x):
+        return _rows_on_gpu("softmax.softmax", x)
     y = array_module(x).exp(_shifted(x))
     return y / y.sum(axis=-1, keepdims=True)
 
@@ -28,8 +31,16 @@ def softmax_backward(grad: Array, y: Array) -> Array:
     return y * (grad - (grad * y).sum(axis=-1, keepdims=True))
 
 
+def _rows_on_gpu(kernel: str, x: Array) -> Array:
+    y, classes = array_module(x).empty(x.shape, x.dtype), x.shape[-1]
+    cuda.launch(kernel, x.size // classes, y, x, classes, rows=True)
+    return y
+
+
 def log_softmax_forward(x: Array) -> Array:
     """y_i = x_i - log sum_j exp(x_j), over the last axis."""
+    if x.size and cuda.usable(x):
+        return _rows_on_gpu("softmax.log_softmax", x)
     xp = array_module(x)
     shifted = _shifted(x)
     return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
@@ -54,6 +65,12 @@ def cross_entropy_forward(x: Array, labels: Array, smoothing: float = 0.0) -> tu
     x (N, C), labels (N,) integers -> loss (N,), NaN for a label out of range, and log softmax
     (N, C), saved for backward.
     """
+    if x.size and cuda.usable(x):
+        xp, (rows, classes) = array_module(x), x.shape
+        loss, log_p = xp.empty(rows, x.dtype), xp.empty(x.shape, x.dtype)
+        cuda.launch("softmax.cross_entropy", rows, loss, log_p, x, _as_int64(labels),
+                    float(smoothing), classes, rows=True)  # fmt: skip
+        return loss, log_p
     log_p = log_softmax_forward(x)
     loss = -at_labels(log_p, labels)
     if smoothing:
@@ -66,12 +83,23 @@ def cross_entropy_backward(
 ) -> Array:
     """dx_ni = g_n (softmax(x_n)_i - t_ni). grad (N,) -> (N, C)."""
     xp, classes = array_module(log_p), log_p.shape[1]
+    row_grad = xp.ascontiguousarray(grad)  # that of a mean is one number, seen N times
+    if cuda.usable(log_p, row_grad):
+        dx = xp.empty(log_p.shape, log_p.dtype)
+        cuda.launch("softmax.cross_entropy_backward", dx.size, dx, row_grad, log_p,
+                    _as_int64(labels), float(smoothing), classes)  # fmt: skip
+        return dx
     dx = xp.exp(log_p)
     if smoothing:
         dx -= smoothing / classes
     dx[xp.arange(len(dx)), labels % classes] -= 1 - smoothing
     dx *= grad[:, None]
     return dx
+
+
+def _as_int64(labels: Array) -> Array:
+    xp = array_module(labels)
+    return xp.ascontiguousarray(labels, xp.int64)
 
 
 def softmax_naive(x: Array) -> Array:

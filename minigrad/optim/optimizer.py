@@ -18,6 +18,7 @@ from ..backend import array_module, device_of, to_device
 from ..kernels.parallel import over_batch, scratch
 from ..tensor import Tensor
 
+Update = tuple[Any, Any, dict[str, Any], dict[str, Any]]  # w, its gradient, its state, its group
 Rule = Callable[..., None]  # rule(xp, scratch, scratch, *arrays), writes into the arrays
 
 BLOCK_CPU = 1 << 17  # elements: five such arrays stay in L3; fewer cost more in thread hand-overs
@@ -71,8 +72,9 @@ class Optimizer:
     group; an option that a group does not name comes from `defaults`. Parameters keep the order
     in which they were given, and `state` is keyed by the position in that order.
 
-    A subclass writes `_update(w, g, state, group)`, which changes the raw array `w` in place, and
-    `_check(group)`, which raises on options out of range.
+    A subclass writes `_update(w, g, state, group)`, which changes the raw array `w` in place, or
+    `_update_all`, which gets these four for every parameter at once; and `_check(group)`, which
+    raises on options out of range.
 
     Raises TypeError for things that are no parameters, ValueError for an empty list, a parameter
     given twice, or an option out of range.
@@ -129,14 +131,19 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient, in place; the others are left alone.
 
-        Raises ValueError where a gradient's shape, dtype or device is not its parameter's.
+        Raises ValueError where a gradient's shape, dtype or device is not its parameter's; then
+        nothing is updated.
         """
+        updates, changed = [], []
         for index, (param, group) in enumerate(self._parameters()):
             if param.grad is None:
                 continue
             w, g = param.data, param.grad.data
             _check_gradient(w, g, index)
-            self._update(w, g, self.state.setdefault(index, {}), group)
+            updates.append((w, g, self.state.setdefault(index, {}), group))
+            changed.append(param)
+        self._update_all(updates)
+        for param in changed:
             param.bump_version()
 
     def state_dict(self) -> dict[str, Any]:
@@ -190,6 +197,10 @@ class Optimizer:
             options = ", ".join(f"{key}={group[key]}" for key in sorted(set(group) - {"params"}))
             lines.append(f"  group {index}: {len(group['params'])} tensors, {options}")
         return "\n".join([*lines, ")"])
+
+    def _update_all(self, updates: list[Update]) -> None:
+        for update in updates:
+            self._update(*update)
 
     def _update(self, w: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         raise NotImplementedError(f"{type(self).__name__} must define _update(w, g, state, group)")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from ..kernels import cuda
-from .optimizer import Optimizer, blockwise, check_range, flat_views
+from ..kernels.sgd import Row, sgd_update
+from .optimizer import Optimizer, Update, blockwise, check_range, flat_views
 
 
 class SGD(Optimizer):
@@ -72,25 +73,16 @@ class SGD(Optimizer):
                 f"momentum={momentum}, dampening={dampening}"
             )
 
-    def _update(self, w: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
-        # plain floats: a NumPy float64 scalar would pull float32 arrays up to float64
-        options = {key: float(group[key]) for key in ("lr", "momentum", "weight_decay")}
-        velocity, first = self._velocity(w, state, group)
-        flat = flat_views((w, g, *velocity))
-        if flat is not None and cuda.usable(*flat):
-            _on_gpu(group, 0.0 if first else float(group["dampening"]), *options.values(), *flat)
-            return
-        if group["rule"] == "paper":
-            rule = partial(_paper_rule, maximize=group["maximize"], **options)
-        else:
-            rule = partial(
-                _torch_rule,
-                nesterov=group["nesterov"],
-                dampening=0.0 if first else float(group["dampening"]),
-                maximize=group["maximize"],
-                **options,
-            )
-        blockwise(rule, w, g, *velocity)
+    def _update_all(self, updates: list[Update]) -> None:
+        rows = []  # for the kernel that takes all of them at once
+        for w, g, state, group in updates:
+            velocity, first = self._velocity(w, state, group)
+            flat = flat_views((w, g, *velocity))
+            if flat is not None and cuda.usable(*flat):
+                rows.append(_row(group, first, *flat))
+            else:
+                blockwise(_rule(group, first), w, g, *velocity)
+        sgd_update(rows)
 
     def _velocity(
         self, w: Any, state: dict[str, Any], group: dict[str, Any]
@@ -106,17 +98,36 @@ class SGD(Optimizer):
         return [state["momentum_buffer"]], first
 
 
-def _on_gpu(
-    group: dict[str, Any], dampening: float, lr: float, momentum: float, decay: float, w: Any,
-    g: Any, *velocity: Any,
-) -> None:  # fmt: skip
-    """The rules below in one pass over the memory; arrays flat."""
-    sign = -1.0 if group["maximize"] else 1.0
-    shared = (w, g, *(velocity or (w,)), len(velocity), lr, momentum, decay)
+def _rule(group: dict[str, Any], first: bool) -> Callable[..., None]:
+    """The group's rule as `blockwise` takes it."""
+    # plain floats: a NumPy float64 scalar would pull float32 arrays up to float64
+    options = {key: float(group[key]) for key in ("lr", "momentum", "weight_decay")}
     if group["rule"] == "paper":
-        cuda.launch("sgd.paper_rule", w.size, *shared, sign)
-    else:
-        cuda.launch("sgd.torch_rule", w.size, *shared, 1 - dampening, sign, bool(group["nesterov"]))
+        return partial(_paper_rule, maximize=group["maximize"], **options)
+    return partial(
+        _torch_rule,
+        nesterov=group["nesterov"],
+        dampening=0.0 if first else float(group["dampening"]),
+        maximize=group["maximize"],
+        **options,
+    )
+
+
+def _row(group: dict[str, Any], first: bool, w: Any, g: Any, v: Any = None) -> Row:
+    """The group's rule as cuda/sgd.cu takes it."""
+    lr, paper = float(group["lr"]), group["rule"] == "paper"
+    dampening = 0.0 if first else float(group["dampening"])
+    return Row(
+        w,
+        g,
+        v,
+        nesterov=bool(group["nesterov"]),
+        sign=-1.0 if group["maximize"] else 1.0,
+        decay=float(group["weight_decay"]),
+        momentum=float(group["momentum"]),
+        gain=-lr if paper else 1 - dampening,
+        rate=-1.0 if paper and v is not None else lr,
+    )
 
 
 def _torch_rule(

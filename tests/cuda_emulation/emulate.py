@@ -70,11 +70,18 @@ class RawModule:
     def get_function(self, name: str) -> Any:
         """A kernel, called as `kernel(grid, block, args)`."""
         function = getattr(library(self._code, self._options, sanitizer), f"{name}_emulated")
+        fibers = "__syncthreads()" in self._code
 
         def launch(grid: tuple[int], block: tuple[int], args: tuple[Any, ...]) -> None:
             held = [_argument(value) for value in args]
             pointers = (ctypes.c_void_p * len(held))(*map(ctypes.addressof, held))
-            function(grid[0], block[0], pointers, ORDERS[order], workers)
+            line = function(grid[0], block[0], pointers, ORDERS[order], workers, fibers)
+            if line:
+                text = self._code.splitlines()[line - 1].strip()
+                raise RuntimeError(
+                    f"{name}: only some threads of a block reach the barrier in kernels.cu:{line} "
+                    f"({text}); all of them must, or none"
+                )
 
         return launch
 
@@ -88,7 +95,14 @@ _C_TYPES = {
 
 
 def _argument(value: Any) -> Any:
-    """An argument in memory; CuPy, too, takes only arrays and NumPy's numbers without surprises."""
+    """An argument in memory; CuPy, too, takes only arrays and NumPy's numbers without surprises.
+
+    A NumPy array of one element, which may be a structure, goes by value, as with CuPy.
+    """
+    if isinstance(value, np.ndarray):
+        if value.size != 1:
+            raise TypeError(f"a numpy.ndarray of shape {value.shape} as an argument of a kernel")
+        return (ctypes.c_char * value.nbytes).from_buffer_copy(value.tobytes())
     if type(value) in _C_TYPES:
         return _C_TYPES[type(value)](value)
     host = value._host  # an array of the stand-in

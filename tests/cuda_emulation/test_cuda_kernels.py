@@ -13,7 +13,7 @@ import minigrad as mg
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.training.pixels import PixelStatistics, ToInput
 from minigrad import Tensor
-from minigrad.kernels import conv, cuda, dropout, lrn, pool
+from minigrad.kernels import conv, cuda, dropout, lrn, pool, softmax
 from minigrad.kernels.layout import as_nchw
 from minigrad.kernels.threefry import Key
 from minigrad.optim import SGD
@@ -60,13 +60,24 @@ def pooling(cupy, dtype, shape, kernel, stride, padding=(0, 0), dilation=(1, 1),
     return y, won, alone, pool.max_pool2d_backward(grad, won, x.shape, *window)
 
 
-def normalisation(cupy, dtype, shape, n, beta=0.75, groups=1):
+def normalisation(cupy, dtype, shape, n, beta=0.75, groups=1, alpha=0.1):
     """Forward and backward."""
     x, grad = (images(cupy, *shape, dtype=dtype, seed=seed) for seed in (0, 2))
-    y, scale = lrn.lrn_forward(x, n, 2.0, 0.3, beta, groups)
-    alone, nothing = lrn.lrn_forward(x, n, 2.0, 0.3, beta, groups, save=False)
+    y, scale = lrn.lrn_forward(x, n, 2.0, alpha, beta, groups)
+    alone, nothing = lrn.lrn_forward(x, n, 2.0, alpha, beta, groups, save=False)
     assert nothing is None
-    return y, scale, alone, lrn.lrn_backward(grad, x, scale, n, 0.3, beta, groups)
+    return y, scale, alone, lrn.lrn_backward(grad, x, scale, n, alpha, beta, groups)
+
+
+def classifying(cupy, dtype, classes, smoothing=0.0, labels=(1, 0, 2, 1)):
+    """Softmax, its logarithm; cross-entropy, forward and backward."""
+    rng = np.random.default_rng(0)
+    x = cupy.asarray(rng.normal(3, 2, (4, classes)).astype(dtype))
+    grad = cupy.asarray(rng.normal(size=4).astype(dtype))
+    at = cupy.asarray(np.asarray(labels))
+    loss, log_p = softmax.cross_entropy_forward(x, at, smoothing)
+    dx = softmax.cross_entropy_backward(grad, log_p, at, smoothing)
+    return softmax.softmax_forward(x), softmax.log_softmax_forward(x), loss, log_p, dx
 
 
 def dropping(cupy, dtype, forward, size):
@@ -75,14 +86,23 @@ def dropping(cupy, dtype, forward, size):
     return (forward(x, 0.4, Key(2**40 + 7, 3)),)
 
 
-def descending(cupy, dtype, **options):
-    """Weights and velocity after two steps."""
-    w = Tensor(images(cupy, 2, 3, 2, 2, dtype=dtype), requires_grad=True)
-    optimizer = SGD([w], lr=0.1, **options)
-    for seed in (1, 2):
-        w.grad = Tensor(images(cupy, 2, 3, 2, 2, dtype=dtype, seed=seed))
+def descending(cupy, dtype, count=3, **options):
+    """Weights and velocities after two steps of parameters of many sizes; one joins late, one has
+    options of its own, and one the kernel does not take."""
+    params = [
+        Tensor(images(cupy, 2, 3, 2, 1 + i % 3, dtype=dtype, seed=i), requires_grad=True)
+        for i in range(count)
+    ]
+    gaps = Tensor(cupy.ones((3, 4), dtype)[:, ::2], requires_grad=True)
+    own = {"params": params[1:2], "lr": 0.3, "weight_decay": 0.2}
+    optimizer = SGD([{"params": [*params[:1], gaps, *params[2:]]}, own], lr=0.1, **options)
+    for step in (1, 2):
+        for i, w in enumerate(params[: count - 1] if step == 1 else params):
+            w.grad = Tensor(images(cupy, *w.shape, dtype=dtype, seed=10 * step + i))
+        gaps.grad = Tensor(cupy.ones((3, 4), dtype)[:, ::2])
         optimizer.step()
-    return w.data, *(s["momentum_buffer"] for s in optimizer.state.values() if s)
+    velocities = (s["momentum_buffer"] for s in optimizer.state.values() if s)
+    return *(p.data for p in params), gaps.data, *velocities
 
 
 def preparing(cupy, dtype, mean_shape, noisy, **changes):
@@ -109,9 +129,17 @@ CALLS = {
     "pool-ceil": (pooling, (1, 3, 8, 10), (3, 3), (2, 3), (0, 1), (1, 1), True),
     "pool-large": (pooling, (1, 2, 21, 19), (17, 16), (2, 2)),  # two bytes for the winner
     "lrn": (normalisation, (2, 8, 3, 5), 5),
-    "lrn-groups": (normalisation, (2, 12, 3, 4), 5, 0.75, 2),
+    "lrn-small-alpha": (normalisation, (2, 8, 2, 3), 5, 0.75, 1, 1e-4),
+    "lrn-large-alpha": (normalisation, (2, 12, 2, 3), 5, 0.75, 1, 1.0),
+    "lrn-groups": (normalisation, (2, 16, 3, 4), 5, 0.75, 2),
+    "lrn-odd-groups": (normalisation, (2, 12, 3, 4), 5, 0.75, 2, 1.0),  # 6 channels: one a thread
     "lrn-even": (normalisation, (2, 7, 3, 4), 4, 0.6),
-    "lrn-wide": (normalisation, (2, 4, 2, 3), 9, 0.5),
+    "lrn-even-runs": (normalisation, (2, 8, 3, 4), 4, 0.6),
+    "lrn-wide": (normalisation, (2, 12, 2, 3), 11, 0.5),
+    "lrn-wider-than-the-row": (normalisation, (2, 3, 2, 3), 9, 0.5),
+    "softmax": (classifying, 5),
+    "softmax-smoothed": (classifying, 300, 0.1, (299, 0, 256, 17)),  # more classes than threads
+    "softmax-out-of-range": (classifying, 3, 0.1, (3, -1, 2, -4)),
     "dropout": (dropping, dropout.dropout_forward, 24),
     "dropout-odd": (dropping, dropout.paper_dropout_forward, 7),
     "pixels-by-place": (preparing, (70, 70, 3), True),
@@ -130,7 +158,15 @@ CALLS = {
     "sgd-nesterov": (partial(descending, momentum=0.9, nesterov=True, maximize=True),),
     "sgd-paper": (partial(descending, momentum=0.9, weight_decay=0.1, rule="paper"),),
     "sgd-paper-plain": (partial(descending, weight_decay=0.1, rule="paper", maximize=True),),
+    "sgd-many": (partial(descending, count=100, momentum=0.9),),  # more than a table has rows
 }
+
+
+def kernels():
+    """The names of all kernels, as `launch` takes them."""
+    return {
+        f"{file}.{k}" for file in cuda.sources() for k in emulate.kernel_names(cuda.source(file))
+    }
 
 
 def results(cupy, name, dtype):
@@ -143,7 +179,7 @@ def check(cupy, monkeypatch, name, dtype=np.float32):
     """Hold a call with the CUDA kernels to the same call without."""
     launched = []
     launch = cuda.launch
-    monkeypatch.setattr(cuda, "launch", lambda k, *a, **d: (launched.append(k), launch(k, *a, **d)))
+    monkeypatch.setattr(cuda, "launch", lambda k, *a, **b: (launched.append(k), launch(k, *a, **b)))
     monkeypatch.setenv(cuda.SWITCH, "off")
     expected = results(cupy, name, dtype)
     assert not launched
@@ -186,37 +222,54 @@ def test_a_small_grid_goes_round(cupy, monkeypatch, name):
 
 def test_every_kernel_is_launched(cupy, monkeypatch):
     launched = {k for name in CALLS for k in check(cupy, monkeypatch, name)}
-    sources = {file: emulate.kernel_names(cuda.source(file)) for file in cuda.sources()}
-    assert launched == {f"{file}.{name}" for file, names in sources.items() for name in names}
+    assert launched == kernels()
 
 
-# In each kernel, indices that are wrong, and a call that must notice.
+# For every kernel an index that is wrong, and a call that must notice.
 WRONG = [
-    ("im2col", "+ first + c] : real(0)", "+ c] : real(0)", "conv-groups"),
-    ("im2col", "int row = y * sh + u * dh - ph", "int row = y * sh + u - ph", "conv-dilated"),
-    ("im2col", "int down = row + ph - u * dh;", "int down = row - ph - u * dh;", "conv-strided"),
-    ("im2col", "* channels + first + c] = sum", "* channels + c] = sum", "conv-groups"),
-    ("pool", "int right = (t % ow) * sw - pw;", "int right = (t % ow) * sh - pw;", "pool-padded"),
-    ("pool", "winner = u * kw + v;", "winner = u * kh + v;", "pool-padded"),
-    ("pool", "+ right / sw) * C + c;", "+ right / sw) * C + C - 1 - c;", "pool-overlapping"),
-    ("lrn", "int low = max(c - before, 0)", "int low = max(c - after, 0)", "lrn-even"),
-    ("lrn", "high = min(c + before, C - 1)", "high = min(c + after, C - 1)", "lrn-even"),
-    ("dropout", "x[other] * (b", "x[i] * (b", "dropout"),
-    ("dropout", "y[i] = x[i] * (a", "y[i] = x[i] * (b", "dropout-odd"),
-    ("sgd", "w[i] -= lr * step;", "w[i] -= lr * g[i];", "sgd-torch"),
-    ("sgd", "if (has_v) v[i] = velocity;", "if (has_v) v[0] = velocity;", "sgd-paper"),
-    ("pixels", "int across = mirrored ?", "int across = !mirrored ?", "pixels-by-place"),
-    ("pixels", "shift[3 * b + c]", "shift[c]", "pixels-centre"),
-    ("pixels", "value * scale[c]", "value * scale[0]", "pixels-scaled"),
-    ("bfloat16", "bits[i] = bfloat16(x[i])", "bits[i] = bfloat16(x[i / 2])", "conv-bfloat16"),
-    ("activation", "bias[i % C]", "bias[(i + 1) % C]", "conv-strided"),
-    ("activation", "y[i] > 0 ? g[i]", "y[i] < 0 ? g[i]", "conv-strided"),
-]
+    ("im2col.im2col", "+ first + c] : real(0)", "+ c] : real(0)", "conv-groups"),
+    ("im2col.im2col", "int row = y * sh + u * dh", "int row = y * sh + u", "conv-dilated"),
+    ("im2col.col2im", "+ u) * kw + v) * C + c]", "+ v) * kw + u) * C + c]", "conv-dilated"),
+    ("im2col.col2im", "* channels + first + c] = sum", "* channels + c] = sum", "conv-groups"),
+    ("im2col.col2im", "int down = row + ph", "int down = row - ph", "conv-strided"),
+    ("pool.max_forward8", "right = take(t, ow) * sw", "right = take(t, ow) * sh", "pool-padded"),
+    ("pool.max_forward16", "winner = u * kw + v;", "winner = u * kh + v;", "pool-large"),
+    ("pool.max_backward8", "+ x) * C + c;", "+ x) * C + C - 1 - c;", "pool-overlapping"),
+    ("pool.max_backward16", "== u * kw + v) sum", "== u * kh + v) sum", "pool-large"),
+    ("lrn.lrn_forward", "j = OWN + c - BEFORE; j <= OWN + c + AFTER",
+     "j = OWN + c - AFTER; j <= OWN + c + BEFORE", "lrn-even"),
+    ("lrn.lrn_forward", "inside = place + r >= 0", "inside = place + r > 0", "lrn-groups"),
+    ("lrn.lrn_forward", "held[OWN + r * RUN + c]", "held[OWN + r * RUN + RUN - 1 - c]", "lrn"),
+    ("lrn.lrn_backward", "j = OWN + c - AFTER; j <= OWN + c + BEFORE",
+     "j = OWN + c - BEFORE; j <= OWN + c + AFTER", "lrn-even-runs"),
+    ("softmax.softmax", "y[row * C + i] =", "y[row * C + C - 1 - i] =", "softmax"),
+    ("softmax.log_softmax", "row_log_softmax(y + row * C, x + row * C, C);",
+     "row_log_softmax(y + row * C, x, C);", "softmax"),
+    ("softmax.cross_entropy", "label < C ? log_p[row * C + label]", "label < C ? log_p[label]",
+     "softmax"),
+    ("softmax.cross_entropy", "i += blockDim.x) sum += exp", "i += C) sum += exp",
+     "softmax-smoothed"),
+    ("softmax.cross_entropy_backward", "g[row] * (exp", "g[0] * (exp", "softmax"),
+    ("softmax.cross_entropy_backward", "c == label", "c + 1 == label", "softmax"),
+    ("dropout.dropout", "x[other] * (b", "x[i] * (b", "dropout"),
+    ("dropout.dropout", "y[i] = x[i] * (a", "y[i] = x[i] * (b", "dropout-odd"),
+    ("sgd.sgd", "row.g[e] +", "row.g[0] +", "sgd-torch"),
+    ("sgd.sgd", "row.v[e] = v;", "row.v[0] = v;", "sgd-paper"),
+    ("sgd.sgd", "i >= table.rows[r].end", "i > table.rows[r].end", "sgd"),
+    ("pixels.to_float", "int across = mirrored ?", "int across = !mirrored ?", "pixels-by-place"),
+    ("pixels.to_float", "shift[3 * b + c]", "shift[c]", "pixels-centre"),
+    ("pixels.to_float", "value * scale[c]", "value * scale[0]", "pixels-scaled"),
+    ("bfloat16.bfloat16_bits", "bits[i] = bfloat16(x[i])", "bits[i] = bfloat16(x[i / 2])",
+     "conv-bfloat16"),
+    ("activation.bias_relu", "bias[i % C]", "bias[(i + 1) % C]", "conv-strided"),
+    ("activation.relu_backward", "y[i] > 0 ? g[i]", "y[i] < 0 ? g[i]", "conv-strided"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("file", "right", "wrong", "name"), WRONG)
-def test_a_wrong_index_is_noticed(cupy, monkeypatch, file, right, wrong, name):
-    code = cuda.source
+@pytest.mark.parametrize(("kernel", "right", "wrong", "name"), WRONG)
+def test_a_wrong_index_is_noticed(cupy, monkeypatch, kernel, right, wrong, name):
+    assert kernel in check(cupy, monkeypatch, name)
+    file, code = kernel.partition(".")[0], cuda.source
     assert code(file).count(right) == 1
     monkeypatch.setattr(cuda, "source", lambda f: code(f).replace(right, wrong))
     monkeypatch.setattr(cuda, "_module", cuda._module.__wrapped__)  # not those compiled before
@@ -224,11 +277,15 @@ def test_a_wrong_index_is_noticed(cupy, monkeypatch, file, right, wrong, name):
         check(cupy, monkeypatch, name)
 
 
+def test_every_kernel_has_a_wrong_index():
+    assert {kernel for kernel, *_ in WRONG} == kernels()
+
+
 def test_sources_open_with_formula_bytes_and_launch():
     for file in cuda.sources():
         opening = re.match(r"(//.*\n)+", (FOLDER / f"{file}.cu").read_text())
         assert opening, file
-        for word in ("=|<-", "once", "Launch: a thread for each"):
+        for word in ("=|<-", "once", "Launch: "):
             assert re.search(word, opening[0]), (file, word)
 
 
@@ -242,3 +299,13 @@ def test_what_the_kernels_do_not_take(cupy, monkeypatch):
     assert not cuda.usable(x[:, ::2])  # with gaps
     monkeypatch.setenv(cuda.SWITCH, "off")
     assert not cuda.usable(x)
+    monkeypatch.setenv(cuda.SWITCH, "no")
+    with pytest.raises(ValueError, match=r"MINIGRAD_CUDA_KERNELS=no .* expected on .* or off"):
+        cuda.usable(x)
+
+
+def test_a_step_is_one_launch_for_each_kind_of_parameter(cupy, monkeypatch):
+    assert check(cupy, monkeypatch, "sgd-torch") == ["sgd.sgd"] * 2  # of two steps
+    assert check(cupy, monkeypatch, "sgd-many") == ["sgd.sgd"] * 6  # 48 + 48 + 4 a step
+    monkeypatch.setattr(cuda, "MOST", 60)  # elements of one launch; there are 12 + 24 + 36
+    assert check(cupy, monkeypatch, "sgd") == ["sgd.sgd"] * 3

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import emulate
 import numpy as np
 import pytest
 import standin
@@ -89,3 +90,18 @@ def test_a_copy_is_as_late_as_its_stream_allows(cupy):
     assert array.tolist() == [0, 1, 2]
     with pytest.raises(standin_memory.RaceError, match="waits for the null stream"):
         cupy.cuda.Stream()
+
+
+@pytest.mark.skipif(emulate.COMPILER is None, reason="no C++ compiler (g++, clang++)")
+def test_a_kernel_takes_a_numpy_structure_by_value_but_no_numpy_array(cupy):
+    pair = np.array((3, 4), np.dtype([("a", "i4"), ("b", "i4")]))
+    out = cupy.zeros(1, np.int32)
+    code = """
+    struct Pair { int a, b; };
+    extern "C" __global__ void f(int* out, Pair pair) { out[0] = 10 * pair.a + pair.b; }
+    """
+    function = cupy.RawModule(code=code).get_function("f")
+    function((1,), (1,), (out, pair))
+    assert out.tolist() == [34]
+    with pytest.raises(TypeError, match=r"numpy\.ndarray of shape"):
+        function((1,), (1,), (out, np.zeros(2, np.int32)))

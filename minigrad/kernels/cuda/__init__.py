@@ -20,42 +20,57 @@ from ...backend import Array, array_module
 SWITCH = "MINIGRAD_CUDA_KERNELS"
 BLOCK = 256  # threads
 MOST_BLOCKS = 1 << 16  # beyond it, a thread takes several elements
-_MOST = 1 << 31  # elements; indices are 32 bits wide, 64-bit division is slow on a GPU
+MOST = 1 << 31  # elements; indices are 32 bits wide, 64-bit division is slow on a GPU
 _REAL = {"f": "float", "d": "double"}
 
 
 def usable(*arrays: Array) -> bool:
-    """Tell whether the kernels take these arrays: on a GPU, contiguous, all float32 or float64."""
+    """Tell whether the kernels take these arrays: on a GPU, contiguous, all float32 or float64.
+
+    Raises ValueError where the environment variable `SWITCH` is neither "on" nor "off".
+    """
     first = arrays[0]
-    if isinstance(first, np.ndarray) or os.environ.get(SWITCH) == "off":
+    if isinstance(first, np.ndarray) or not _switched_on():
         return False
     return first.dtype.char in _REAL and all(
-        a.dtype == first.dtype and a.flags.c_contiguous and a.size < _MOST for a in arrays
+        a.dtype == first.dtype and a.flags.c_contiguous and a.size < MOST for a in arrays
     )
 
 
-def launch(kernel: str, count: int, *args: Any, defines: tuple[str, ...] = ()) -> None:
-    """Run "FILE.FUNCTION" with a thread for each of `count` elements.
+def launch(
+    kernel: str, count: int, *args: Any, rows: bool = False, like: Array | None = None,
+    **defines: Any,
+) -> None:  # fmt: skip
+    """Run "FILE.FUNCTION" with a thread for each of `count` elements, or a block for each row.
 
-    args: what the function takes before `count`, which comes last: arrays, of which the first says
-    what `real` is; Python's integers, as int, and floats, as `real`; NumPy's as they are.
-    defines: NAME=VALUE, what the source is compiled with besides `real`.
+    args: what the function takes before `count`, which comes last: arrays; Python's integers, as
+    int, and floats, as `real`; NumPy's numbers as they are, and a NumPy structure by value.
+    rows: `count` is a number of rows, each for a block of `BLOCK` threads.
+    like: an array of the device and of the dtype that `real` is; the first argument by default.
+    defines: macros, for what the compiler should know; each set of them is compiled once.
     """
-    if not 0 < count < _MOST:
+    if not 0 < count < MOST:
         if count == 0:
             return
         raise ValueError(f"{kernel}: {count} elements in one launch: take fewer images at a time")
-    first = args[0]
-    real = first.dtype.type
+    like = args[0] if like is None else like
+    real = like.dtype.type
     file, _, function = kernel.partition(".")
     plain = [
         real(a) if isinstance(a, float) else np.int32(a) if isinstance(a, int) else a
         for a in (*args, count)
     ]
-    blocks = min(-(-count // BLOCK), MOST_BLOCKS)
-    with first.device:
-        module = _module(array_module(first), file, first.dtype.char, defines)
+    blocks = min(count if rows else -(-count // BLOCK), MOST_BLOCKS)
+    with like.device:
+        module = _module(array_module(like), file, options(like.dtype.char, **defines))
         module.get_function(function)((blocks,), (BLOCK,), tuple(plain))
+
+
+def options(char: str, **defines: Any) -> tuple[str, ...]:
+    """What the compiler is told: `char` is "f" or "d", and `defines` as for `launch`."""
+    return (
+        "--std=c++17", f"-Dreal={_REAL[char]}", *(f"-D{name}={n}" for name, n in defines.items())
+    )  # fmt: skip
 
 
 def source(file: str) -> str:
@@ -69,7 +84,13 @@ def sources() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.cu"))
 
 
+def _switched_on() -> bool:
+    value = os.environ.get(SWITCH, "on")
+    if value not in ("on", "off"):
+        raise ValueError(f"{SWITCH}={value} in the environment: expected on (the default) or off")
+    return value == "on"
+
+
 @functools.cache
-def _module(cupy: ModuleType, file: str, char: str, defines: tuple[str, ...]) -> Any:
-    options = ("--std=c++17", f"-Dreal={_REAL[char]}", *(f"-D{d}" for d in defines))
+def _module(cupy: ModuleType, file: str, options: tuple[str, ...]) -> Any:
     return cupy.RawModule(code=source(file), options=options)

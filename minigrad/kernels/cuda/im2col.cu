@@ -21,12 +21,7 @@ extern "C" __global__ void im2col(
 {
     FOR_EACH(i, n) {
         unsigned t = i;
-        int c = t % C; t /= C;
-        int v = t % kw; t /= kw;
-        int u = t % kh; t /= kh;
-        int x = t % ow; t /= ow;
-        int y = t % oh;
-        int b = t / oh;
+        int c = take(t, C), v = take(t, kw), u = take(t, kh), x = take(t, ow), y = take(t, oh), b = t;
         int row = y * sh + u * dh - ph, column = x * sw + v * dw - pw;
         bool inside = row >= 0 && row < H && column >= 0 && column < W;
         col[i] = element(
@@ -40,21 +35,11 @@ extern "C" __global__ void col2im(
 {
     FOR_EACH(i, n) {
         unsigned t = i;
-        int c = t % C; t /= C;
-        int column = t % W; t /= W;
-        int row = t % H;
-        int b = t / H;
+        int c = take(t, C), column = take(t, W), row = take(t, H), b = t;
         real sum = 0;
-        for (int u = 0; u < kh; ++u) {
-            int down = row + ph - u * dh;  // = y * sh for the window row y that has this pixel at u
-            if (down < 0 || down % sh || down / sh >= oh) continue;
-            for (int v = 0; v < kw; ++v) {
-                int right = column + pw - v * dw;
-                if (right < 0 || right % sw || right / sw >= ow) continue;
-                int window = (b * oh + down / sh) * ow + right / sw;
-                sum += col[((window * kh + u) * kw + v) * C + c];
-            }
-        }
+        windows_of(row, column, kh, kw, sh, sw, ph, pw, dh, dw, oh, ow, [&](int u, int v, int y, int x) {
+            sum += col[((((b * oh + y) * ow + x) * kh + u) * kw + v) * C + c];
+        });
         images[((b * H + row) * W + column) * channels + first + c] = sum;
     }
 }

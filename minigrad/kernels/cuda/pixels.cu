@@ -14,10 +14,7 @@ extern "C" __global__ void to_float(
 {
     FOR_EACH(i, n) {
         unsigned t = i;
-        int c = t % 3; t /= 3;
-        int column = t % size; t /= size;
-        int row = t % size;
-        int b = t / size;
+        int c = take(t, 3), column = take(t, size), row = take(t, size), b = t;
         int top = places[3 * b], left = places[3 * b + 1], mirrored = places[3 * b + 2];
         int across = mirrored ? size - 1 - column : column;
         real value = pixels[i] - mean[(top + row) * stride + (left + across) * 3 + c];

@@ -16,10 +16,7 @@ __device__ __forceinline__ void forward(
 {
     FOR_EACH(i, n) {
         unsigned t = i;
-        int c = t % C; t /= C;
-        int right = (t % ow) * sw - pw; t /= ow;
-        int down = (t % oh) * sh - ph;
-        int b = t / oh;
+        int c = take(t, C), right = take(t, ow) * sw - pw, down = take(t, oh) * sh - ph, b = t;
         real best = 0;
         int winner = -1;
         for (int u = 0; u < kh; ++u) {
@@ -47,21 +44,12 @@ __device__ __forceinline__ void backward(
 {
     FOR_EACH(i, n) {
         unsigned t = i;
-        int c = t % C; t /= C;
-        int column = t % W; t /= W;
-        int row = t % H;
-        int b = t / H;
+        int c = take(t, C), column = take(t, W), row = take(t, H), b = t;
         real sum = 0;
-        for (int u = 0; u < kh; ++u) {
-            int down = row + ph - u * dh;
-            if (down < 0 || down % sh || down / sh >= oh) continue;
-            for (int v = 0; v < kw; ++v) {
-                int right = column + pw - v * dw;
-                if (right < 0 || right % sw || right / sw >= ow) continue;
-                int window = ((b * oh + down / sh) * ow + right / sw) * C + c;
-                if (won[window] == u * kw + v) sum += dy[window];
-            }
-        }
+        windows_of(row, column, kh, kw, sh, sw, ph, pw, dh, dw, oh, ow, [&](int u, int v, int y, int x) {
+            int window = ((b * oh + y) * ow + x) * C + c;
+            if (won[window] == u * kw + v) sum += dy[window];
+        });
         dx[i] = sum;
     }
 }

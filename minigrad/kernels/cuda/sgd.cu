@@ -1,35 +1,45 @@
-// A step of stochastic gradient descent with momentum, in PyTorch's form and in the paper's.
+// A step of stochastic gradient descent with momentum for many parameters, in PyTorch's form and in
+// the paper's, which are one formula with different numbers:
 //
-//     torch:  g' = sign g + decay w;  v <- momentum v + (1 - dampening) g'
-//             w <- w - lr (nesterov ? g' + momentum v : v)          (g' for v without momentum)
-//     paper:  v <- momentum v - decay lr w - sign lr g;  w <- w + v
+//     d = sign g + decay w
+//     v <- momentum v + gain d
+//     w <- w - rate (nesterov ? d + momentum v : v)           (d for v where there is no velocity)
+//
+//     torch:  gain = 1 - dampening, rate = lr
+//     paper:  gain = -lr, rate = -1, so that w <- w + v; without velocity rate = lr
 //
 // w, g and v are read once, w and v written once: five arrays' bytes a step, where one operation
 // after the other would move about fifteen.
-// Launch: a thread for each element, in memory order.
+// Launch: a thread for each element of all parameters, one parameter after the other, in memory
+// order. The table travels with the launch: no copy to the device, nothing to wait for.
 
-extern "C" __global__ void torch_rule(
-    real* __restrict__ w, const real* __restrict__ g, real* __restrict__ v, int has_v, real lr,
-    real momentum, real decay, real undampened, real sign, int nesterov, int n)
+struct Row {
+    real* w;
+    const real* g;
+    real* v;  // or null
+    unsigned end;  // elements of all rows up to this one
+    int nesterov;
+    real sign, decay, momentum, gain, rate;
+};
+
+struct Table {  // as in kernels/sgd.py
+    Row rows[ROWS];
+};
+
+extern "C" __global__ void sgd(const Table table, int n)
 {
+    int r = 0;
+    unsigned begin = 0;
     FOR_EACH(i, n) {
-        real step = sign * g[i] + decay * w[i];
-        if (has_v) {
-            real velocity = momentum * v[i] + undampened * step;
-            v[i] = velocity;
-            step = nesterov ? step + momentum * velocity : velocity;
+        while (i >= table.rows[r].end) begin = table.rows[r++].end;
+        const Row& row = table.rows[r];
+        unsigned e = i - begin;
+        real w = row.w[e], d = row.sign * row.g[e] + row.decay * w;
+        if (row.v) {
+            real v = row.momentum * row.v[e] + row.gain * d;
+            row.v[e] = v;
+            d = row.nesterov ? d + row.momentum * v : v;
         }
-        w[i] -= lr * step;
-    }
-}
-
-extern "C" __global__ void paper_rule(
-    real* __restrict__ w, const real* __restrict__ g, real* __restrict__ v, int has_v, real lr,
-    real momentum, real decay, real sign, int n)
-{
-    FOR_EACH(i, n) {
-        real velocity = (has_v ? momentum * v[i] : real(0)) - decay * lr * w[i] - sign * lr * g[i];
-        if (has_v) v[i] = velocity;
-        w[i] += velocity;
+        row.w[e] = w - row.rate * d;
     }
 }
