@@ -237,8 +237,8 @@ check.columns(columns)
 #
 # $$\langle \mathrm{im2col}(x),\, c \rangle = \langle x,\, \mathrm{col2im}(c) \rangle.$$
 #
-# Two dot products of random numbers test every index of both functions at once, with no step size and no
-# rounding error to speak of:
+# Two dot products of random numbers test every index of both functions at once, with no step size and hardly any
+# rounding error:
 
 # %%
 rng = np.random.default_rng(3)
@@ -538,6 +538,6 @@ for name, way in ways.items():
 #   test it.
 # - `groups=2` is a full convolution in which half of the weights are zero.
 # - Columns are made, used and thrown away: kept, they would be 2.3 GB for a batch of AlexNet.
-# - Ones, symmetric kernels and single channels hide mistakes. Test with random, lopsided inputs.
+# - Ones, symmetric kernels and single channels hide mistakes. Test with random inputs that have no symmetry.
 #
 # [Solutions](solutions/03_convolution.ipynb). Next: notebook 4, pooling.
