@@ -1,0 +1,82 @@
+"""The checks of notebook 09 take the solution, and tell wrong answers apart."""
+
+import pytest
+
+from alexnet_scratch.course import n09_alexnet as check
+
+NAME = "09_alexnet"
+LRN1, LRN2 = '"lrn1": nn.PaperLRN(groups=2),', '"lrn2": nn.PaperLRN(groups=2),'
+POOL1, POOL5 = '"pool1": nn.MaxPool2d(3, 2),', '"pool5": nn.MaxPool2d(3, 2),'
+CONV1 = '11, stride=4, padding=2, activation="relu")'
+CONV3 = 'w3, 3, padding=1, activation="relu")'
+CONV4 = 'w4, 3, padding=1, groups=2, activation="relu")'
+DROP6, DROP7 = '"drop6": nn.Dropout(0.5),', '"drop7": nn.Dropout(0.5),'
+FC8 = "nn.Linear(fc_width, num_classes),"
+TORCH = "nn.LocalResponseNorm(5, 1e-4, 0.75, k=2.0),"
+WRONG = {
+    "build": [
+        ([("padding=2, activation", "activation")], "maps of 54x54"),
+        ([(CONV4, CONV4.replace("groups=2, ", ""))], "conv4 reads the maps of both towers"),
+        ([(CONV3, CONV3.replace("padding=1", "padding=1, groups=2"))], "conv3 reads only half"),
+        ([(CONV3, CONV3.replace(', activation="relu"', ""))], "no ReLU behind conv3"),
+        ([('"relu7": nn.ReLU(),', "")], "no ReLU behind fc7"),
+        ([(FC8, FC8 + '"relu8": nn.ReLU(),')], "ReLU behind fc8"),
+        ([(FC8, FC8 + '"softmax": nn.Softmax(1),')],
+         "ends with a softmax"),
+        ([(LRN1, '"lrn1": ' + TORCH), (LRN2, '"lrn2": ' + TORCH)], "divides alpha by its window"),
+        ([(LRN1, LRN1.replace("groups=2", "")), (LRN2, LRN2.replace("groups=2", ""))],
+         "cross the border"),
+        ([(LRN1, "")], "LRN is missing behind conv1."),
+        ([(LRN1, ""), (LRN2, "")], "LRN is missing behind conv1 and conv2."),
+        ([(LRN1, ""), (POOL1, POOL1 + LRN1)], "behind the pooling in layer 1"),
+        ([(LRN1, ""), (CONV1 + ",", CONV1.replace(', activation="relu"', "") + "," + LRN1),
+          (POOL1, POOL1 + '"relu1": nn.ReLU(),')], "before ReLU in layer 1"),
+        ([(POOL5, ""), ("w5 * 6 * 6", "w5 * 13 * 13")], "no pool5"),
+        ([(POOL1, '"pool1": nn.MaxPool2d(2, 2),')], "3x3 at stride 2"),
+        ([(POOL1, '"pool1": nn.MaxPool2d(3, 3),')], "pool1 gives maps of 18x18"),
+        ([('"flatten": nn.Flatten(),', "")], "nn.Flatten() between"),
+        ([("w5 * 6 * 6", "w5 * 5 * 5")], "Layer fc6 cannot read"),
+        ([(DROP6, ""), (DROP7, "")], "Dropout is missing"),
+        ([(DROP6, ""), (DROP7, ""), ('"fc6":', DROP6 + '"fc6":'), ('"fc7":', DROP7 + '"fc7":')],
+         "where torchvision has it"),
+        ([(DROP6, '"drop6": nn.Dropout(0.6),')], "p=0.6"),
+        ([(DROP6, '"drop6": nn.PaperDropout(0.5),'), (DROP7, '"drop7": nn.PaperDropout(0.5),')],
+         "halves at test"),
+        ([(LRN1, LRN1.replace("groups", "beta=0.5, groups"))], "the output is another one"),
+        ([("    return nn.Sequential(", "    nn.Sequential(")], "returns None"),
+    ],
+    "conv_cost": [
+        ([("maps * filter_size + maps", "maps * filter_size")], "short of the biases"),
+        ([("inputs // groups", "inputs")], "inputs / groups of them"),
+        ([("inputs // groups * size", "inputs // groups // groups * size")], "groups twice"),
+        ([("filter_size + maps", "filter_size + 1")], "how many numbers has one filter"),
+        ([("macs = maps * side * side", "macs = maps")], "one pixel of the output"),
+        ([("macs = maps * side * side", "macs = maps * side")], "side * side pixels"),
+        ([("macs = maps", "macs = 2 * maps")], "count a multiplication and an addition"),
+        ([("side * filter_size", "side * (filter_size + 1)")], "only added"),
+        ([("macs = maps", "macs = 3 * maps")], "sum over one filter"),
+        ([("return parameters, macs", "return macs")], "two numbers"),
+    ],
+    "conv3_backward": [
+        ([(" + from_b[:, :maps]", ""), (" + from_a[:, maps:]", "")], "must come over and be added"),
+        ([("from_a[:, :maps] + ", ""), ("from_b[:, maps:] + ", "")], "its own part is missing"),
+        ([("return dx_a, dx_b", "return dx_b, dx_a")], "swapped"),
+        ([("return dx_a, dx_b", "return dx_a / 2, dx_b / 2")], "not averaged"),
+        ([("return dx_a, dx_b", "return from_a + from_b, from_a + from_b")], "Cut the sum in two"),
+        ([("grad_a, weight[:filters]", "grad_a, weight[filters:]")], "first half of the filters"),
+        ([("return dx_a, dx_b", "return dx_a")], "two arrays"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_solution_is_right(solutions, name):
+    assert getattr(check, name).verdict(getattr(solutions(NAME), name)) == f"{name}: right."
+
+
+@pytest.mark.parametrize(("name", "wrong"), [(name, w) for name in WRONG for w in WRONG[name]])
+def test_a_wrong_answer_gets_its_hint(solutions, name, wrong):
+    edits, words = wrong
+    verdict = getattr(check, name).verdict(getattr(solutions(NAME, *edits), name))
+    assert "not yet." in verdict
+    assert words in verdict
