@@ -1,0 +1,475 @@
+# %% [markdown]
+# # 6. Local response normalisation
+#
+# **At the end you will know** what LRN computes, why the same numbers give four different layers in
+# five programs, how loud a layer must be before LRN does anything at all, and why a very loud pixel
+# comes out *quieter*. You will have written both passes and proven them right.
+#
+# About 40 minutes. You need notebook 2 (gradient checks) and the derivative of a power.
+
+# %%
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigrad as mg
+from alexnet_scratch.course import n06_lrn as check
+from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
+from alexnet_scratch.data.patterns import CLASSES, draw
+from minigrad.kernels.contrast import contrast_norm_forward
+from minigrad.kernels.lrn import lrn_backward, lrn_backward_naive, lrn_forward, lrn_naive
+from minigrad.nn import functional as F
+
+use_style()
+
+# %% [markdown]
+# ## The formula
+#
+# Take one pixel of a layer's output. It has one number per channel: $x_0, x_1, \dots, x_{C-1}$. LRN divides
+# each of them by something that grows with its *neighbours in the list of channels* (paper, section 3.3):
+#
+# $$s_i = k + \alpha \sum_{j=\max(0,\, i-\lfloor n/2 \rfloor)}^{\min(C-1,\, i+\lfloor n/2 \rfloor)} x_j^2,
+# \qquad y_i = \frac{x_i}{s_i^{\,\beta}}.$$
+#
+# The window has $n$ channels with channel $i$ in its middle. At both ends of the list it is cut off. The
+# paper takes $k = 2$, $n = 5$, $\alpha = 10^{-4}$, $\beta = 0.75$, found with a validation set. Nothing is
+# learned: LRN has no weights. The neighbours *in the image* play no part: each pixel is alone.
+#
+# Sixteen channels at one pixel. One of them is loud:
+
+# %%
+x = np.array([30, 60, 45, 80, 20, 55, 70, 400, 65, 50, 75, 25, 90, 40, 60, 35], float)
+y, s = (v.reshape(-1) for v in lrn_forward(x[None, :, None, None]))
+channels = np.arange(16)
+
+fig, (top, bottom) = plt.subplots(2, 1, figsize=(7.5, 5.6), sharex=True, height_ratios=[3, 2])
+top.bar(channels, x, color=SKY)
+for i, colour, height in ((1, ORANGE, 250), (6, GREEN, 430), (12, RED, 250)):
+    first, last = max(0, i - 2), min(15, i + 2)
+    top.plot([first - 0.4, last + 0.4], [height, height], color=colour, linewidth=4)
+    top.text((first + last) / 2, height + 14, f"window of channel {i}", color=colour, ha="center")
+top.set(ylabel="x", ylim=(0, 500), title="Channels at one pixel, and three windows")
+bottom.bar(channels, y / x, color=BLUE)
+bottom.axhline(2**-0.75, color=BLACK, linestyle="--", linewidth=1)
+bottom.text(15.6, 2**-0.75 + 0.02, "all quiet: $2^{-0.75}$", ha="right")
+bottom.set(ylim=(0, 0.75), ylabel="y / x", xlabel="channel", xticks=channels)
+bottom.set_title("The loud channel turns itself and its four neighbours down")
+plt.show()
+
+# %% [markdown]
+# Two things to see. The loud channel is turned down most of all together with its neighbours: they share
+# almost the same sum. And a channel three steps away is not touched. The paper speaks of "competition for
+# big activities" between neighbours, after what real neurons do (*lateral inhibition*).
+#
+# Which channels are neighbours? The order of the filters is random at first and has no meaning. Training
+# gives it one: who stands beside whom is then a part of what is learned.
+#
+# ## Exercise 1: forward
+#
+# One pixel. Return $y$ and also $s$: backward will need it. $n$ is odd.
+
+
+# %% tags=["exercise"]
+def normalise(x, n, k, alpha, beta):
+    """x (C,) -> y (C,) and s (C,), with s_i = k + alpha * (sum of x_j ** 2 over the window)."""
+    raise NotImplementedError
+
+
+# %%
+check.normalise(normalise)
+
+# %% [markdown]
+# ## What do they mean by alpha?
+#
+# The formula above is the paper's. Its authors' own code divides `scale` by `size` before use
+# (cuda-convnet, `layer.py`), and so do Caffe and PyTorch: they multiply $\alpha$ by the *mean* over the
+# window, not by the sum. TensorFlow multiplies by the sum, but its `depth_radius` is *half* a window.
+# Here each of them is given "the AlexNet numbers", as one finds them in published networks, with its own
+# defaults for what is left out:
+#
+# | who | what is given | what it computes: $k$, $n$, $\alpha$ on the plain sum, $\beta$ |
+# |---|---|---|
+# | paper, section 3.3 | k 2, n 5, alpha 1e-4, beta 0.75 | 2, 5, **1e-4**, 0.75 |
+# | the code of 2012 (`layer.py`, `layer-params-*.cfg`) | minDiv 2, size 5, scale 1e-4, pow 0.75 | 2, 5, **2e-5**, 0.75 |
+# | Caffe (bvlc_alexnet) | local_size 5, alpha 1e-4, beta 0.75 | **1**, 5, **2e-5**, 0.75 |
+# | PyTorch (`LocalResponseNorm(5)`) | size 5 | **1**, 5, **2e-5**, 0.75 |
+# | TensorFlow (`tf.nn.lrn`) | depth_radius 5, alpha 1e-4, bias 2 | 2, **11**, 1e-4, **0.5** |
+#
+# So "Caffe has alpha wrong by a factor of five" ([BVLC/caffe#1453](https://github.com/BVLC/caffe/issues/1453))
+# is half true: it departs from the paper's text and agrees with the paper's code. Only its $k = 1$ is in
+# neither.
+#
+# In minigrad, a name that PyTorch has means what it means there; the paper's formula has its own name,
+# `lrn`. To get the paper's formula from PyTorch's call, multiply alpha by $n$:
+
+# %%
+x = mg.tensor(100 * np.random.default_rng(0).standard_normal((2, 8, 3, 3)))
+paper = F.lrn(x, n=5, k=2.0, alpha=1e-4, beta=0.75).numpy()
+same_numbers = F.local_response_norm(x, 5, alpha=1e-4, beta=0.75, k=2.0).numpy()
+times_n = F.local_response_norm(x, 5, alpha=5 * 1e-4, beta=0.75, k=2.0).numpy()
+print("PyTorch's call with the paper's numbers is the paper:", np.allclose(same_numbers, paper))
+print("                 with alpha multiplied by 5 it is:   ", np.allclose(times_n, paper))
+
+# %% [markdown]
+# ## Where it bites
+#
+# Let all channels at a pixel be about as loud: their root mean square is $r$. Then the sum is $n r^2$, and
+#
+# $$s = k + \alpha n r^2 .$$
+#
+# While $\alpha n r^2$ is much smaller than $k$, $s$ is the constant $k$ and LRN multiplies everything by
+# $k^{-\beta}$. A constant in front of a layer does nothing that the weights could not do. LRN starts to
+# work where the two terms are equal:
+#
+# $$\alpha n r^2 = k \quad\Longleftrightarrow\quad r = \sqrt{\frac{k}{\alpha n}} .$$
+
+# %%
+conventions = {
+    "paper": (5, 2.0, 1e-4, 0.75),
+    "code of 2012": (5, 2.0, 2e-5, 0.75),
+    "Caffe, PyTorch": (5, 1.0, 2e-5, 0.75),
+    "TensorFlow": (11, 2.0, 1e-4, 0.5),
+}
+for name, (n, k, alpha, _) in conventions.items():
+    print(f"{name:15} bites at an rms of {np.sqrt(k / (alpha * n)):6.1f}")
+
+# %% [markdown]
+# These are large numbers, and there is a reason: the network of 2012 read *raw pixels*, 0 to 255 less the
+# mean (paper, section 2). Most networks of today read pixels of variance 1, and their layers are kept near
+# variance 1. There the numbers of 2012 do nothing:
+
+# %%
+r = np.geomspace(0.3, 3000, 200)
+markers = zip(conventions.items(), (BLUE, ORANGE, GREEN, RED), ("-", "--", "-.", ":"), strict=True)
+for (name, (n, k, alpha, beta)), colour, line in markers:
+    factor = (k + alpha * n * r**2) ** -beta
+    plt.semilogx(r, factor * k**beta, color=colour, linestyle=line, linewidth=2, label=name)
+plt.axvspan(0.3, 3, color=SKY, alpha=0.3, linewidth=0)
+plt.text(0.95, 0.1, "layers of\nvariance 1", ha="center")
+plt.xlabel("rms of the channels at a pixel")
+plt.ylabel("y / x, relative to all quiet")
+plt.title("With layers of variance 1, LRN multiplies by a constant")
+plt.legend(loc="upper right")
+plt.show()
+
+# %% [markdown]
+# Does AlexNet ever get there? Ten drawn pictures, the first convolution of AlexNet with random filters,
+# ReLU, and the paper's LRN. The filters of the paper's start, N(0, 0.01), have a norm of 0.19. As filters
+# grow in training, their outputs grow with them, so look at filters of norm 1, too:
+
+# %%
+images = np.stack([draw(name, np.random.default_rng(0), 224) for name in CLASSES])
+pixels = images.transpose(0, 3, 1, 2).astype("f4") - 127.5
+weight = 0.01 * np.random.default_rng(0).standard_normal((96, 3, 11, 11)).astype("f4")
+unit = weight / np.sqrt((weight**2).sum((1, 2, 3), keepdims=True))
+
+
+def conv1(pixels, weight):
+    return F.conv2d_relu(mg.tensor(pixels), mg.tensor(weight), stride=4, padding=2).numpy()
+
+
+scaled = 0.7 * weight / conv1(pixels / 64, weight).std()
+rows = ["                                      rms     y / x: loudest 1% .. quietest 1%"]
+for name, x in (
+    ("raw pixels, the paper's start", conv1(pixels, weight)),
+    ("raw pixels, filters of norm 1", conv1(pixels, unit)),
+    ("variance 1 in pixels and output", conv1(pixels / 64, scaled)),
+):
+    _, s = lrn_forward(x)
+    low, high = np.percentile(s**-0.75, (1, 99))
+    rows.append(f"{name:35} {np.sqrt((x**2).mean()):6.1f}     {low:.2f} .. {high:.2f}")
+print("\n".join(rows))
+
+# %% [markdown]
+# With raw pixels LRN is mild at the start and grows strong as the filters do. In the third row it is a
+# multiplication by 0.59, for every pixel. A network that divides its pixels by their standard deviation and
+# copies the paper's alpha is in the third row: its LRN costs time and does nothing. (All of this is about
+# *scale*. If $x$ is divided by 64, an $\alpha$ of $64^2$ = 4096 times the paper's gives the same divisor.)
+#
+# ## Louder in, quieter out
+#
+# Look at $y$ itself when all channels of the window have the value $r$:
+#
+# $$y(r) = \frac{r}{(k + \alpha n r^2)^{\beta}} .$$
+#
+# For large $r$ this behaves like $r^{1 - 2\beta}$. With $\beta = 0.75$ that is $1/\sqrt r$: it *falls*.
+
+# %%
+for (name, (n, k, alpha, beta)), colour, line in zip(
+    conventions.items(), (BLUE, ORANGE, GREEN, RED), ("-", "--", "-.", ":"), strict=True
+):
+    y = r / (k + alpha * n * r**2) ** beta
+    plt.semilogx(r, y, color=colour, linestyle=line, linewidth=2, label=name)
+plt.xlabel("r: the value of all channels in the window")
+plt.ylabel("y")
+plt.title("With beta 0.75, y has a largest value and falls after it")
+plt.legend(loc="upper left")
+plt.show()
+
+# %% [markdown]
+# ## Exercise 2: the turning point
+#
+# Find the $r$ at which $y(r)$ is largest: set its derivative to 0 and solve for $r$. ($\beta$ is more than
+# 1/2. Why must it be?)
+
+
+# %% tags=["exercise"]
+def turning_point(n, k, alpha, beta):
+    """The rms r at which r / (k + alpha * n * r ** 2) ** beta is largest."""
+    raise NotImplementedError
+
+
+# %%
+check.turning_point(turning_point)
+
+# %% [markdown]
+# The same found by trying, from the curves above:
+
+# %%
+fine = np.geomspace(10, 1000, 100_000)
+for name, (n, k, alpha, beta) in conventions.items():
+    y = fine / (k + alpha * n * fine**2) ** beta
+    top = y.argmax()
+    found = f"{fine[top]:6.1f}" if top < fine.size - 1 else "never: it levels off"
+    print(f"{name:15} largest y at an rms of {found}")
+
+# %% [markdown]
+# The paper calls it "brightness normalization", and that is what it does to a picture. Below, a grating gets
+# stronger from left to right. Sixteen filters look at it, an edge detector each; neighbours in the list
+# are neighbours in angle. Before LRN, the filter that fits sees eight times more on the right. After it, the
+# response has become flat:
+
+# %%
+place = np.arange(11) - 5
+down, across = np.meshgrid(place, place, indexing="ij")
+bank = []
+for angle in (np.arange(16) - 8) * np.pi / 16:
+    wave = np.cos(2 * np.pi / 6 * (across * np.cos(angle) + down * np.sin(angle)))
+    wave *= np.exp(-(across**2 + down**2) / 18)
+    wave -= wave.mean()
+    bank.append(wave / np.sqrt((wave**2).sum()))
+bank = np.array(bank)[:, None]
+
+columns = np.arange(160)
+contrast = np.linspace(6, 127, 160)
+grating = np.broadcast_to(contrast * np.cos(2 * np.pi / 6 * columns), (40, 160))[None, None]
+x = F.conv2d_relu(mg.tensor(grating.copy()), mg.tensor(bank)).numpy()
+y, _ = lrn_forward(x)
+
+fig, axes = plt.subplots(3, 1, figsize=(7.5, 6.0), height_ratios=[2, 3, 3])
+axes[0].imshow(
+    grating[0, 0], cmap="gray", vmin=-127, vmax=127, aspect="auto", extent=(0, 160, 0, 40)
+)
+axes[0].set(yticks=[], title="The input: contrast grows from left to right")
+axes[0].grid(False)
+titles = "Filter 8 before LRN: the peaks grow with the contrast", "The same after LRN: they do not"
+for axis, values, colour, title in zip(axes[1:], (x, y), (ORANGE, BLUE), titles, strict=True):
+    axis.plot(np.arange(5, 155), values[0, 8, 20], color=colour)
+    axis.set(title=title, ylabel="response", ylim=(0, None))
+axes[2].set(xlabel="column")
+for axis in axes:
+    axis.set_xlim(0, 160)
+plt.show()
+left, right = slice(0, 12), slice(-12, None)
+for name, values in (("before", x), ("after", y)):
+    peaks = [values[0, 8, 20, part].max() for part in (left, right)]
+    print(f"{name:7} highest peak at the left {peaks[0]:6.1f}, at the right {peaks[1]:6.1f}")
+
+# %% [markdown]
+# Look at the shape of the peaks at the right: each has a dent in its middle. There, where the filter fits
+# best, the pixel is beyond the turning point, and less would be more.
+#
+# ## Backward
+#
+# $L$ is the loss and $g_i = \partial L / \partial y_i$ is `grad`. Where does $x_i$ occur?
+#
+# 1. In the numerator of $y_i$. That gives $g_i\, s_i^{-\beta}$.
+# 2. In the sum $s_j$ of **every** channel $j$ whose window holds $i$. If $i$ is in the window of $j$,
+#    then $j$ is in the window of $i$ (for odd $n$), so these are the same channels.
+#
+# For one such $j$: $\;\dfrac{\partial s_j}{\partial x_i} = 2 \alpha x_i\;$ and
+# $\;\dfrac{\partial y_j}{\partial s_j} = -\beta\, x_j\, s_j^{-\beta-1}$. Multiply, and add over $j$:
+#
+# $$\frac{\partial L}{\partial x_i} = g_i\, s_i^{-\beta} \;-\; 2 \alpha \beta\, x_i
+# \sum_{j \in \text{window}(i)} g_j\, x_j\, s_j^{-\beta-1}.$$
+#
+# Note the letters: in the sum, $g$, $x$ and $s$ all belong to $j$; only the $x_i$ in front belongs to $i$.
+# So backward is again a sum over a window, of $g_j x_j s_j^{-\beta-1}$ in place of $x_j^2$.
+#
+# As a matrix, $\partial y_j / \partial x_i$ has $n$ diagonals. When all is quiet it is $k^{-\beta}$ times the
+# identity; when it is loud the neighbours pull against each other:
+
+# %%
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True)
+cases = ((1.0, "quiet"), (63.2, "where it bites"), (1000.0, "loud"))
+for axis, (r, title) in zip(axes, cases, strict=True):
+    x = np.full((1, 12, 1, 1), r)
+    _, s = lrn_forward(x)
+    rows = [
+        lrn_backward(row.reshape(1, 12, 1, 1), x, s).reshape(-1) for row in np.eye(12)
+    ]  # row j: how y_j depends on each x_i
+    jacobian = np.array(rows) * s.reshape(12, 1) ** 0.75
+    shown = axis.imshow(jacobian, cmap="RdBu", vmin=-1, vmax=1)
+    axis.grid(False)
+    axis.set(title=f"{title}: r = {r:g}", xlabel="i")
+axes[0].set_ylabel("j")
+fig.colorbar(shown, ax=axes, label="$dy_j / dx_i$, times $s_j^\\beta$", shrink=0.8)
+plt.show()
+
+# %% [markdown]
+# At the right, each row adds up to less than 0. More of everything makes $y_j$ smaller: that is the
+# turning point again, seen from backward.
+#
+# ## Exercise 3: backward
+#
+# The check works at a large alpha, on purpose; after it you will see why.
+
+
+# %% tags=["exercise"]
+def normalise_backward(grad, x, s, n, alpha, beta):
+    """dx (C,) of one pixel, from grad, x and the saved s, each (C,)."""
+    raise NotImplementedError
+
+
+# %%
+check.normalise_backward(normalise_backward)
+
+# %% [markdown]
+# ## What a small alpha hides
+#
+# Suppose somebody forgets the second term altogether: $dx_i = g_i s_i^{-\beta}$. How wrong is the gradient, as
+# a part of its size? It depends on where one looks:
+
+# %%
+rng = np.random.default_rng(1)
+print("alpha       x ~ N(0, 1)    x ~ N(0, 100^2)")
+for alpha in (1e-4, 1e-2, 1.0):
+    errors = []
+    for scale in (1, 100):
+        x = scale * rng.standard_normal((4, 32, 5, 5))
+        grad = rng.standard_normal(x.shape)
+        _, s = lrn_forward(x, alpha=alpha)
+        dx = lrn_backward(grad, x, s, alpha=alpha)
+        errors.append(np.linalg.norm(grad * s**-0.75 - dx) / np.linalg.norm(dx))
+    print(f"{alpha:<8g} {errors[0]:12.2%} {errors[1]:16.0%}")
+
+# %% [markdown]
+# A test with standard normal numbers, the paper's alpha and a tolerance of 1e-3 passes with half of the
+# formula missing. So check LRN where it bites: at alpha 0.1 or 1 for numbers of size 1.
+#
+# ## The kernels
+#
+# minigrad has the formula twice: `lrn_naive`, written like it, and the fast one. In the fast one the memory
+# has the channels of a pixel side by side. The window's sum is then $n - 1$ *shifted additions* of
+# the whole array. A running sum that adds what enters the window and subtracts what leaves it would
+# take two additions whatever $n$ is. But look at what it does behind a loud channel, in float32:
+
+# %%
+square = np.array([1e8, 1, 2, 3, 4, 5, 6, 7, 8, 9], "f4")
+total = np.cumsum(np.concatenate([np.zeros(1, "f4"), square]), dtype="f4")
+print("shifted additions: ", sum(square[j : 6 + j] for j in range(5)))
+print("running difference:", total[5:] - total[:-5])
+
+# %% [markdown]
+# The loud number has left the window, and its rounding error stays. minigrad adds.
+#
+# Both versions agree, forward and backward, also where the window stops at the border between the two
+# halves of the channels (`groups=2`, the network's two GPUs):
+
+# %%
+x = rng.standard_normal((2, 12, 3, 4))
+grad = rng.standard_normal(x.shape)
+for groups in (1, 2):
+    y, s = lrn_forward(x, 5, 2.0, 0.5, 0.75, groups)
+    dx = lrn_backward(grad, x, s, 5, 0.5, 0.75, groups)
+    same_y = np.allclose(y, lrn_naive(x, 5, 2.0, 0.5, 0.75, groups))
+    same_dx = np.allclose(dx, lrn_backward_naive(grad, x, 5, 2.0, 0.5, 0.75, groups))
+    print(f"groups {groups}: they agree: {same_y} {same_dx}")
+
+t = mg.tensor(x, requires_grad=True)
+for alpha in (1e-4, 0.1, 1.0):
+    print(f"gradient check at alpha {alpha:g}:", mg.gradcheck(partial(F.lrn, alpha=alpha), [t]))
+
+# %% [markdown]
+# `groups` is a real difference between the network of 2012 and its copies on one GPU. In the code of 2012
+# each GPU normalised its own 48 channels; Caffe normalises all 96 in one list. Four channels of the first
+# layer get another value:
+
+# %%
+x = 100 * rng.standard_normal((1, 96, 1, 1))
+two_towers, one_list = lrn_forward(x, groups=2)[0], lrn_forward(x)[0]
+print("channels that differ:", np.flatnonzero(two_towers != one_list))
+
+# %% [markdown]
+# ## The sibling: neighbours in the map
+#
+# LRN compares a channel with other channels at the *same* pixel. Its sibling compares a pixel with the
+# pixels around it in the *same* channel, a window of `size` × `size`:
+#
+# $$u = x - \text{mean of } x \text{ over the window}, \qquad
+# y = \frac{u}{\left(k + \dfrac{\alpha}{\text{size}^2} \sum u^2\right)^{\beta}} .$$
+#
+# This is *local contrast normalisation*. With $u = x$ (nothing subtracted) it is *response* normalisation
+# within a map. The paper knows the first, and says that its own is different (section 3.3). It does
+# not say that the second one ran, too: the layer files of the code of 2012 have it after the second LRN,
+# 5×5, with $\alpha = 0.001$, $\beta = 0.75$, $k = 1$
+# ([computerhistory/AlexNet-Source-Code](https://github.com/computerhistory/AlexNet-Source-Code)).
+# This project's recipe `source2012` has it, its recipe `paper` has not.
+#
+# A picture under uneven light shows what the two do (with numbers for its small scale, not those of 2012):
+
+# %%
+picture = draw("spiral", np.random.default_rng(4), 128).mean(2)
+lit = (picture * np.linspace(0.15, 1.0, 128))[None, None]
+options = {"size": 15, "alpha": 1.0, "beta": 0.5, "k": 30.0}
+response, _ = contrast_norm_forward(lit, **options, subtract_mean=False)
+contrast, _ = contrast_norm_forward(lit, **options, subtract_mean=True)
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.2))
+titles = "x: light from the right", "response: the shadow is gone", "contrast: the mean, too"
+for axis, values, title in zip(axes, (lit, response, contrast), titles, strict=True):
+    low, high = np.percentile(values, (1, 97))
+    shown = axis.imshow(values[0, 0], cmap="gray", vmin=low, vmax=high)
+    fig.colorbar(shown, ax=axis, shrink=0.7)
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(title, fontsize=11)
+    axis.grid(False)
+plt.show()
+
+# %% [markdown]
+# Response normalisation keeps the sign: all values are positive, around 1. Contrast normalisation gives
+# values around 0. The bright frame in the middle picture is the border: the window hangs over it and sums
+# fewer pixels, while the division stays by `size` squared. LRN's first and last channels have the same
+# advantage.
+#
+# The backward of both is the same derivation once more, with a window in two directions:
+
+# %%
+x = mg.tensor(rng.standard_normal((2, 3, 7, 6)), requires_grad=True)
+for subtract_mean in (False, True):
+    sibling = partial(F.local_contrast_norm, size=5, alpha=1.0, subtract_mean=subtract_mean)
+    print(f"gradient check, subtract_mean={subtract_mean}:", mg.gradcheck(sibling, [x]))
+
+# %% [markdown]
+# ## Was it worth it?
+#
+# The paper reports that LRN lowers the errors by 1.4 points (top-1) and 1.2 points (top-5). The lab notes
+# published with the code of 2012 show the nets behind this: net 148, without LRN in both layers *and* without
+# the sibling, has a top-1 error of 42.0% on the validation set, the paper's net 145 has 40.7%. A later net,
+# 167, without any normalisation in layer 2, has 40.5%. Two years later VGG was trained with and without LRN
+# and it did not help (Simonyan and Zisserman 2014, section 4, network A-LRN).
+#
+# Today's networks normalise with *learned* scales over a batch or a layer. What stays is the question you can
+# now ask of any normalisation: over which neighbours, at which scale does it act, and does its backward know
+# all the places where $x_i$ occurs?
+#
+# ## What to remember
+#
+# - $y_i = x_i / (k + \alpha \sum x_j^2)^\beta$, over neighbouring channels of one pixel. Ask whether alpha
+#   is on the sum or on the mean.
+# - It bites where the rms reaches $\sqrt{k / (\alpha n)}$: 63 with the paper's numbers, made for raw
+#   pixels. With variance 1 it is a constant.
+# - Beyond $\sqrt 2$ times that, with $\beta = 0.75$, louder pixels come out quieter.
+# - $x_i$ occurs in $n$ denominators, so backward is a sum over a window. Test it where alpha bites.
+#
+# [Solutions](solutions/06_lrn.ipynb). Next: notebook 7, dropout.

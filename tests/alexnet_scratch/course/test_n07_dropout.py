@@ -1,0 +1,67 @@
+"""The checks of notebook 07 take the solution, and tell wrong answers apart."""
+
+import pytest
+
+from alexnet_scratch.course import n07_dropout as check
+
+NAME = "07_dropout"
+MASK = "    keep = u >= p\n    return x * keep / (1 - p)"
+MEAN = "np.exp(np.log(probabilities).mean(axis=0))"
+AGAIN = "grad * keep / (1 - p)"
+WRONG = {
+    "inverted_dropout": [
+        ("x * keep / (1 - p)", "x * keep", "the inverted form scales"),
+        ("x * keep / (1 - p)", "x * keep * (1 - p)", "gets smaller"),
+        ("x * keep / (1 - p)", "x * keep / p", "the share of zeros"),
+        ("x * keep / (1 - p)", "x * keep / 3", "divided by"),
+        ("keep = u >= p", "keep = u < p", "keep an element with probability p"),
+        (MASK, "    return x * (u < p) / p", "means 'kept'"),
+        (MASK, "    return x * (u < p)", "Two things"),
+        ("keep = u >= p", "keep = u >= 0.5", "Which elements"),
+    ],
+    "to_inverted": [
+        ("weight * keep,", "weight / keep,", "the wrong way"),
+        ("weight * keep,", "weight,", "what is W'"),
+        ("lr * keep**2,", "lr,", "must change, too"),
+        ("lr * keep**2,", "lr * keep,", "once more"),
+        ("lr * keep**2,", "lr / keep**2,", "rate goes the wrong way"),
+        ("lr * keep**2,", "lr * keep**3,", "the step of W'"),
+        ("decay / keep**2", "decay", "that share has to stay"),
+        ("decay / keep**2", "decay / keep", "The product"),
+        ("weight * keep, lr * keep**2, decay / keep**2", "weight * keep", "three things"),
+        ("weight * keep, lr * keep**2, decay / keep**2", "lr, decay, weight", "in this order"),
+    ],
+    "geometric_mean": [
+        (MEAN, "probabilities.mean(axis=0)", "arithmetic mean"),
+        ("return mean / mean.sum()", "return mean", "less than 1"),
+        (".mean(axis=0))", ".sum(axis=0))", "the M-th root"),
+        (MEAN, "np.prod(probabilities, axis=0) ** (1 / len(probabilities))", "Add logarithms"),
+        (MEAN, "np.log(probabilities).mean(axis=0)", "not the geometric mean"),
+    ],
+    "dropout_backward": [
+        (AGAIN, "grad / (1 - p)", "where is the mask"),
+        (AGAIN, "grad * keep", "has a factor"),
+        (AGAIN, "grad * keep * (1 - p)", "does not undo"),
+        (AGAIN, "grad * ~keep / (1 - p)", "upside down"),
+        (
+            "dropout_mask(grad.shape, p, key)",
+            "np.random.default_rng(0).random(grad.shape) >= p",
+            "from this key",
+        ),
+        (AGAIN, "grad * keep / (1 - p) ** 2", "the factor is not"),
+        (AGAIN, "grad - keep", "dx is grad where"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_solution_is_right(solutions, name):
+    assert getattr(check, name).verdict(getattr(solutions(NAME), name)) == f"{name}: right."
+
+
+@pytest.mark.parametrize(("name", "edit"), [(name, e) for name in WRONG for e in WRONG[name]])
+def test_a_wrong_answer_gets_its_hint(solutions, name, edit):
+    old, new, words = edit
+    verdict = getattr(check, name).verdict(getattr(solutions(NAME, (old, new)), name))
+    assert "not yet." in verdict
+    assert words in verdict
