@@ -1,0 +1,376 @@
+"""Checks of notebook 02, gradient checking, and its wrong backwards (mutants)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.kernels.activation import relu_backward, relu_forward
+from minigrad.kernels.linear import linear_backward, linear_forward
+from minigrad.kernels.lrn import lrn_backward, lrn_forward
+from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward
+from minigrad.kernels.softmax import softmax_backward, softmax_forward
+
+from .checks import Function, Hint, close, exercise, result_of
+
+Forward = Callable[[Any], Any]
+Backward = Callable[[Any, Any], Any]  # (grad, x) -> dx
+STEP = 1e-30  # of the complex step
+
+
+class Operation(NamedTuple):
+    """y = forward(x), dx = backward(grad, x), and an x to look at them."""
+
+    forward: Forward
+    backward: Backward
+    x: np.ndarray
+
+
+class Mutant(NamedTuple):
+    """An operation whose backward is wrong; `blind` names the checkers that cannot see it."""
+
+    operation: str
+    wrong: str
+    blind: str
+    forward: Forward
+    backward: Backward
+    x: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return f"{self.operation}: {self.wrong}"
+
+
+# ----- the operations -----
+
+
+def _linear(weight: np.ndarray, x: np.ndarray) -> Operation:
+    return Operation(
+        lambda x: linear_forward(x, weight, None),
+        lambda grad, x: linear_backward(grad, x, weight, (True, False, False))[0],
+        x,
+    )
+
+
+def _pool(x: Any) -> tuple[Any, Any]:
+    y, winners = max_pool2d_forward(x, (3, 3), (2, 2))
+    return y, winners
+
+
+def _pool_backward(grad: Any, x: Any) -> Any:
+    return max_pool2d_backward(grad, _pool(x)[1], x.shape, (3, 3), (2, 2))
+
+
+def _lrn(alpha: float, n: int = 5) -> Forward:
+    return lambda x: lrn_forward(x, n, 2.0, alpha, 0.75)[0]
+
+
+def lrn_backward_with(
+    alpha: float, n: int = 5, *, wrong_n: int | None = None, factor: float = 1.0
+) -> Backward:
+    """LRN's backward (k = 2, beta = 0.75): its second term has `wrong_n` channels for n, and is
+    multiplied by `factor`."""
+
+    def backward(grad: Any, x: Any) -> Any:
+        _, scale = lrn_forward(x, n, 2.0, alpha, 0.75)
+        return lrn_backward(grad, x, scale, wrong_n or n, alpha * factor, 0.75)
+
+    return backward
+
+
+def _numbers() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(2)
+    signs = rng.permutation(20).reshape(4, 5) % 2 * 2 - 1
+    clear = signs * rng.uniform(0.2, 1.5, (4, 5))  # no pixel near ReLU's kink
+    near = clear.copy()
+    near[1, :3] = 2e-5, -3e-5, 4e-5
+    return {
+        "clear": clear,
+        "near": near,
+        "weight": rng.standard_normal((3, 5)),
+        "logits": rng.standard_normal((4, 6)),
+        "map": rng.permutation(98).reshape(1, 2, 7, 7).astype(float),  # no two pixels are close
+        "channels": rng.standard_normal((2, 7, 2, 2)),
+    }
+
+
+_X = _numbers()
+RIGHT = {
+    "linear": _linear(_X["weight"], _X["clear"]),
+    "linear, small weights": _linear(_X["weight"] * 1e-6, _X["clear"]),
+    "ReLU": Operation(relu_forward, lambda g, x: relu_backward(g, relu_forward(x)), _X["clear"]),
+    "softmax": Operation(
+        softmax_forward, lambda g, x: softmax_backward(g, softmax_forward(x)), _X["logits"]
+    ),
+    "max-pool": Operation(lambda x: _pool(x)[0], _pool_backward, _X["map"]),
+    "LRN": Operation(_lrn(1e-4), lrn_backward_with(1e-4), _X["channels"]),
+    "LRN, alpha = 1": Operation(_lrn(1.0), lrn_backward_with(1.0), _X["channels"]),
+}
+NEAR_A_KINK = RIGHT["ReLU"]._replace(x=_X["near"])
+
+
+# ----- the mutants -----
+
+
+def _overwriting_pool(grad: Any, x: Any) -> Any:
+    winners = _pool(x)[1]
+    dx = np.zeros(x.shape)
+    for n, c, i, j in np.ndindex(*grad.shape):
+        u, v = divmod(int(winners[n, c, i, j]), 3)
+        dx[n, c, 2 * i + u, 2 * j + v] = grad[n, c, i, j]
+    return dx
+
+
+def _last_row_zero(grad: Any, x: Any) -> Any:
+    dx = np.array(RIGHT["linear"].backward(grad, x))
+    dx[-1] = 0
+    return dx
+
+
+def _mean_softmax(grad: Any, x: Any) -> Any:
+    return softmax_forward(x) * (grad - grad.mean(axis=-1, keepdims=True))
+
+
+MUTANTS = [
+    Mutant(operation, wrong, blind, RIGHT[operation].forward, backward, RIGHT[operation].x)
+    for operation, wrong, blind, backward in (
+        ("softmax", "dx is 0", "ones", lambda g, x: np.zeros_like(x)),
+        ("softmax", "a plain mean is subtracted", "ones", _mean_softmax),
+        ("ReLU", "grad is left out", "ones", lambda g, x: np.where(x > 0, 1.0, 0.0)),
+        ("linear", "grad's rows in reverse order", "ones",
+         lambda g, x: RIGHT["linear"].backward(g[::-1], x)),
+        ("ReLU", "negative gradients are stopped", "positive",
+         lambda g, x: np.where((x > 0) & (g > 0), g, 0.0)),
+        ("linear", "the last row of dx is 0", "sample", _last_row_zero),
+        ("max-pool", "overlapping windows overwrite", "sample", _overwriting_pool),
+        ("linear, small weights", "dx is doubled", "absolute",
+         lambda g, x: 2 * RIGHT["linear, small weights"].backward(g, x)),
+        ("LRN", "the second term is left out", "loose", lrn_backward_with(1e-4, factor=0.0)),
+        ("LRN", "the second term has the wrong sign", "loose", lrn_backward_with(1e-4, factor=-1)),
+        ("LRN", "the factor 2 is left out", "loose", lrn_backward_with(1e-4, factor=0.5)),
+        ("LRN", "neighbours are left out", "loose", lrn_backward_with(1e-4, wrong_n=1)),
+        ("LRN", "3 neighbours for 5", "loose", lrn_backward_with(1e-4, wrong_n=3)),
+    )
+]  # fmt: skip
+
+
+# ----- checkers -----
+
+
+def mismatch(forward: Forward, backward: Backward, x: np.ndarray, grad: np.ndarray) -> float:
+    """The largest error of backward's dx, over the largest element of the right one, for one
+    upstream gradient. The right one is found element by element, by the complex step."""
+    dx, slopes = backward(grad, x), np.zeros(x.shape)
+    for place in np.ndindex(*x.shape):
+        point = x.astype(complex)
+        point[place] += 1j * STEP
+        slopes[place] = (grad * forward(point).imag).sum() / STEP
+    error = float(abs(dx - slopes).max())
+    return error / max(float(abs(slopes).max()), 1e-9)  # 1e-9: where the right dx is 0
+
+
+def _recipe(
+    upstream: str, *, absolute: float = 0.0, relative: float = 0.0, one: bool = False
+) -> Function:
+    """A checker by central differences at every element, or at one. It allows `absolute`, and
+    `relative` times the largest element."""
+
+    def check(forward: Forward, backward: Backward, x: np.ndarray) -> bool:
+        rng = np.random.default_rng(0)
+        shape, eps = forward(x).shape, 1e-6
+        grad = {
+            "ones": np.ones(shape), "positive": rng.random(shape),
+            "signed": rng.uniform(-1, 1, shape),
+        }[upstream]  # fmt: skip
+        dx, slopes = backward(grad, x), np.zeros(x.shape)
+        places = list(np.ndindex(*x.shape))
+        chosen = [places[rng.integers(len(places))]] if one else places
+        for place in chosen:
+            move = np.zeros(x.shape)
+            move[place] = eps
+            slopes[place] = (grad * (forward(x + move) - forward(x - move))).sum() / (2 * eps)
+        error = max(abs(dx[place] - slopes[place]) for place in chosen)
+        return bool(error <= absolute + relative * abs(slopes).max())
+
+    return check
+
+
+def _complex_checker(forward: Forward, backward: Backward, x: np.ndarray) -> bool:
+    grad = np.random.default_rng(0).uniform(-1, 1, forward(x).shape)
+    return mismatch(forward, backward, x, grad) <= 1e-9
+
+
+# What they allow beyond `relative` covers the rounding of the slopes, where the gradient is 0.
+RECIPES: dict[str, Function] = {
+    "grad is\nall ones": _recipe("ones", absolute=1e-8, relative=1e-6),
+    "grad is\npositive": _recipe("positive", absolute=1e-8, relative=1e-6),
+    "one element\nof dx": _recipe("signed", absolute=1e-8, relative=1e-6, one=True),
+    "absolute\ntolerance 1e-5": _recipe("signed", absolute=1e-5),
+    "relative\ntolerance 1e-3": _recipe("signed", absolute=1e-8, relative=1e-3),
+    "signed grad,\ncomplex step,\ntolerance 1e-9": _complex_checker,
+}
+
+
+# ----- the exercises -----
+
+
+def _cubes(x: Any) -> Any:
+    """A function whose central and one-sided differences are far from its derivative."""
+    return (x**3).sum() + x.prod()
+
+
+def _moved(x: np.ndarray, eps: float, ahead: float, behind: float) -> np.ndarray:
+    """(f(x + ahead eps) - f(x + behind eps)) / ((ahead - behind) eps), element by element."""
+    slopes = np.zeros_like(x)
+    for place in np.ndindex(*x.shape):
+        step = np.zeros_like(x)
+        step[place] = eps
+        change = _cubes(x + ahead * step) - _cubes(x + behind * step)
+        slopes[place] = change / ((ahead - behind) * eps)
+    return slopes
+
+
+@exercise
+def numeric_gradient(learner: Function) -> None:
+    """numeric_gradient(f, x, eps) -> the gradient of f, an array of x's shape."""
+    for shape in ((3,), (2, 2)):
+        x = np.random.default_rng(5).uniform(0.5, 1.5, shape)
+        eps = 0.125
+        right = _moved(x, eps, 1, -1)
+        got = np.asarray(result_of(learner, _cubes, x, eps))
+        together = (_cubes(x + eps) - _cubes(x - eps)) / (2 * eps)
+        if close(got, together):
+            raise Hint(
+                "All elements move at once: the slope of each needs two calls of f in which it "
+                "alone moves."
+            )
+        if got.shape != x.shape:
+            raise Hint(f"It returns an array of shape {got.shape}, expected {x.shape}, as x has.")
+        if close(got, right):
+            continue
+        if close(got, 2 * right):
+            raise Hint("Twice too large: x + eps and x - eps are how far apart?")
+        if close(got, right / 2):
+            raise Hint("Half of what it should be: is the distance between your two points 2 eps?")
+        if close(got, -right):
+            raise Hint("The sign is turned round: f(x + eps) comes first.")
+        if close(got, right * eps) or close(got, right * 2 * eps):
+            raise Hint("You have the difference of f: divide it by the distance.")
+        if close(got, _moved(x, eps, 1, 0)) or close(got, _moved(x, eps, 0, -1)):
+            raise Hint(
+                "That is a one-sided difference, whose error shrinks like eps and not like "
+                "eps^2: go eps to both sides of x."
+            )
+        if close(got.flat[0], right.flat[0]):
+            raise Hint(
+                "The first element is right and later ones are not: has an element moved back "
+                "before the next one moves?"
+            )
+        raise Hint(
+            f"For {len(x.flat)} elements of {np.round(x, 2).tolist()} and eps = {eps} the slopes "
+            f"should be {np.round(right, 2).tolist()}, yours are {np.round(got, 2).tolist()}."
+        )
+
+
+@exercise
+def complex_slope(learner: Function) -> None:
+    """complex_slope(f, x, v) -> the slope of f(x) along v, an array of f(x)'s shape."""
+    rng = np.random.default_rng(6)
+    for name in ("LRN, alpha = 1", "softmax"):
+        forward, _, x = RIGHT[name]
+        v = rng.uniform(-1, 1, x.shape)
+        right = forward(x + 1j * STEP * v).imag / STEP
+        got = np.asarray(result_of(learner, forward, x, v, shape=right.shape))
+        if close(got, right, 1e-13):
+            continue
+        if np.iscomplexobj(got):
+            raise Hint("It returns complex numbers: the slope is in the imaginary part.")
+        size = float(np.max(np.abs(got)))
+        if close(got, forward(x + 1j * STEP * np.ones_like(x)).imag / STEP, 1e-9):
+            raise Hint("That is the slope along ones: does v come into the step?")
+        if close(got, -right, 1e-9):
+            raise Hint("The sign is turned round: the step is +ih.")
+        if close(got, right, 1e-3):
+            raise Hint(
+                "Right to some digits, but not to rounding. Nothing is subtracted here, so h can "
+                "be as small as 1e-30: then h^2 is lost."
+            )
+        if size == 0:
+            raise Hint(
+                "It is 0 everywhere: is the step imaginary (1j), and does no array of real numbers "
+                "swallow it?"
+            )
+        if size < 1e-6 and close(got / size, right / float(np.max(np.abs(right)))):
+            raise Hint("You have the imaginary part itself: divide it by h.")
+        if size > 1e6:
+            raise Hint(
+                "It is huge. The real part is f(x) itself; the slope is in the imaginary part."
+            )
+        raise Hint(f"For {name} it is not Im f(x + ihv) / h: what do you take, what divide by?")
+
+
+_HINTS = {
+    "ones": "Is your upstream gradient all ones, or the same everywhere? They are blind to what "
+    "adds up to 0 and to what happens to grad: draw it at random.",
+    "positive": "Is your upstream gradient positive everywhere? Draw it with both signs.",
+    "sample": "Do you look at every element of dx? A fault may sit in one corner of the array.",
+    "absolute": "A gradient of 1e-6 can be all wrong within a tolerance of 1e-5: the tolerance "
+    "must be relative to the size of the gradient.",
+    "loose": "With alpha = 1e-4, all of LRN's second term is smaller than your tolerance. How "
+    "fine can it be, given the error of your slope?",
+}
+
+
+@exercise
+def agrees(learner: Function) -> None:
+    """agrees(forward, backward, x) -> whether backward is the derivative of forward."""
+
+    def verdict(operation: Any) -> bool:
+        got = result_of(learner, operation.forward, operation.backward, operation.x)
+        if np.size(got) != 1:
+            raise Hint(f"It returns an array of shape {np.shape(got)}: expected True or False.")
+        return bool(got)
+
+    refused = [name for name, operation in RIGHT.items() if not verdict(operation)]
+    survivors = [mutant for mutant in MUTANTS if verdict(mutant)]
+    if len(refused) == len(RIGHT):
+        raise Hint(
+            "It refuses every operation, also the right ones. Compare dx with sum(grad * slope): "
+            "print both for ReLU."
+        )
+    if len(survivors) == len(MUTANTS):
+        raise Hint("It lets everything pass: does the result depend on backward's dx?")
+    if refused == ["softmax"]:
+        raise Hint(
+            "It refuses a right softmax. With grad all ones its dx is 0 but for rounding, and "
+            "nothing can be compared with 0: draw grad at random, with both signs."
+        )
+    if refused:
+        raise Hint(
+            f"It refuses right ones: {', '.join(refused)}. Your tolerance may be finer than your "
+            "slope (central differences in float64 reach some 1e-10), or it compares each element "
+            "with itself, which may be 0: compare with the largest element."
+        )
+    if not verdict(NEAR_A_KINK):
+        raise Hint(
+            "It refuses a right ReLU with a pixel at 0.00002: your step jumps over the kink. "
+            "Take a smaller one, or one that does not move."
+        )
+    if survivors:
+        raise Hint(_about(survivors))
+
+
+def _about(survivors: list[Mutant]) -> str:
+    """Which mutants a checker lets live, and the likeliest reason."""
+    alive = {m.blind for m in survivors}
+    all_of = {m.blind for m in MUTANTS} - {m.blind for m in MUTANTS if m not in survivors}
+    reason = (
+        "ones" if "ones" in all_of
+        else "sample" if "sample" in alive and "loose" not in all_of
+        else next((b for b in ("positive", "absolute", "loose") if b in alive), "sample")
+    )  # fmt: skip
+    names = "; ".join(m.name for m in survivors[:3])
+    more = f"; and {len(survivors) - 3} more" if len(survivors) > 3 else ""
+    return f"{len(survivors)} of {len(MUTANTS)} mutants survive ({names}{more}). {_HINTS[reason]}"

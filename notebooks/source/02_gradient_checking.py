@@ -1,0 +1,577 @@
+# %% [markdown]
+# # 2. Gradient checking
+#
+# **At the end you will know** how to prove that a backward pass is right, to ten digits and more; why
+# the step of a difference must not be too large and not too small; why an imaginary step has neither
+# problem; and why many gradient checks in use cannot see many bugs. You will have written a checker that
+# finds thirteen wrong backwards.
+#
+# About 45 minutes. You need notebook 1 (what a backward is, and the upstream gradient).
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigrad as mg
+from alexnet_scratch.course import n02_gradient_checking as check
+from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
+from minigrad import nn
+from minigrad.kernels.activation import relu_forward
+from minigrad.kernels.lrn import lrn_backward, lrn_forward, lrn_naive
+from minigrad.kernels.softmax import softmax_backward, softmax_forward
+
+use_style()
+
+# %% [markdown]
+# ## Why check
+#
+# A wrong backward seldom stops a program. The network still learns, only less well, and nobody knows what
+# "well" would have been. But a backward has a property that can be tested: it must be the derivative of the
+# forward. And a derivative can be measured with the forward alone.
+#
+# We begin with one number. Take
+#
+# $$f(x) = \frac{x}{(2 + x^2)^{0.75}}, \qquad
+# f'(x) = \frac{1}{(2 + x^2)^{0.75}} - \frac{1.5\,x^2}{(2 + x^2)^{1.75}}.$$
+#
+# (It is the paper's local response normalisation, section 3.3, for a single channel, with
+# $\alpha = 1$.) By hand we have $f'$. Let us see how well it can be measured.
+
+
+# %%
+def f(x):
+    return x / (2 + x**2) ** 0.75
+
+
+def derivative(x):
+    return (2 + x**2) ** -0.75 - 1.5 * x**2 * (2 + x**2) ** -1.75
+
+
+# %% [markdown]
+# ## Central differences and their two errors
+#
+# Go a step $h$ to the right and a step to the left. Taylor's series says
+#
+# $$f(x \pm h) = f(x) \pm h f'(x) + \frac{h^2}{2} f''(x) \pm \frac{h^3}{6} f'''(x) + \dots$$
+#
+# In the difference of the two, all even terms cancel:
+#
+# $$\frac{f(x + h) - f(x - h)}{2 h} = f'(x) + \underbrace{\frac{h^2}{6} f'''(x) + \dots}_{\text{series cut off}}$$
+#
+# So the error falls with $h^2$. (A one-sided difference, $(f(x + h) - f(x)) / h$, keeps the term
+# $\frac{h}{2} f''$, and its error falls only with $h$.) Then why not take the smallest $h$ there is?
+#
+# Because a computer rounds. Each value of $f$ is wrong by up to $r |f|$, where $r$ is $2^{-24}$ in
+# float32 and $2^{-53}$ in float64. The difference of two almost equal numbers keeps the whole error, and
+# then it is divided by the small number $2h$:
+#
+# $$\text{error}(h) \approx \frac{h^2}{6} |f'''(x)| + \frac{r\,|f(x)|}{h}.$$
+#
+# The first part grows with $h$, the second shrinks. Their sum is smallest where its derivative is 0, at
+# $h = \sqrt[3]{3\,r\,|f| / |f'''|}$.
+
+# %%
+x = 1.5
+third = (derivative(x + 1e-3) - 2 * derivative(x) + derivative(x - 1e-3)) / 1e-6  # f'''(x)
+steps = 10.0 ** np.arange(-12, 0.01, 0.1)
+
+
+def central(x, h):
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+def relative_error(slope):
+    return max(abs(float(slope) - derivative(x)) / derivative(x), 1e-17)
+
+
+plt.figure(figsize=(7.0, 4.2))
+for dtype, rounding, colour in ((np.float32, 2**-24, ORANGE), (np.float64, 2**-53, BLUE)):
+    errors = [relative_error(central(dtype(x), dtype(h))) for h in steps]
+    plt.loglog(steps, errors, ".", color=colour, label=f"central, {dtype.__name__}")
+    predicted = steps**2 / 6 * abs(third) + rounding * abs(f(x)) / steps
+    plt.loglog(steps, predicted / derivative(x), "--", color=colour, linewidth=1)
+errors = [relative_error((f(x + h) - f(x)) / h) for h in steps]
+plt.loglog(steps, errors, ".", color=GREEN, markersize=3, label="one-sided, float64")
+plt.ylim(1e-15, 1e3)
+plt.xlabel("step h")
+plt.ylabel("relative error of the slope")
+plt.title("Rounding on the left, the series on the right. Dashed: the formula")
+plt.legend(loc="lower left", ncols=2)
+plt.show()
+
+# %% [markdown]
+# (Where float32 shows an error of exactly 1, $x + h$ and $x - h$ have become the same number, and the slope
+# comes out as 0.) The best step and the best error, by the formula:
+
+# %%
+for name, rounding in (("float32", 2**-24), ("float64", 2**-53)):
+    best = (3 * rounding * abs(f(x)) / abs(third)) ** (1 / 3)
+    error = (best**2 / 6 * abs(third) + rounding * abs(f(x)) / best) / derivative(x)
+    print(f"{name}: best h {best:.0e}, relative error there about {error:.0e}")
+
+# %% [markdown]
+# Two things to keep. **Check in float64**: in float32 the measurement itself is good to four digits at
+# best, and a bug in the fifth digit stays hidden. And there is no step that is right for every function:
+# the best one depends on $f'''$, which we do not know.
+#
+# ## Exercise 1: the gradient by central differences
+#
+# A function of an array has one slope for each element. Move one element at a time.
+
+
+# %% tags=["exercise"]
+def numeric_gradient(f, x, eps):
+    """The gradient of f at x by central differences: an array of the shape of x.
+
+    f takes an array of that shape and returns one number; eps is the step.
+    """
+    raise NotImplementedError
+
+
+# %%
+check.numeric_gradient(numeric_gradient)
+
+# %% [markdown]
+# ## The complex step
+#
+# Now take an *imaginary* step $ih$, with $i^2 = -1$. In the series, every second term becomes imaginary:
+#
+# $$f(x + ih) = f(x) + i h f'(x) - \frac{h^2}{2} f''(x) - \frac{i h^3}{6} f'''(x) + \dots$$
+#
+# The imaginary part, divided by $h$, is
+#
+# $$\frac{\operatorname{Im} f(x + ih)}{h} = f'(x) - \frac{h^2}{6} f'''(x) + \dots$$
+#
+# Nothing is subtracted. The real part holds $f$, the imaginary part holds the slope, and they do not
+# mix. So $h$ can be as small as we like: with $h = 10^{-30}$ the second term is about $10^{-60}$, which
+# is nothing. (The idea is from Lyness and Moler, 1967, in the form of Squire and Trapp, "Using complex
+# variables to estimate derivatives of real functions", SIAM Review 40, 1998.)
+
+# %%
+small = 10.0 ** np.arange(-30, 0.01, 0.25)
+plt.loglog(small, [relative_error(central(x, h)) for h in small], ".", color=BLUE, label="central")
+plt.loglog(
+    small, [relative_error(f(x + 1j * h).imag / h) for h in small], ".", color=RED, label="complex"
+)
+plt.axhline(2**-53, color=BLACK, linewidth=1, linestyle=":")
+plt.text(1e-30, 3e-15, "dotted: the rounding of one number", va="bottom")
+plt.ylim(1e-17, 1e3)
+plt.xlabel("step h (float64)")
+plt.ylabel("relative error of the slope")
+plt.title("The complex step: exact to rounding for every small h")
+plt.legend(loc="lower right")
+plt.show()
+
+# %% [markdown]
+# (Errors of 0 are drawn at $10^{-17}$.) To the left of $10^{-8}$ the complex step does not care about $h$.
+#
+# The price: the function must accept complex numbers, and treat them as the series does. Most of NumPy
+# does. Some functions do not, and they do not say so:
+
+# %%
+h, point = 1e-30, -0.7
+functions = [
+    ("x**3", lambda x: x**3, 3 * point**2),
+    ("np.tanh(x)", np.tanh, 1 - math.tanh(point) ** 2),
+    ("np.abs(x)", np.abs, -1.0),
+    ("x * np.conj(x)", lambda x: x * np.conj(x), 2 * point),
+    ("np.where(x.real < 0, -x, x)", lambda x: np.where(x.real < 0, -x, x), -1.0),
+]
+print(f"{'slope at -0.7':<29}{'complex step':>14}{'right':>9}")
+for name, function, right in functions:
+    slope = np.imag(function(np.complex128(point + 1j * h))) / h
+    print(f"{name:<29}{slope + 0.0:>14.4f}{right:>9.4f}")
+
+# %% [markdown]
+# The size of a complex number, `abs`, has no imaginary part, and the slope is lost; `conj` turns its sign
+# round. The cure is to compare by `.real`, as in the last line. **All kernels of minigrad are written
+# like this**, so that you can put complex numbers through every one of them:
+
+# %%
+image = np.random.default_rng(1).standard_normal((1, 8, 2, 2))
+y, plain = lrn_forward(image + 1e-30j)[0], lrn_forward(image)[0]
+print(y.dtype, y.shape, " the real part is what it was:", np.allclose(y.real, plain))
+
+# %% [markdown]
+# ## Exercise 2: the slope along a direction
+#
+# For an array $x$ we choose a direction: an array $v$ of the same shape. All elements move at the same
+# time, each by its own share, $x + i h v$. The result says how fast *every* output changes when $x$ moves
+# along $v$. Take $h = 10^{-30}$.
+
+
+# %% tags=["exercise"]
+def complex_slope(f, x, v):
+    """How fast f(x) changes along v: Im f(x + ihv) / h, an array of the shape of f(x)."""
+    raise NotImplementedError
+
+
+# %%
+check.complex_slope(complex_slope)
+
+# %% [markdown]
+# ## From a slope to a test of a backward
+#
+# Let $J$ be the table of all derivatives, the Jacobian: $J_{ji} = \partial y_j / \partial x_i$. We never
+# build it; it is too large. But we have two machines that multiply by it:
+#
+# - the slope along $v$ is $J v$: for each output, $\sum_i J_{ji} v_i$;
+# - `backward` gets the upstream gradient `grad`, one number for each output, and returns
+#   $dx_i = \sum_j grad_j J_{ji}$, which is $J^T grad$.
+#
+# Multiply from both sides and both must give the same number:
+#
+# $$\sum_j grad_j \,(J v)_j \;=\; \sum_{j,i} grad_j\, J_{ji}\, v_i \;=\; \sum_i dx_i \, v_i.$$
+#
+# On the left stands only the forward, on the right only the backward. With $y_j = x_j^2$, where both can be
+# written down:
+
+# %%
+x, v, grad = np.array([1.0, 2.0]), np.array([1.0, -1.0]), np.array([3.0, 5.0])
+slope = 2 * x * v  # J v
+dx = grad * 2 * x  # what backward returns
+print("left:", (grad * slope).sum(), "  right:", (dx * v).sum())
+
+# %% [markdown]
+# If an element of `dx` is wrong, a random $v$ makes the two sides differ.
+#
+# And it is cheap. Element by element, the paper's network with its 60 million parameters (paper,
+# abstract) would need two forward passes for each. Along one random direction, one complex pass is
+# enough for all:
+
+# %%
+print(f"forward passes, element by element: {2 * 60_000_000:,}   along a direction: 1")
+
+# %% [markdown]
+# ## Why ones are blind
+#
+# What is `grad` in such a test? Many checkers take all ones: it is what `y.sum().backward()` does, and
+# looks harmless. Look at the Jacobian of a softmax, which turns numbers into shares that add up to 1:
+
+# %%
+logits = np.array([[0.5, -1.0, 2.0, 0.0, 1.0]])
+shares = softmax_forward(logits)
+jacobian = np.array([softmax_backward(row[None], shares)[0] for row in np.eye(5)])
+totals = jacobian.sum(0)
+
+fig, (left, right) = plt.subplots(2, 1, figsize=(5.4, 4.6), height_ratios=[5, 1])
+for axes, table in ((left, jacobian), (right, totals[None])):
+    axes.imshow(table, cmap="PuOr", vmin=-0.3, vmax=0.3, aspect="auto")
+    axes.grid(False)
+    for (i, j), value in np.ndenumerate(table):
+        colour = "white" if value > 0.15 else BLACK
+        axes.text(j, i, f"{value + 1e-9:.3f}", ha="center", va="center", color=colour)
+left.set(xticks=[], yticks=range(5), ylabel="output j", title="Jacobian of a softmax")
+right.set(xticks=range(5), yticks=[], xlabel="input i", title="sum over j: what grad = 1 sees")
+plt.show()
+
+# %% [markdown]
+# The outputs always add up to 1, so their sum does not change, and **every column adds up to 0**. An
+# upstream gradient of ones sees only these sums. A softmax whose backward returns 0 passes such a test.
+#
+# The same holds for everything that takes a mean away, or keeps a sum. And ones are blind in a second
+# way: they hide what a backward does *with* `grad`. One that forgets to multiply by it, or takes it in a
+# wrong order, gives the same result, since all entries are equal.
+#
+# Positive random numbers are better, but not good. A ReLU that lets only positive gradients through
+# is in use (on purpose, to draw pictures of what a network sees: "guided backpropagation", Springenberg
+# and others, 2014, arXiv:1412.6806). As a derivative it is wrong, and a positive `grad` never shows it.
+#
+# Five wrong backwards, three kinds of `grad`. `check.mismatch` measures each element's slope by the
+# complex step, and returns the largest error of `dx`, relative to the largest slope:
+
+# %%
+rng = np.random.default_rng(0)
+print(f"{'wrong backward':<42}{'ones':>8}{'positive':>10}{'signed':>8}")
+for mutant in check.MUTANTS[:5]:
+    shape = mutant.forward(mutant.x).shape
+    verdicts = [
+        "passes" if check.mismatch(mutant.forward, mutant.backward, mutant.x, g) < 1e-6 else "fails"
+        for g in (np.ones(shape), rng.random(shape), rng.uniform(-1, 1, shape))
+    ]
+    print(f"{mutant.name:<42}{verdicts[0]:>8}{verdicts[1]:>10}{verdicts[2]:>8}")
+
+# %% [markdown]
+# So: **the upstream gradient is random and has both signs.**
+#
+# ## Why alpha = 1e-4 hides a broken LRN
+#
+# The paper's local response normalisation (section 3.3; notebook 6 is about it) divides each channel by a
+# power of the sum of squares over $n = 5$ neighbouring channels:
+#
+# $$y_i = \frac{x_i}{s_i^{\beta}}, \qquad s_i = k + \alpha \sum_{j \text{ near } i} x_j^2, \qquad
+# k = 2,\; \alpha = 10^{-4},\; \beta = 0.75.$$
+#
+# Its derivative has two terms. The first comes from $x_i$ above the line, the second from the sum below:
+#
+# $$dx_i = \frac{grad_i}{s_i^{\beta}} \;-\; 2\,\alpha\,\beta\, x_i \sum_{j \text{ near } i}
+# \frac{grad_j\, x_j}{s_j^{\beta + 1}}.$$
+#
+# All that is difficult is in the second term: the sum, the neighbours, the factor 2. It has $\alpha$
+# in front. If $x$ and `grad` are about 1, one summand is smaller than the first term by the factor
+
+# %%
+print(f"2 alpha beta / k = {2 * 1e-4 * 0.75 / 2:.1e}")
+
+# %% [markdown]
+# A test with a relative tolerance of $10^{-3}$ does not see the second term at all. You can leave it
+# out. Four broken backwards, over $\alpha$:
+
+# %%
+alphas = 10.0 ** np.arange(-5, 0.01, 0.25)
+channels = np.random.default_rng(3).standard_normal((2, 7, 2, 2))
+upstream = np.random.default_rng(4).uniform(-1, 1, channels.shape)
+broken = {
+    "wrong sign": {"factor": -1.0},
+    "left out": {"factor": 0.0},
+    "factor 2 missing": {"factor": 0.5},
+    "3 neighbours for 5": {"wrong_n": 3},
+}
+fig, axes = plt.subplots(figsize=(7.0, 4.2))
+for (name, change), marker in zip(broken.items(), "osd^", strict=True):
+    sizes = []
+    for alpha in alphas:
+        backward = check.lrn_backward_with(alpha, **change)
+
+        def forward(x, alpha=alpha):
+            return lrn_forward(x, alpha=alpha)[0]
+
+        sizes.append(check.mismatch(forward, backward, channels, upstream))
+    axes.loglog(alphas, sizes, marker=marker, markersize=4, label=f"second term: {name}")
+for tolerance in ("1e-2", "1e-3", "1e-6"):
+    axes.axhline(float(tolerance), color=BLACK, linewidth=1, linestyle=":")
+    axes.text(1.0e-5, float(tolerance) * 1.15, f"tolerance {tolerance}", fontsize=10)
+axes.axvline(1e-4, color=SKY, linewidth=4, alpha=0.5)
+axes.text(1.15e-4, 2.5e-1, "the paper's α")
+axes.set(ylim=(3e-7, 8), xlabel="α", ylabel="relative error of dx")
+axes.set_title("At the paper's α, four serious bugs are below 1e-3")
+axes.legend(loc="lower right")
+plt.show()
+
+# %% [markdown]
+# What is to be done: check at $\alpha = 1$ as well, *and* with a fine tolerance. The error of a central
+# difference is some $10^{-10}$, that of the complex step $10^{-15}$. There is no need to allow $10^{-3}$.
+#
+# This has happened. Chainer's
+# [test of its LRN](https://github.com/chainer/chainer/blob/0143075d4d103c3c8707c23924cd72398f2cf813/tests/chainer_tests/functions_tests/normalization_tests/test_local_response_normalization.py)
+# compares it with a plain loop whose neighbours are `range(max(0, c - 2), min(7, c + 2))`. A Python range
+# leaves out its end: these are the channels $c-2$ to $c+1$, four and not five. So the *test* is wrong, and
+# it passes, because $\alpha = 10^{-4}$. Replayed with the default tolerances of Chainer's
+# `assert_allclose`, and with `n=4`, which in minigrad means just these four channels:
+
+# %%
+x = np.random.default_rng(5).uniform(-1, 1, (2, 7, 3, 2))
+for alpha in (1e-4, 1.0):
+    four, five = lrn_naive(x, n=4, alpha=alpha), lrn_naive(x, n=5, alpha=alpha)
+    equal = np.allclose(four, five, rtol=1e-4, atol=1e-5)
+    print(f"alpha {alpha}: equal to within the tolerance: {equal}")
+
+# %% [markdown]
+# ## An absolute tolerance
+#
+# PyTorch's `gradcheck` allows, by default, an error of `atol=1e-5` plus `rtol=1e-3` times the slope
+# ([its documentation](https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html)).
+# The absolute part is there for slopes that are 0. But it also means: where the gradient as a whole is
+# smaller than $10^{-5}$, *any* gradient passes. Small gradients are usual. The mean over a batch of
+# images divides by their number:
+
+# %%
+images = 128 * 3 * 224 * 224
+print(f"gradient of the mean of 128 images of 3 x 224 x 224: {1 / images:.1e} in each pixel")
+print("would a gradient of 0 pass?", abs(0 - 1 / images) <= 1e-5 + 1e-3 / images)
+
+# %% [markdown]
+# A better scale is the gradient itself, but not element by element: an element may rightly be 0, and
+# then rounding alone would fail. Compare each error with the *largest* element, or with the root mean
+# square of all.
+#
+# ## Kinks
+#
+# A ReLU, $y = \max(x, 0)$, has no derivative at 0. A central difference that steps over 0 measures
+# neither the 0 on the left nor the 1 on the right, but something in between.
+#
+# On the left: what a central difference says about a ReLU near 0. On the right: a small stack of a
+# convolution, a ReLU and a max-pooling, which has kinks too (where two pixels of a window change places).
+# It shows the slope of all outputs along a random direction, against the complex step:
+
+# %%
+rng = np.random.default_rng(6)
+stack = nn.Sequential(nn.Conv2d(2, 5, 3), nn.ReLU(), nn.MaxPool2d(2, 2)).double()
+for parameter in stack.parameters():
+    parameter.data = rng.standard_normal(parameter.shape)
+image, v = rng.standard_normal((1, 2, 22, 22)), rng.uniform(-1, 1, (1, 2, 22, 22))
+with mg.no_grad():
+    exact = stack(mg.tensor(image + 1e-30j * v)).numpy().imag / 1e-30
+    sizes = []
+    for h in steps:
+        above, below = (stack(mg.tensor(image + s * h * v)).numpy() for s in (1, -1))
+        sizes.append(np.abs((above - below) / (2 * h) - exact).max() / np.abs(exact).max())
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6))
+near = np.linspace(-3, 3, 301)
+left.plot(near, (relu_forward(near + 1) - relu_forward(near - 1)) / 2, label="central")
+left.plot(near, near > 0, color=RED, linestyle="--", label="complex step, and backward")
+left.set(xlabel="x, in steps h", ylabel="slope", title="ReLU: between -h and h it is wrong")
+left.legend(loc="upper left", fontsize=9)
+left.set_ylim(-0.1, 1.5)
+right.loglog(steps, np.maximum(sizes, 1e-17), ".", color=BLUE)
+right.set(xlabel="step h", ylabel="largest relative error")
+right.set_title("A stack: a jump where kinks begin")
+plt.show()
+
+# %% [markdown]
+# To the left of the jump no output crosses a kink within the step. Each function between its kinks is a
+# straight line here, so what is left is rounding alone. To the right, single outputs are wrong by a large
+# part: no tolerance helps, only a smaller step. How many units of AlexNet are that near to 0? It has
+# 650,000 (paper, abstract). If their inputs were normally distributed with standard deviation 1:
+
+# %%
+for h in (1e-3, 1e-6):
+    print(f"h = {h:g}: {650_000 * math.erf(h / math.sqrt(2)):.1f} units closer to 0 than h")
+
+# %% [markdown]
+# The complex step stays where it is: it measures on the side on which $x$ lies. It does not go anywhere,
+# so it cannot cross. At the kink itself, at $x = 0$ exactly, no measurement can say what the derivative
+# should be; that is a rule to write down (minigrad: 0, like PyTorch) and to test by itself.
+#
+# ## Exercise 3: kill the mutants
+#
+# A *mutant* is an operation with a bug put in on purpose. A checker is only as good as the mutants it
+# kills. Write one. It gets a forward and a backward, as functions of arrays, and says whether they fit.
+# You may use your two functions, `numeric_gradient` or `complex_slope`. Decide:
+#
+# - What is `grad`?
+# - Do you compare `dx` element by element, or along a random direction?
+# - How large an error do you allow, and relative to what?
+#
+# The check cell runs your checker on seven right operations, which it must accept, and on the thirteen
+# mutants, which it must refuse. They are all bugs
+# that one can easily write.
+
+
+# %% tags=["exercise"]
+def agrees(forward, backward, x):
+    """True if backward is the derivative of forward at x, else False.
+
+    y = forward(x) and dx = backward(grad, x), where grad has the shape of y and dx that of x.
+    All are float64; forward takes complex numbers too.
+    """
+    raise NotImplementedError
+
+
+# %%
+check.agrees(agrees)
+
+# %% [markdown]
+# ## What other checkers see
+#
+# Six checkers and the thirteen mutants. Each of the first five makes one of the mistakes of this notebook
+# and no other; the last one makes none:
+
+# %%
+names = list(check.RECIPES)
+killed = np.array(
+    [[not run(m.forward, m.backward, m.x) for run in check.RECIPES.values()] for m in check.MUTANTS]
+)
+fig, axes = plt.subplots(figsize=(9.0, 5.4))
+axes.pcolormesh(~killed, cmap=plt.matplotlib.colors.ListedColormap(["#eef3f8", ORANGE]),
+                edgecolors="white", linewidth=2)  # fmt: skip
+for (i, j), found in np.ndenumerate(killed):
+    axes.text(j + 0.5, i + 0.5, "found" if found else "PASSES", ha="center", va="center",
+              fontsize=9, color="#8899aa" if found else BLACK)  # fmt: skip
+axes.set_xticks(np.arange(len(names)) + 0.5, names, fontsize=9)
+axes.set_yticks(np.arange(len(killed)) + 0.5, [m.name for m in check.MUTANTS], fontsize=9)
+axes.xaxis.tick_top()
+axes.invert_yaxis()
+axes.grid(False)
+axes.tick_params(length=0)
+for spine in axes.spines.values():
+    spine.set_visible(False)
+plt.show()
+
+# %% [markdown]
+# ## minigrad's checker
+#
+# `mg.gradcheck` is what you have just written, for tensors: a signed random `grad`, a signed random
+# direction through all inputs and parameters at once, the complex step, a relative tolerance of $10^{-9}$.
+# When it fails it looks for the element, and says by which factor it is wrong. That factor is often the
+# whole diagnosis:
+
+
+# %%
+class Cube(mg.Function):
+    """x^3, with a factor forgotten in backward."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved
+        return grad * x**2
+
+
+numbers = mg.tensor(np.array([0.5, -1.0, 2.0]), requires_grad=True)
+try:
+    mg.gradcheck(Cube.apply, [numbers])
+except mg.GradcheckError as error:
+    print(str(error).partition(" (analytic")[0])
+
+# %% [markdown]
+# It takes a whole network, with its loss and all its parameters, in one call:
+
+# %%
+mg.manual_seed(0)
+network = nn.Sequential(
+    nn.Conv2d(3, 8, 5, stride=2),
+    nn.ReLU(),
+    nn.LocalResponseNorm(5, alpha=1.0),
+    nn.MaxPool2d(3, 2),
+    nn.Flatten(),
+    nn.Linear(8 * 6 * 6, 10),
+).double()
+labels = mg.tensor(np.array([3, 7]))
+pictures = mg.tensor(rng.standard_normal((2, 3, 31, 31)), requires_grad=True)
+loss = nn.CrossEntropyLoss()
+print("parameters:", sum(p.numel() for p in network.parameters()))
+print(mg.gradcheck(lambda x: loss(network(x), labels), [pictures], parameters=network))
+
+# %% [markdown]
+# ## What no gradient check sees
+#
+# It shows that the backward belongs to the forward. It does not show that the forward is the right one.
+# An LRN over 3 channels, with the backward of an LRN over 3 channels, is a perfect pair, and not the
+# paper's. So each kernel of minigrad has a second test: a naive twin, written like the formula, which the
+# fast kernel must match.
+
+# %%
+forward = check.lrn_backward_with(1.0, n=3)
+x, grad = channels, upstream
+pair = check.mismatch(lambda x: lrn_forward(x, n=3, alpha=1.0)[0], forward, x, grad)
+print("its backward fits: ", pair < 1e-9)
+print("it is the paper's: ", np.allclose(lrn_forward(x, 3, alpha=1.0)[0], lrn_naive(x, alpha=1.0)))
+
+# %% [markdown]
+# Nor does it see float32, in which the network trains: the check runs in float64. Compare the float32
+# kernel with the float64 kernel, with a tolerance of some units in the last digit:
+
+# %%
+single = lrn_backward(grad.astype("f4"), x.astype("f4"), lrn_forward(x.astype("f4"))[1])
+double = lrn_backward(grad, x, lrn_forward(x)[1])
+print(single.dtype, "agrees with", double.dtype, np.allclose(single, double, rtol=1e-5, atol=1e-7))
+
+# %% [markdown]
+# ## What to remember
+#
+# - A central difference has two errors. In float64 its best is about ten digits, in float32 about four.
+# - The complex step has one error, and it can be made to vanish: Im f(x + ihv) / h with h = 1e-30.
+# - The upstream gradient is random and signed. Ones are blind.
+# - The tolerance is relative to the whole gradient, and as fine as the measurement allows. At
+#   $\alpha = 10^{-4}$ LRN's whole second term is below $10^{-3}$ of it.
+# - Test your checker: it must kill mutants.
+#
+# [Solutions](solutions/02_gradient_checking.ipynb). Next: notebook 3, convolution.

@@ -1,0 +1,79 @@
+# %% [markdown]
+# # Solutions to notebook 2, gradient checking
+#
+# [The notebook](../02_gradient_checking.ipynb)
+
+# %%
+import numpy as np
+
+from alexnet_scratch.course import n02_gradient_checking as check
+
+# %% [markdown]
+# ## Exercise 1: the gradient by central differences
+#
+# A fresh `step` for every element: nothing has to be moved back. Changing `x` itself and putting it back
+# also works; then `x + eps - eps` must not be trusted to be `x`, so keep the old value.
+
+
+# %% tags=["solution"]
+def numeric_gradient(f, x, eps):
+    slopes = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape):
+        step = np.zeros(x.shape)
+        step[place] = eps
+        slopes[place] = (f(x + step) - f(x - step)) / (2 * eps)
+    return slopes
+
+
+# %%
+check.numeric_gradient(numeric_gradient)
+
+# %% [markdown]
+# ## Exercise 2: the slope along a direction
+
+
+# %% tags=["solution"]
+def complex_slope(f, x, v):
+    h = 1e-30
+    return f(x + 1j * h * v).imag / h
+
+
+# %%
+check.complex_slope(complex_slope)
+
+# %% [markdown]
+# ## Exercise 3: kill the mutants
+#
+# One random direction `v` looks at all elements at once. The tolerance is relative to the size that the
+# sum of `v * dx` usually has: the products have random signs, so it is the root of the sum of squares.
+
+
+# %% tags=["solution"]
+def agrees(forward, backward, x):
+    rng = np.random.default_rng()
+    grad = rng.uniform(-1, 1, forward(x).shape)
+    v = rng.uniform(-1, 1, x.shape)
+    dx = backward(grad, x)
+    numeric = np.sum(grad * complex_slope(forward, x, v))
+    size = np.sqrt(np.sum((v * dx) ** 2))
+    return abs(np.sum(v * dx) - numeric) <= 1e-9 * size
+
+
+# %%
+check.agrees(agrees)
+
+# %% [markdown]
+# With central differences it works as well, element by element, if the tolerance is relative to the
+# largest slope, and the step does not cross a kink. `numeric_gradient` wants one number from `f`: the sum
+# of `grad * y`, whose gradient is what backward returns.
+
+
+# %% tags=["solution"]
+def agrees_by_differences(forward, backward, x):
+    grad = np.random.default_rng().uniform(-1, 1, forward(x).shape)
+    slopes = numeric_gradient(lambda x: np.sum(grad * forward(x)), x, 1e-6)
+    return np.abs(backward(grad, x) - slopes).max() <= 1e-6 * np.abs(slopes).max()
+
+
+# %%
+check.agrees(agrees_by_differences)
