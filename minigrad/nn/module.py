@@ -84,14 +84,15 @@ class Module:
                 f"{type(self).__name__}.{name} is a parameter, got {type(value).__name__}: "
                 "assign an nn.Parameter or None, or edit it in place under no_grad()"
             )
-        for table in (self._parameters, self._modules, self.__dict__):
-            table.pop(name, None)
+        home: dict[str, Any] = self.__dict__
         if isinstance(value, Parameter):
-            self._parameters[name] = value
+            home = self._parameters
         elif isinstance(value, Module):
-            self._modules[name] = value
-        else:
-            self.__dict__[name] = value
+            home = self._modules
+        for table in (self._parameters, self._modules, self.__dict__):
+            if table is not home:
+                table.pop(name, None)
+        home[name] = value  # in its old place, if it has one: the order is that of a Sequential
 
     def __getattr__(self, name: str) -> Any:
         for table in ("_parameters", "_modules"):

@@ -191,6 +191,16 @@ def test_sequential_by_position_and_by_name():
     assert named.fc is layers[0]
 
 
+def test_a_replaced_child_keeps_its_place():
+    net = nn.Sequential({"first": nn.Linear(2, 3), "middle": nn.ReLU(), "last": nn.Linear(3, 1)})
+    net.middle = nn.Tanh()
+    assert [name for name, _ in net.named_children()] == ["first", "middle", "last"]
+    net.first.weight = nn.Parameter(net.first.weight.data)
+    assert list(net.state_dict()) == ["first.weight", "first.bias", "last.weight", "last.bias"]
+    net.middle = None
+    assert [name for name, _ in net.named_children()] == ["first", "last"]
+
+
 def test_sequential_is_indexed_sliced_and_counted():
     net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     assert len(net) == 3
