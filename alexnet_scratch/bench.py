@@ -12,6 +12,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import optim
+from minigrad.backend import to_device
 from minigrad.kernels.layout import as_nchw
 from minigrad.nn import functional as F
 from minigrad.profiler import Profile, profile
@@ -38,15 +39,19 @@ class StepTimes(NamedTuple):
 
 
 class TrainingStep:
-    """Forward, backward and SGD update of `model` on one random batch; call it to run a step."""
+    """Forward, backward and SGD update of `model` on one random batch; call it to run a step.
+
+    The batch is made on the device of the model.
+    """
 
     def __init__(self, model: AlexNet, batch: int, lr: float = 1e-3, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         size = model.input_size
         self.model = model
-        pixels = rng.standard_normal((batch, size, size, 3), np.float32)
+        device = next(model.parameters()).device
+        pixels = to_device(rng.standard_normal((batch, size, size, 3), np.float32), device)
         self.images = mg.Tensor(as_nchw(pixels))  # channels-last memory, as the loader gives it
-        self.labels = mg.tensor(rng.integers(0, model.num_classes, batch))
+        self.labels = mg.tensor(rng.integers(0, model.num_classes, batch), device=device)
         self.optimizer = optim.SGD(model.parameters(), lr, momentum=0.9, weight_decay=5e-4)
 
     def __call__(self) -> mg.Tensor:

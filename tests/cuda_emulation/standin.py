@@ -19,6 +19,7 @@ from typing import Any
 
 import emulate
 import numpy as np
+import standin_device
 
 NAMES = json.loads(Path(__file__).with_name("cupy_names.json").read_text())
 transfers: Counter[str] = Counter()  # "to host" and "to device", calls
@@ -227,7 +228,9 @@ def _asarray(value: Any, dtype: Any = None, copy: bool | None = None) -> ndarray
         same = dtype is None or value.dtype == np.dtype(dtype)
         return value if same and not copy else ndarray(value._host.astype(dtype or value.dtype))
     transfers["to device"] += 1
-    return ndarray(np.array(value, dtype))
+    host = np.array(value, dtype)
+    order = "F" if host.flags.fnc else "C"  # CuPy keeps no other order of memory
+    return ndarray(np.asarray(host, order=order))
 
 
 def _asnumpy(value: Any) -> Any:
@@ -248,4 +251,5 @@ def make() -> ModuleType:
         get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),
         runtime=SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CUDARuntimeError),
     )
+    standin_device.add(cupy)
     return cupy  # type: ignore[no-any-return]
