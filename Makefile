@@ -1,4 +1,4 @@
-# make train, test, lint, bench: each builds .venv when it is missing and reuses it when current.
+# Each target builds .venv when it is missing and reuses it when it is current.
 # Flags go in ARGS:  make train ARGS="--epochs 3"   make test ARGS="-k pool"   make bench ARGS=--quick
 
 # The first of these that is Python 3.10 or newer; `make PYTHON=/path/to/python` names one.
@@ -8,16 +8,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 ORACLES := $(VENV)/.oracles
+JUPYTER := $(VENV)/.jupyter
 
 # Only the tests use them, and do without: PyTorch to compare with, and NVIDIA's compiler for the
 # CUDA sources. WITH_ORACLES=1 installs both, as continuous integration does.
 TEST_NEEDS := $(READY) $(if $(filter 1,$(WITH_ORACLES)),$(ORACLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint bench clean
+.PHONY: help train test lint bench notebooks clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
 train: $(READY) ## Train AlexNet; flags in ARGS, for example ARGS="--epochs 3"
 	$(BIN)/alexnet train $(ARGS)
@@ -31,6 +32,9 @@ lint: $(READY) ## Check style (ruff) and types (mypy)
 
 bench: $(READY) ## Time a training step, here and in PyTorch; DEVICE=cuda: on the GPU
 	$(BIN)/python benchmarks/$(if $(filter cuda,$(DEVICE)),gpu_)train_step.py $(ARGS)
+
+notebooks: $(JUPYTER) ## Open the course in JupyterLab
+	$(BIN)/jupyter lab $(ARGS) notebooks
 
 clean: ## Remove .venv and caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
@@ -60,6 +64,10 @@ $(BIN)/python:
 
 $(READY): $(BIN)/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(JUPYTER): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]'
 	@touch $@
 
 $(ORACLES): $(READY)

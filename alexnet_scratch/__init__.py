@@ -1,1 +1,5 @@
 """AlexNet, built from minigrad: data, training, evaluation, the paper's experiments."""
+
+from .blas import load_numpy
+
+load_numpy()

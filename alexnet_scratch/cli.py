@@ -15,15 +15,29 @@ from minigrad import backend
 from minigrad.data import LoaderError
 from minigrad.serialization import CheckpointError
 
-from .commands import diff, doctor, evaluate, predict, prepare, show_augment, stats, summary, train
+from .commands import (
+    diff,
+    doctor,
+    evaluate,
+    learn,
+    predict,
+    prepare,
+    show_augment,
+    stats,
+    summary,
+    train,
+)
 from .commands.common import BAD_INPUT, FAILED, INTERRUPTED
 from .data import DataError
 from .initialise import InitialisationError
+from .out_of_memory import OutOfMemory, shortage
 from .recipe import RecipeError
 from .training.folder import RunError
 from .training.watchdog import Diverged
 
-COMMANDS = (prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor)
+COMMANDS = (
+    prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor, learn,
+)  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.
 USER_ERRORS = (
@@ -66,10 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except USER_ERRORS as error:
         return _fail(_said(error), BAD_INPUT)
-    except Diverged as error:
+    except (Diverged, OutOfMemory) as error:
         return _fail(str(error), FAILED)
     except MemoryError as error:
-        return _fail(f"out of memory ({error}): use a smaller --batch-size", FAILED)
+        return _fail(_no_memory(error), FAILED)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
 
@@ -80,6 +94,12 @@ def _said(error: Exception) -> str:
         return str(error)
     advice = ADVICE.get(error.errno or 0, "give another path")
     return f"{error.filename}: {error.strerror}; {advice}"
+
+
+def _no_memory(error: MemoryError) -> str:
+    if minigrad.cuda.is_out_of_memory(error):
+        return f"{shortage(error)}: free memory on the GPU, or use --device cpu"
+    return f"out of memory ({error}): use a smaller --batch-size"
 
 
 def _fail(message: str, status: int) -> int:

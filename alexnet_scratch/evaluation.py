@@ -6,8 +6,7 @@ Of several views of an image, the probabilities are averaged (Krizhevsky et al. 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor, backend, no_grad
 from minigrad.backend import Array
+from minigrad.data import prefetch
 from minigrad.kernels.softmax import log_softmax_forward
 
 from .data import DataError
 from .data.views import CENTRE, View, cut
-from .model import AlexNet
+from .model import AlexNet, evaluating
 from .recipe import Recipe
 from .training.metrics import label_ranks
 from .training.pixels import PixelStatistics, ToInput, pixel_statistics
@@ -106,8 +106,8 @@ def collect(
     """
     to_input = _to_input(recipe, pixels, device)
     outcomes: list[list[tuple[Array, ...]]] = [[] for _ in view_sets]
-    with _evaluating(model):
-        for images, labels, *_ in batches:
+    with evaluating(model), no_grad():
+        for images, labels, *_ in prefetch(batches, device):
             targets = backend.to_device(labels.data, device)
             means = _log_probabilities(model, images, to_input, view_sets)
             for kept, log_p in zip(outcomes, means, strict=True):
@@ -131,21 +131,10 @@ def predict(
 ) -> NDArray[np.float32]:
     """Probabilities (N, C), the mean over the views, of uint8 images as `collect` takes them."""
     to_input = _to_input(recipe, pixels, device)
-    with _evaluating(model):
+    with evaluating(model), no_grad():
         log_p = _log_probabilities(model, Tensor(images), to_input, [views])[0]
     probabilities: NDArray[np.float32] = np.exp(backend.to_numpy(log_p)).astype(np.float32)
     return probabilities
-
-
-@contextmanager
-def _evaluating(model: AlexNet) -> Iterator[None]:
-    training = model.training
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        model.train(training)
 
 
 def _log_probabilities(

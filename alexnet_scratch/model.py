@@ -14,6 +14,8 @@ the fully connected layers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from minigrad import Tensor, nn
@@ -121,6 +123,17 @@ class AlexNet(nn.Sequential):
                 f"AlexNet: got input of shape {input.shape}, expected (N, 3, {size}, {size})"
             )
         return super().forward(input)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def evaluating(model: AlexNet) -> Iterator[None]:
+    """The model without dropout; afterwards in the mode it was in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -11,15 +11,14 @@ import shutil
 import statistics
 import subprocess
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import minigrad as mg
+from minigrad.kernels.product import operand, product
 
-PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
 GEMM_SIZE = 8192
 COPY_BYTES = 1 << 30
 TRIALS = 7
@@ -61,50 +60,6 @@ def _driver() -> str | None:
     query = ["nvidia-smi", "--id=0", "--query-gpu=driver_version", "--format=csv,noheader"]
     done = subprocess.run(query, capture_output=True, text=True, check=False)
     return done.stdout.strip() or None
-
-
-# ----- precision -----
-
-
-def at_precision(name: str) -> AbstractContextManager[Any]:
-    """Compute float32 products inside as `name` says, one of PRECISIONS."""
-    if hasattr(mg, "precision"):
-        return mg.precision(name)  # type: ignore[no-any-return]
-    if name == "float32":
-        return nullcontext()
-    raise RuntimeError(f"precision {name!r} was asked for, but this minigrad has only float32")
-
-
-def product_name() -> tuple[Any, str]:
-    """The module, and the name in it, of the function that every product on a GPU goes through."""
-    try:
-        from minigrad.kernels import product
-    except ImportError:
-        import cupy
-
-        return cupy, "matmul"
-    return product, "gemm"
-
-
-def product(a: Any, b: Any, out: Any) -> None:
-    """out = a b at the precision in force."""
-    try:
-        from minigrad.kernels.product import product as at_the_precision
-    except ImportError:
-        import cupy
-
-        cupy.matmul(a, b, out=out)
-    else:
-        at_the_precision(a, b, out)
-
-
-def operand(x: Any) -> Any:
-    """x (float32) as products take it at the precision in force: what is rounded once."""
-    try:
-        from minigrad.kernels.product import operand as at_the_precision
-    except ImportError:
-        return x
-    return at_the_precision(x, x.dtype)
 
 
 # ----- time -----
@@ -161,7 +116,7 @@ class Products:
 
         shape = (GEMM_SIZE, GEMM_SIZE)
         numbers = np.random.default_rng(0).standard_normal(shape, np.float32)
-        self.a = operand(cupy.asarray(numbers))
+        self.a = operand(cupy.asarray(numbers), np.float32)
         self.out = cupy.empty(shape, np.float32)
         self.operations = 2 * GEMM_SIZE**3
 
@@ -184,7 +139,7 @@ def copy_rate() -> float:
     """Bytes per second of a copy from one array to another: each byte is read and written."""
     import cupy
 
-    free, _ = cupy.cuda.runtime.memGetInfo()
+    free, _ = mg.cuda.mem_get_info()
     source = cupy.zeros(max(1, min(COPY_BYTES, free // 4) // 4), np.float32)
     out = cupy.zeros_like(source)
 
@@ -199,27 +154,10 @@ def copy_rate() -> float:
 
 
 def peak_in_use(step: Callable[[], Any]) -> int:
-    """Most bytes of CuPy's pool that are in use during a step; the pool itself does not count."""
-    import cupy
-
-    now = most = int(cupy.get_default_memory_pool().used_bytes())
-
-    class Peak(cupy.cuda.MemoryHook):  # type: ignore[misc]
-        name = "Peak"
-
-        def malloc_postprocess(self, **event: Any) -> None:
-            nonlocal now, most
-            now += event["mem_size"]
-            most = max(most, now)
-
-        def free_postprocess(self, **event: Any) -> None:
-            nonlocal now
-            now -= event["mem_size"]
-
-    with Peak():
-        step()
-    mg.cuda.synchronize()
-    return most
+    """Most bytes that arrays occupy during a step, in a run of it that is not timed."""
+    mg.cuda.reset_peak_memory_stats()
+    step()
+    return mg.cuda.max_memory_allocated()
 
 
 def measured(

@@ -77,12 +77,11 @@ def work_fed(options: argparse.Namespace) -> Result:
     splits = open_splits(options.set, chosen)
     data = {"root": str(options.set), "train_images": len(splits.train), "names": splits.names,
             "resize": splits.resize}  # fmt: skip
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        redirect_stdout(sys.stderr),
-        gpu_device.at_precision(options.precision[0]),
-    ):
-        trainer = TimedTrainer(Path(folder), chosen, splits, data, device="cuda", workers=WORKERS)
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
+        trainer = TimedTrainer(
+            Path(folder), chosen, splits, data,
+            device="cuda", workers=WORKERS, precision=options.precision[0],
+        )  # fmt: skip
         trainer.run()
     images = len(splits.train)
     what = f"{chosen.variant}, {options.precision[0]}, batch {chosen.batch_size}, {images} images"
@@ -93,10 +92,11 @@ def work_resident(options: argparse.Namespace) -> Result:
     """Images/s of the same network's step alone."""
     chosen, clock = recipe(options), gpu_device.cupy_clock()
     classes = len(open_packed(options.set).classes)
-    with gpu_device.at_precision(options.precision[0]):
-        step = TrainingStep(build_model(chosen, classes).to("cuda"), chosen.batch_size)
-        gpu_device.step_seconds(step, 5, clock)
-        seconds = gpu_device.step_seconds(step, options.steps, clock)
+    step = TrainingStep(
+        build_model(chosen, classes).to("cuda"), chosen.batch_size, precision=options.precision[0]
+    )
+    gpu_device.step_seconds(step, 5, clock)
+    seconds = gpu_device.step_seconds(step, options.steps, clock)
     return {"rate": chosen.batch_size / statistics.median(seconds)}
 
 

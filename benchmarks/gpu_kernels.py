@@ -23,7 +23,7 @@ from gpu_device import Clock, Rates
 import minigrad as mg
 from alexnet_scratch.bench import TrainingStep
 from minigrad import autograd
-from minigrad.kernels import cuda
+from minigrad.kernels import cuda, product
 from minigrad.nn.module import Module
 from minigrad.summary import align
 
@@ -56,9 +56,19 @@ def _columns(args: tuple[Any, ...], sizes: list[int]) -> float:
     return sum(sizes) - float(images.nbytes) * (1 - part / channels)
 
 
+def _table_of_rows(args: tuple[Any, ...], sizes: list[int]) -> float:
+    """The table of kernels/sgd.py: of each row w and v are read and written, g is read."""
+    rows, elements, total = args[0]["rows"], 0, 0.0
+    for row in rows[rows["end"] > 0]:
+        count, elements = int(row["end"]) - elements, int(row["end"])
+        total += count * (5 if row["v"] else 3) * rows.dtype["rate"].itemsize
+    return total
+
+
 MOVED: dict[str, Callable[[tuple[Any, ...], list[int]], float]] = {
     "activation.bias_relu": _one_in_place,
     "activation.relu_backward": _once,
+    "bfloat16.bfloat16_bits": _once,
     "dropout.dropout": _once,
     "im2col.im2col": _columns,
     "im2col.col2im": _columns,
@@ -67,8 +77,11 @@ MOVED: dict[str, Callable[[tuple[Any, ...], list[int]], float]] = {
     "pixels.to_float": _once,
     "pool.max_forward8": _once,
     "pool.max_backward8": _once,
+    "sgd.sgd": _table_of_rows,
     "sgd.torch_rule": _all_but_one_in_place,
     "sgd.paper_rule": _all_but_one_in_place,
+    "softmax.cross_entropy": _once,
+    "softmax.cross_entropy_backward": _once,
 }
 
 
@@ -153,8 +166,7 @@ class Recorder:
     @contextmanager
     def watching(self, model: Module) -> Iterator[None]:
         """Record everything that is launched inside."""
-        launch, (home, name) = cuda.launch, gpu_device.product_name()
-        multiply = getattr(home, name)
+        launch, multiply = cuda.launch, product.gemm
 
         def launched(kernel: str, count: int, *args: Any, **options: Any) -> None:
             self.timed(kernel, bytes_moved(kernel, args), 0,
@@ -167,7 +179,7 @@ class Recorder:
 
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(cuda, "launch", launched))
-            stack.enter_context(mock.patch.object(home, name, multiplied))
+            stack.enter_context(mock.patch.object(product, "gemm", multiplied))
             for path, module in model.named_modules():
                 if not list(module.children()):
                     self._follow(stack, path, module)
@@ -274,10 +286,11 @@ def table(rows: list[Row], places: bool) -> str:
 
 
 def measure(step: TrainingStep, prepare: Callable[[], mg.Tensor]) -> tuple[Rates, list[Row]]:
-    """The device's rates, and the rows of a step, at the precision in force."""
+    """The device's rates at the precision of the step, and the rows of the step."""
     clock = gpu_device.cupy_clock()
-    products = gpu_device.Products()
-    rates = Rates(gpu_device.gemm_rate(products), gpu_device.copy_rate())
+    with mg.precision(step.precision):
+        products = gpu_device.Products()
+        rates = Rates(gpu_device.gemm_rate(products), gpu_device.copy_rate())
     record(step, prepare, clock)
     clock.wait()
     begin = time.perf_counter()
@@ -286,7 +299,8 @@ def measure(step: TrainingStep, prepare: Callable[[], mg.Tensor]) -> tuple[Rates
     clock.wait()
     recorded = []
     for _ in range(STEPS):
-        products.hold(1.5 * queueing, rates.gemm)
+        with mg.precision(step.precision):
+            products.hold(1.5 * queueing, rates.gemm)
         recorded.append(record(step, prepare, clock))
         clock.wait()
     return rates, rows_of(recorded, rates, clock)

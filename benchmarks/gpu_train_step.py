@@ -34,7 +34,7 @@ import gpu_feeding
 import gpu_kernels
 import numpy as np
 import results
-from gpu_device import PRECISIONS, Clock, step_seconds
+from gpu_device import Clock, step_seconds
 from pytorch import torch_alexnet, torch_step
 from rounds import Result, SideError, alternate, ratio_line, run_side, spread
 
@@ -43,6 +43,7 @@ from alexnet_scratch.bench import TrainingStep, positive
 from alexnet_scratch.model import AlexNet
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.training.pixels import PixelStatistics, ToInput
+from minigrad.kernels.product import PRECISIONS
 from minigrad.summary import align, format_bytes
 
 CLASSES = 1000
@@ -62,19 +63,14 @@ def network(variant: str) -> AlexNet:
 
 def work_minigrad(options: argparse.Namespace) -> Result:
     """A step of minigrad on the GPU."""
-    import cupy
-
-    runtime, (batch,) = cupy.cuda.runtime, options.batch
-    free, _ = runtime.memGetInfo()
-    with gpu_device.at_precision(options.precision[0]):
-        step = TrainingStep(network(options.variant[0]).to("cuda"), batch)
-        clock = gpu_device.cupy_clock()
-        step_seconds(step, WARM_UP, clock)
-        seconds = step_seconds(step, options.steps, clock)
-        in_use = gpu_device.peak_in_use(step)
-    reserved = cupy.get_default_memory_pool().total_bytes()
-    taken = free - runtime.memGetInfo()[0]
-    return gpu_device.measured(seconds, batch, in_use, int(reserved), taken)
+    free, (batch,), (precision,) = mg.cuda.mem_get_info()[0], options.batch, options.precision
+    step = TrainingStep(network(options.variant[0]).to("cuda"), batch, precision=precision)
+    clock = gpu_device.cupy_clock()
+    step_seconds(step, WARM_UP, clock)
+    seconds = step_seconds(step, options.steps, clock)
+    in_use = gpu_device.peak_in_use(step)
+    taken = free - mg.cuda.mem_get_info()[0]
+    return gpu_device.measured(seconds, batch, in_use, mg.cuda.memory_reserved(), taken)
 
 
 def work_torch(options: argparse.Namespace, compiled: bool = False) -> Result:
@@ -129,9 +125,8 @@ def work_kernels(options: argparse.Namespace) -> Result:
     statistics = PixelStatistics(np.full(3, 120, np.float32), np.eye(3, dtype=np.float32))
     to_input = ToInput(replace(RECIPES["small"], input_size=size), statistics, "cuda")
     alphas = rng.standard_normal((batch, 3), np.float32)
-    with gpu_device.at_precision(options.precision[0]):
-        step = TrainingStep(model, batch)
-        rates, rows = gpu_kernels.measure(step, lambda: to_input(pixels, None, alphas))
+    step = TrainingStep(model, batch, precision=options.precision[0])
+    rates, rows = gpu_kernels.measure(step, lambda: to_input(pixels, None, alphas))
     return {"rates": rates._asdict(), "rows": [row._asdict() for row in rows]}
 
 

@@ -21,16 +21,16 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pytorch import torch_alexnet, torch_step
 from rounds import SideError, alternate, peak_bytes, ratio_line, run_side, spread
 
-import minigrad as mg
 from alexnet_scratch.bench import TrainingStep, layer_table, positive, seconds_of, time_layers
 from alexnet_scratch.model import AlexNet
+from minigrad import get_num_threads, set_num_threads
 from minigrad.summary import align, format_bytes, summary
 
 CLASSES = 1000
@@ -78,6 +78,8 @@ def work_torch(options: argparse.Namespace, batch: int) -> dict[str, Any]:
 
 def work_sgemm(options: argparse.Namespace, batch: int) -> dict[str, Any]:
     """Best rate of a large matrix product: what the machine can do."""
+    import numpy as np
+
     a = np.random.default_rng(0).standard_normal((SGEMM_SIZE, SGEMM_SIZE), np.float32)
     out = np.empty_like(a)
     seconds = seconds_of(lambda: np.matmul(a, a, out=out), 3 if options.quick else 7)
@@ -96,7 +98,8 @@ def work_verify(options: argparse.Namespace, batch: int) -> dict[str, Any]:
 
     torch.set_num_threads(options.threads)
     ours = TrainingStep(AlexNet(CLASSES, options.variant, dropout_p=0.0), batch)
-    ours.images.data *= np.float32(60)  # the scale of raw pixels, where LRN is no constant
+    # The scale of raw pixels, where LRN is no constant.
+    ours.images.data *= ours.images.data.dtype.type(60)
     model = torch_alexnet(options.variant, CLASSES, dropout=0.0)
     state = {k: torch.from_numpy(v.numpy().copy()) for k, v in ours.model.state_dict().items()}
     model.load_state_dict(state)
@@ -169,7 +172,7 @@ def step_flops(variant: str) -> float:
 def main() -> int:
     options = parse()
     if options.worker:
-        mg.set_num_threads(options.threads)
+        set_num_threads(options.threads)
         print(json.dumps(WORKERS[options.worker](options, options.batch[0])))
         return 0
     has_torch = importlib.util.find_spec("torch") is not None
@@ -189,7 +192,7 @@ def main() -> int:
         measured[batch] = {"rounds": rounds, "layers": layers["layers"]}
     if options.json:
         facts = {"variant": options.variant, "threads": options.threads, "steps": options.steps,
-                 "time": time.strftime("%Y-%m-%d %H:%M:%S"), "numpy": np.__version__}  # fmt: skip
+                 "time": time.strftime("%Y-%m-%d %H:%M:%S"), "numpy": version("numpy")}  # fmt: skip
         Path(options.json).write_text(json.dumps({**facts, "batches": measured}, indent=1) + "\n")
     return 0
 
@@ -213,7 +216,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=positive, nargs="+", help="default: 64 128")
     parser.add_argument("--rounds", type=positive, help="default: 5")
     parser.add_argument("--steps", type=positive, help="timed steps of a process (default: 5)")
-    parser.add_argument("--threads", type=positive, default=mg.get_num_threads(),
+    parser.add_argument("--threads", type=positive, default=get_num_threads(),
                         help="of either side (default: all cores)")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="one round of 2 steps at batch 16")
     parser.add_argument("--verify", action="store_true",

@@ -19,6 +19,8 @@ from .backend import DeviceError
 from .creation import arange, from_numpy, full, ones, ones_like, rand, randn, zeros, zeros_like
 from .gradcheck import GradcheckError, gradcheck
 from .kernels.parallel import get_num_threads, set_num_threads
+from .kernels.product import get_precision, precision, precision_problem, set_precision
+from .memory_report import memory_report
 from .ops import *  # noqa: F403
 from .ops import __all__ as _operations
 from .random import manual_seed
@@ -32,9 +34,10 @@ complex64, complex128, bool = "complex64", "complex128", "bool"
 __all__ = [
     "AnomalyError", "DeviceError", "Function", "GradcheckError", "Tensor", "arange", "autograd",
     "bool", "complex128", "complex64", "cuda", "data", "detect_anomaly", "enable_grad",
-    "float32", "float64", "from_numpy", "full", "get_num_threads", "grad", "gradcheck", "hvp",
-    "int32", "int64", "is_grad_enabled", "kernels", "load_file", "manual_seed", "nn", "no_grad",
-    "ones", "ones_like", "ops", "optim", "rand", "randn", "random", "save_file",
-    "set_num_threads", "tensor", "uint8", "zeros", "zeros_like",
+    "float32", "float64", "from_numpy", "full", "get_num_threads", "get_precision", "grad",
+    "gradcheck", "hvp", "int32", "int64", "is_grad_enabled", "kernels", "load_file", "manual_seed",
+    "memory_report", "nn", "no_grad", "ones", "ones_like", "ops", "optim", "precision",
+    "precision_problem", "rand", "randn", "random", "save_file", "set_num_threads",
+    "set_precision", "tensor", "uint8", "zeros", "zeros_like",
     *_operations,
 ]  # fmt: skip

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from . import diagnosis
+
 Array = Any  # a numpy.ndarray or a cupy.ndarray; their union has no useful static type
 SUPPORTED_DTYPES = (
     "float32", "float64", "complex64", "complex128", "int64", "int32", "uint8", "bool",
 )  # fmt: skip
-INSTALL_HINT = (
-    "install alexnet-scratch[cuda13] (nvidia-smi shows CUDA 13 or newer) or alexnet-scratch[cuda12]"
-)
 
 
 class DeviceError(RuntimeError):
@@ -29,41 +31,30 @@ class DeviceError(RuntimeError):
 
 @functools.cache
 def _cupy() -> ModuleType:
-    """Return CuPy after one product on the GPU has worked, or say which step failed.
+    """Return CuPy after one product on the GPU has worked, or say what is wrong.
 
     Four failures look alike to `import cupy`: it is not installed, there is no driver, no GPU, or
     no cuBLAS/NVRTC. `cupy.is_available()` notices two of them, so each is tried.
     """
     if importlib.util.find_spec("cupy") is None:
-        raise DeviceError(f"device 'cuda' was asked for, but CuPy is not installed: {INSTALL_HINT}")
+        raise _unusable()
     try:
         import cupy
-    except ImportError as error:
-        raise DeviceError(
-            f"device 'cuda' was asked for; CuPy is installed but cannot be imported ({error}): "
-            f"{INSTALL_HINT}"
-        ) from error
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise DeviceError(
-            f"device 'cuda' was asked for; CuPy {cupy.__version__} is installed but finds no "
-            f"usable GPU ({error}): install or update the NVIDIA driver, or use device 'cpu'"
-        ) from error
-    if count == 0:
-        raise DeviceError(
-            "device 'cuda' was asked for; CuPy is installed but CUDA reports no GPU: "
-            "check CUDA_VISIBLE_DEVICES, or use device 'cpu'"
-        )
-    try:
+
+        if cupy.cuda.runtime.getDeviceCount() == 0:
+            raise _unusable("no GPU")
         probe = cupy.ones((2, 2), dtype=cupy.float32)
         float((probe @ probe + 1).sum())
+    except DeviceError:
+        raise
     except Exception as error:
-        raise DeviceError(
-            f"device 'cuda' was asked for; a GPU is there, but CuPy cannot compute on it "
-            f"({type(error).__name__}: {error}): {INSTALL_HINT}"
-        ) from error
+        raise _unusable(f"{type(error).__name__}: {error}") from error
     return cupy  # type: ignore[no-any-return]
+
+
+def _unusable(error: str | None = None) -> DeviceError:
+    found = diagnosis.diagnosis(diagnosis.look(), error)
+    return DeviceError(f"device 'cuda' was asked for, but {found or 'CuPy is not installed'}")
 
 
 def cuda_is_available() -> bool:
@@ -114,9 +105,31 @@ def parse_device(device: str | None) -> str:
     return f"cuda:{int(index or 0)}"
 
 
+@contextmanager
+def on_gpu(device: str | None = None) -> Iterator[ModuleType]:
+    """CuPy, with `device` ("cuda", "cuda:1") as the current one; None leaves the current one."""
+    cupy = _cupy()
+    if device is None:
+        yield cupy
+        return
+    target = parse_device(device)
+    if target == "cpu":
+        raise DeviceError("device 'cpu' is no GPU: give 'cuda' or 'cuda:<index>'")
+    with cupy.cuda.Device(int(target.partition(":")[2])):
+        yield cupy
+
+
 def device_of(array: Array) -> str:
     """Return the device an array lives on: "cpu" or "cuda:<index>"."""
     return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
+
+
+def compute_capability(device: str | None) -> int:
+    """A GPU's compute capability, times 10: 80 for 8.0. 0 for the CPU."""
+    target = parse_device(device)
+    if target == "cpu":
+        return 0
+    return int(_cupy().cuda.Device(int(target.partition(":")[2])).compute_capability)
 
 
 def to_device(array: Array, device: str | None) -> Array:
@@ -129,6 +142,24 @@ def to_device(array: Array, device: str | None) -> Array:
     cupy = _cupy()
     with cupy.cuda.Device(int(target.partition(":")[2])):
         return cupy.asarray(array)
+
+
+def empty_pinned(shape: tuple[int, ...], dtype: Any, device: str) -> np.ndarray[Any, Any]:
+    """A NumPy array in memory that the system does not move, from which `device` copies by itself
+    while the host goes on. Ordinary memory where no more can be had: slower, not wrong."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    with on_gpu(device) as cupy:
+        try:
+            memory = cupy.cuda.alloc_pinned_memory(size)
+        except cupy.cuda.runtime.CUDARuntimeError:
+            return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, memory)
+
+
+def is_out_of_gpu_memory(error: BaseException) -> bool:
+    """Tell whether CuPy raised the error for want of memory on the GPU."""
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(error, cupy.cuda.memory.OutOfMemoryError)
 
 
 def number_on(number: Array, device: str | None) -> Array:

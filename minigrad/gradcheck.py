@@ -17,6 +17,7 @@ import numpy as np
 
 from . import autograd, backend
 from .backend import Array, array_module
+from .kernels.product import precision
 from .tensor import Tensor
 
 METHODS = ("complex", "central", "jacobian")
@@ -52,6 +53,7 @@ class _Scheme(NamedTuple):
         return ROUNDING * size / self.eps
 
 
+@precision("float32")  # a part of fn may be float32
 def gradcheck(
     fn: Callable[..., Tensor],
     inputs: Any,

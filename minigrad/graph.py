@@ -116,15 +116,6 @@ def saved_by_operation(tensor: Tensor) -> list[Kept]:
     return sorted(kept, key=lambda k: -k.bytes)
 
 
-def memory_report(tensor: Tensor) -> str:
-    """Return a table of `saved_by_operation`."""
-    kept = saved_by_operation(tensor)
-    total = Kept("total", sum(k.calls for k in kept), sum(k.bytes for k in kept))
-    lines = [f"{'operation':<24}{'calls':>7}{'kept for backward':>20}"]
-    lines += [f"{k.operation:<24}{k.calls:>7}{format_bytes(k.bytes):>20}" for k in [*kept, total]]
-    return "\n".join(lines)
-
-
 def format_bytes(count: float) -> str:
     """1234567 as "1.2 MB" (powers of 1000)."""
     for unit in ("B", "kB", "MB"):

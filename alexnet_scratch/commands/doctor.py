@@ -6,7 +6,6 @@ import argparse
 import math
 import os
 import platform
-import re
 import shutil
 import sys
 import tempfile
@@ -20,7 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 import minigrad as mg
-from minigrad import backend, no_grad
+from minigrad import backend, diagnosis, no_grad
 from minigrad.data import DataLoader
 from minigrad.kernels.parallel import get_num_threads
 from minigrad.nn import functional as F
@@ -33,7 +32,7 @@ from ..recipe_flags import add_recipe_flags, recipe_from
 from ..signal_meter import LayerSignal, advice, measure, percent
 from ..training.input import fitted, open_splits
 from ..training.trainer import Trainer
-from .common import add_device_flags
+from .common import add_device_flags, device_from
 
 IMAGES = 32  # in the batch that is measured
 OPTIONAL = {"jupyterlab": "the notebooks", "mpi4py": "training on several devices"}
@@ -62,7 +61,7 @@ def add_parser(commands: Any) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     recipe = recipe_from(options)
     _show("Installation", _installation())
-    device = backend.parse_device(options.device)
+    device = device_from(options)
     if options.data:
         _show(f"Data: {options.data}", _data(Path(options.data)))
     root = Path(options.data) if options.data else patterns.ensure()
@@ -92,7 +91,8 @@ def _installation() -> Iterable[tuple[str, str]]:
                 f"{blas['internal_api']} {blas['version']} for {kernels}, "
                 f"{blas['num_threads']} threads",
             )
-    yield "CuPy", _installed("cupy-cuda13x", "cupy-cuda12x", "cupy") or "not installed"
+    packages = diagnosis.cupy_packages().items()
+    yield "CuPy", ", ".join(f"{name} {number}" for name, number in packages) or "not installed"
     yield from _gpus()
     for package, use in OPTIONAL.items():
         yield package, _installed(package) or f"not installed, only needed for {use}"
@@ -114,7 +114,7 @@ def _installed(*packages: str) -> str | None:
 def _gpus() -> Iterable[tuple[str, str]]:
     problem = backend.cuda_problem()
     if problem:
-        why = re.sub("^device 'cuda' was asked for[,;] (but )?", "", problem)  # not by the doctor
+        why = problem.removeprefix("device 'cuda' was asked for, but ")  # not by the doctor
         yield "GPU", f"none to be used: {why}"
         return
     cupy = backend.array_module(backend.to_device(np.zeros(1, np.float32), "cuda"))
@@ -129,6 +129,9 @@ def _gpus() -> Iterable[tuple[str, str]]:
             free, total = runtime.memGetInfo()
         name = runtime.getDeviceProperties(index)["name"].decode()
         yield f"cuda:{index}", f"{name}, {_size(free)} of {_size(total)} free"
+    found = diagnosis.diagnosis(diagnosis.look())
+    if found:  # it works, but
+        yield "advice", found
 
 
 def _cuda(number: int) -> str:

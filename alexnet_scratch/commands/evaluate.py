@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import backend
 from minigrad.data import DataLoader, Dataset
 
 from ..data import DataError, ImageFolder, find_splits, patterns
 from ..data.packed import is_packed, open_packed
 from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
 from ..evaluation import NoImagesError, Predictions, Scores, collect
+from ..out_of_memory import in_smaller_batches
 from ..progress import progress_bar
 from ..report import Report, report_folder, write_report
 from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from ..training.input import open_splits
-from .common import add_device_flags
+from ..training.input import open_splits, pinned_for
+from .common import add_device_flags, device_from
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     view_sets = list(dict.fromkeys([CENTRE, views]))  # the centre stands beside any other
     report = report_folder(options.report) if options.report is not None else None
     checkpoint = load_checkpoint(find_checkpoint(options.run))
-    device = backend.parse_device(options.device)
+    device = device_from(options)
     data = _evaluation_data(options.data, checkpoint)
-    loader = DataLoader(data.images, checkpoint.recipe.batch_size, num_workers=options.workers)
+
+    def attempt(size: int) -> tuple[DataLoader, list[Predictions]]:
+        loader = DataLoader(data.images, size, num_workers=options.workers, **pinned_for(device))
+        return loader, _predictions(checkpoint, loader, view_sets, device)
+
     try:
-        predictions = _predictions(checkpoint, loader, view_sets, device)
+        loader, predictions = in_smaller_batches(attempt, checkpoint.recipe.batch_size, device)
     except NoImagesError as error:
         raise DataError(f"{data.title}: no image can be read") from error
     for skipped in loader.skipped:

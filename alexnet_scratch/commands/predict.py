@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import backend
-
 from ..data import BadImageError, load_image
 from ..evaluation import predict
+from ..out_of_memory import in_smaller_batches
 from ..training.checkpoint import find_checkpoint, load_checkpoint
-from .common import BAD_INPUT, add_device_flags
+from .common import BAD_INPUT, add_device_flags, device_from
 from .evaluate import add_view_flags, views_from
 
 
@@ -36,7 +35,7 @@ def add_parser(commands: Any) -> None:
 def _predict(options: argparse.Namespace) -> int:
     views = views_from(options)
     checkpoint = load_checkpoint(find_checkpoint(options.run))
-    device = backend.parse_device(options.device)
+    device = device_from(options)
     recipe, classes = checkpoint.recipe, checkpoint.classes
     readable, resize = checkpoint.data.get("names", {}), checkpoint.data.get("resize", "crop")
     model = checkpoint.model()
@@ -53,7 +52,14 @@ def _predict(options: argparse.Namespace) -> int:
                 status = BAD_INPUT
         if not images:
             continue
-        rows = predict(model, np.stack(images), recipe, device, views, checkpoint.pixels)
+        pixels = np.stack(images)
+
+        def rows_of(size: int, pixels: Any = pixels) -> Any:
+            parts = [pixels[j : j + size] for j in range(0, len(pixels), size)]
+            said = [predict(model, p, recipe, device, views, checkpoint.pixels) for p in parts]
+            return np.concatenate(said)
+
+        rows = in_smaller_batches(rows_of, len(pixels), device)
         for name, probabilities in zip(names, rows, strict=True):
             top = np.argsort(-probabilities, kind="stable")[:5]
             ranked = [

@@ -8,17 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from minigrad import backend
-
 from ..data import DataError, patterns
+from ..out_of_memory import OutOfMemory
 from ..recipe import PRESETS
 from ..recipe_flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
 from ..training.folder import RunError, new_folder
 from ..training.input import Splits, fitted, open_splits
+from ..training.precision import AMP, DTYPES, chosen_precision, described
 from ..training.trainer import Outcome, Trainer
 from ..training.watchdog import Diverged
-from .common import INTERRUPTED, add_device_flags, count
+from .common import INTERRUPTED, add_device_flags, count, device_from
 
 
 def add_parser(commands: Any) -> None:
@@ -45,8 +45,30 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--resume", metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--max-steps", type=count, metavar="N", help="stop after N steps in all")
     add_device_flags(parser)
+    _add_precision_flags(parser)
     add_recipe_flags(parser)
     parser.set_defaults(command=_train)
+
+
+def _add_precision_flags(parser: argparse.ArgumentParser) -> None:
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--dtype", choices=DTYPES,
+        help="how products of float32 are computed [tf32 on a GPU that has it, else float32]",
+    )  # fmt: skip
+    either.add_argument(
+        "--amp", nargs="?", const=AMP[0], type=_amp, metavar="TYPE", dest="dtype",
+        default=argparse.SUPPRESS,
+        help="mixed precision: columns and products of float16 (or bfloat16), all else float32",
+    )  # fmt: skip
+
+
+def _amp(text: str) -> str:
+    if text not in AMP:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not {' or '.join(AMP)}; a bare --amp stands behind DATA"
+        )
+    return text
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -58,13 +80,13 @@ def _train(options: argparse.Namespace) -> int:
         f"{len(trainer.splits.classes)} classes, {len(trainer.splits.train)} training and "
         f"{len(trainer.splits.val)} validation images"
         + " (held out from training)" * trainer.splits.held_out
-        + f", on {trainer.device}"
+        + f", on {trainer.device}, products in {described(trainer.precision, trainer.device)}"
     )
     if len(trainer.splits.classes) <= 5:
         trainer.log.say("With five classes or fewer, top-5 is always 100%.")
     try:
         outcome = trainer.run()
-    except (Diverged, DataError, KeyboardInterrupt) as error:
+    except (Diverged, OutOfMemory, DataError, KeyboardInterrupt) as error:
         trainer.log.say(_what_is_left(trainer.folder))
         if not isinstance(error, KeyboardInterrupt):
             trainer.log.note(str(error))
@@ -81,7 +103,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _started(options: argparse.Namespace) -> Trainer:
     recipe = recipe_from(options)
-    backend.parse_device(options.device)
+    device = device_from(options)
+    chosen_precision(options.dtype, None, device)  # an error now, not after the data
     root = Path(options.data) if options.data else patterns.ensure()
     recipe = fitted(recipe, root, getattr(options, "image_size", None))
     splits = open_splits(root, recipe)
@@ -90,7 +113,8 @@ def _started(options: argparse.Namespace) -> Trainer:
     try:
         return Trainer(
             folder, recipe, splits, data,
-            device=options.device, workers=options.workers, max_steps=options.max_steps,
+            device=device, workers=options.workers, max_steps=options.max_steps,
+            precision=options.dtype,
         )  # fmt: skip
     except BaseException:
         with suppress(OSError):  # it stays if something is in it
@@ -107,11 +131,12 @@ def _resumed(options: argparse.Namespace) -> Trainer:
             f"{', '.join(flags)} with --resume: a resumed run keeps its recipe and folder, only "
             "--epochs may change; leave the others out, or start a new run"
         )
-    backend.parse_device(options.device)
+    device = device_from(options)
     folder = Path(options.resume)
     if not (folder / "last.safetensors").is_file():
         raise RunError(f"{folder}: nothing to resume there, it has no last.safetensors")
     checkpoint = load_checkpoint(folder / "last.safetensors")
+    chosen_precision(options.dtype, checkpoint.position.precision, device)
     recipe = replace(checkpoint.recipe, **given_fields(options))
     root = options.data or checkpoint.data["root"]
     if root is not None and not Path(root).is_dir():
@@ -120,8 +145,9 @@ def _resumed(options: argparse.Namespace) -> Trainer:
         )
     splits = open_splits(root or patterns.ensure(), recipe)
     return Trainer(
-        folder, recipe, splits, _data_note(root, splits), device=options.device,
-        workers=options.workers, max_steps=options.max_steps, resume=checkpoint,
+        folder, recipe, splits, _data_note(root, splits), device=device,
+        workers=options.workers, max_steps=options.max_steps, precision=options.dtype,
+        resume=checkpoint,
     )  # fmt: skip
 
 

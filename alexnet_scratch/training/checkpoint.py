@@ -38,6 +38,8 @@ class Position:
     generator: list[int] = field(default_factory=list)
     best: dict[str, Any] = field(default_factory=dict)  # the metrics of the best epoch
     metrics: list[dict[str, Any]] = field(default_factory=list)  # the lines of metrics.jsonl
+    precision: str = "float32"  # of products in training
+    scaler: dict[str, Any] = field(default_factory=dict)  # the loss scaling, for float16
 
 
 @dataclass
@@ -136,6 +138,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         recipe = Recipe.from_json(metadata["recipe"])
     except RecipeError as error:
         raise CheckpointError(f"{path}: its recipe cannot be used here: {error}") from error
+    values = {"precision": "float32", "scaler": {}, **values}  # the first files have neither
     tensors = load_file(path)
     try:
         position = Position(**{name: values[name] for name in asdict(Position())})

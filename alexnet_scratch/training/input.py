@@ -133,16 +133,26 @@ class TrainingImages(Dataset):
 
 
 def train_loader(
-    images: Dataset, recipe: Recipe, workers: int = 0, batch_size: int | None = None
+    images: Dataset,
+    recipe: Recipe,
+    workers: int = 0,
+    batch_size: int | None = None,
+    device: str = "cpu",
 ) -> DataLoader:
     """Batches of the training images, in the order and with the draws of the recipe's seed.
 
     batch_size: the recipe's by default; what is drawn for an image does not depend on it.
+    device: where they will be used.
     """
     return DataLoader(
         images, batch_size or recipe.batch_size, shuffle=True, num_workers=workers,
-        seed=recipe.seed, share=recipe.crop_chunk,
+        seed=recipe.seed, share=recipe.crop_chunk, **pinned_for(device),
     )  # fmt: skip
+
+
+def pinned_for(device: str) -> dict[str, Any]:
+    """The loader's options for batches that go to `device`."""
+    return {} if device == "cpu" else {"pin_memory": True, "pin_memory_device": device}
 
 
 def train_transform(recipe: Recipe) -> TrainingView:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, to_numpy
 
 
 def label_ranks(logits: Array, labels: Array) -> Array:
@@ -46,12 +46,18 @@ class Totals:
     def read(self) -> list[float]:
         """Add up what is pending; returns its losses."""
         pending, self._pending = self._pending, []
-        losses = [float(loss) for loss, _, _ in pending]
-        for loss, (_, correct, images) in zip(losses, pending, strict=True):
-            self.loss += loss * images
-            self.correct += int(correct)
-            self.images += images
-        return losses
+        if not pending:
+            return []
+        losses, corrects, images = zip(*pending, strict=True)
+        # All at once: each reading would wait for the device.
+        xp = array_module(losses[0])
+        read: list[float] = to_numpy(xp.stack(losses)).tolist()
+        right: list[int] = to_numpy(xp.stack(corrects)).tolist()
+        for loss, correct, count in zip(read, right, images, strict=True):
+            self.loss += loss * count
+            self.correct += correct
+            self.images += count
+        return read
 
     @property
     def waiting(self) -> int:

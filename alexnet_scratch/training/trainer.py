@@ -1,7 +1,7 @@
 """The training loop.
 
 Everything that decides the numbers is in the recipe and in `Position`: a run that is interrupted
-and resumed ends with the same bytes as one that was not (same number of threads provided).
+and resumed ends with the same bytes as one that was not (with as many threads, and the same BLAS).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import minigrad as mg
 from minigrad import Tensor, backend, optim
-from minigrad.data import DataLoader
+from minigrad.data import DataLoader, prefetch
 from minigrad.nn import functional as F
 from minigrad.random import default_generator
 
@@ -27,11 +27,12 @@ from ..data import DataError
 from ..evaluation import Scores, evaluate
 from ..initialise import initialise
 from ..model import AlexNet
+from ..out_of_memory import OutOfMemory, batch_that_fits, shortage
 from ..progress import progress_bar
 from ..recipe import Recipe, build_model, parameter_groups
 from .checkpoint import Checkpoint, Position, link, save_checkpoint
 from .folder import RunError
-from .input import Splits, train_loader
+from .input import Splits, pinned_for, train_loader
 from .log import Log
 from .metrics import EpochMetrics, Totals, count_in_top, write_metrics
 from .pixels import (
@@ -42,6 +43,7 @@ from .pixels import (
     pixel_statistics,
 )
 from .plot import draw_curves
+from .precision import chosen_precision, skips_message
 from .schedule import RecipeLR
 from .watchdog import Diverged, Watchdog, is_chance
 
@@ -71,7 +73,9 @@ class Trainer:
     folder: where the run's files go, an existing folder. data: what the checkpoint says about the
     data set. recipe: a resumed run takes the checkpoint's, with more `epochs` if wished.
     max_steps: stop after so many steps in all; the schedule is that of all epochs.
-    Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its.
+    precision: of products in training (validation is float32 always), see `chosen_precision`.
+    Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its or a
+    precision that the device has not.
     """
 
     def __init__(
@@ -84,14 +88,19 @@ class Trainer:
         device: str = "cpu",
         workers: int = 2,
         max_steps: int | None = None,
+        precision: str | None = None,
         resume: Checkpoint | None = None,
     ) -> None:
         self.folder, self.recipe, self.splits, self.data = folder, recipe, splits, data
         self.device = backend.parse_device(device)
         self.max_steps = max_steps
+        saved = resume.position.precision if resume else None
+        self.precision = chosen_precision(precision, saved, self.device)
         self.log = Log(folder / "log.txt")
-        self.loader = train_loader(splits.train, recipe, workers)
-        self.val_loader = DataLoader(splits.val, recipe.batch_size, num_workers=workers)
+        self.loader = train_loader(splits.train, recipe, workers, device=self.device)
+        self.val_loader = DataLoader(
+            splits.val, recipe.batch_size, num_workers=workers, **pinned_for(self.device)
+        )
         self.reported: dict[int, int] = {}  # by loader: bad images named so far
         self.interrupted = False
 
@@ -106,10 +115,13 @@ class Trainer:
         names = [group["name"] for group in self.optimizer.param_groups]
         self.weights = names.index("weights")  # the group whose rate is reported
         self.schedule = RecipeLR(self.optimizer, recipe, len(self.loader))
+        self.scaler = optim.GradScaler(enabled=self.precision == "float16")
         self.at, self.totals = Position(), Totals()
         if resume:
             self._restore(resume)
         self.watchdog = Watchdog(recipe, len(splits.classes), self.at.step)
+        self.at.precision = self.precision
+        self.skips_told = self.scaler.skipped_steps
         self.read_every = 1 if self.device == "cpu" else READ_EVERY
         self.saved_at = time.monotonic()
 
@@ -145,6 +157,8 @@ class Trainer:
         self.totals = Totals(**self.at.totals)
         checkpoint.restore(self.optimizer, self.model)
         self.schedule.load_state_dict(self.at.schedule)
+        if self.at.scaler:
+            self.scaler.load_state_dict(self.at.scaler)
         default_generator.state = (self.at.generator[0], self.at.generator[1])
 
     # ----- the loop -----
@@ -152,8 +166,19 @@ class Trainer:
     def run(self) -> Outcome:
         """Train to the end of the recipe, to `max_steps`, or until Ctrl-C; the state is saved.
 
-        Raises Diverged when the loss is not finite; the last checkpoint is then kept.
+        Raises Diverged when the loss is not finite, and OutOfMemory, which names a batch size that
+        fits; the last checkpoint is then kept, and this object of no more use.
         """
+        try:
+            return self._run()
+        except MemoryError as error:
+            if not mg.cuda.is_out_of_memory(error):
+                raise
+            short = shortage(error, self.device)
+        # Only now: the error's traceback kept what the failed step had in memory.
+        raise OutOfMemory(f"{short}; {self._what_fits()}")
+
+    def _run(self) -> Outcome:
         # Also when it is resumed: killed between two files, a run must not stay out of step.
         (self.folder / "recipe.json").write_text(self.recipe.to_json() + "\n", encoding="utf-8")
         self._write_metrics()
@@ -168,13 +193,27 @@ class Trainer:
                 return Outcome.INTERRUPTED if self.interrupted else Outcome.STEP_LIMIT
         return Outcome.FINISHED
 
+    def _what_fits(self) -> str:
+        """Finds it out, which spoils the weights; nothing is saved."""
+        self.model.train()
+        self.totals = Totals()
+        recipe = self.recipe
+        fits = batch_that_fits(self._step, recipe.batch_size, recipe.input_size, self.device)
+        if fits is None:
+            return "not even a batch of 1 fits: free memory on the GPU, or use --device cpu"
+        return (
+            f"a batch of {fits} fits, {recipe.batch_size} is too many: begin a new run with "
+            f"--batch-size {fits}, or free memory on the GPU"
+        )
+
     def _train_epoch(self) -> None:
         """The rest of the epoch in progress."""
         self.model.train()
         title = f"epoch {self.at.epoch + 1}/{self.recipe.epochs}"
         with progress_bar(title, len(self.loader), self.at.batch) as bar:
             mark = time.perf_counter()
-            for batch, sample in self._batches(self.loader, self.at.epoch, self.at.batch):
+            batches = self._batches(self.loader, self.at.epoch, self.at.batch, self.device)
+            for batch, sample in batches:
                 if self.max_steps is not None and self.at.step >= self.max_steps:
                     raise _Stop
                 self._step(*sample)
@@ -192,15 +231,17 @@ class Trainer:
 
     def _step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
         alphas = colour_alphas(self.recipe, self.at.epoch, len(labels.data))
-        logits = self.model(self.to_input(images, places.data, alphas))
-        loss = F.cross_entropy(logits, labels.data, label_smoothing=self.recipe.label_smoothing)
-        targets = backend.to_device(labels.data, self.device)
-        self.totals.add(loss.data, count_in_top(logits.data, targets, 1), len(targets))
-        self.optimizer.zero_grad()
-        loss.backward()
+        with mg.precision(self.precision):
+            logits = self.model(self.to_input(images, places.data, alphas))
+            loss = F.cross_entropy(logits, labels.data, label_smoothing=self.recipe.label_smoothing)
+            targets = backend.to_device(labels.data, self.device)
+            self.totals.add(loss.data, count_in_top(logits.data, targets, 1), len(targets))
+            self.optimizer.zero_grad()
+            self.scaler.scale(loss).backward()
         self.at.lr = self.schedule.get_last_lr()[self.weights]
-        self.optimizer.step()
-        self.schedule.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()  # a skipped step counts, too
         self.at.step += 1
 
     def _validate(self) -> tuple[Scores, float]:
@@ -253,14 +294,14 @@ class Trainer:
 
     # ----- what the loop calls -----
 
-    def _batches(self, loader: DataLoader, epoch: int, start: int) -> Batches:
-        """Batches with the number of the epoch's batches that are then done.
+    def _batches(self, loader: DataLoader, epoch: int, start: int, device: str = "cpu") -> Batches:
+        """Batches with the number of the epoch's batches that are then done; images on `device`.
 
         The loader leaves out a batch of which no image can be read, but counts it.
         """
         size, order = loader.batch_size, loader.order(epoch)
         done = start
-        for batch in loader.batches(epoch, start):
+        for batch in prefetch(loader.batches(epoch, start), device):
             bad = {skipped.index for skipped in loader.skipped}
             while bad and bad.issuperset(order[done * size : (done + 1) * size]):
                 done += 1
@@ -289,6 +330,9 @@ class Trainer:
             message = self.watchdog.see(loss)
             if message:
                 self.log.say(message)
+        if self.scaler.skipped_steps > self.skips_told:
+            self.skips_told = self.scaler.skipped_steps
+            self.log.say(skips_message(self.scaler, self.at.step))
 
     def _postfix(self) -> str:
         t = self.totals
@@ -299,6 +343,7 @@ class Trainer:
         self._read_losses()  # never save over a good checkpoint when the loss is not finite
         self.at.totals = self.totals.state()
         self.at.schedule = self.schedule.state_dict()
+        self.at.scaler = self.scaler.state_dict()
         self.at.generator = list(default_generator.state)
         save_checkpoint(
             self.folder / "last.safetensors", self.model, self.optimizer, self.recipe,

@@ -3,6 +3,7 @@
 from .collate import LoaderError
 from .dataset import Dataset, SkipSample, Subset, TensorDataset
 from .loader import DataLoader, Skipped
+from .prefetch import prefetch
 from .transforms import (
     CenterCrop,
     ColorJitter,
@@ -30,4 +31,5 @@ __all__ = [
     "Subset",
     "TensorDataset",
     "Transform",
+    "prefetch",
 ]

@@ -12,33 +12,35 @@ from ..tensor import Tensor
 
 Batch = Tensor | tuple[Tensor, ...]
 Name = Callable[[int], str]
+Empty = Callable[[tuple[int, ...], Any], NDArray[Any]]
 
 
 class LoaderError(RuntimeError):
     """A sample failed to load, or samples do not fit into one batch; names the samples."""
 
 
-def collate(samples: Sequence[Any], name: Name) -> Batch:
+def collate(samples: Sequence[Any], name: Name, empty: Empty = np.empty) -> Batch:
     """Stack samples along a new axis 0, field by field.
 
     samples: at least one. Arrays of shape s become (n, *s) with their dtype; integers (n,) int64;
-    floats (n,) float32; booleans (n,) bool. `name(i)` names samples[i] in messages.
+    floats (n,) float32; booleans (n,) bool. `name(i)` names samples[i] in messages; `empty` makes
+    the batch's array.
     Raises LoaderError when samples differ in kind, number of fields, shape or dtype.
     """
     if not isinstance(samples[0], tuple | list):
-        return Tensor(_stack(samples, "", name))
+        return Tensor(_stack(samples, "", name, empty))
     fields = len(samples[0])
     for i, sample in enumerate(samples):
         found = len(sample) if isinstance(sample, tuple | list) else type(sample).__name__
         if found != fields:
             raise _mismatch("number of fields", i, found, fields, name)
     return tuple(
-        Tensor(_stack([sample[k] for sample in samples], f" of field {k}", name))
+        Tensor(_stack([sample[k] for sample in samples], f" of field {k}", name, empty))
         for k in range(fields)
     )
 
 
-def _stack(values: Sequence[Any], where: str, name: Name) -> NDArray[Any]:
+def _stack(values: Sequence[Any], where: str, name: Name, empty: Empty) -> NDArray[Any]:
     arrays = [_as_array(value, where, name(i)) if not isinstance(value, np.ndarray) else value
               for i, value in enumerate(values)]  # fmt: skip
     first = arrays[0]
@@ -47,7 +49,7 @@ def _stack(values: Sequence[Any], where: str, name: Name) -> NDArray[Any]:
             raise _mismatch(f"shape{where}", i, array.shape, first.shape, name)
         if array.dtype != first.dtype:  # np.stack would promote without a word
             raise _mismatch(f"dtype{where}", i, array.dtype, first.dtype, name)
-    return np.stack(arrays)
+    return np.stack(arrays, out=empty((len(arrays), *first.shape), first.dtype))
 
 
 def _as_array(value: Any, where: str, sample: str) -> NDArray[Any]:

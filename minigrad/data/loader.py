@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import operator
 from collections.abc import Generator, Iterator
 from functools import partial
@@ -10,9 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend import empty_pinned, parse_device
 from .collate import Batch, LoaderError, collate
 from .dataset import Dataset, SkipSample
 from .workers import Job, run_ahead
+
+# Bytes that CUDA copies to a GPU from any memory without waiting (CUDA Runtime API, "API
+# synchronization behavior").
+ALWAYS_ASYNCHRONOUS = 64 * 1024
 
 
 class Skipped(NamedTuple):
@@ -30,7 +36,8 @@ class DataLoader:
     num_workers: threads that load samples (0: the caller's thread); drop_last: leave out a last
     batch that is not full; seed: of the order and of every sample's random stream;
     prefetch: batches made ahead by the workers, all workers together; share: how many samples in a
-    row of an epoch get the same random stream, that of the first of them.
+    row of an epoch get the same random stream, that of the first of them; pin_memory: large fields
+    lie in memory from which the GPU `pin_memory_device` copies by itself, see `prefetch`.
 
     Yields a tuple of Tensors, one per field of a sample, or one Tensor if a sample is not a tuple.
     The order comes from (seed, epoch), a sample's random stream from (seed, epoch, index), so the
@@ -51,6 +58,8 @@ class DataLoader:
         seed: int = 0,
         prefetch: int = 2,
         share: int = 1,
+        pin_memory: bool = False,
+        pin_memory_device: str = "cuda",
     ) -> None:
         if not isinstance(dataset, Dataset):
             raise TypeError(
@@ -65,6 +74,7 @@ class DataLoader:
         self.seed = _at_least(0, "seed", seed)
         self.prefetch = _at_least(1, "prefetch", prefetch)
         self.share = _at_least(1, "share", share)
+        self._empty = partial(_pinned, parse_device(pin_memory_device)) if pin_memory else np.empty
         self.epoch = 0
         self.skipped: list[Skipped] = []
         self._skipped_indices: set[int] = set()
@@ -154,7 +164,7 @@ class DataLoader:
         samples = [x for x in loaded if not isinstance(x, Skipped)]
         if not samples:
             return None, skipped
-        return collate(samples, lambda i: self.dataset.describe(kept[i])), skipped
+        return collate(samples, lambda i: self.dataset.describe(kept[i]), self._empty), skipped
 
     def _note(self, skipped: list[Skipped]) -> None:
         # Called in the consumer's thread and in batch order, so the list is deterministic too.
@@ -162,6 +172,11 @@ class DataLoader:
             if sample.index not in self._skipped_indices:
                 self._skipped_indices.add(sample.index)
                 self.skipped.append(sample)
+
+
+def _pinned(device: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    small = math.prod(shape) * np.dtype(dtype).itemsize <= ALWAYS_ASYNCHRONOUS
+    return np.empty(shape, dtype) if small else empty_pinned(shape, dtype, device)
 
 
 def _at_least(minimum: int, name: str, value: int) -> int:

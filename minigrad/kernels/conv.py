@@ -20,9 +20,11 @@ from . import cuda
 from .im2col import Pair, Window, col2im, im2col, pad_into
 from .layout import as_nchw, as_nhwc, empty_nhwc, masked
 from .parallel import over_batch, scratch
+from .product import STORED, operand, operand_type, product
 
 WORKSPACE = 4 * 1024**2  # bytes of columns per thread: measured, larger ones leave the cache
 WORKSPACE_GPU = 64 * 1024**2  # bytes of columns on a GPU: a cap on memory, not measured yet
+_ELEMENTS = {stored: (f"element={name}",) for name, stored in STORED.items()}  # for im2col.cu
 
 
 class Geometry(NamedTuple):
@@ -102,15 +104,19 @@ def _matrices(weight: Array, groups: int) -> Array:
 def _columns(xp: Any, images: Array, geometry: Geometry, group: int, kind: Any) -> Array:
     """The column matrix of one group of a few images (n, H, W, C), in scratch.
 
+    `kind` is its dtype; 16 bits, where `operand_type` says so.
     Padding one group at a time puts its channels side by side, which makes im2col's runs longer.
     """
     window, part = geometry.window, geometry.of_group(images, group)
     rows = len(part) * math.prod(geometry.outputs)
+    defines = () if images.dtype == kind else _ELEMENTS.get(np.dtype(kind), ())
+    if defines and not cuda.usable(images):  # the array version makes them of whole columns
+        return operand(_columns(xp, images, geometry, group, images.dtype), images.dtype)
     col = scratch(xp, "col", (rows, geometry.taps), kind)
-    if cuda.usable(col, images):
+    if defines or cuda.usable(col, images):
         first = group * part.shape[-1]
-        cuda.launch("im2col.im2col", col.size, col, images, *images.shape[1:], first,
-                    *geometry.cuda)  # fmt: skip
+        cuda.launch("im2col.im2col", col.size, images, col, *images.shape[1:], first,
+                    *geometry.cuda, defines=defines)  # fmt: skip
         return col
     padded = pad_into(_padded(xp, part, geometry, kind), part, window.padding)
     return im2col(padded, window, geometry.outputs, col)
@@ -155,6 +161,8 @@ def conv2d_forward(
     geometry = conv_geometry(x.shape, weight.shape, window, groups)
     source, matrices = as_nhwc(x), _matrices(weight, groups)
     kind = np.result_type(*(a.dtype for a in (x, weight, bias) if a is not None))
+    matrices = operand(matrices, kind)
+    stored = operand_type(xp, kind) if source.dtype == kind else source.dtype
     y = empty_nhwc(x, (len(x), *geometry.outputs, geometry.features), kind)
     finish = _bias_and_relu(xp, geometry, y, bias, relu)
 
@@ -162,11 +170,11 @@ def conv2d_forward(
         for part in chunks:
             out = y[part].reshape(-1, geometry.features)
             for group in range(groups):
-                col = _columns(xp, source[part], geometry, group, source.dtype)
-                xp.matmul(col, matrices[group], out=geometry.of_group(out, group))
+                col = _columns(xp, source[part], geometry, group, stored)
+                product(col, matrices[group], geometry.of_group(out, group))
             finish(out)
 
-    over_batch(xp, task, len(x), geometry.chunk(xp, kind.itemsize))
+    over_batch(xp, task, len(x), geometry.chunk(xp, min(kind.itemsize, stored.itemsize)))
     return as_nchw(y)
 
 
@@ -228,7 +236,7 @@ def conv2d_backward(
     if turned is not None:
         of_chunk, kernel = _columns_of_gradient, _turn(weight, groups)
         walk = conv_geometry((*grad.shape[:2], *geometry.outputs), kernel.shape, turned, groups)
-    matrices = _matrices(kernel, groups)
+    matrices = operand(_matrices(kernel, groups), kind)
 
     def task(chunks: list[slice]) -> tuple[Array, Array]:
         dmatrices = xp.zeros(matrices.shape, kind)
@@ -275,17 +283,18 @@ def _columns_of_input(
     dmatrices: Array | None,
 ) -> None:  # fmt: skip
     """dmatrices += col^T g and dx = col2im(g weight^T), for a few images (n, H, W, C)."""
-    rows = g.reshape(-1, geometry.features)
     kind = np.result_type(g.dtype, x.dtype, matrices.dtype)
+    rows = operand(g.reshape(-1, geometry.features), kind)
     for group in range(geometry.groups):
         g_group = geometry.of_group(rows, group)
-        col = _columns(xp, x, geometry, group, kind)
+        col = _columns(xp, x, geometry, group, operand_type(xp, kind))
         if dmatrices is not None:
-            product = scratch(xp, "product", dmatrices.shape[1:], dmatrices.dtype)
-            dmatrices[group] += xp.matmul(col.T, g_group, out=product)
+            result = scratch(xp, "product", dmatrices.shape[1:], dmatrices.dtype)
+            dmatrices[group] += product(col.T, g_group, result)
         if dx is not None:
-            xp.matmul(g_group, matrices[group].T, out=col)
-            _add_columns(xp, col, geometry, group, dx)
+            dcol = col if col.dtype == kind else scratch(xp, "dcol", col.shape, kind)
+            product(g_group, matrices[group].T, dcol)
+            _add_columns(xp, dcol, geometry, group, dx)
 
 
 def _columns_of_gradient(
@@ -297,17 +306,18 @@ def _columns_of_gradient(
 
     One im2col serves both products, and nothing has to be added up by col2im.
     """
-    rows = x.reshape(-1, geometry.features)
     kind = np.result_type(g.dtype, x.dtype, matrices.dtype)
+    rows = x.reshape(-1, geometry.features)
+    rows = rows if dmatrices is None else operand(rows, kind)
     for group in range(geometry.groups):
-        col = _columns(xp, g, geometry, group, kind)
+        col = _columns(xp, g, geometry, group, operand_type(xp, kind))
         if dx is not None:
             out = dx.reshape(-1, geometry.features)
-            xp.matmul(col, matrices[group], out=geometry.of_group(out, group))
+            product(col, matrices[group], geometry.of_group(out, group))
         if dmatrices is not None:
-            product = scratch(xp, "product", dmatrices.shape[1:], dmatrices.dtype)
+            result = scratch(xp, "product", dmatrices.shape[1:], dmatrices.dtype)
             x_group = geometry.of_group(rows, group)
-            dmatrices[group] += xp.matmul(col.T, x_group, out=product)
+            dmatrices[group] += product(col.T, x_group, result)
 
 
 def _turned_window(geometry: Geometry) -> Window | None:

@@ -12,14 +12,15 @@ import numpy as np
 from ..backend import Array, array_module
 from ..memory import empty
 from .parallel import get_num_threads, over_batch, scratch
+from .product import operand, product
 
 
-def _split(xp: Any, product: Any, size: int) -> None:
-    """Call `product(part)` for as many equal parts of range(size) as there are threads."""
+def _split(xp: Any, multiply: Any, size: int) -> None:
+    """Call `multiply(part)` for as many equal parts of range(size) as there are threads."""
 
     def task(parts: list[slice]) -> None:
         for part in parts:
-            product(part)
+            multiply(part)
 
     over_batch(xp, task, size, -(-size // get_num_threads()) if xp is np else size)
 
@@ -31,12 +32,14 @@ def linear_forward(x: Array, weight: Array, bias: Array | None) -> Array:
     kind = np.result_type(*(a.dtype for a in (x, weight, bias) if a is not None))
     y = empty(xp, (rows.shape[0], weight.shape[0]), kind)
 
-    def product(part: slice) -> None:
+    left, right = operand(weight, kind), operand(rows, kind).T
+
+    def multiply(part: slice) -> None:
         # weight x^T, turned round: BLAS is a fifth faster when the large matrix stands in front
         shape = (weight[part].shape[0], rows.shape[0])
-        y[:, part] = xp.matmul(weight[part], rows.T, out=scratch(xp, "linear", shape, kind)).T
+        y[:, part] = product(left[part], right, scratch(xp, "linear", shape, kind)).T
 
-    _split(xp, product, weight.shape[0])
+    _split(xp, multiply, weight.shape[0])
     if bias is not None:
         y += bias
     return y.reshape(*x.shape[:-1], weight.shape[0])
@@ -51,11 +54,13 @@ def linear_backward(
     dx = dweight = None
     if needs[0]:
         dx = empty(xp, rows.shape, np.result_type(grad.dtype, weight.dtype))
-        _split(xp, lambda part: xp.matmul(g, weight[:, part], out=dx[:, part]), x.shape[-1])
+        a, b = operand(g, dx.dtype), operand(weight, dx.dtype)
+        _split(xp, lambda part: product(a, b[:, part], dx[:, part]), x.shape[-1])
         dx = dx.reshape(x.shape)
     if needs[1]:
         dweight = empty(xp, weight.shape, np.result_type(grad.dtype, x.dtype))
-        _split(xp, lambda part: xp.matmul(g[:, part].T, rows, out=dweight[part]), weight.shape[0])
+        c, d = operand(g, dweight.dtype), operand(rows, dweight.dtype)
+        _split(xp, lambda part: product(c[:, part].T, d, dweight[part]), weight.shape[0])
     return dx, dweight, g.sum(axis=0) if needs[2] else None
 
 

@@ -10,6 +10,7 @@ import contextvars
 import math
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
@@ -80,13 +81,17 @@ def for_lanes(task: Callable[[list[slice]], Result], count: int, chunk: int) -> 
         return task(slices(bounds[lane], bounds[lane + 1], chunk))
 
     with _entry, _blas().limit(limits=1):
-        pool = _pool(get_num_threads())
+        pool = _pool(get_num_threads() - 1)
         # Each thread sees the caller's context: NumPy keeps errstate in it.
         futures = [
-            pool.submit(contextvars.copy_context().run, run, lane) for lane in range(lanes)
+            pool.submit(contextvars.copy_context().run, run, lane) for lane in range(1, lanes)
         ]
-        wait(futures)  # all of them, also when one has failed: BLAS stays held until then
-        return [future.result() for future in futures]
+        try:
+            first = run(0)  # the caller works, too: one thread less to wake
+        finally:
+            _local.inside = False
+            wait(futures)  # all of them, also when one has failed: BLAS stays held until then
+        return [first, *(future.result() for future in futures)]
 
 
 def for_ranges(task: Callable[[slice], None], count: int, chunk: int) -> None:
@@ -108,12 +113,26 @@ def over_batch(
     return [task(slices(0, count, chunk))]
 
 
+class _Buffers(dict[str, "np.ndarray[Any, Any]"]):
+    """One thread's scratch memory by name; gone with the thread."""
+
+
+_scratch: weakref.WeakValueDictionary[int, _Buffers] = weakref.WeakValueDictionary()
+
+
+def scratch_bytes() -> int:
+    """Bytes of scratch memory that the threads hold on the CPU."""
+    return sum(buffer.nbytes for own in list(_scratch.values()) for buffer in list(own.values()))
+
+
 def scratch(xp: ModuleType, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
     """Return uninitialised memory that this thread reuses under `name`; it is valid until the next
     call with the same name in the same thread."""
     if xp is not np:
         return xp.empty(shape, dtype)
-    buffers: dict[str, np.ndarray[Any, Any]] = _local.__dict__.setdefault("buffers", {})
+    buffers = getattr(_local, "buffers", None)
+    if buffers is None:
+        buffers = _local.buffers = _scratch[threading.get_ident()] = _Buffers()
     nbytes = math.prod(shape) * np.dtype(dtype).itemsize
     buffer = buffers.get(name)
     if buffer is None or buffer.nbytes < nbytes:

@@ -141,7 +141,7 @@ def _max_taps(
         if winner is not None:
             # Taps come in rising order, so the last that beat all before is the largest number.
             number = scratch(xp, "number", best.shape, winner.dtype)
-            xp.multiply(beats, winner.dtype.type(tap), out=number)
+            xp.multiply(beats.view(xp.uint8), winner.dtype.type(tap), out=number)
             xp.maximum(winner, number, out=winner)
         if complex_:
             best[...] = xp.where(beats, candidate, best)

@@ -7,6 +7,7 @@ from typing import Any
 from ..autograd import Context, Function, unbroadcast
 from ..backend import Array
 from ..kernels.linear import linear_backward, linear_forward
+from ..kernels.product import matmul as matmul_at_precision
 from ..tensor import Tensor
 
 
@@ -16,7 +17,7 @@ class Matmul(Function):
     @staticmethod
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         ctx.save(a, b)
-        return a @ b
+        return matmul_at_precision(a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
@@ -30,9 +31,11 @@ class Matmul(Function):
             grad = grad[..., None]
         da = db = None
         if ctx.needs[0]:
-            da = unbroadcast(grad @ right.swapaxes(-1, -2), left.shape).reshape(a.shape)
+            da = matmul_at_precision(grad, right.swapaxes(-1, -2))
+            da = unbroadcast(da, left.shape).reshape(a.shape)
         if ctx.needs[1]:
-            db = unbroadcast(left.swapaxes(-1, -2) @ grad, right.shape).reshape(b.shape)
+            db = matmul_at_precision(left.swapaxes(-1, -2), grad)
+            db = unbroadcast(db, right.shape).reshape(b.shape)
         return da, db
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from alexnet_scratch.cli import main
 from alexnet_scratch.commands import doctor
 from alexnet_scratch.data import patterns
 from alexnet_scratch.data.statistics import measure, save_statistics
-from minigrad import backend
+from minigrad import backend, diagnosis
 
 Capture = pytest.CaptureFixture[str]
 
@@ -125,7 +126,7 @@ def test_what_cannot_be_used_is_told_in_one_line(tmp_path: Path, capsys: Capture
 
 
 def test_why_there_is_no_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for asked in ("", "device 'cuda' was asked for, but ", "device 'cuda' was asked for; "):
+    for asked in ("", "device 'cuda' was asked for, but "):
         monkeypatch.setattr(backend, "cuda_problem", lambda asked=asked: f"{asked}no driver")
         assert dict(doctor._installation())["GPU"] == "none to be used: no driver"
 
@@ -142,7 +143,13 @@ def test_gpus_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "cuda_problem", lambda: None)
     monkeypatch.setattr(backend, "to_device", lambda array, device: array)
     monkeypatch.setattr(backend, "array_module", lambda array: SimpleNamespace(cuda=cuda))
-    assert dict(doctor._gpus()) == {
+    one = diagnosis.Facts({"cupy-cuda13x": "14.2.0"}, 13010, gpus=(("H100", 90),))
+    monkeypatch.setattr(diagnosis, "look", lambda: one)
+    rows = {
         "CUDA": "driver for 13.1, runtime 12.9",
         "cuda:0": "H100, 3.0 GB of 80.0 GB free",
     }
+    assert dict(doctor._gpus()) == rows
+    two = replace(one, packages={**one.packages, "cupy-cuda12x": "14.2.0"})
+    monkeypatch.setattr(diagnosis, "look", lambda: two)
+    assert dict(doctor._gpus()).keys() - rows.keys() == {"advice"}

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <random>
 #include <thread>
@@ -13,9 +14,18 @@
 using std::max; using std::min; using std::pow; using std::sqrt;
 
 #define __global__
-#define __device__ static
+#define __device__
 #define __forceinline__ inline
 #define __restrict__ __restrict
+
+// What a GPU has an instruction for.
+inline unsigned short float16_bits(float x)
+{
+    _Float16 half = static_cast<_Float16>(x);
+    unsigned short bits;
+    std::memcpy(&bits, &half, sizeof bits);
+    return bits;
+}
 
 struct Index { unsigned x, y, z; };
 static thread_local Index threadIdx, blockIdx;

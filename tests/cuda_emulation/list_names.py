@@ -1,4 +1,5 @@
-"""Write cupy_names.json: what CuPy's modules and arrays offer. Needs CuPy, but no GPU.
+"""Write cupy_names.json: what CuPy's modules and arrays offer, and cupy_cuda_names.json: what its
+pool, streams and events do. Needs CuPy, but no GPU.
 
 python tests/cuda_emulation/list_names.py
 """
@@ -13,6 +14,15 @@ import cupy
 import cupy.lib.stride_tricks
 
 MODULES = {"": cupy, "linalg": cupy.linalg, "lib.stride_tricks": cupy.lib.stride_tricks}
+
+
+CLASSES = {
+    "MemoryPool": cupy.cuda.MemoryPool,
+    "MemoryHook": cupy.cuda.MemoryHook,
+    "PinnedMemoryPointer": cupy.cuda.PinnedMemoryPointer,
+    "Stream": cupy.cuda.Stream,
+    "Event": cupy.cuda.Event,
+}
 
 
 def parameters(value: Any) -> list[str] | None:
@@ -39,8 +49,15 @@ def main() -> None:
         "ndarray": [n for n in dir(cupy.ndarray) if not n.startswith("_")],
         "ufunc": [n for n in dir(cupy.add) if not n.startswith("_")],
     }
-    lines = json.dumps(names, separators=(",", ":"))
-    Path(__file__).with_name("cupy_names.json").write_text(lines + "\n")
+    cuda = {
+        "cuda": ["cublas", *(n for n in dir(cupy.cuda) if not n.startswith("_"))],  # cublas is lazy
+        "memory": [n for n in dir(cupy.cuda.memory) if not n.startswith("_")],
+        "runtime": [n for n in dir(cupy.cuda.runtime) if not n.startswith("_")],
+        **{name: [n for n in dir(c) if not n.startswith("_")] for name, c in CLASSES.items()},
+    }
+    for file, found in (("cupy_names.json", names), ("cupy_cuda_names.json", cuda)):
+        lines = json.dumps(found, separators=(",", ":"))
+        Path(__file__).with_name(file).write_text(lines + "\n")
 
 
 if __name__ == "__main__":

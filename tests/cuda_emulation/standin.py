@@ -17,9 +17,11 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import cublas_on_cpu
 import emulate
 import numpy as np
 import standin_device
+import standin_memory as memory
 
 NAMES = json.loads(Path(__file__).with_name("cupy_names.json").read_text())
 transfers: Counter[str] = Counter()  # "to host" and "to device", calls
@@ -33,10 +35,19 @@ class ndarray:  # noqa: N801 (CuPy's name)
 
     def __init__(self, host: Any) -> None:
         self._host = np.asarray(host)
+        memory.pool.count(self._host)
 
     @property
     def device(self) -> Device:
         return Device(0)
+
+    @property
+    def data(self) -> Any:
+        return SimpleNamespace(ptr=self._host.ctypes.data)
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        return self._host.__array_interface__
 
     def __array__(self, *args: Any, **options: Any) -> Any:
         raise TypeError("Implicit conversion to a NumPy array is not allowed: use .get()")
@@ -209,6 +220,8 @@ class _Module(ModuleType):
 class Device:
     """`cupy.cuda.Device`: the only one."""
 
+    compute_capability = "80"
+
     def __init__(self, id: int = 0) -> None:
         self.id = id
 
@@ -228,13 +241,15 @@ def _asarray(value: Any, dtype: Any = None, copy: bool | None = None) -> ndarray
         same = dtype is None or value.dtype == np.dtype(dtype)
         return value if same and not copy else ndarray(value._host.astype(dtype or value.dtype))
     transfers["to device"] += 1
-    host = np.array(value, dtype)
-    order = "F" if host.flags.fnc else "C"  # CuPy keeps no other order of memory
-    return ndarray(np.asarray(host, order=order))
+    return ndarray(memory.copied(np.asarray(value), dtype))
 
 
 def _asnumpy(value: Any) -> Any:
     return value.get() if isinstance(value, ndarray) else np.asarray(value)
+
+
+def _set_allocator(allocator: Any = None) -> None:
+    memory.pool.allocator = allocator or memory.pool.malloc
 
 
 def make() -> ModuleType:
@@ -248,8 +263,22 @@ def make() -> ModuleType:
     cupy.lib = SimpleNamespace(stride_tricks=_Module("lib.stride_tricks", np.lib.stride_tricks))
     cupy.cuda = SimpleNamespace(
         Device=Device,
-        get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),
-        runtime=SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CUDARuntimeError),
+        get_current_stream=memory.current,
+        Stream=memory.Stream,
+        Event=memory.Event,
+        MemoryHook=memory.MemoryHook,
+        alloc_pinned_memory=memory.alloc_pinned_memory,
+        set_allocator=_set_allocator,
+        memory=SimpleNamespace(OutOfMemoryError=memory.OutOfMemoryError),
+        runtime=SimpleNamespace(
+            getDeviceCount=lambda: 1,
+            CUDARuntimeError=CUDARuntimeError,
+            memGetInfo=lambda: (memory.TOTAL - memory.pool.total_bytes(), memory.TOTAL),
+            **cublas_on_cpu.RUNTIME_CONSTANTS,
+        ),
+        cublas=cublas_on_cpu.Cublas(),
+        get_cublas_handle=lambda: 1,
     )
+    cupy.get_default_memory_pool = lambda: memory.pool
     standin_device.add(cupy)
     return cupy  # type: ignore[no-any-return]

@@ -51,6 +51,11 @@ if NVRTC:
         for real in ("float", "double"):
             assert compile_for(cuda.source(file), architecture, real) > 1000
 
+    @pytest.mark.parametrize("element", ["float16", "bfloat16"])
+    def test_nvrtc_compiles_columns_of_16_bits(element):
+        code = f"#define element {element}\n{cuda.source('im2col')}"
+        assert compile_for(code, "sm_80", "float") > 1000
+
     def test_nvrtc_refuses_what_other_compilers_take():
         code = cuda.source("lrn").replace("real sum = 0;", "real sum = -INFINITY;", 1)
         with pytest.raises(SyntaxError, match="INFINITY"):

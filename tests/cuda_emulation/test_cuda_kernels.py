@@ -47,6 +47,12 @@ def convolution(cupy, dtype, shape, features, kernel, stride, padding, dilation=
     return y, plain, *conv.conv2d_backward(grad, x, weight, **window, relu_output=y)
 
 
+def in_16_bits(cupy, dtype, name, *arguments):
+    """A convolution with 16-bit columns and weights."""
+    with mg.precision(name):
+        return convolution(cupy, dtype, *arguments)
+
+
 def pooling(cupy, dtype, shape, kernel, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=False):
     """Forward and backward."""
     x = images(cupy, *shape, dtype=dtype)
@@ -100,6 +106,8 @@ CALLS = {
     "conv-groups": (convolution, (2, 4, 9, 8), 8, (3, 3), (1, 1), (1, 1), (1, 1), 2),
     "conv-turned": (convolution, (2, 6, 7, 9), 4, (3, 2), (1, 1), (1, 0), (1, 1), 2),
     "conv-dilated": (convolution, (2, 2, 12, 11), 3, (3, 2), (2, 1), (2, 1), (2, 3)),
+    "conv-float16": (in_16_bits, "float16", (2, 4, 9, 8), 8, (3, 3), (2, 1), (1, 1), (1, 1), 2),
+    "conv-bfloat16": (in_16_bits, "bfloat16", (2, 6, 7, 9), 4, (3, 2), (1, 1), (1, 0)),
     "pool-overlapping": (pooling, (2, 5, 13, 11), (3, 3), (2, 2)),
     "pool-padded": (pooling, (2, 3, 9, 10), (3, 2), (2, 1), (1, 1), (1, 2)),
     "pool-ceil": (pooling, (1, 3, 8, 10), (3, 3), (2, 3), (0, 1), (1, 1), True),
@@ -139,7 +147,7 @@ def check(cupy, monkeypatch, name, dtype=np.float32):
     """Hold a call with the CUDA kernels to the same call without."""
     launched = []
     launch = cuda.launch
-    monkeypatch.setattr(cuda, "launch", lambda k, *a: (launched.append(k), launch(k, *a)))
+    monkeypatch.setattr(cuda, "launch", lambda k, *a, **d: (launched.append(k), launch(k, *a, **d)))
     monkeypatch.setenv(cuda.SWITCH, "off")
     expected = results(cupy, name, dtype)
     assert not launched
@@ -204,6 +212,7 @@ WRONG = [
     ("pixels", "int across = mirrored ?", "int across = !mirrored ?", "pixels-by-place"),
     ("pixels", "shift[3 * b + c]", "shift[c]", "pixels-centre"),
     ("pixels", "value * scale[c]", "value * scale[0]", "pixels-scaled"),
+    ("bfloat16", "bits[i] = bfloat16(x[i])", "bits[i] = bfloat16(x[i / 2])", "conv-bfloat16"),
     ("activation", "bias[i % C]", "bias[(i + 1) % C]", "conv-strided"),
     ("activation", "y[i] > 0 ? g[i]", "y[i] < 0 ? g[i]", "conv-strided"),
 ]

@@ -18,6 +18,7 @@ from alexnet_scratch.cli import main
 from alexnet_scratch.model import AlexNet
 from alexnet_scratch.recipe import RECIPES
 from minigrad.kernels import cuda
+from minigrad.kernels.product import PRECISIONS
 from minigrad.summary import summary
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
@@ -81,16 +82,18 @@ def packed(colours, tmp_path):
     return out
 
 
-def rows_of(options):
+def rows_of(options, precision="float32"):
     """The rows of a step of a narrow network on two images."""
-    found = bench.work_kernels(options())
+    found = bench.work_kernels(options("--precision", precision))
     return [gpu_kernels.Row(**row) for row in found["rows"]]
 
 
 def test_the_whole_run_fills_every_section(
     kernels, cupy, options, in_process, packed, capsys, monkeypatch
 ):
-    given = options("--alone", "--set", str(packed), "--rounds", "1")
+    given = options(
+        "--alone", "--set", str(packed), "--rounds", "1", "--precision", "tf32", "float16"
+    )
     assert bench.measure(given) == 0
     text = given.results.read_text()
     assert EMPTY not in text
@@ -142,8 +145,9 @@ def test_a_side_that_fails_is_named_and_the_others_are_timed(options, monkeypatc
     assert "nan" not in report
 
 
-def test_the_operations_are_those_of_the_network(kernels, options):
-    operations = sum(row.operations for row in rows_of(options))
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_operations_are_those_of_the_network(kernels, options, precision):
+    operations = sum(row.operations for row in rows_of(options, precision))
     assert operations == 2 * 2 * summary(narrow("grouped"), (3, 64, 64)).training_macs
 
 
@@ -213,7 +217,7 @@ def test_a_section_that_is_not_there_is_refused(tmp_path):
 
 if importlib.util.find_spec("torch"):
 
-    @pytest.mark.parametrize("precision", gpu_device.PRECISIONS)
+    @pytest.mark.parametrize("precision", PRECISIONS)
     def test_pytorchs_side_runs(options, monkeypatch, precision):
         from torch import nn
 

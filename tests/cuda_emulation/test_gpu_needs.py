@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PLUGIN = """
 import sys
 sys.modules["torch"] = None  # an import of it fails
@@ -18,6 +20,7 @@ def pytest_collection_finish(session):
 """
 
 
+@pytest.mark.slow
 def test_they_are_collected_and_not_skipped_without_pytorch_and_a_compiler(tmp_path):
     (tmp_path / "hide_torch.py").write_text(PLUGIN)
     root = Path(__file__).parents[2]

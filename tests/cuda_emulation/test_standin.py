@@ -1,8 +1,12 @@
 """The stand-in is as strict as CuPy: what would fail on a GPU machine fails here."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import standin
+import standin_memory
 
 import minigrad as mg
 
@@ -58,3 +62,30 @@ def test_results_stay_on_the_device_and_transfers_are_counted(cupy):
     out = cupy.empty(3)
     assert cupy.add(cupy.ones(3), 1, out=out) is out
     assert out.tolist() == [2, 2, 2]
+
+
+OWN = {"count", "hooks", "allocator", "put", "run", "asked", "executed", "seen"}  # not CuPy's
+
+
+def test_the_pool_and_the_streams_have_no_names_of_their_own(cupy):
+    known = json.loads(Path(__file__).with_name("cupy_cuda_names.json").read_text())
+    kinds = {
+        "cuda": cupy.cuda, "memory": cupy.cuda.memory, "runtime": cupy.cuda.runtime,
+        "MemoryPool": standin_memory.MemoryPool, "MemoryHook": standin_memory.MemoryHook,
+        "Stream": standin_memory.Stream, "Event": standin_memory.Event,
+    }  # fmt: skip
+    for kind, thing in kinds.items():
+        ours = {name for name in vars(thing) if not name.startswith("_")} - OWN
+        assert ours <= set(known[kind]), kind
+
+
+def test_a_copy_is_as_late_as_its_stream_allows(cupy):
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        array = cupy.asarray(np.arange(3))
+    assert array.tolist() != [0, 1, 2]
+    assert not stream.done
+    cupy.cuda.get_current_stream().wait_event(stream.record())
+    assert array.tolist() == [0, 1, 2]
+    with pytest.raises(standin_memory.RaceError, match="waits for the null stream"):
+        cupy.cuda.Stream()

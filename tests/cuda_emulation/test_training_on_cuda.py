@@ -119,7 +119,8 @@ def run(packed, folder, preset, device, *more):
 
 @pytest.mark.parametrize("preset", RECIPES)
 def test_a_recipe_trains_and_evaluates_as_on_the_cpu(kernels, packed, tmp_path, capsys, preset):
-    ours, theirs = (run(packed, tmp_path / d, preset, d) for d in ("cuda", "cpu"))
+    strict = ("--dtype", "float32")
+    ours, theirs = (run(packed, tmp_path / d, preset, d, *strict) for d in ("cuda", "cpu"))
     for a, b in zip(ours, theirs, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-3)
         assert a["val_loss"] == pytest.approx(b["val_loss"], rel=1e-3)

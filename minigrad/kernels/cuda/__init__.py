@@ -34,11 +34,12 @@ def usable(*arrays: Array) -> bool:
     )
 
 
-def launch(kernel: str, count: int, *args: Any) -> None:
+def launch(kernel: str, count: int, *args: Any, defines: tuple[str, ...] = ()) -> None:
     """Run "FILE.FUNCTION" with a thread for each of `count` elements.
 
     args: what the function takes before `count`, which comes last: arrays, of which the first says
     what `real` is; Python's integers, as int, and floats, as `real`; NumPy's as they are.
+    defines: NAME=VALUE, what the source is compiled with besides `real`.
     """
     if not 0 < count < _MOST:
         if count == 0:
@@ -53,7 +54,7 @@ def launch(kernel: str, count: int, *args: Any) -> None:
     ]
     blocks = min(-(-count // BLOCK), MOST_BLOCKS)
     with first.device:
-        module = _module(array_module(first), file, first.dtype.char)
+        module = _module(array_module(first), file, first.dtype.char, defines)
         module.get_function(function)((blocks,), (BLOCK,), tuple(plain))
 
 
@@ -69,6 +70,6 @@ def sources() -> list[str]:
 
 
 @functools.cache
-def _module(cupy: ModuleType, file: str, char: str) -> Any:
-    options = ("--std=c++17", f"-Dreal={_REAL[char]}")
+def _module(cupy: ModuleType, file: str, char: str, defines: tuple[str, ...]) -> Any:
+    options = ("--std=c++17", f"-Dreal={_REAL[char]}", *(f"-D{d}" for d in defines))
     return cupy.RawModule(code=source(file), options=options)

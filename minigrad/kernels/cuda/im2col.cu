@@ -4,14 +4,20 @@
 //     col[(b, y, x), (u, v, c)] = images[b, y*sh + u*dh - ph, x*sw + v*dw - pw, first + c]
 //
 // im2col reads a pixel once from memory and then from the cache, and writes every element of col
-// once. col2im gathers: each pixel adds up the elements of col that were taken from it, always in
-// the same order and without atomics; it reads col once and writes the images once.
+// once, as an `element`: `real`, or float16 or bfloat16 if the launch defines that. col2im gathers:
+// each pixel adds up the elements of col that were taken from it, always in the same order and
+// without atomics; it reads col once and writes the images once. Its col is always `real`: it is a
+// matrix product's result, which is float32, and would lose small gradients in 16 bits.
 // Launch: a thread for each element of what is written, channels fastest, so that neighbouring
 // threads touch neighbouring addresses.
 
+#ifndef element
+#define element real
+#endif
+
 extern "C" __global__ void im2col(
-    real* __restrict__ col, const real* __restrict__ images, int H, int W, int channels, int first,
-    int C, int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw, int oh, int ow, int n)
+    const real* __restrict__ images, element* __restrict__ col, int H, int W, int channels,
+    int first, int C, int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw, int oh, int ow, int n)
 {
     FOR_EACH(i, n) {
         unsigned t = i;
@@ -23,7 +29,8 @@ extern "C" __global__ void im2col(
         int b = t / oh;
         int row = y * sh + u * dh - ph, column = x * sw + v * dw - pw;
         bool inside = row >= 0 && row < H && column >= 0 && column < W;
-        col[i] = inside ? images[((b * H + row) * W + column) * channels + first + c] : real(0);
+        col[i] = element(
+            inside ? images[((b * H + row) * W + column) * channels + first + c] : real(0));
     }
 }
 

@@ -1,0 +1,90 @@
+"""Checks of a learner's function: the first thing that is wrong with it, in words.
+
+    @exercise
+    def window_sum(learner):
+        if learner(np.ones(3), 5) ...:
+            raise Hint("The sum runs over the neighbours of i: do both ends count?")
+
+A check cell calls it with the function of the notebook: it prints "right", that the function is not
+filled in yet, or the hint. `window_sum.verdict(function)` returns the text, for tests.
+"""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Function = Callable[..., Any]
+
+
+class Hint(Exception):  # noqa: N818  (a word to the learner, not an error)
+    """What is wrong with the learner's function, and what to look at."""
+
+
+class Exercise:
+    """A check that is called with the learner's function and prints its verdict."""
+
+    def __init__(self, check: Callable[[Function], None]) -> None:
+        functools.update_wrapper(self, check)
+        self.name = check.__name__
+        self._check = check
+
+    def __call__(self, learner: Function) -> None:
+        print(self.verdict(learner))
+
+    def verdict(self, learner: Function) -> str:
+        """One line: right, not filled in yet, or what is wrong."""
+        try:
+            with np.errstate(all="ignore"):
+                self._check(learner)
+        except NotImplementedError:
+            return f"{self.name}: not filled in yet."
+        except Hint as hint:
+            return f"{self.name}: not yet. {hint}"
+        except Exception as error:
+            return (
+                f"{self.name}: your function stopped with {type(error).__name__}: {error}"
+                f"{_line_of(error, learner)}"
+            )
+        return f"{self.name}: right."
+
+
+def exercise(check: Callable[[Function], None]) -> Exercise:
+    """Make an `Exercise` of a function that takes the learner's function and raises `Hint`."""
+    return Exercise(check)
+
+
+def _line_of(error: Exception, learner: Function) -> str:
+    """The line of the learner's function where an error came up."""
+    code = getattr(learner, "__code__", None)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if code is not None and frame.filename == code.co_filename and frame.line:
+            return f" (in the line: {frame.line})"
+    return ""
+
+
+def result_of(learner: Function, *args: Any, shape: tuple[int, ...] | None = None) -> Any:
+    """What the learner's function returns for these arguments, after the usual first mistakes:
+    nothing returned, a wrong shape, NaN, an argument changed. Raises Hint."""
+    before = [np.array(a, copy=True) for a in args if isinstance(a, np.ndarray)]
+    result = learner(*args)
+    if result is None:
+        raise Hint("It returns None: is there a `return` at the end?")
+    for old, new in zip(before, (a for a in args if isinstance(a, np.ndarray)), strict=True):
+        if not np.array_equal(old, new, equal_nan=True):
+            raise Hint("It changes the array it was given: work on a copy, or make a new one.")
+    if shape is not None and np.shape(result) != shape:
+        raise Hint(f"It returns an array of shape {np.shape(result)}, expected {shape}.")
+    if shape is not None and not np.isfinite(result).all():
+        raise Hint("It returns NaN or infinity: do you divide by zero, or leave an array empty?")
+    return result
+
+
+def close(actual: Any, expected: Any, tolerance: float = 1e-6) -> bool:
+    """Whether two arrays agree to `tolerance`, relative to the largest element expected."""
+    scale = max(float(np.max(np.abs(expected), initial=0.0)), 1e-30)
+    return bool(np.max(np.abs(np.asarray(actual) - expected), initial=0.0) <= tolerance * scale)

@@ -1,0 +1,95 @@
+"""Make the notebooks from their sources: notebooks/source/NAME.py -> notebooks/NAME.ipynb.
+
+    python notebooks/build.py [NAME ...]     # all of them, or those whose name begins with NAME
+
+A source is a Python file with cells between "# %%" lines (jupytext's percent form), which diffs and
+editors read well. Each notebook is executed from the top in a fresh kernel and kept with what its
+cells printed and drew. A cell with the tag "machine" prints what depends on time or machine, so its
+output is not kept. Stops with the notebook's name and the cell when one fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE / "source"
+TIMEOUT = 300  # seconds for one cell
+
+
+def sources() -> list[Path]:
+    """Every source, the solutions last."""
+    return sorted(SOURCE.glob("*.py")) + sorted((SOURCE / "solutions").glob("*.py"))
+
+
+def target(source: Path) -> Path:
+    """Where the notebook of a source stands."""
+    return (HERE / source.relative_to(SOURCE)).with_suffix(".ipynb")
+
+
+def unexecuted(source: Path) -> nbformat.NotebookNode:
+    """The notebook of a source, without outputs; a cell's id is its place, so that it stays."""
+    notebook = jupytext.read(source)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
+    return notebook
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """Run all cells in a fresh kernel with `folder` as its working directory."""
+    client = NotebookClient(
+        notebook, timeout=TIMEOUT, kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}}, record_timing=False,
+    )  # fmt: skip
+    client.execute()
+    for cell in notebook.cells:
+        cell["metadata"].pop("execution", None)
+        if "machine" in cell["metadata"].get("tags", []):
+            cell["outputs"] = []
+    notebook.metadata["language_info"] = {"name": "python"}
+
+
+def build(source: Path) -> Path:
+    """Execute the notebook of a source and write it."""
+    notebook = unexecuted(source)
+    execute(notebook, HERE)
+    path = target(source)
+    path.parent.mkdir(exist_ok=True)
+    nbformat.validate(notebook)
+    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", help="how the names begin [all]")
+    options = parser.parse_args()
+    chosen = [
+        s for s in sources()
+        if not options.names or any(s.name.startswith(name) for name in options.names)
+    ]  # fmt: skip
+    if not chosen:
+        sys.exit(f"build: no source in {SOURCE} begins with {' or '.join(options.names)}")
+    os.environ.setdefault("MINIGRAD_NUM_THREADS", "2")  # sums over threads have a fixed order
+    for source in chosen:
+        try:
+            print(build(source).relative_to(HERE), flush=True)
+        except CellExecutionError as error:
+            sys.exit(f"build: {source.name}: {error}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

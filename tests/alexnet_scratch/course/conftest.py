@@ -1,0 +1,25 @@
+"""What the tests of the notebooks' checks share."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+SOLUTIONS = Path(__file__).resolve().parents[3] / "notebooks/source/solutions"
+
+
+@pytest.fixture
+def solutions():
+    """solutions("04_pooling"): the functions of a solution; with edits, pairs of texts, as wrong
+    as these make them."""
+
+    def load(name, *edits):
+        text = (SOLUTIONS / f"{name}.py").read_text("utf-8")
+        for old, new in edits:
+            assert text.count(old) == 1, f"{old!r} is in the solution {text.count(old)} times"
+            text = text.replace(old, new)
+        namespace = {}
+        exec(compile(text, name, "exec"), namespace)
+        return SimpleNamespace(**namespace)
+
+    return load

@@ -1,0 +1,100 @@
+"""The notebooks are what their sources say, run from the top, and read well on a code host."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _build():
+    spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks/build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build = _build()
+SOURCES = build.sources()
+LESSONS = [source for source in SOURCES if source.parent == build.SOURCE]
+sources = pytest.mark.parametrize(
+    "source", SOURCES, ids=lambda s: s.stem + "/" * (s not in LESSONS)
+)
+lessons = pytest.mark.parametrize("source", LESSONS, ids=lambda s: s.stem)
+
+
+def committed(source):
+    return nbformat.read(build.target(source), as_version=4)
+
+
+def printed(notebook):
+    """What each code cell printed, without pictures."""
+    return [
+        "".join(
+            output.get("text", "") or output.get("data", {}).get("text/plain", "")
+            for output in cell.outputs
+        )
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+@sources
+def test_the_notebook_has_the_cells_of_its_source(source):
+    def cells(notebook):
+        return [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
+
+    assert cells(committed(source)) == cells(build.unexecuted(source)), (
+        f"run: python notebooks/build.py {source.stem}"
+    )
+
+
+@sources
+def test_the_notebook_is_light_and_shows_what_its_cells_did(source):
+    notebook = committed(source)
+    assert build.target(source).stat().st_size < 1_000_000
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    kinds = {output.output_type for cell in code for output in cell.outputs}
+    assert "error" not in kinds
+    if source in LESSONS:
+        images = [o for c in code for o in c.outputs if "image/png" in o.get("data", {})]
+        assert images
+
+
+@lessons
+def test_the_lesson_has_exercises_and_each_has_a_solution_that_is_right(source):
+    asked = [c for c in committed(source).cells if "exercise" in c.metadata.get("tags", [])]
+    assert 2 <= len(asked) <= 4
+    names = [re.search(r"^def (\w+)", cell.source, re.MULTILINE)[1] for cell in asked]
+    text = "".join(printed(committed(source)))
+    solved = "".join(printed(committed(build.SOURCE / "solutions" / source.name)))
+    for name in names:
+        assert f"{name}: not filled in yet." in text
+        assert f"{name}: right." in solved
+    assert "not yet." not in solved
+
+
+@sources
+def test_every_local_link_leads_somewhere(source):
+    for cell in committed(source).cells:
+        if cell.cell_type == "markdown":
+            for link in re.findall(r"\]\(([^)#\s]+)", cell.source):
+                if "://" not in link:
+                    assert (build.target(source).parent / link).exists(), link
+
+
+@pytest.mark.slow
+@sources
+def test_the_notebook_runs_from_the_top_and_prints_the_same(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGRAD_NUM_THREADS", "2")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    if sys.platform == "win32":
+        pytest.skip("the kernel's event loop warns there")
+    notebook = build.unexecuted(source)
+    build.execute(notebook, ROOT / "notebooks")
+    assert printed(notebook) == printed(committed(source))
