@@ -1,5 +1,5 @@
 # Each target builds .venv when it is missing and reuses it when it is current.
-# Flags go in ARGS:  make train ARGS="--epochs 3"   make test ARGS="-k pool"
+# Flags go in ARGS:  make train ARGS="--epochs 3"   make test ARGS="-k pool"   make bench ARGS=--quick
 
 # The first of these that is Python 3.10 or newer; `make PYTHON=/path/to/python` names one.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python3.10
@@ -30,8 +30,8 @@ lint: $(READY) ## Check style (ruff) and types (mypy)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY) ## Time a training step, here and in PyTorch where it is installed
-	$(BIN)/python benchmarks/train_step.py $(ARGS)
+bench: $(READY) ## Time a training step, here and in PyTorch; DEVICE=cuda: on the GPU
+	$(BIN)/python benchmarks/$(if $(filter cuda,$(DEVICE)),gpu_)train_step.py $(ARGS)
 
 notebooks: $(JUPYTER) ## Open the course in JupyterLab
 	$(BIN)/jupyter lab $(ARGS) notebooks

@@ -12,6 +12,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import optim
+from minigrad.backend import to_device
 from minigrad.kernels.layout import as_nchw
 from minigrad.nn import functional as F
 from minigrad.profiler import Profile, profile
@@ -38,23 +39,38 @@ class StepTimes(NamedTuple):
 
 
 class TrainingStep:
-    """Forward, backward and SGD update of `model` on one random batch; call it to run a step."""
+    """Forward, backward and SGD update of `model` on one random batch; call it to run a step.
 
-    def __init__(self, model: AlexNet, batch: int, lr: float = 1e-3, seed: int = 0) -> None:
+    The batch is made on the device of the model. precision: of the products, see `mg.precision`;
+    float16 scales the loss, as training does.
+    """
+
+    def __init__(
+        self,
+        model: AlexNet,
+        batch: int,
+        lr: float = 1e-3,
+        seed: int = 0,
+        precision: str = "float32",
+    ) -> None:
         rng = np.random.default_rng(seed)
         size = model.input_size
-        self.model = model
-        pixels = rng.standard_normal((batch, size, size, 3), np.float32)
+        self.model, self.precision = model, precision
+        self.scaler = optim.GradScaler(enabled=precision == "float16")
+        device = next(model.parameters()).device
+        pixels = to_device(rng.standard_normal((batch, size, size, 3), np.float32), device)
         self.images = mg.Tensor(as_nchw(pixels))  # channels-last memory, as the loader gives it
-        self.labels = mg.tensor(rng.integers(0, model.num_classes, batch))
+        self.labels = mg.tensor(rng.integers(0, model.num_classes, batch), device=device)
         self.optimizer = optim.SGD(model.parameters(), lr, momentum=0.9, weight_decay=5e-4)
 
     def __call__(self) -> mg.Tensor:
         """Run one step and return its loss."""
         self.optimizer.zero_grad()
-        loss = F.cross_entropy(self.model(self.images), self.labels)
-        loss.backward()
-        self.optimizer.step()
+        with mg.precision(self.precision):
+            loss = F.cross_entropy(self.model(self.images), self.labels)
+            self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         return loss
 
 

@@ -23,10 +23,7 @@ import hashlib
 import importlib.util
 import json
 import os
-import resource
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -38,6 +35,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from rounds import SideError, alternate, peak_bytes, ratio_line, run_side, spread
 
 from alexnet_scratch.data.packed import open_packed
 from alexnet_scratch.data.prepare import prepare
@@ -195,16 +193,6 @@ def rate_of(epoch: Callable[[], None], images: int) -> float:
     return EPOCHS * images / (time.perf_counter() - begin)
 
 
-def peak_bytes() -> float:
-    """Most memory this process has held; of a memory map, what is in memory counts."""
-    status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss would count the process that started this one, too
-        line = next(li for li in status.read_text().splitlines() if li.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 SIDES: dict[str, Callable[[argparse.Namespace], Any]] = {
     PREPARE: work_prepare, PILLOW: work_pillow, OURS: work_minigrad, TORCH: work_torch,
     "same": work_same,
@@ -217,39 +205,23 @@ SIDES: dict[str, Callable[[argparse.Namespace], Any]] = {
 def run(side: str, options: argparse.Namespace) -> dict[str, Any]:
     """Run a side in a fresh process and return what it printed."""
     flags = ["--side", side, "--folder", str(options.folder), "--threads", str(options.threads)]
-    done = subprocess.run(
-        [sys.executable, __file__, *flags], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"data_pipeline: the process of {side!r} failed:\n{done.stderr}")
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    try:
+        return run_side(__file__, flags)
+    except SideError as error:
+        sys.exit(f"data_pipeline: the process of {side!r} failed:\n{error}")
 
 
 def compare(title: str, sides: list[str], options: argparse.Namespace) -> str:
     """Alternating rounds of the sides; the table, and the ratios to the first side's."""
-    rounds = []
-    for i in range(options.rounds):
-        turn = i % len(sides)
-        results = {side: run(side, options) for side in [*sides[turn:], *sides[:turn]]}
-        rounds.append(results)
-        said = ", ".join(f"{side} {results[side]['rate']:.0f}" for side in sides)
-        print(f"  round {i + 1}: {said} images/s", file=sys.stderr)
+    rounds = alternate(sides, options.rounds, lambda side: run(side, options))
     cells = [(title, "images/s", "min..max", "peak memory")]
     for side in sides:
-        rates = [r[side]["rate"] for r in rounds]
         cells.append((
-            side, f"{statistics.median(rates):.0f}", f"{min(rates):.0f}..{max(rates):.0f}",
+            side, *spread([r[side]["rate"] for r in rounds], ".0f"),
             format_bytes(max(r[side]["peak_bytes"] for r in rounds)),
         ))  # fmt: skip
     lines = align(cells, left=1)
-    for side in sides[1:]:
-        ratios = [r[sides[0]]["rate"] / r[side]["rate"] for r in rounds]
-        lines.append(
-            f"{sides[0]} / {side}: {statistics.median(ratios):.2f} "
-            f"({min(ratios):.2f}..{max(ratios):.2f})"
-        )
-    return "\n".join(lines)
+    return "\n".join([*lines, *(ratio_line(rounds, sides[0], side) for side in sides[1:])])
 
 
 def main() -> int:

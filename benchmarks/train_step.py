@@ -18,14 +18,15 @@ import json
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from pytorch import torch_alexnet, torch_step
+from rounds import SideError, alternate, peak_bytes, ratio_line, run_side, spread
 
 from alexnet_scratch.bench import TrainingStep, layer_table, positive, seconds_of, time_layers
 from alexnet_scratch.model import AlexNet
@@ -43,16 +44,6 @@ THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": 
 # ----- one side, in a process of its own -----
 
 
-def peak_bytes() -> int:
-    """Most memory this process has held, from the kernel's high-water mark where there is one."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(li for li in status.read_text().splitlines() if li.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 def page_faults() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
@@ -64,7 +55,7 @@ def measure(step: Callable[[], Any], batch: int, steps: int) -> dict[str, float]
     seconds = seconds_of(step, steps, warm_up=0)
     return {
         "best": batch / min(seconds),
-        "median": batch / statistics.median(seconds),
+        "rate": batch / statistics.median(seconds),
         "peak_bytes": peak_bytes(),
         "page_faults": (page_faults() - before) / steps,
     }
@@ -79,7 +70,7 @@ def work_torch(options: argparse.Namespace, batch: int) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(options.threads)
-    model = torch_alexnet(options.variant)
+    model = torch_alexnet(options.variant, CLASSES)
     images, labels = torch.randn(batch, 3, 224, 224), torch.randint(0, CLASSES, (batch,))
     step = torch_step(model, images, labels)
     return measure(step, batch, options.steps)
@@ -109,68 +100,13 @@ def work_verify(options: argparse.Namespace, batch: int) -> dict[str, Any]:
     ours = TrainingStep(AlexNet(CLASSES, options.variant, dropout_p=0.0), batch)
     # The scale of raw pixels, where LRN is no constant.
     ours.images.data *= ours.images.data.dtype.type(60)
-    model = torch_alexnet(options.variant, dropout=0.0)
+    model = torch_alexnet(options.variant, CLASSES, dropout=0.0)
     state = {k: torch.from_numpy(v.numpy().copy()) for k, v in ours.model.state_dict().items()}
     model.load_state_dict(state)
     images, labels = (torch.from_numpy(t.numpy()) for t in (ours.images, ours.labels))
     theirs = torch_step(model, images, labels)
     pairs = [(float(ours().item()), float(theirs().item())) for _ in range(3)]
     return {"losses": pairs, "difference": max(abs(a - b) / abs(b) for a, b in pairs)}
-
-
-def torch_step(model: Any, images: Any, labels: Any) -> Callable[[], Any]:
-    """The same step as `TrainingStep`, in PyTorch."""
-    import torch
-
-    optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
-
-    def step() -> Any:
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    return step
-
-
-def torch_alexnet(variant: str, dropout: float = 0.5) -> Any:
-    """The network in PyTorch with the parameter names of `AlexNet`, ReLU in place."""
-    from torch import nn
-
-    def relu() -> Any:
-        return nn.ReLU(inplace=True)
-
-    def lrn() -> Any:
-        return nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)  # PyTorch divides by 5
-
-    if variant == "one-tower":
-        features = nn.Sequential(
-            nn.Conv2d(3, 64, 11, 4, 2), relu(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(64, 192, 5, 1, 2), relu(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(192, 384, 3, 1, 1), relu(), nn.Conv2d(384, 256, 3, 1, 1), relu(),
-            nn.Conv2d(256, 256, 3, 1, 1), relu(), nn.MaxPool2d(3, 2),
-        )  # fmt: skip
-        classifier = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(256 * 6 * 6, 4096), relu(),
-            nn.Dropout(dropout), nn.Linear(4096, 4096), relu(), nn.Linear(4096, CLASSES),
-        )  # fmt: skip
-        return nn.Sequential(OrderedDict(
-            features=features, avgpool=nn.AdaptiveAvgPool2d(6), flatten=nn.Flatten(),
-            classifier=classifier,
-        ))  # fmt: skip
-    return nn.Sequential(OrderedDict(
-        conv1=nn.Conv2d(3, 96, 11, 4, 2), relu1=relu(), lrn1=lrn(), pool1=nn.MaxPool2d(3, 2),
-        conv2=nn.Conv2d(96, 256, 5, 1, 2, groups=2), relu2=relu(), lrn2=lrn(),
-        pool2=nn.MaxPool2d(3, 2),
-        conv3=nn.Conv2d(256, 384, 3, 1, 1), relu3=relu(),
-        conv4=nn.Conv2d(384, 384, 3, 1, 1, groups=2), relu4=relu(),
-        conv5=nn.Conv2d(384, 256, 3, 1, 1, groups=2), relu5=relu(), pool5=nn.MaxPool2d(3, 2),
-        flatten=nn.Flatten(),
-        fc6=nn.Linear(256 * 6 * 6, 4096), relu6=relu(), drop6=nn.Dropout(dropout),
-        fc7=nn.Linear(4096, 4096), relu7=relu(), drop7=nn.Dropout(dropout),
-        fc8=nn.Linear(4096, CLASSES),
-    ))  # fmt: skip
 
 
 WORKERS = {
@@ -190,31 +126,10 @@ def run(worker: str, options: argparse.Namespace, batch: int = 1) -> dict[str, A
     env = kept | dict.fromkeys(names, threads) | (THRESHOLDS if worker == TUNED else {})
     flags = ["--worker", worker, "--batch", str(batch), "--steps", str(options.steps)]
     flags += ["--variant", options.variant, "--threads", threads] + ["--quick"] * options.quick
-    done = subprocess.run(
-        [sys.executable, __file__, *flags], env=env, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"train_step: the process of {worker!r} failed:\n{done.stderr}")
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-def rounds_of(options: argparse.Namespace, sides: list[str], batch: int) -> list[dict[str, Any]]:
-    """Every side once per round, each round starting with another; sgemm in each round, too."""
-    rounds = []
-    for i in range(options.rounds):
-        turn = i % len(sides)
-        order = [*sides[turn:], *sides[:turn], "sgemm"]
-        result = {side: run(side, options, batch) for side in order}
-        rounds.append(result)
-        rates = ", ".join(f"{side} {result[side]['median']:.1f}" for side in sides)
-        print(f"  round {i + 1}: {rates} images/s", file=sys.stderr)
-    return rounds
-
-
-def spread(values: list[float], form: str) -> tuple[str, str]:
-    """The median and the range, as text."""
-    return format(statistics.median(values), form), f"{min(values):{form}}..{max(values):{form}}"
+    try:
+        return run_side(__file__, flags, env)
+    except SideError as error:
+        sys.exit(f"train_step: the process of {worker!r} failed:\n{error}")
 
 
 def report(options: argparse.Namespace, batch: int, rounds: list[dict[str, Any]]) -> str:
@@ -224,7 +139,7 @@ def report(options: argparse.Namespace, batch: int, rounds: list[dict[str, Any]]
     for side in sides:
         results = [r[side] for r in rounds]
         cells.append((
-            side, *spread([r["median"] for r in results], ".1f"),
+            side, *spread([r["rate"] for r in results], ".1f"),
             f"{max(r['best'] for r in results):.1f}",
             format_bytes(statistics.median(r["peak_bytes"] for r in results)),
             f"{statistics.median(r['page_faults'] for r in results):,.0f}",
@@ -234,12 +149,10 @@ def report(options: argparse.Namespace, batch: int, rounds: list[dict[str, Any]]
         f"{options.rounds} rounds of {options.steps} steps",
         "", *align(cells, left=1), "",
     ]  # fmt: skip
-    for side in sides[1:]:
-        ratios = [r[OURS]["median"] / r[side]["median"] for r in rounds]
-        lines.append("{} / {}: {} ({})".format(OURS, side, *spread(ratios, ".2f")))
+    lines += [ratio_line(rounds, OURS, side) for side in sides[1:]]
     flops = step_flops(options.variant)
     sgemm = [r["sgemm"]["flops"] / 1e9 for r in rounds]
-    whole = [r[OURS]["median"] * flops / 1e9 for r in rounds]
+    whole = [r[OURS]["rate"] * flops / 1e9 for r in rounds]
     shares = [w / s for w, s in zip(whole, sgemm, strict=True)]
     lines += [
         "sgemm {}^3: {} GFLOP/s ({})".format(SGEMM_SIZE, *spread(sgemm, ".0f")),
@@ -271,7 +184,9 @@ def main() -> int:
         return verify(options, has_torch)
     measured = {}
     for batch in options.batch:
-        rounds = rounds_of(options, sides, batch)
+        rounds = alternate(
+            sides, options.rounds, lambda side, n=batch: run(side, options, n), last=("sgemm",)
+        )
         layers = run("layers", options, batch)
         print(report(options, batch, rounds), layers["table"] + "\n", sep="\n\n", flush=True)
         measured[batch] = {"rounds": rounds, "layers": layers["layers"]}

@@ -257,9 +257,12 @@ def conv2d_backward(
     dmatrices = sum((s[0] for s in sums[1:]), sums[0][0]) if sums else xp.zeros_like(matrices)
     dbias = sum((s[1] for s in sums[1:]), sums[0][1]) if sums else xp.zeros(len(weight), kind)
     dweight = _weight_of(dmatrices, kernel) if needs[1] else None
+    if turned is not None and dweight is not None:
+        # In the weight's order of memory: the optimizer walks through both as one.
+        dweight = xp.ascontiguousarray(_turn(dweight, groups))
     return (
         None if dx is None else as_nchw(dx),
-        dweight if turned is None or dweight is None else _turn(dweight, groups),
+        dweight,
         dbias if needs[2] else None,
     )
 

@@ -1,8 +1,11 @@
-"""Run every kernel's calls once, with the threads of a launch on two CPU threads.
+"""Run every kernel's calls once, under a sanitiser that somebody puts in front.
 
-python run_sanitized.py address|thread [FILE RIGHT WRONG]
+python run_sanitized.py address|thread|gpu [FILE RIGHT WRONG]
 
-For test_compilers.py, which puts the sanitiser in front. FILE RIGHT WRONG plants a fault.
+address, thread: on the stand-in, with the threads of a launch on two CPU threads, for
+test_compilers.py.
+gpu: on a GPU, every array in an allocation of its own, so that its bounds can be seen, for
+test_compute_sanitizer.py. FILE RIGHT WRONG plants a fault.
 """
 
 import os
@@ -13,15 +16,19 @@ import standin
 
 
 def main() -> None:
-    cupy = standin.make()
-    sys.modules["cupy"] = cupy
+    kind = sys.argv[1]
+    if kind != "gpu":
+        sys.modules["cupy"] = standin.make()
+        emulate.sanitizer, emulate.workers = kind, 2
     os.environ["MINIGRAD_CUDA_KERNELS"] = "on"
+    import cupy
     import numpy as np
     import test_cuda_kernels as tests
 
     from minigrad.kernels import cuda
 
-    emulate.sanitizer, emulate.workers = sys.argv[1], 2
+    if kind == "gpu":
+        cupy.cuda.set_allocator(None)
     if len(sys.argv) > 2:
         file, right, wrong = sys.argv[2:]
         code = cuda.source

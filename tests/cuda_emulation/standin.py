@@ -20,6 +20,7 @@ from typing import Any
 import cublas_on_cpu
 import emulate
 import numpy as np
+import standin_device
 import standin_memory as memory
 
 NAMES = json.loads(Path(__file__).with_name("cupy_names.json").read_text())
@@ -279,4 +280,5 @@ def make() -> ModuleType:
         get_cublas_handle=lambda: 1,
     )
     cupy.get_default_memory_pool = lambda: memory.pool
+    standin_device.add(cupy)
     return cupy  # type: ignore[no-any-return]

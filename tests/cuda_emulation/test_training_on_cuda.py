@@ -1,10 +1,12 @@
 """AlexNet, the optimisers and whole runs of `alexnet train` on "cuda" as on the CPU."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
 import standin
+from agreement import assert_as_near
 
 import minigrad as mg
 from alexnet_scratch.cli import main
@@ -22,30 +24,57 @@ OPTIMIZERS = {
 }
 
 
-def network(variant, device):
-    mg.manual_seed(0)
-    narrow = {} if variant == "one-tower" else {"widths": (8, 8, 8, 8, 8), "input_size": 64}
-    return AlexNet(5, variant, fc_width=16, **narrow).to(device)
+class Training:
+    """A narrow network with dropout on four images, under one optimizer."""
+
+    def __init__(self, variant, device, optimizer="sgd", dtype=np.float32):
+        mg.manual_seed(0)
+        narrow = {} if variant == "one-tower" else {"widths": (8, 8, 8, 8, 8), "input_size": 64}
+        self.model = AlexNet(5, variant, fc_width=16, **narrow)
+        for weight in self.model.parameters():
+            if weight.ndim > 1:
+                weight.data *= np.float32(6**0.5)  # He's scale, with which it really learns
+        self.model.to(device, dtype)
+        self.optimizer = OPTIMIZERS[optimizer](self.model.parameters())
+        images = np.random.default_rng(1).normal(size=(4, 3, 64, 64)).astype(np.float32)
+        self.images = mg.tensor(images, device=device, dtype=dtype)
+        self.labels = mg.tensor(np.arange(4), device=device)
+
+    def step(self):
+        """The loss, still on the device."""
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(self.images), self.labels)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def run(self, count):
+        """Losses of so many steps, and the weights after them."""
+        standin.transfers.clear()
+        losses = [self.step() for _ in range(count)]
+        assert not standin.transfers, "a step reads from the device or writes to it"
+        assert {p.device for p in self.model.parameters()} == {self.images.device}
+        state = {name: value.cpu().numpy() for name, value in self.model.state_dict().items()}
+        return np.array([loss.item() for loss in losses], self.images.data.dtype), state
+
+    def gradients(self):
+        """The gradients of one step."""
+        self.step()
+        return {name: p.grad.cpu().numpy() for name, p in self.model.named_parameters()}
 
 
-def steps(variant, device, optimizer, count=3):
-    """Losses, and the weights after the last step, of training on one batch."""
-    model = network(variant, device)
-    update = OPTIMIZERS[optimizer](model.parameters())
-    rng = np.random.default_rng(1)
-    images = mg.tensor(rng.normal(0, 50, (4, 3, 64, 64)).astype(np.float32), device=device)
-    labels = mg.tensor(np.arange(4), device=device)
-    standin.transfers.clear()
-    losses = []
-    for _ in range(count):
-        update.zero_grad()
-        losses.append(F.cross_entropy(model(images), labels))
-        losses[-1].backward()
-        update.step()
-    assert not standin.transfers, "a step reads from the device or writes to it"
-    assert {p.device for p in model.parameters()} == {images.device}
-    state = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
-    return [float(loss.item()) for loss in losses], state
+@functools.cache
+def on_cpu(variant, optimizer, count):
+    """A run in float32, and the same in float64."""
+    return [Training(variant, "cpu", optimizer, d).run(count) for d in (np.float32, np.float64)]
+
+
+def assert_same_run(found, variant, optimizer, count):
+    """Hold losses and weights to the CPU's."""
+    (losses, state), (exact, weights) = on_cpu(variant, optimizer, count)
+    assert_as_near(found[0], losses, exact, "losses")
+    for name, value in weights.items():
+        assert_as_near(found[1][name], state[name], value, name)
 
 
 @pytest.mark.parametrize(
@@ -53,18 +82,24 @@ def steps(variant, device, optimizer, count=3):
     [("grouped", "sgd"), ("one-tower", "sgd"), *(("two-tower", name) for name in OPTIMIZERS)],
 )
 def test_training_steps_equal_the_cpu_and_leave_the_device_alone(kernels, variant, optimizer):
-    losses, state = steps(variant, "cuda", optimizer)
-    expected, weights = steps(variant, "cpu", optimizer)
-    np.testing.assert_allclose(losses, expected, rtol=1e-5)
-    for name, value in weights.items():
-        np.testing.assert_allclose(state[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    assert_same_run(Training(variant, "cuda", optimizer).run(3), variant, optimizer, 3)
 
 
-def test_fifty_steps_equal_the_cpu(kernels):
-    losses, _ = steps("grouped", "cuda", "sgd", 50)
-    expected, _ = steps("grouped", "cpu", "sgd", 50)
-    assert expected[-1] < expected[0]
-    np.testing.assert_allclose(losses, expected, rtol=1e-3)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fifty_steps_equal_the_cpu(kernels, dtype):
+    losses, state = Training("grouped", "cuda", "sgd", dtype).run(50)
+    assert losses[-5:].mean() < losses[:5].mean() - 0.5, "nothing was learned"
+    assert_same_run((losses, state), "grouped", "sgd", 50)
+
+
+@pytest.mark.parametrize("variant", ["two-tower", "grouped"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradients_equal_the_cpu(kernels, variant, dtype):
+    found = Training(variant, "cuda", "sgd", dtype).gradients()
+    cpu = Training(variant, "cpu").gradients()
+    for name, exact in Training(variant, "cpu", "sgd", np.float64).gradients().items():
+        assert found[name].dtype == dtype
+        assert_as_near(found[name], cpu[name], exact, name)
 
 
 @pytest.fixture
