@@ -1,8 +1,9 @@
 """Run every kernel's calls once, with the threads of a launch on two CPU threads.
 
-python run_sanitized.py address|thread [FILE RIGHT WRONG]
+python run_sanitized.py address|thread [FILE RIGHT WRONG CALL]
 
-For test_compilers.py, which puts the sanitiser in front. FILE RIGHT WRONG plants a fault.
+For test_compilers.py, which puts the sanitiser in front. FILE RIGHT WRONG plants a fault, which one
+CALL shows.
 """
 
 import os
@@ -22,11 +23,12 @@ def main() -> None:
     from minigrad.kernels import cuda
 
     emulate.sanitizer, emulate.workers = sys.argv[1], 2
+    calls = list(tests.CALLS)
     if len(sys.argv) > 2:
-        file, right, wrong = sys.argv[2:]
+        file, right, wrong, *calls = sys.argv[2:]
         code = cuda.source
         cuda.source = lambda f: code(f).replace(right, wrong) if f == file else code(f)
-    for name in tests.CALLS:
+    for name in calls:
         tests.results(cupy, name, np.float32)
 
 
