@@ -44,11 +44,6 @@ def _one_in_place(args: tuple[Any, ...], sizes: list[int]) -> float:
     return sum(sizes) + max(sizes)
 
 
-def _all_but_one_in_place(args: tuple[Any, ...], sizes: list[int]) -> float:
-    """Arrays of one size; all but the gradient are read and written."""
-    return 2 * sum(sizes) - max(sizes)
-
-
 def _columns(args: tuple[Any, ...], sizes: list[int]) -> float:
     """The columns once, and of the images (n, H, W, channels) the C channels of the group."""
     (images,) = (a for a in args if getattr(a, "ndim", 0) == 4)
@@ -78,8 +73,6 @@ MOVED: dict[str, Callable[[tuple[Any, ...], list[int]], float]] = {
     "pool.max_forward8": _once,
     "pool.max_backward8": _once,
     "sgd.sgd": _table_of_rows,
-    "sgd.torch_rule": _all_but_one_in_place,
-    "sgd.paper_rule": _all_but_one_in_place,
     "softmax.cross_entropy": _once,
     "softmax.cross_entropy_backward": _once,
 }

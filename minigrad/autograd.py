@@ -391,7 +391,7 @@ def backward(
         else:
             before, ours = grads[target]
             xp = array_module(grad)
-            total = xp.add(before, grad, out=before) if ours else before + grad
+            total = xp.add(before, grad, out=before) if ours else as_array(before + grad)
             grads[target] = (total, True)
 
     deliver(root.node or root, _seed_gradient(root, gradient), False)

@@ -45,10 +45,12 @@ def sgd_update(rows: list[Row]) -> None:
 def _tables(rows: list[Row]) -> Iterator[list[Row]]:
     """Cut into parts that a launch can take."""
     part: list[Row] = []
+    total = 0
     for row in rows:
-        if len(part) == ROWS or sum(r.w.size for r in (*part, row)) >= cuda.MOST:
+        total += row.w.size
+        if len(part) == ROWS or total >= cuda.MOST:
             yield part
-            part = []
+            part, total = [], row.w.size
         part.append(row)
     yield part
 

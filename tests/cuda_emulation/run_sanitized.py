@@ -1,11 +1,11 @@
 """Run every kernel's calls once, under a sanitiser that somebody puts in front.
 
-python run_sanitized.py address|thread|gpu [FILE RIGHT WRONG]
+python run_sanitized.py address|thread|gpu [FILE RIGHT WRONG [CALL]]
 
 address, thread: on the stand-in, with the threads of a launch on two CPU threads, for
 test_compilers.py.
 gpu: on a GPU, every array in an allocation of its own, so that its bounds can be seen, for
-test_compute_sanitizer.py. FILE RIGHT WRONG plants a fault.
+test_compute_sanitizer.py. FILE RIGHT WRONG plants a fault, which CALL shows, or one of them all.
 """
 
 import os
@@ -29,11 +29,13 @@ def main() -> None:
 
     if kind == "gpu":
         cupy.cuda.set_allocator(None)
+    calls = list(tests.CALLS)
     if len(sys.argv) > 2:
-        file, right, wrong = sys.argv[2:]
+        file, right, wrong, *shown_by = sys.argv[2:]
+        calls = shown_by or calls
         code = cuda.source
         cuda.source = lambda f: code(f).replace(right, wrong) if f == file else code(f)
-    for name in tests.CALLS:
+    for name in calls:
         tests.results(cupy, name, np.float32)
 
 

@@ -308,6 +308,19 @@ def test_what_the_kernels_do_not_take(cupy, monkeypatch):
         cuda.usable(x)
 
 
+@pytest.mark.parametrize("offset", [0, 1])
+def test_lrn_takes_arrays_that_are_not_aligned(cupy, monkeypatch, offset):
+    numbers = np.random.default_rng(0).normal(size=offset + 2 * 3 * 8).astype(np.float32)
+    x = as_nchw(cupy.asarray(numbers)[offset:].reshape(1, 2, 3, 8))
+    launch, runs = cuda.launch, []
+    monkeypatch.setattr(cuda, "launch", lambda *a, **b: (runs.append(b["RUN"]), launch(*a, **b)))
+    expected, _ = lrn.lrn_forward(x)
+    monkeypatch.setenv(cuda.SWITCH, "on")
+    y, _ = lrn.lrn_forward(x)
+    np.testing.assert_allclose(y.get(), expected.get(), rtol=2e-6)
+    assert runs == [1 if offset else 4]
+
+
 def test_a_step_is_one_launch_for_each_kind_of_parameter(cupy, monkeypatch):
     assert check(cupy, monkeypatch, "sgd-torch") == ["sgd.sgd"] * 2  # of two steps
     assert check(cupy, monkeypatch, "sgd-many") == ["sgd.sgd"] * 6  # 48 + 48 + 4 a step

@@ -691,3 +691,10 @@ def test_observers_see_forward_and_backward():
         autograd.observers.remove(observer)
     assert calls == [("forward", "exp"), ("forward", "sum"), ("backward", "sum"),
                      ("backward", "exp")]  # fmt: skip
+
+
+def test_a_number_used_three_times_gets_the_sum_of_three_gradients():
+    w = mg.tensor(2.0, dtype="float64", requires_grad=True)
+    u = w * 3.0
+    (u * u + u + u).backward()
+    assert w.grad.item() == 2 * 9 * 2 + 6
