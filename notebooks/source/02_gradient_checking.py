@@ -440,7 +440,8 @@ for h in (1e-3, 1e-6):
 #
 # A *mutant* is an operation with a bug put in on purpose. A checker is only as good as the mutants it
 # kills. Write one. It gets a forward and a backward, as functions of arrays, and says whether they fit.
-# You may use your two functions, `numeric_gradient` or `complex_slope`. Decide:
+# You may use one of your two functions: `complex_slope`, or `numeric_gradient`, which wants a function with
+# one number as its result (the sum of `grad * forward(x)` is one, and `dx` is its gradient). Decide:
 #
 # - What is `grad`?
 # - Do you compare `dx` element by element, or along a random direction?

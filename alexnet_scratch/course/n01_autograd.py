@@ -1,0 +1,303 @@
+"""Checks of notebook 01, autograd, and its pictures of graphs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch
+
+from .checks import Function, Hint, close, exercise, result_of
+
+SPACING = 2.2  # between the columns of a picture; rows are 1 apart
+DEEP = 5000  # operations in a chain, more than Python's calls may nest
+
+
+# ----- pictures -----
+
+Arrow = tuple[Hashable, Hashable, str]  # from, to, what is written on it
+
+
+def draw_graph(
+    axes: Axes,
+    labels: Mapping[Any, str],
+    arrows: Sequence[Arrow],
+    colours: Mapping[Any, str] | None = None,
+    fontsize: float = 10,
+) -> None:
+    """Boxes from left to right, each to the right of those it came from; keys in the order in which
+    they were made."""
+    places = _places(list(labels), arrows)
+    boxes = {
+        key: axes.text(
+            *places[key], text, ha="center", va="center", fontsize=fontsize, zorder=3,
+            bbox={"boxstyle": "round,pad=0.4", "facecolor": (colours or {}).get(key, "white"),
+                  "edgecolor": "#555555"},
+        )
+        for key, text in labels.items()
+    }  # fmt: skip
+    axes.set_axis_off()
+    columns, rows = zip(*places.values(), strict=True)
+    axes.set(xlim=(min(columns) - 0.9, max(columns) + 0.9), aspect="equal")
+    axes.set(ylim=(min(rows) - 0.5, max(rows) + 0.7))
+    pairs = [arrow[:2] for arrow in arrows]
+    drawn: dict[tuple[Any, Any], int] = {}
+    for source, target, text in arrows:
+        total, number = pairs.count((source, target)), drawn.get((source, target), 0)
+        drawn[source, target] = number + 1
+        length = places[target][0] - places[source][0]
+        bend = 0.0 if total == 1 else 0.25 * (2 * number / (total - 1) - 1)
+        if length > 1.5 * SPACING and places[source][1] == places[target][1]:
+            bend = -0.4  # around what stands between
+        axes.add_patch(
+            FancyArrowPatch(
+                places[source], places[target], patchA=boxes[source].get_bbox_patch(),
+                patchB=boxes[target].get_bbox_patch(), connectionstyle=f"arc3,rad={bend}",
+                arrowstyle="-|>", mutation_scale=13, color="#555555", shrinkA=2, shrinkB=2,
+                zorder=4,  # after the boxes, which get their sizes when they are drawn
+            )
+        )  # fmt: skip
+        if text:
+            x, y = (np.add(places[source], places[target]) / 2).tolist()
+            across = places[target][1] - places[source][1]
+            x, y = x + bend * across / 2, y - bend * length / 2
+            axes.text(
+                x, y, text, ha="center", va="center", fontsize=fontsize, color="#0072B2", zorder=5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+            )  # fmt: skip
+
+
+def _places(keys: list[Any], arrows: Sequence[Arrow]) -> dict[Any, tuple[float, float]]:
+    """Column: one after the last of its sources; a leaf just before its first user. Row: as near as
+    can be to its sources; leaves below."""
+    sources = {key: [a for a, b, _ in arrows if b == key] for key in keys}
+    column: dict[Any, int] = {}
+    for key in keys:
+        if sources[key]:
+            column[key] = 1 + max(column.get(source, 0) for source in sources[key])
+    for key in keys:
+        if not sources[key]:
+            column[key] = min((column[b] for a, b, _ in arrows if a == key), default=1) - 1
+    row: dict[Any, float] = {}
+    for number in range(max(column.values()) + 1):
+        members = [key for key in keys if column[key] == number]
+        inner = [key for key in members if sources[key]]
+        wish = {key: sum(row[s] for s in sources[key]) / len(sources[key]) for key in inner}
+        inner.sort(key=lambda key: -wish[key])
+        lowest = math.inf
+        for key in inner:
+            lowest = row[key] = min(wish[key], lowest - 1)
+        leaves = [key for key in members if not sources[key]]
+        top = lowest - 1 if inner else (len(leaves) - 1) / 2
+        row.update({key: top - place for place, key in enumerate(leaves)})
+    return {key: (SPACING * column[key], row[key]) for key in keys}
+
+
+# ----- the graphs of the checks -----
+
+
+class _Value:
+    """What the notebook's Value is: data, inputs, slopes, number."""
+
+    _numbers = itertools.count()
+
+    def __init__(
+        self, name: str, inputs: tuple[_Value, ...] = (), slopes: tuple[float, ...] = ()
+    ) -> None:
+        self.name, self.inputs, self.slopes = name, inputs, slopes
+        self.data = 1.0
+        self.number = next(self._numbers)
+
+
+def _diamond() -> _Value:
+    """u = w x, s = u u, loss = s + u at w = 2, x = 3; a value that nobody uses is there too."""
+    w, x = _Value("w"), _Value("x")
+    u = _Value("u", (w, x), (3.0, 2.0))
+    s = _Value("s", (u, u), (6.0, 6.0))
+    _Value("unused", (u,), (1.0,))
+    return _Value("loss", (s, u), (1.0, 1.0))
+
+
+def _square() -> _Value:
+    x = _Value("x")
+    return _Value("x * x", (x, x), (3.0, 3.0))
+
+
+def _tangle(seed: int) -> _Value:
+    """Values that use up to three of those before them."""
+    rng = np.random.default_rng(seed)
+    values = [_Value("v0"), _Value("v1")]
+    for number in range(2, 14):
+        inputs = [values[i] for i in rng.integers(0, number, rng.integers(1, 4))]
+        slopes = tuple(float(s) for s in rng.uniform(-2, 2, len(inputs)))
+        values.append(_Value(f"v{number}", (values[-1], *inputs), (0.5, *slopes)))
+    return values[-1]
+
+
+def _chain(length: int) -> _Value:
+    value = _Value("v0")
+    for number in range(1, length):
+        value = _Value(f"v{number}", (value,), (1.0,))
+    return value
+
+
+def _newest_first(output: _Value) -> list[_Value]:
+    found, waiting = {output}, [output]
+    while waiting:
+        for source in waiting.pop().inputs:
+            if source not in found:
+                found.add(source)
+                waiting.append(source)
+    return sorted(found, key=lambda value: -value.number)
+
+
+def _walk(
+    output: _Value, order: list[_Value], overwrite: bool = False, multiply: bool = True
+) -> dict[_Value, float]:
+    """Gradients, passed on in this order."""
+    grads = dict.fromkeys(order, 0.0)
+    grads[output] = 1.0
+    for value in order:
+        for source, slope in zip(value.inputs, value.slopes, strict=True):
+            amount = grads[value] * slope if multiply else slope
+            grads[source] = amount if overwrite else grads[source] + amount
+    return grads
+
+
+def _first_come(output: _Value) -> list[_Value]:
+    """Breadth first: each value when a gradient first arrives."""
+    order = [output]
+    for value in order:
+        order += [s for s in dict.fromkeys(value.inputs) if s not in order]
+    return order
+
+
+def _without_recursion(learner: Function, *args: Any) -> Any:
+    try:
+        return result_of(learner, *args)
+    except RecursionError:
+        raise Hint(
+            f"In a chain of {DEEP} operations your function calls itself too often for Python "
+            "(RecursionError): keep a list of what is waiting, and loop."
+        ) from None
+
+
+# ----- the exercises -----
+
+_RIGHT: dict[str, Callable[[float, float], tuple[float, float]]] = {
+    "sub": lambda a, b: (1.0, -1.0),
+    "div": lambda a, b: (1 / b, -a / b**2),
+    "max": lambda a, b: (float(a > b), float(b > a)),
+    "pow": lambda a, b: (b * a ** (b - 1), a**b * math.log(a)),
+}
+
+
+@exercise
+def local_slopes(learner: Function) -> None:
+    """local_slopes(operation, a, b) -> the slopes along a and along b."""
+    for operation, (a, b) in itertools.product(_RIGHT, ((3.0, 2.0), (1.5, 2.5))):
+        right = _RIGHT[operation](a, b)
+        got = result_of(learner, operation, a, b)
+        if not isinstance(got, tuple | list) or len(got) != 2:
+            raise Hint("It should return two numbers: the slope along a and the slope along b.")
+        if close(got, right):
+            continue
+        where = f"{operation} at a = {a:g}, b = {b:g}: "
+        if close(got[::-1], right):
+            raise Hint(where + "the two slopes have changed places.")
+        if close(np.abs(got), np.abs(right)):
+            raise Hint(where + "a sign is wrong. If b grows a little, does the result grow?")
+        if operation == "div" and close(got[0], right[0]):
+            raise Hint(where + "the slope along b is wrong: what is the derivative of 1 / b?")
+        if operation == "pow" and close(got[0], right[0]):
+            raise Hint(
+                where + "the slope along b is wrong: write the power as exp(b ln a), then derive."
+            )
+        if operation == "max":
+            raise Hint(
+                where + "only the larger of the two decides the result. What happens to it if the "
+                "smaller one moves a little?"
+            )
+        side = "b" if close(got[0], right[0]) else "a"
+        raise Hint(where + f"the slope along {side} is not what a small step of {side} shows.")
+
+
+@exercise
+def order(learner: Function) -> None:
+    """order(output) -> all values behind it, each once, each before its inputs."""
+    graphs = [_square(), _diamond(), *(_tangle(seed) for seed in range(6)), _chain(DEEP)]
+    for output in graphs:
+        right = _newest_first(output)
+        got = list(_without_recursion(learner, output))
+        if any(not isinstance(value, _Value) for value in got):
+            raise Hint("It should return the values themselves, in a list.")
+        if len(set(got)) < len(got):
+            twice = next(value for value in got if got.count(value) > 1)
+            raise Hint(
+                f"{twice.name} is in your list twice: a value may be reached by several ways, and "
+                "must be listed once."
+            )
+        missing = [value.name for value in right if value not in set(got)]
+        if missing:
+            raise Hint(
+                f"{missing[0]} is missing. The list holds the output, everything it was computed "
+                "from, and the leaves."
+            )
+        place = {value: number for number, value in enumerate(got)}
+        early = [
+            (source.name, value.name)
+            for value in got
+            for source in value.inputs
+            if place[source] < place[value]
+        ]
+        if early:
+            if all(place[s] < place[v] for v in got for s in v.inputs):
+                raise Hint("The right order, backwards: the output comes first.")
+            raise Hint(
+                f"{early[0][0]} stands before {early[0][1]}, which uses it: when its turn comes, "
+                "a gradient is still to arrive."
+            )
+
+
+@exercise
+def backward(learner: Function) -> None:
+    """backward(output) -> a dictionary from each value to its gradient."""
+    graphs = [_square(), _diamond(), *(_tangle(seed) for seed in range(6)), _chain(DEEP)]
+    for output in graphs:
+        right = _walk(output, _newest_first(output))
+        got = _without_recursion(learner, output)
+        if not isinstance(got, dict):
+            raise Hint("It should return a dictionary from each value to its gradient.")
+        if got.get(output) != 1:
+            raise Hint("The output's own gradient is 1: what else would a step of 1 change it by?")
+        missing = [value.name for value in right if value not in got]
+        if missing:
+            raise Hint(f"{missing[0]} has no gradient: does it reach the leaves?")
+
+        def same(grads: dict[Any, float], right: Any = right, got: Any = got) -> bool:
+            return close([got[v] for v in right], [grads[v] for v in right])
+
+        if same(right):
+            continue
+        newest = _newest_first(output)
+        if same(_walk(output, newest, overwrite=True)):
+            raise Hint(
+                f"In {output.name} a value is used more than once, and only one of its gradients "
+                "is there: they are added."
+            )
+        if same(_walk(output, newest, multiply=False)):
+            raise Hint("You add up the slopes: each must be multiplied by its user's gradient.")
+        if same(_walk(output, _first_come(output))):
+            raise Hint(
+                "A value passes its gradient on when the first one arrives, and what arrives "
+                "later is lost: first all of its users, then itself."
+            )
+        wrong = next(value.name for value in right if not close(got[value], right[value]))
+        raise Hint(
+            f"In the graph that ends in {output.name}, the gradient of {wrong} is wrong, and all "
+            "before it are right. Which values use it, and what does each send?"
+        )
