@@ -399,7 +399,8 @@ MUTANTS = [
            instead(lambda ctx, g: g.reshape(ctx.shape, order="F")), "reshape"),
     # the engine
     Mutant("engine: a result's second consumer overwrites the first", "autograd:backward",
-           edited("xp.add(before, grad, out=before) if ours else as_array(before + grad)", "grad"), "std"),
+           edited("xp.add(before, grad, out=before) if ours else as_array(before + grad)", "grad"),
+           "std"),
     Mutant("engine: a leaf's second consumer overwrites the first", "autograd:backward",
            edited("array_module(grad).add(held[1], grad, out=held[1])", "held[1][...] = grad"),
            "mul-same tensor twice"),
