@@ -1,0 +1,73 @@
+"""The checks of notebook 08 take the solution, and tell wrong answers apart."""
+
+import pytest
+
+from alexnet_scratch.course import n08_data as check
+
+NAME = "08_data"
+SHIFT = "eigenvectors @ (alpha * np.sqrt(eigenvalues))"
+RANGE = "range(image_size - size + 1)"
+SOFTMAX = "p = e / e.sum(axis=1, keepdims=True)\n    return p.mean(axis=0)"
+WRONG = {
+    "all_places": [
+        (RANGE, "range(image_size - size)", "2048"),
+        (RANGE, "range(image_size - size + 2)", "does not lie within"),
+        (RANGE, "range(4)", "fixed numbers"),
+        (RANGE, "range(1)", "one place only"),
+        ("for m in (False, True)", "for m in (False,)", "mirrored or not"),
+        ("for m in (False, True)", "for m in (False, True, True)", "twice"),
+        ("for left in starts for m", "for left in [top] for m", "diagonal"),
+        ("(top, left, m) for", "(top, left) for", "three numbers"),
+    ],
+    "subtract_mean": [
+        ("mean = mean[:, ::-1]", "pass", "Which mean belongs"),
+        ("return crop - mean", "return crop - mean.astype(np.uint8)", "wrap around"),
+        ("[top : top + size, left : left + size]", "[2 : 2 + size, 2 : 2 + size]", "the centre"),
+        ("[top : top + size, left : left + size]", "[:size, :size]", "top left"),
+        (
+            "[top : top + size, left : left + size]",
+            "[left : left + size, top : top + size]",
+            "Rows",
+        ),
+        ("return crop - mean", "return mean - crop", "sign"),
+        ("mean = mean[:, ::-1]", "crop = crop[:, ::-1]", "mirrors the crop back"),
+        ("return crop - mean", "return crop - mean.round()", "rounded"),
+        ("return crop - mean", "return crop - mean_image.mean((0, 1))", "each pixel"),
+    ],
+    "colour_shift": [
+        (SHIFT, "eigenvectors @ (alpha * eigenvalues)", "variances"),
+        (SHIFT, "eigenvectors.T @ (alpha * np.sqrt(eigenvalues))", "by rows"),
+        (SHIFT, "(alpha * np.sqrt(eigenvalues)) @ eigenvectors", "by rows"),
+        (SHIFT, "(alpha * eigenvalues) @ eigenvectors", "units"),
+        (SHIFT, "eigenvectors @ alpha", "same strength"),
+        (SHIFT, "np.sqrt(eigenvalues) * (eigenvectors @ alpha)", "belong to the axes"),
+        (SHIFT, "eigenvectors @ (alpha * 0.1 * np.sqrt(eigenvalues))", "a tenth"),
+    ],
+    "average_views": [
+        (SOFTMAX, "e = e.prod(axis=0) ** 0.1\n    return e / e.sum()", "averages the logits"),
+        ("return p.mean(axis=0)", "return p.sum(axis=0)", "add up to 10"),
+        (
+            "p = e / e.sum(axis=1, keepdims=True)",
+            "p = np.exp(logits) / np.exp(logits).sum(0)",
+            "over the views",
+        ),
+        ("logits - logits.max(axis=1, keepdims=True)", "logits", "overflows"),
+        ("logits - logits.max(axis=1, keepdims=True)", "logits - logits.max()", "of each view"),
+        (SOFTMAX, "return logits.mean(axis=0)", "where is the softmax"),
+        (SOFTMAX, "e = np.exp(logits)\n    return e.sum(axis=0) / e.sum()", "its own sum"),
+        ("return p.mean(axis=0)", "return np.exp(np.log(p).mean(axis=0))", "geometric"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_solution_is_right(solutions, name):
+    assert getattr(check, name).verdict(getattr(solutions(NAME), name)) == f"{name}: right."
+
+
+@pytest.mark.parametrize(("name", "edit"), [(name, e) for name in WRONG for e in WRONG[name]])
+def test_a_wrong_answer_gets_its_hint(solutions, name, edit):
+    old, new, words = edit
+    verdict = getattr(check, name).verdict(getattr(solutions(NAME, (old, new)), name))
+    assert "not yet." in verdict
+    assert words in verdict
