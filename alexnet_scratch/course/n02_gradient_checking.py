@@ -82,8 +82,8 @@ def lrn_backward_with(
 
 def _numbers() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(2)
-    signs = rng.permutation(20).reshape(4, 5) % 2 * 2 - 1
-    clear = signs * rng.uniform(0.2, 1.5, (4, 5))  # no pixel near ReLU's kink
+    signs = rng.permutation(40).reshape(8, 5) % 2 * 2 - 1
+    clear = signs * rng.uniform(0.2, 1.5, (8, 5))  # no pixel near ReLU's kink
     near = clear.copy()
     near[1, :3] = 2e-5, -3e-5, 4e-5
     return {
