@@ -3,7 +3,7 @@
 #
 # **At the end you will know** how to prove that a backward pass is right, to ten digits and more; why
 # the step of a difference must not be too large and not too small; why an imaginary step has neither
-# problem; and why many gradient checks in use cannot see many bugs. You will have written a checker that
+# problem; and why gradient checks in common use are blind to some bugs. You will have written a checker that
 # finds fourteen wrong backwards.
 #
 # About 45 minutes. You need notebook 1 (what a backward is, and the `grad` that it gets).
@@ -578,7 +578,7 @@ print("it is the paper's: ", np.allclose(lrn_forward(x, 3, alpha=1.0)[0], lrn_na
 # %% [markdown]
 # Nor does it see float32, in which the network trains: the check runs in float64. Compare the float32
 # kernel with the float64 kernel, at $\alpha = 1$ again, with a tolerance of $10^{-6}$ of the largest element
-# (float32 rounds each number to $6 \cdot 10^{-8}$ of itself):
+# (float32 rounds each number to $2^{-24} \approx 6 \cdot 10^{-8}$ of itself):
 
 # %%
 single, double = (

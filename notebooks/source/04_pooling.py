@@ -205,8 +205,8 @@ for name, height in (("pool1", 55), ("pool2", 27), ("pool5", 13)):
     print(f"{name}: ({height} - 3) // 2 + 1 = {(height - 3) // 2 + 1}")
 
 # %% [markdown]
-# Caffe rounds *up* where the paper's sizes leave nothing to round. So at these sizes both agree, but on
-# another input they do not: `ceil_mode=True` lets a last window hang over.
+# Caffe rounds *up* (`ceil` in its `pooling_layer.cpp`). The paper's sizes leave nothing to round, so there both
+# agree, but on another input they do not: `ceil_mode=True` lets a last window hang over.
 
 # %%
 x = mg.tensor(np.zeros((1, 1, 8, 8), "f4"))

@@ -185,8 +185,9 @@ print(f"mean slope: {(y_raw > 0).mean():.2f} and {(y_scaled > 0).mean():.2f}")
 # ## Dead units
 #
 # ReLU has a flat side too. A unit whose input is negative for one image learns nothing from this image;
-# that is normal, and about half of all units are like that at any moment. But a unit that is negative for
-# **every** image learns from none: its gradient is 0, so its weights stay as they are, and so it stays
+# that is normal: with weights drawn evenly about 0, so is the unit's input, and it is negative half of the
+# time. But a unit that is negative for **every** image learns from none: its gradient is 0. Momentum may carry its
+# weights on for a few steps and weight decay shrinks them, but the data no longer move them, and so it stays
 # negative. It is *dead*. Only the layers before it can wake it up, by changing its inputs.
 #
 # A network that we can look into: one number in, 100 ReLUs, one number out,
@@ -379,8 +380,9 @@ plt.show()
 #
 # We do the same on a small scale. What differs from the paper:
 #
-# - the data: 768 drawn patterns of 24×24 pixels in six classes. CIFAR-10 has 50,000 photographs of 32×32
-#   in ten. So the *numbers of epochs* cannot be compared with the paper's, only their ratio;
+# - the data: 768 drawn patterns of 24×24 pixels in six classes.
+#   [CIFAR-10](https://www.cs.toronto.edu/~kriz/cifar.html) has 50,000 photographs of 32×32 for training, in ten.
+#   So the *numbers of epochs* cannot be compared with the paper's, only their ratio;
 # - the network: the caption says no more than "four-layer". Ours has three convolutions with 12, 16 and 24
 #   maps, each followed by 2×2 pooling, and one fully connected layer;
 # - the rates: chosen from three, each twice the one before;
@@ -407,6 +409,7 @@ for ax, image, name in zip(axes, drawn, NAMES, strict=False):
     ax.set_title(name, fontsize=10)
     ax.set_axis_off()
 plt.show()
+print(f"standard deviation of the pixels: {pixels.std():.0f}")
 
 # %% [markdown]
 # One thing the caption does not say: **how the weights began**. So we run the race twice.
@@ -415,7 +418,7 @@ plt.show()
 #   deviations 0.0001, 0.01, 0.01 and 0.1, layer by layer. These are the numbers of Caffe's example
 #   `cifar10_quick`, which has one layer more. We do not know
 #   that figure 1 began like this.
-# - *fitted*: pixels divided by 64; weights with the standard deviation gain / √fan-in, as above, with gain
+# - *fitted*: pixels divided by 64, about their standard deviation; weights with the standard deviation gain / √fan-in, as above, with gain
 #   √2 in front of a ReLU and 1 elsewhere. That is what one does today.
 #
 # Biases begin at 0; momentum 0.9; batches of 32.

@@ -240,8 +240,8 @@ fine = np.geomspace(10, 1000, 100_000)
 for name, (n, k, alpha, beta) in conventions.items():
     y = fine / (k + alpha * n * fine**2) ** beta
     top = y.argmax()
-    found = f"{fine[top]:6.1f}" if top < fine.size - 1 else "never: it levels off"
-    print(f"{name:15} largest y at an rms of {found}")
+    found = f"at an rms of {fine[top]:6.1f}" if top < fine.size - 1 else "nowhere, it levels off"
+    print(f"{name:15} largest y: {found}")
 
 # %% [markdown]
 # The paper calls it "brightness normalization", and that is what it does to a picture. Below, a grating gets
@@ -376,7 +376,7 @@ for alpha in (1e-4, 1e-2, 1.0):
 #
 # minigrad has the formula twice: `lrn_naive`, written like it, and the fast one. In the fast one the memory
 # has the channels of a pixel side by side. The window's sum is then $n - 1$ *shifted additions* of
-# the whole array. A running sum that adds what enters the window and subtracts what leaves it would
+# the whole array. A running total, from which each window is the difference of two places, would
 # take two additions whatever $n$ is. But look at what it does behind a loud channel, in float32:
 
 # %%

@@ -453,10 +453,10 @@ def dropout_backward(grad, p, key):
 check.dropout_backward(dropout_backward)
 
 # %% [markdown]
-# What it buys is not so much memory (the masks of fc6 and fc7 are a megabyte for 128 images, at a byte each).
-# It is this: a GPU and a CPU draw the same mask bit by bit, so that their results can be compared. A run that was
-# stopped goes on with the very masks that it would have had, from two saved integers. And the result does not
-# depend on how many threads draw.
+# What it buys is not so much memory: the masks of fc6 and fc7, at a byte a unit, are $128 \cdot (4096 + 4096)$
+# bytes for 128 images, a megabyte. It is this: a GPU and a CPU draw the same mask bit by bit, so that their results
+# can be compared. A run that was stopped goes on with the very masks that it would have had, from two saved
+# integers. And the result does not depend on how many threads draw.
 #
 # One trap remains. A gradient check calls the function many times; if each call draws another mask, it is
 # another function each time. minigrad's check notices:
