@@ -12,6 +12,7 @@ filled in yet, or the hint. `window_sum.verdict(function)` returns the text, for
 from __future__ import annotations
 
 import functools
+import inspect
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -71,18 +72,38 @@ def result_of(learner: Function, *args: Any, shape: tuple[int, ...] | None = Non
     """What the learner's function returns for these arguments, after the usual first mistakes:
     nothing returned, a wrong shape, NaN, an argument changed. Raises Hint. A list comes back as
     a tuple."""
-    before = [np.array(a, copy=True) for a in args if isinstance(a, np.ndarray)]
+    before = [a.copy() if isinstance(a, np.ndarray | list) else a for a in args]
     result = learner(*args)
     if result is None:
         raise Hint("It returns None: is there a `return` at the end?")
-    for old, new in zip(before, (a for a in args if isinstance(a, np.ndarray)), strict=True):
-        if not np.array_equal(old, new, equal_nan=True):
-            raise Hint("It changes the array it was given: work on a copy, or make a new one.")
+    for index, (old, new) in enumerate(zip(before, args, strict=True)):
+        if not _unchanged(old, new):
+            kind = "array" if isinstance(new, np.ndarray) else "list"
+            raise Hint(
+                f"It changes the {kind} it was given{_name_of(learner, index)}: work on a copy, or "
+                "make a new one."
+            )
     if shape is not None and np.shape(result) != shape:
         raise Hint(f"It returns an array of shape {np.shape(result)}, expected {shape}.")
     if shape is not None and not np.isfinite(result).all():
         raise Hint("It returns NaN or infinity: do you divide by zero, or leave an array empty?")
     return tuple(result) if isinstance(result, list) else result
+
+
+def _unchanged(old: Any, new: Any) -> bool:
+    if isinstance(new, np.ndarray):
+        return np.array_equal(old, new, equal_nan=new.dtype.kind in "fc")
+    if not isinstance(new, list):
+        return True
+    return len(old) == len(new) and all(map(np.array_equal, old, new))
+
+
+def _name_of(learner: Function, index: int) -> str:
+    """The name that the learner's function gives to an argument, in brackets."""
+    try:
+        return f" ({list(inspect.signature(learner).parameters)[index]})"
+    except (ValueError, TypeError, IndexError):
+        return ""
 
 
 def close(actual: Any, expected: Any, tolerance: float = 1e-6) -> bool:

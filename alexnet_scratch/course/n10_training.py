@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def image_part(learner: Function) -> None:
     # Units differ in their means and in how far the images move them.
     outputs = 3 + 2 * rng.standard_normal(7) + rng.standard_normal((12, 7)) * np.linspace(0.1, 2, 7)
     got = result_of(learner, outputs)
-    if not isinstance(got, tuple) or len(got) != 2 or np.shape(got[0]) or np.shape(got[1]):
+    if not isinstance(got, tuple | np.ndarray) or len(got) != 2 or any(map(np.shape, got)):
         raise Hint("Expected two numbers: rms and image_rms.")
     variances = outputs.var(axis=0)
     rms, image_rms = np.sqrt((outputs**2).mean()), np.sqrt(variances.mean())
@@ -106,6 +106,10 @@ def lsuv(learner: Function) -> None:
                 "You scale each unit by its own number: the layer has one, for all its units.",
             ),
             (
+                weight * target / y.std(ddof=1),
+                "You divide by N - 1. Here the deviation is the root of the plain mean, by N.",
+            ),
+            (
                 weight * target / np.maximum(y, 0).std(),
                 "You measure behind the ReLU: y is the output of the layer without it.",
             ),
@@ -113,10 +117,13 @@ def lsuv(learner: Function) -> None:
         for value, words in wrong:
             if close(got, value):
                 raise Hint(words)
-        raise Hint(
-            f"With your weight, y has standard deviation {(x @ np.asarray(got).T).std():.3g}, "
-            f"expected {target:g}."
-        )
+        reached = (x @ np.asarray(got).T).std()
+        if close(reached, target):
+            raise Hint(
+                "y has the right standard deviation, but the weight is not the given one times a "
+                "positive number."
+            )
+        raise Hint(f"With your weight, y has standard deviation {reached:.3g}, expected {target:g}.")
 
 
 @exercise
@@ -184,6 +191,30 @@ def _velocity_hints(
             "the decay lacks the rate: the paper multiplies it by both.",
         ),
         (v + gain * (grad + decay * w), "nothing slows the old v down: momentum multiplies it."),
+        (
+            gain * (decay * w - grad) + momentum * v,
+            "the gradient has the wrong sign: the step goes downhill, and the decay pulls to 0.",
+        ),
+        (
+            momentum * (v + gain * (grad + decay * w)),
+            "momentum multiplies the gradient, too: it multiplies the old v only.",
+        ),
+        (
+            momentum * (v + gain * decay * w) + gain * grad,
+            "momentum multiplies the decay, too: it multiplies the old v only.",
+        ),
+        (
+            lr * (momentum * v - decay * w - grad),
+            "the rate multiplies the old v, too: that is made of steps, with the rate in them.",
+        ),
+        (
+            momentum * v + lr * (grad + decay * w),
+            "the rate is inside v: in PyTorch's rule it comes where w moves.",
+        ),
+        (
+            momentum * v + grad + lr * decay * w,
+            "the decay is multiplied by the rate: in PyTorch's rule the rate comes where w moves.",
+        ),
     )
     for value, words in wrong:
         if close(got, value):
@@ -193,72 +224,125 @@ def _velocity_hints(
 @exercise
 def plateau_rates(learner: Function) -> None:
     """plateau_rates(errors, at_chance, lr, patience, most_drops) -> a rate for each epoch."""
-    for errors, asleep, patience, most in _RUNS:
-        at_chance = [epoch < asleep for epoch in range(len(errors))]
-        args = errors, at_chance, 0.01, patience, most
-        got = result_of(learner, list(errors), at_chance, 0.01, patience, most)
-        if np.shape(got) != (len(errors),):
+    answers = []
+    for run in _RUNS:
+        got = result_of(learner, list(run.errors), run.at_chance, 0.01, run.patience, run.most)
+        if np.shape(got) != (len(run.errors),):
             raise Hint(
-                f"For {len(errors)} epochs you return something of shape {np.shape(got)}, expected "
-                "a list with a rate for each epoch."
+                f"For {len(run.errors)} epochs you return something of shape {np.shape(got)}, "
+                "expected a list with a rate for each epoch."
             )
-        if close(got, _rates(*args)):
-            continue
-        for flaw, words in _FLAWS.items():
-            if close(got, _rates(*args, flaw=flaw)):
-                raise Hint(words)
-        first = int(np.argmax(~np.isclose(got, _rates(*args), rtol=1e-6)))
-        raise Hint(
-            f"With patience {patience} and the errors {list(errors[:first])}, of which "
-            f"{min(asleep, first)} were at chance, the next epoch has the rate "
-            f"{_rates(*args)[first]:g}, you say {np.asarray(got)[first]:g}."
-        )
+        answers.append(np.asarray(got))
+    for flaw, words in _FLAWS.items():
+        # A mistake that shows in no run is no mistake that these runs could tell.
+        flawed = [_rates(run, flaw) for run in _RUNS]
+        if _same(answers, flawed) and not _same(flawed, [_rates(run) for run in _RUNS]):
+            raise Hint(words)
+    for run, got in zip(_RUNS, answers, strict=True):
+        _compare(got, run)
 
 
-# Errors by epoch, epochs at chance at the start, patience, most drops.
+def _same(answers: Sequence[Any], expected: Sequence[Any]) -> bool:
+    return all(close(a, e) for a, e in zip(answers, expected, strict=True))
+
+
+class _Run(NamedTuple):
+    errors: tuple[float, ...]
+    chance: tuple[int, ...]  # the epochs at chance, from 0
+    patience: int
+    most: int
+
+    @property
+    def at_chance(self) -> list[bool]:
+        return [epoch in self.chance for epoch in range(len(self.errors))]
+
+
+def _compare(got: Any, run: _Run) -> None:
+    """Raises Hint with the first epoch whose rate is wrong."""
+    right = _rates(run)
+    differs = ~np.isclose(got, right, rtol=1e-6)
+    if not differs.any():
+        return
+    first = int(np.argmax(differs))
+    if first == 0:
+        raise Hint(f"The first epoch has the rate lr, here {right[0]:g}; you say {got[0]:g}.")
+    chance = [epoch + 1 for epoch in run.chance if epoch < first]
+    at_chance = f" (at chance: epoch {', '.join(map(str, chance))})" if chance else ""
+    raise Hint(
+        f"With patience {run.patience} and the errors {list(run.errors[:first])}{at_chance}, "
+        f"epoch {first + 1} has the rate {right[first]:g}, you say {got[first]:g}."
+    )
+
+
 _RUNS = (
-    ((0.8, 0.6, 0.5, 0.52, 0.51, 0.53, 0.5, 0.51, 0.45, 0.44, 0.46, 0.45, 0.45), 0, 2, 3),
-    ((0.9, 0.9, 0.9, 0.9, 0.9, 0.7, 0.6, 0.65, 0.64, 0.5), 5, 1, 3),
-    ((0.8, 0.5, 0.5, 0.5, *(0.6,) * 7), 0, 1, 2),
+    _Run((0.8, 0.6, 0.5, 0.52, 0.51, 0.53, 0.5, 0.51, 0.45, 0.44, 0.46, 0.45, 0.45), (), 2, 3),
+    _Run((0.9, 0.9, 0.9, 0.9, 0.9, 0.7, 0.6, 0.65, 0.64, 0.5), (0, 1, 2, 3, 4), 1, 3),
+    _Run((0.8, 0.5, 0.5, 0.5, *(0.6,) * 7), (), 1, 2),
+    _Run((0.9, 0.8, 0.7, 0.72, 0.71, 0.9, 0.73, 0.74), (5,), 2, 3),  # falls asleep again
+    _Run((0.89, 0.9, 0.895, 0.892, 0.9, 0.91), (0,), 2, 3),  # the best epoch is at chance
 )
 _FLAWS = {
-    "late": "Each rate comes one epoch early: a rate that an epoch's error lowers is that of the "
+    "early": "Each rate comes one epoch early: a rate that an epoch's error lowers is that of the "
     "epoch after it, and the first epoch has lr itself.",
+    "late": "Each rate comes one epoch late: a rate that an epoch's error lowers is that of the "
+    "very next epoch.",
     "eager": "The rate falls an epoch too soon: `patience` epochs without a better error are let "
     "pass, and it falls when there is one more.",
+    "patient": "The rate falls an epoch too late: it falls as soon as `waited` is more than "
+    "`patience`.",
     "keeps waiting": "After a drop the rate falls again at once: the new rate deserves its time, "
     "so waited goes back to 0.",
     "neighbour": "You compare with the epoch before: what counts is the lowest error so far.",
     "adds up": "A better error does not set waited back: the epochs to wait for come in a row.",
     "chance": "Epochs at chance are counted. Then the rate is gone before the network has begun.",
+    "inverted": "waited grows at the epochs at chance and not at the others: it is the other way "
+    "round.",
+    "forgets": "An epoch at chance sets waited back to 0: it does not count, neither for nor "
+    "against; only a better error sets waited back.",
+    "starts anew": "An epoch at chance begins everything anew: it only does not make waited grow.",
+    "skips": "An epoch at chance is skipped as a whole: if its error is the lowest so far, it is "
+    "`lowest` all the same (step 1).",
+    "first sleep": "Only the epochs at chance at the beginning are exempt: a network may fall "
+    "asleep again, and at_chance has an entry for each epoch.",
     "endless": "The rate falls more often than `most_drops` allows.",
     "ties": "An error equal to the lowest one counts as better: it has to be lower.",
     "once": "The rate falls once only, or always to the same value: each drop divides it by 10.",
+    "halves": "Each drop halves the rate; it divides it by 10.",
+    "compounds": "You multiply a rate that has fallen already by 0.1**drops: it is lr, the rate of "
+    "the beginning, that is multiplied.",
 }
 
 
-def _rates(
-    errors: Sequence[float],
-    at_chance: Sequence[bool],
-    lr: float,
-    patience: int,
-    most_drops: int,
-    flaw: str = "",
-) -> list[float]:
-    """The rates, or what they are with a usual mistake."""
-    lowest, waited, drops = 1.0, 0, 0
-    rates = [lr]
-    for error, chance in zip(errors, at_chance, strict=True):
+def _rates(run: _Run, flaw: str = "") -> list[float]:
+    """The rate of each epoch (the first has 0.01), or what it is with a usual mistake."""
+    lowest, waited, drops, awake, rate = 1.0, 0, 0, False, 0.01
+    rates = [rate]
+    for error, chance in zip(run.errors, run.at_chance, strict=True):
+        awake |= not chance
+        exempt = {"chance": False, "inverted": not chance, "first sleep": not awake}
         better = error <= lowest if flaw == "ties" else error < lowest
+        if flaw == "skips" and chance:
+            better = False
         if better:
             lowest, waited = error, waited * (flaw == "adds up")
-        elif not chance or flaw == "chance":
+        elif not exempt.get(flaw, chance):
             waited += 1
         if flaw == "neighbour":
             lowest = error
-        spent = waited >= patience if flaw == "eager" else waited > patience
-        if spent and (drops < most_drops or flaw == "endless"):
+        if chance and flaw in ("forgets", "starts anew"):
+            lowest, waited = (1.0 if flaw == "starts anew" else lowest), 0
+        if waited > run.patience + {"eager": -1, "patient": 1}.get(flaw, 0) and (
+            drops < run.most or flaw == "endless"
+        ):
             drops += 1
             waited *= flaw == "keeps waiting"
-        rates.append(lr * 0.1 ** (min(drops, 1) if flaw == "once" else drops))
-    return rates[1:] if flaw == "late" else rates[:-1]
+            if flaw == "compounds":
+                rate *= 0.1**drops
+        if flaw != "compounds":
+            rate = 0.01 * (0.5 if flaw == "halves" else 0.1) ** (
+                min(drops, 1) if flaw == "once" else drops
+            )
+        rates.append(rate)
+    if flaw == "late":
+        return [0.01, *rates[:-2]]
+    return rates[1:] if flaw == "early" else rates[:-1]

@@ -35,7 +35,7 @@ def draw_curves(path: Path, rows: Sequence[EpochMetrics], classes: int, title: s
         top5 = [r.val_top5 for r in rows]
         accuracy.plot(epochs, top5, "^-.", color=GREEN, ms=4, label="validation, top-5")
     accuracy.axhline(1 / classes, color="0.5", ls=":", label=f"guessing, 1 of {classes}")
-    accuracy.set(ylabel="accuracy, top-1", ylim=(0, 1.02))
+    accuracy.set(ylabel="accuracy", ylim=(0, 1.02))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
 
     for axes in (loss, accuracy):

@@ -6,8 +6,8 @@
 # decay of 0.0005 is worth, how a plateau schedule decides, and what a run must keep so that it goes on, to
 # the bit, as if it had never stopped. You will have trained an AlexNet.
 #
-# About 45 minutes. You need notebooks 5 (dead units) and 9 (the network). The whole notebook computes for
-# about two minutes; most of it is the training run.
+# About an hour: 40 minutes to read, 20 for the exercises. You need notebooks 5 (dead units) and 9 (the
+# network). The whole notebook computes for about two minutes; most of it is the training run.
 
 # %%
 import contextlib
@@ -50,7 +50,8 @@ use_style()
 # $$p_c = \frac{e^{z_c}}{\sum_{c'} e^{z_{c'}}}, \qquad L = -\ln p_{\text{true}}.$$
 #
 # Suppose that the network says the same $p$ to every image, and that the $C$ classes are equally common. Its
-# mean loss is $-\frac{1}{C} \sum_c \ln p_c$. This is lowest when all $p_c$ are $1/C$, and then it is $\ln C$.
+# mean loss is $-\frac{1}{C} \sum_c \ln p_c$. The logarithm is concave, so the mean of the $\ln p_c$ is at most the
+# $\ln$ of their mean, and that mean is $1/C$. So the loss is lowest when all $p_c$ are $1/C$, and then it is $\ln C$.
 # **Without looking at the image nobody gets below $\ln C$**: 6.91 for the 1000 classes of ImageNet, 2.30 for
 # ten.
 #
@@ -90,8 +91,9 @@ plt.show()
 # \mathrm{image\_rms} = \sqrt{\frac{1}{U} \sum_u \underbrace{\frac{1}{N} \sum_i \big( y_{i,u} - \bar y_u \big)^2}_{\text{variance of unit } u}},
 # \qquad \bar y_u = \frac{1}{N} \sum_i y_{i,u}.$$
 #
-# `rms` is the size of everything, `image_rms` the size of the part that depends on the image, and their
-# quotient is the image's *share*, from 0 to 1.
+# `rms` is the size of everything, `image_rms` the size of the part that depends on the image. As
+# $\mathrm{rms}^2 = \mathrm{image\_rms}^2 + \frac{1}{U} \sum_u \bar y_u^2$, their quotient `image_rms / rms`, the image's
+# *share*, is between 0 and 1.
 #
 # ## Exercise 1: how far an image moves a unit
 
@@ -176,13 +178,10 @@ for name, row in last.items():
 # the paper's start, and they are not the same thing:
 #
 # - **The weights shrink the signal** (left). With biases 0, each layer makes it about ten times smaller, but what
-#   is there is still about the image: its share is that of LSUV (right), for a factor before all weights of a
-#   layer changes no share.
+#   is there is still about the image: its share is that of LSUV (right). Without biases, who multiplies all
+#   weights of a layer by one number multiplies `image_rms` and `rms` by it, and the share stays.
 # - **The biases hide it** (right). A bias of 1 adds a constant. By fc7 nearly all that a unit says is that
 #   constant, and the image's share falls with every such layer.
-#
-# A fair word: our layers are narrow, and that makes 0.01 still smaller than it was for the paper's. Notebook
-# 13 measures the full width, where the paper's start moves the logits farther, but still less than LSUV.
 #
 # ## How large should a weight be?
 #
@@ -215,14 +214,18 @@ print(f"conv3 to conv5 with 0.03: {threefold:.2f} together, with 0.01: {threefol
 # [computerhistory/AlexNet-Source-Code](https://github.com/computerhistory/AlexNet-Source-Code)). That is
 # nearly He's number. Who follows the paper's text loses a factor of 27 there.
 #
+# A fair word: our layers are narrow, their fan-in is smaller, and that makes 0.01 still smaller than it was for
+# the paper's. Notebook 13 measures the full width, where the paper's start moves the logits farther, but
+# still less than LSUV.
+#
 # ## Exercise 2: LSUV
 #
 # Rather than to calculate the scale, one can measure it: *layer-sequential unit variance* (Mishkin and Matas,
 # 2016). Take random weights, biases of 0, and one batch of real images. Go through the layers from the first
 # to the last. In each, look at the layer's output $y$ (before ReLU), and scale the whole weight by one
 # number, so that all the numbers of $y$ together have the standard deviation `target`. Then go on with the
-# scaled output. The target is 1, and 0.1 for the logits, so that the first loss is near $\ln C$ and yet not
-# blind.
+# scaled output. The target is 1, and 0.1 for the logits: small enough that the first loss is near $\ln C$, and
+# large enough that the logits depend on the image.
 #
 # Do it for one linear layer, $y = x\, W^\top$:
 
@@ -240,7 +243,7 @@ check.lsuv(lsuv)
 # ## Asleep or dead
 #
 # What happens in training? We take a network that is ill in the same way, and small enough to run in seconds:
-# six layers of 100 units, on points in 100 dimensions, in ten classes. The paper's conv3 to conv5 have
+# six hidden layers of 100 units, on points in 100 dimensions, in ten classes. The paper's conv3 to conv5 have
 # weights of about a third of He's (the table above), and so has this network. Four starts: biases of 1, of
 # 0.1 (Caffe's `bvlc_alexnet`) and of 0, and He's weights.
 #
@@ -287,7 +290,7 @@ def train(net, rate=0.03, steps=700):
 
 x_new, _ = points(2, 500)
 table = ["                       before:                      after:"]
-table += ["                       moves a logit by   share     left ln 10   last ReLU layer dead"]
+table += ["                       moves a logit by   share     leaves ln 10   last ReLU layer dead"]
 for title, share_of_he, bias, colour, line in (
     ("biases 1", 1 / 3, 1.0, RED, "-"),
     ("biases 0.1", 1 / 3, 0.1, ORANGE, "-."),
@@ -302,7 +305,7 @@ for title, share_of_he, bias, colour, line in (
     plt.plot(np.arange(len(smooth)) + 20, smooth, color=colour, linestyle=line, label=title)
     left = np.mean(losses[-30:]) < 0.95 * math.log(10)
     before = f"{logits.image_rms:14.4f} {100 * logits.image_share:10.1f}%"
-    table += [f"{title:22} {before}     {left!s:12} {dead == 1}"]
+    table += [f"{title:22} {before}     {left!s:14} {dead == 1}"]
 plt.axhline(math.log(10), color="0.75", linewidth=4, zorder=0)
 plt.ylim(0, 3.3)
 plt.xlabel("step")
@@ -317,24 +320,27 @@ print("\n".join(table))
 # inputs keep the ReLUs open, as the paper says. And yet this network does not leave, and the other does. The
 # one with biases 0 was **asleep**: its signal was small, but gradients grew it step by step. The one with
 # biases 1 is **dead**: the units of its last ReLU layer are 0 for every point, no gradient passes, and
-# nothing will wake it.
+# nothing will wake it. (The row between them leaves first: a *small* bias helps, it opens the ReLUs and hides
+# little. The curves that leave end early, because `train` stops at a loss of 0.5.)
 #
 # How does it die? To its last layer every point looks the same, $h \approx h_0$. That layer's gradient is the
 # mean of $(p - t)\, h_0^\top$, where $t$ is 1 for the true class and 0 for the others. It is large, and what
 # decides it is which classes happen to be more common in the batch. So the weights get random pushes, the
-# logits $z = W h_0$ become random and too sure, and by the chain rule the layer below hears
+# logits $z = W h_0$ (plus the biases, which do not matter here) become random and too sure, and by the chain rule the layer below hears
 #
 # $$h_0 \cdot \frac{\partial L}{\partial h_0} = \sum_c z_c \Big( p_c - \frac{1}{C} \Big) \ge 0$$
 #
-# (averaged over many batches, $t_c$ is $1/C$; and $p_c$ is large where $z_c$ is large). That is, the loss
-# falls when $h_0$ gets smaller: *be quieter*. It says so for all points alike, until the ReLUs are shut.
+# (averaged over many batches, $t_c$ is $1/C$). The sum is not negative because it is $C$ times the covariance
+# of $z$ and $p$, and $p$ grows with $z$. That is, the loss falls when $h_0$ gets smaller: *be quieter*. It says
+# so for all points alike, until the ReLUs are shut.
 #
 # The loss is $\ln C$ in both cases, so a loss curve cannot tell sleep from death. The remedies differ: sleep
 # needs time, or larger weights; the dead need a new start, with a share of the image that is not hidden, or
-# with a lower rate. Try `train(deep(1 / 3, 1.0), rate=0.003, steps=1500)`.
+# with a lower rate: `plt.plot(train(deep(1 / 3, 1.0), rate=0.003, steps=1500))` leaves $\ln 10$ in the end.
 #
-# This is not the whole story of 2012: that network learnt. An epoch of ImageNet has almost 10,000 steps (1.2
-# million images in batches of 128), which may be time enough to wake up; a small set has spent all its epochs by then.
+# This is not the whole story of 2012: that network learnt, with biases of 1. It was wider, so that less of its share
+# was hidden (notebook 13). And an epoch of ImageNet has almost 10,000 steps (1.2 million images in batches of
+# 128), which may be time enough to wake from sleep, though not from death; a small set has spent all its epochs by then.
 # So the project's default recipe, `small`, takes LSUV and biases 0, and its trainer warns when the loss has
 # not left $\ln C$.
 #
@@ -350,7 +356,7 @@ print("\n".join(table))
 #
 # Momentum keeps a *velocity* $v$ that forgets slowly. Let `momentum` be 0.9. Where gradients keep their sign,
 # they add up: $1 + 0.9 + 0.9^2 + \dots = 10$ times as far per step. Where the path goes back and forth, they
-# cancel.
+# partly cancel, and $v$ stays small.
 #
 # ## Exercise 3: one step, by either rule
 #
@@ -413,10 +419,18 @@ plt.show()
 print("limit of the rate without momentum:", 2 / curvature.max())
 
 # %% [markdown]
-# Both runs have the rate 0.0095, close to the limit of 0.01. Without momentum the path crosses the valley at
-# each step and creeps along it. With momentum it runs along the valley, and even past the star: a velocity
-# has to be turned round.
-#
+# Both runs have the rate 0.0095, close to the limit of 0.01. *Along* the valley the steps of the blue path add up: it
+# runs, even past the star, for a velocity has to be turned round; the red path creeps. *Across* the valley momentum
+# brings nothing at this rate: both swing, and the blue one longer. But it moves the limit there, to
+# $2\,(1 + \mathrm{momentum}) / c$:
+
+# %%
+for lr in (0.0095, 0.0105, 0.0185, 0.0195):
+    ends = {momentum: abs(descend(lr, momentum, steps=1000)[-1, 1]) for momentum in (0.0, 0.9)}
+    words = ["settles" if end < 0.6 else "runs away" for end in ends.values()]
+    print(f"rate {lr}: without momentum it {words[0]}, with momentum it {words[1]}")
+
+# %% [markdown]
 # Now the two rules. While the rate is constant, $v_\text{paper} = -\mathrm{lr}\, v_\text{PyTorch}$ and the
 # weights are the same. But the paper's velocity is made of *steps taken*, at the rates of their time, and
 # PyTorch's of *gradients seen*. Let a weight feel a gradient of 1 all the time, divide the rate by 10, and
@@ -460,11 +474,13 @@ print("equal if v is multiplied by the old rate / the new one:", np.allclose(pap
 # At the drop the paper's weight coasts on for $0.9 + 0.9^2 + \dots = 9$ old steps; PyTorch's scales its whole
 # past at once. For three drops in 90 epochs this hardly matters. It matters for a schedule that changes the
 # rate in every step, and when a run is resumed with another rate or in another program: a saved velocity
-# means something else under the other rule, even its sign. The last line is the conversion.
+# means something else under the other rule, even its sign ($v_\text{PyTorch} = -v_\text{paper} / \mathrm{lr}$, with the rate
+# of the last step). Within PyTorch's rule the last line above does it: when the rate changes, multiply $v$ by
+# the old rate / the new one.
 #
 # ## What 0.0005 is worth
 #
-# With `grad` = 0 the decay multiplies $w$ by $1 - \mathrm{lr}\, \lambda$ in each step; momentum makes the
+# Here all parameters decay, biases too. With `grad` = 0 the decay multiplies $w$ by $1 - \mathrm{lr}\, \lambda$ in each step; momentum makes the
 # effect ten times as strong. In the paper's numbers:
 
 # %%
@@ -478,7 +494,7 @@ small = 1 - (1 - per_step) ** (75 * 10)
 print(f"in the 750 steps of our own run below, at that rate: {small:.1%}")
 
 # %% [markdown]
-# So on ImageNet a weight that no image needs is gone after some epochs, and on a run of 750 steps the decay
+# (The run below has ten epochs of 75 steps, of 32 images each.) So on ImageNet a weight that no image needs is gone after some epochs, and on a run of 750 steps the decay
 # does next to nothing. Copying "0.0005" from the paper to a small set copies the number and not the effect.
 #
 # What of the weights that images do need? Let the data want $w = w_0$, with curvature $c$, and add the decay.
@@ -564,7 +580,8 @@ def plateau_rates(errors, at_chance, lr, patience, most_drops):
 check.plateau_rates(plateau_rates)
 
 # %% [markdown]
-# Here is the project's schedule, `RecipeLR`, with the paper's rates, on an error that we made up: it sleeps
+# Here is the project's schedule, `RecipeLR`, with the paper's rates and a patience of two epochs, on an error
+# that we made up: it sleeps
 # for eight epochs; then what is left to learn shrinks in proportion to the rate, and on top of it comes the
 # noise, which grows with the rate. With and without the exception:
 
@@ -603,7 +620,8 @@ bottom.set(yscale="log", xlabel="epoch", ylabel="rate")
 plt.show()
 
 # %% [markdown]
-# In the blue run each of the first drops is followed by a fall of the error: the noise goes. In the red one
+# In the blue run the first two drops are each followed by a fall of the error: the noise goes. (The third would
+# win less than the jitter that we added.) In the red one
 # most of the rate was gone before there was anything to learn with it.
 #
 # ## Warm-up and cosine
@@ -616,7 +634,7 @@ plt.show()
 #
 # A fresh network's gradients change quickly, and momentum collects them: so the first steps are kept small,
 # until the velocity has an idea of where to go. The end comes down to 0, with the noise. The rate changes in
-# each step, so the rule is PyTorch's.
+# each step, so the rule is PyTorch's, in which a step follows the new rate at once.
 
 # %%
 optimizer = optim.SGD([mg.tensor(np.zeros(1), requires_grad=True)], lr=recipe.lr)
@@ -639,7 +657,8 @@ plt.show()
 #
 # `small_run` holds the recipe, which is `small` with narrow layers, smaller images, less dropout and more
 # epochs. It draws the images into a folder and trains. It takes a minute or two; the curves below are drawn
-# anew after each epoch. To keep the run, give `begin` a folder of your own in place of the temporary one.
+# anew after each epoch. To keep the run, give `begin` a new folder of your own in place of the temporary one;
+# from a terminal, `alexnet train --resume FOLDER/run` goes on with it.
 #
 # You can **interrupt** it with the square button (interrupt the kernel): the trainer ends the step it is in,
 # saves everything, and returns. The cell after it goes on.
@@ -673,7 +692,8 @@ if trainer.at.epoch < trainer.recipe.epochs:  # you have interrupted it
 # Read the curves. The loss begins at the dotted line, at $\ln 10$, and leaves it within the first epochs. For
 # most of the run it is *higher* in training than in validation. That is no mistake: the training loss is the
 # mean over an epoch in which the network still gets better, with dropout on and with shifted and mirrored
-# crops; validation comes after the epoch, with the whole network.
+# crops; validation comes after the epoch, with the whole network. (*Top-5* counts an image as known if its class
+# is among the five most probable.)
 
 # %%
 history = trainer.at.metrics
@@ -697,14 +717,23 @@ farther = trained[-1].image_rms / last["LSUV"].image_rms
 print("moves the logits over ten times as far as before:", farther > 10)
 
 # %% [markdown]
-# And the paper's start, does it sleep here or die? Find out, if you have another minute or two: give `begin` a
-# new folder and `replace(recipe, init="paper", dropout="paper", input_std=(1.0, 1.0, 1.0), rule="paper",
-# epochs=4)`, train, and put the meter on the network.
+# And the paper's start, does it sleep here or die? Find out, if you have another minute:
+#
+# ```python
+# ill = replace(recipe, init="paper", dropout="paper", input_std=(1.0, 1.0, 1.0), epochs=4)
+# paper_run = small_run.begin(Path(tempfile.mkdtemp()), ill)
+# watch(paper_run)
+# for row in signal(paper_run.model, starts["paper"][1]):
+#     print(row.name, row.dead, row.image_rms)
+# ```
+#
+# When we did it, the loss stayed at $\ln 10$, and in fc7 most units were 0 for all pictures, while the layers below
+# were open: it was dying, from the top.
 #
 # ## Going on, to the bit
 #
 # A run of the 2012 network took five to six days (section 1). Something will stop it. What does it have to
-# keep? More than its weights. A checkpoint of this project is one safetensors file, written after each epoch,
+# keep? More than its weights. A checkpoint of this project is one file of named arrays (the safetensors format), written after each epoch,
 # at an interrupt, and every ten minutes (`SAVE_EVERY` in `alexnet_scratch/training/trainer.py`):
 
 # %%
@@ -714,7 +743,9 @@ for name in ("conv1.weight", "conv1.bias"):
 print("position:", ", ".join(vars(checkpoint.position)))
 
 # %% [markdown]
-# A tiny run shows what each of them is for: 60 images, narrower layers, two epochs of three steps. It is
+# The position holds the place in the data, the state of the generator and of the schedule; `totals`, `best` and
+# `metrics` are what the log has so far, `precision` and `scaler` belong to training in 16 bits on a GPU. A tiny run
+# shows what happens without some of them: 60 images, narrower layers, two epochs of three steps. It is
 # trained once without a stop, and once stopped after step 4, in the middle of its second epoch, and resumed
 # by a new trainer from the file. Then we compare all tensors of the two last files, byte by byte: weights
 # *and* velocities.
@@ -770,8 +801,8 @@ for what in (
 print("\n".join(results))
 
 # %% [markdown]
-# Only the first is the same run. The others train, too, and their curves would look like any others. That is
-# why a resume is compared by bytes.
+# Only the first is the same run. The others train, too, and nothing warns. That is why a
+# resume is compared by bytes.
 #
 # What makes it possible: the order of the images and each crop follow from the seed, the epoch and the image,
 # so that none of it has to be saved; dropout masks come from a counter (notebook 7); and sums over threads
@@ -786,7 +817,8 @@ workshop.cleanup()  # the run is deleted
 #
 # - Nobody gets below $\ln C$ without looking at the image. A network that stays there is asleep or dead;
 #   measure the image's share, layer by layer, and the dead units.
-# - Weights of $\sqrt{2/n}$, or scaled by measurement (LSUV), carry the signal; biases of 1 hide it.
+# - Weights of $\sqrt{2/n}$, or scaled by measurement (LSUV), carry the signal; biases of 1 hide it. A small bias
+#   does not.
 # - Momentum adds up what keeps its sign. The paper's velocity holds steps, PyTorch's holds gradients: they
 #   differ when the rate changes.
 # - A weight decay works through rate × steps, and states a belief that depends on the number of images.
