@@ -160,6 +160,7 @@ MUTANTS = [
         ("LRN", "the factor 2 is left out", "loose", lrn_backward_with(1e-4, factor=0.5)),
         ("LRN", "neighbours are left out", "loose", lrn_backward_with(1e-4, wrong_n=1)),
         ("LRN", "3 neighbours for 5", "loose", lrn_backward_with(1e-4, wrong_n=3)),
+        ("linear", "dx has the wrong sign", "size", lambda g, x: -RIGHT["linear"].backward(g, x)),
     )
 ]  # fmt: skip
 

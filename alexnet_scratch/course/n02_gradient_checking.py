@@ -32,6 +32,17 @@ def _cubes(x: Any) -> Any:
     return (x**3).sum() + x.prod()
 
 
+def _of_shape(shape: tuple[int, ...]) -> Function:
+    """`_cubes`, for arrays of one shape."""
+
+    def f(x: Any) -> Any:
+        if np.shape(x) != shape:
+            raise Hint(f"You call f with shape {np.shape(x)}: its argument has x's, {shape}.")
+        return _cubes(x)
+
+    return f
+
+
 def _moved(x: np.ndarray, eps: float, ahead: float, behind: float, rows: bool = False) -> Any:
     """(f(x + ahead eps) - f(x + behind eps)) / ((ahead - behind) eps), element by element, or row
     by row."""
@@ -51,7 +62,7 @@ def numeric_gradient(learner: Function) -> None:
         x = np.random.default_rng(5).uniform(0.5, 1.5, shape)
         eps = 0.125
         right = _moved(x, eps, 1, -1)
-        result = result_of(learner, _cubes, x, eps)
+        result = result_of(learner, _of_shape(shape), x, eps)
         if close(np.asarray(result), (_cubes(x + eps) - _cubes(x - eps)) / (2 * eps)):
             raise Hint(
                 "All elements move at once: the slope of each needs two calls of f in which it "
@@ -89,7 +100,18 @@ def numeric_gradient(learner: Function) -> None:
                 "eps^2: go eps to both sides of x."
             )
         if close(got, _moved(x, 1e-5, 1, -1), 1e-4):
-            raise Hint("That is the slope for a much smaller step: do you use eps?")
+            raise Hint(
+                "That is nearer to the derivative than central differences with this eps are: do "
+                "you use eps, and two points?"
+            )
+        if close(got, right, 1e-5):
+            raise Hint("Right to some digits: are there float32 numbers on the way?")
+        if close(got, right.T):
+            raise Hint("Rows and columns of your result are interchanged.")
+        if close(got.flat[0], right.flat[0]) and not np.any(got.flat[1:]):
+            raise Hint("Only the first element has a slope: is `return` inside the loop?")
+        if close(got.flat[:-1], right.flat[:-1]):
+            raise Hint("All elements are right but the last one: does the loop end too early?")
         if close(got.flat[0], right.flat[0]):
             raise Hint(
                 "The first element is right and later ones are not: has an element moved back "
@@ -159,11 +181,14 @@ def complex_slope(learner: Function) -> None:
 
 
 _HINTS = {
-    "sample": "Do you look at every element of dx? A fault may sit in one corner of the array.",
-    "absolute": "A gradient of 1e-10 can be all wrong within a tolerance of 1e-8: the tolerance "
-    "must be relative to the size of the gradient.",
-    "loose": "With alpha = 1e-4, all of LRN's second term is smaller than your tolerance. How "
-    "fine can it be, given the error of your slope?",
+    "sample": "Does every element of dx count? A fault may sit in one corner of the array; and in "
+    "a plain sum of errors, or a difference of sizes, errors cancel.",
+    "absolute": "A dx that is twice too large passes. Where a gradient is 1e-10, any is within a "
+    "tolerance of 1e-8: the tolerance must be relative to the size of the gradient. (A cosine does "
+    "not see sizes at all.)",
+    "loose": "With alpha = 1e-4, LRN's second term is small: does your tolerance see it? How fine "
+    "can it be, given the error of your slope? (Along one direction, an error may also cancel.)",
+    "size": "dx with the wrong sign passes: do you compare sizes only, abs(left) with abs(right)?",
 }
 
 
@@ -176,10 +201,11 @@ class _Watch:
         self.steps: list[np.ndarray] = []  # how x was moved
         self.covered = True  # whether each element of each x was moved
         self.real = False  # whether some step was a real one
+        self.outputs = True  # whether each grad was the operation's own output
 
     def accepts(self, operation: Any) -> bool:
         """What the checker says about an operation."""
-        x, shape = operation.x.copy(), operation.forward(operation.x).shape
+        x, y = operation.x.copy(), operation.forward(operation.x)
         moved: set[int] = set()
 
         def forward(point: Any) -> Any:
@@ -191,12 +217,13 @@ class _Watch:
             return operation.forward(point)
 
         def backward(grad: Any, point: Any) -> Any:
-            if np.shape(grad) != shape:
+            if np.shape(grad) != y.shape:
                 raise Hint(
                     f"backward(grad, x): your first argument has shape {np.shape(grad)}, and "
-                    f"forward(x) has {shape}. grad comes first, and has the shape of forward(x)."
+                    f"forward(x) has {y.shape}. grad comes first, and has the shape of forward(x)."
                 )
             self.grads.append(np.array(grad, float))
+            self.outputs &= close(grad, y)
             return operation.backward(grad, point)
 
         got = result_of(self._learner, forward, backward, operation.x)
@@ -214,14 +241,18 @@ class _Watch:
             )
         if len({bool(g > 0) for grad in self.grads for g in grad.flat if g != 0}) == 1:
             raise Hint("Your upstream gradient has one sign only: draw it with both signs.")
+        if self.grads and self.outputs:
+            raise Hint("Your grad is forward(x): it must not depend on that, draw it at random.")
         if not self.covered:
-            raise Hint(f"Your steps leave elements of x where they are. {_HINTS['sample']}")
+            raise Hint(
+                "Your steps leave elements of x where they are: move every element, a fault may "
+                "sit in any of them."
+            )
         if all(np.ptp(step) < 1e-3 for step in self.steps):
             raise Hint(
                 "Your direction v is all ones, or the same everywhere. A softmax does not change "
                 "along it, and nothing can be compared with 0: draw it at random."
             )
-
         if all(np.ptp(abs(a)) < 1e-3 for a in self.grads + self.steps):
             raise Hint(
                 "With only +1 and -1 in grad and v, sums cancel by chance: draw real numbers, "
@@ -248,12 +279,18 @@ def agrees(learner: Function) -> None:
     watch, near = _Watch(learner), _Watch(learner)
     refused = [name for name, operation in RIGHT.items() if not watch.accepts(operation)]
     survivors = [mutant for mutant in MUTANTS if watch.accepts(mutant)]
+    if len(refused) == len(RIGHT) and len(survivors) > len(MUTANTS) / 2:
+        raise Hint(
+            "It refuses the right operations and accepts mutants: is your comparison turned round? "
+            "True is for a backward that fits."
+        )
     if len(refused) == len(RIGHT):
         raise Hint(
             "It refuses every operation, also the right ones. The two sides are (grad * slope)."
             "sum() and (dx * v).sum(), or, element by element, the gradient of the sum of grad * "
             "forward(x) and dx. Print both for the ReLU above: if they differ in the last digits "
-            "only, your tolerance is too fine."
+            "only, your tolerance is too fine; if in the first ones, look at your step (a real one "
+            "must be neither too large nor too small)."
         )
     if len(survivors) == len(MUTANTS):
         raise Hint("It lets everything pass: does the result depend on backward's dx?")
@@ -270,7 +307,8 @@ def agrees(learner: Function) -> None:
         raise Hint(
             f"It refuses right ones: {', '.join(refused or ['ReLU'])}. Is your tolerance finer "
             "than your slope is exact? (Central differences in float64 reach some 1e-10, the "
-            "complex step 1e-15.) And is it relative to the size of the whole gradient?"
+            "complex step 1e-15.) And is it relative to the size of the whole gradient, a positive "
+            "number?"
         )
     if not near_passes:
         raise Hint(
@@ -291,9 +329,11 @@ def _about(survivors: list[Mutant]) -> str:
     alive = {m.blind for m in survivors}
     all_of = {m.blind for m in MUTANTS} - {m.blind for m in MUTANTS if m not in survivors}
     reason = (
-        "sample" if "sample" in alive and "loose" not in all_of
+        "size" if "size" in alive
+        else "sample" if "sample" in alive and "loose" not in all_of
         else next((b for b in ("absolute", "loose") if b in alive), "sample")
     )  # fmt: skip
     names = "; ".join(m.name for m in survivors[:3])
     more = f"; and {len(survivors) - 3} more" if len(survivors) > 3 else ""
-    return f"{len(survivors)} of {len(MUTANTS)} mutants survive ({names}{more}). {_HINTS[reason]}"
+    survive = "survives" if len(survivors) == 1 else "survive"
+    return f"{len(survivors)} of {len(MUTANTS)} mutants {survive} ({names}{more}). {_HINTS[reason]}"

@@ -16,7 +16,7 @@ from .checks import Function, Hint, close, exercise, result_of
 # paper's window, k and beta, so that who writes these numbers down fails at the second.
 _CASES = ((7, 5, 2.0, 0.1, 0.75), (9, 3, 1.0, 0.5, 0.6))
 _PAPER = {"n": 5, "k": 2.0, "alpha": 1e-4, "beta": 0.75}
-_FIXED = "You compute with numbers of your own: n, k, alpha and beta are arguments."
+_FIXED = "You compute with numbers of your own: n, alpha, beta (and k, in y) are arguments."
 _WHOLE = "It returns whole numbers: make an array of floats to write into, like x."
 
 
@@ -54,7 +54,13 @@ def _wrong_windows(values: np.ndarray, n: int) -> Iterator[tuple[np.ndarray, str
                 _sums(kept, before, after),
                 "Your sum ends one channel too early: range(a, b) stops before b.",
             )
-    yield _sums(values, n, n), "Your window is too wide: n channels in all, n // 2 on each side."
+    for side in (half + 1, n):
+        yield _sums(values, side, side), "Your window is too wide: n in all, n // 2 on each side."
+    for before, after in ((0, n - 1), (n - 1, 0)):
+        yield (
+            _sums(values, before, after),
+            "Your window begins or ends at channel i: i is in its middle, n // 2 are on each side.",
+        )
     yield zeros + values.sum(), "Your sum runs over all channels: only those of the window count."
     yield values, "Your sum has only channel i itself: add those of its whole window."
     yield window - values, "Your sum leaves out channel i itself: it stands in its own window."
@@ -140,13 +146,17 @@ def _check_s(
             "Your sum adds the channels themselves: the formula adds their squares.",
         ),
         (
+            k + alpha * _sums(abs(x), half, half),
+            "Your sum adds the sizes |x|: the formula adds the squares.",
+        ),
+        (
             k + alpha * _sums(x, half, half) ** 2,
             "You square the sum: square each channel first, then add.",
         ),
-        *((k + alpha * sums, words) for sums, words in _wrong_windows(square, n)),
         *_with_papers_numbers(
             lambda n, k, alpha: k + alpha * _sums(square, n // 2, n // 2), n=n, k=k, alpha=alpha
         ),
+        *((k + alpha * sums, words) for sums, words in _wrong_windows(square, n)),
     ]
     for value, words in wrong:
         if close(got, value):
@@ -157,15 +167,15 @@ def _check_s(
             "and the sum has only those that are there."
         )
     raise Hint(
-        "s is not k + alpha * (sum of squares over the window). Try it with all x = 1: in the "
-        "middle of the list s must be k + alpha * n."
+        "s is not k + alpha * (sum of squares over the window). Try x = 0 with a single 2 in the "
+        "middle: s must be k + 4 * alpha there and at n // 2 channels on each side, else k."
     )
 
 
 @exercise
 def turning_point(learner: Function) -> None:
     """turning_point(n, k, alpha, beta) -> the rms beyond which a louder pixel comes out quieter."""
-    for n, k, alpha, beta in ((5, 2.0, 1e-4, 0.75), (3, 1.0, 0.02, 0.9)):
+    for n, k, alpha, beta in ((5, 6.0, 1e-4, 0.75), (3, 1.0, 0.02, 0.9)):
         expected = math.sqrt(k / (alpha * n * (2 * beta - 1)))
         bites = math.sqrt(k / (alpha * n))
         got = result_of(learner, n, k, alpha, beta)
@@ -188,6 +198,7 @@ def turning_point(learner: Function) -> None:
                 bites * math.sqrt(2),
                 "That is right for beta 0.75 alone: solve for r with beta as a letter.",
             ),
+            (expected / math.sqrt(k), "k is missing: it stays beside the terms with r ** 2."),
             (expected**2, "That is the square of the turning point: solve for r."),
             (-expected, "r is an rms, which is not negative: take the other root."),
             (
@@ -293,8 +304,8 @@ def _why_backward(
             (own - factor * second, words)
             for second, words in _wrong_letters(grad, x, s ** (-beta - 1), half)
         ),
-        *((own - factor * x * sums, words) for sums, words in _wrong_windows(ratio, n)),
         *_with_papers_numbers(whole, n=n, alpha=alpha, beta=beta),
+        *((own - factor * x * sums, words) for sums, words in _wrong_windows(ratio, n)),
     ]
     for value, words in wrong:
         if close(got, value):
@@ -348,7 +359,8 @@ def _which_part(
     if not right(1, alpha):
         return (
             "The first term is right. The second is wrong even for a window of one channel (n = 1: "
-            "only j = i), so look at its factors and powers first."
+            "only j = i): look at its factors and powers, and whether your window has more than n "
+            "channels."
         )
     return (
         "Both terms are right for a window of one channel (n = 1), and wrong for a larger one: "

@@ -123,7 +123,7 @@ def lsuv(learner: Function) -> None:
                 "y has the right standard deviation, but the weight is not the given one times a "
                 "positive number."
             )
-        raise Hint(f"With your weight, y has standard deviation {reached:.3g}, expected {target:g}.")
+        raise Hint(f"With your weight y has standard deviation {reached:.3g}, expected {target:g}.")
 
 
 @exercise

@@ -4,9 +4,10 @@
 # **At the end you will know** how to prove that a backward pass is right, to ten digits and more; why
 # the step of a difference must not be too large and not too small; why an imaginary step has neither
 # problem; and why gradient checks in common use are blind to some bugs. You will have written a checker that
-# finds fourteen wrong backwards.
+# finds fifteen wrong backwards.
 #
-# About 45 minutes. You need notebook 1 (what a backward is, and the `grad` that it gets).
+# About 75 minutes: 45 to read, 30 for the exercises. You need notebook 1 (what a backward is, and the `grad`
+# that it gets).
 
 # %%
 import math
@@ -64,18 +65,18 @@ def derivative(x):
 # So the error falls with $h^2$. (A one-sided difference, $(f(x + h) - f(x)) / h$, keeps the term
 # $\frac{h}{2} f''$, and its error falls only with $h$.) Then why not take the smallest $h$ there is?
 #
-# Because a computer rounds. Each value of $f$ is wrong by up to $r |f|$, where $r$ is $2^{-24}$ in
-# float32 and $2^{-53}$ in float64. The difference of two almost equal numbers keeps the whole error, and
-# then it is divided by the small number $2h$. So the error is at most about
+# Because a computer rounds. Each value of $f$ is wrong by about $r |f|$, where $r$ is $2^{-24}$ in
+# float32 and $2^{-53}$ in float64. The difference of two almost equal numbers keeps both errors, up to about
+# $2 r |f|$, and then it is divided by the small number $2h$. So we expect
 #
-# $$\text{error}(h) \lesssim \frac{h^2}{6} |f'''(x)| + \frac{r\,|f(x)|}{h}.$$
+# $$\text{error}(h) \approx \frac{h^2}{6} |f'''(x)| + \frac{r\,|f(x)|}{h}.$$
 #
 # The first part grows with $h$, the second shrinks. Their sum is smallest where its derivative is 0, at
 # $h = \sqrt[3]{3\,r\,|f| / |f'''|}$.
 
 # %%
-x = 1.5
-third = (derivative(x + 1e-3) - 2 * derivative(x) + derivative(x - 1e-3)) / 1e-6  # f'''(x)
+x0 = 1.5
+third = (derivative(x0 + 1e-3) - 2 * derivative(x0) + derivative(x0 - 1e-3)) / 1e-6  # f'''(x0)
 steps = 10.0 ** np.arange(-12, 0.01, 0.1)
 
 
@@ -84,16 +85,16 @@ def central(x, h):
 
 
 def relative_error(slope):
-    return max(abs(float(slope) - derivative(x)) / derivative(x), 1e-17)
+    return max(abs(float(slope) - derivative(x0)) / derivative(x0), 1e-17)
 
 
 plt.figure(figsize=(7.0, 4.2))
 for dtype, rounding, colour in ((np.float32, 2**-24, ORANGE), (np.float64, 2**-53, BLUE)):
-    errors = [relative_error(central(dtype(x), dtype(h))) for h in steps]
+    errors = [relative_error(central(dtype(x0), dtype(h))) for h in steps]
     plt.loglog(steps, errors, ".", color=colour, label=f"central, {dtype.__name__}")
-    predicted = steps**2 / 6 * abs(third) + rounding * abs(f(x)) / steps
-    plt.loglog(steps, predicted / derivative(x), "--", color=colour, linewidth=1)
-errors = [relative_error((f(x + h) - f(x)) / h) for h in steps]
+    predicted = steps**2 / 6 * abs(third) + rounding * abs(f(x0)) / steps  # an estimate, not a bound
+    plt.loglog(steps, predicted / derivative(x0), "--", color=colour, linewidth=1)
+errors = [relative_error((f(x0 + h) - f(x0)) / h) for h in steps]
 plt.loglog(steps, errors, ".", color=GREEN, markersize=3, label="one-sided, float64")
 plt.ylim(1e-15, 1e3)
 plt.xlabel("step h")
@@ -108,9 +109,9 @@ plt.show()
 
 # %%
 for name, rounding in (("float32", 2**-24), ("float64", 2**-53)):
-    best = (3 * rounding * abs(f(x)) / abs(third)) ** (1 / 3)
-    error = (best**2 / 6 * abs(third) + rounding * abs(f(x)) / best) / derivative(x)
-    print(f"{name}: best h {best:.0e}, relative error there at most about {error:.0e}")
+    best = (3 * rounding * abs(f(x0)) / abs(third)) ** (1 / 3)
+    error = (best**2 / 6 * abs(third) + rounding * abs(f(x0)) / best) / derivative(x0)
+    print(f"{name}: best h {best:.0e}, relative error there about {error:.0e}")
 
 # %% [markdown]
 # Two things to keep. **Check in float64**: in float32 the measurement itself can be trusted to about four
@@ -146,15 +147,16 @@ check.numeric_gradient(numeric_gradient)
 #
 # $$\frac{\operatorname{Im} f(x + ih)}{h} = f'(x) - \frac{h^2}{6} f'''(x) + \dots$$
 #
-# Nothing is subtracted. The real part holds $f$, the imaginary part holds the slope, and they do not
-# mix. So $h$ can be as small as we like: with $h = 10^{-30}$ the second term is about $10^{-60}$, which
-# is nothing. (The idea is from Lyness and Moler, 1967, in the form of Squire and Trapp, "Using complex
-# variables to estimate derivatives of real functions", SIAM Review 40, 1998.)
+# Nothing is subtracted. The real part holds $f$, the imaginary part holds the slope, and they do not mix. So $h$
+# can be as small as we like, as long as the computer can hold it: with $h = 10^{-30}$ the second term is about
+# $10^{-60}$, which is nothing. (The idea is from Lyness and Moler, 1967, in the form of Squire and Trapp, "Using
+# complex variables to estimate derivatives of real functions", SIAM Review 40, 1998.)
 
 # %%
 small = 10.0 ** np.arange(-30, 0.01, 0.25)
-plt.loglog(small, [relative_error(central(x, h)) for h in small], ".", color=BLUE, label="central")
-errors = [relative_error(f(x + 1j * h).imag / h) for h in small]
+errors = [relative_error(central(x0, h)) for h in small]
+plt.loglog(small, errors, ".", color=BLUE, markersize=9, label="central")
+errors = [relative_error(f(x0 + 1j * h).imag / h) for h in small]
 plt.loglog(small, errors, ".", color=PURPLE, label="complex")
 plt.axhline(2**-53, color=BLACK, linewidth=1, linestyle=":")
 plt.text(1e-30, 3e-15, "dotted: the rounding of one number", va="bottom")
@@ -186,9 +188,10 @@ for name, function, right in functions:
     print(f"{name:<29}{slope + 0.0:>14.4f}{right:>9.4f}")  # + 0.0 makes -0 a 0
 
 # %% [markdown]
-# The size of a complex number, `abs`, has no imaginary part, and the slope is lost; `conj` turns its sign
-# round. The cure is to compare by `.real`, as in the last line. **All kernels of minigrad are written
-# like this**, so that you can put complex numbers through every one of them:
+# The size of a complex number, `abs`, has no imaginary part, and the slope is lost; `conj` turns its sign round.
+# The cure: write $|x|$ as a choice by the sign of `x.real`, as in the last line, and `x * conj(x)` as `x * x`.
+# **All kernels of minigrad are written like this**, so that you can put complex numbers through every one of
+# them:
 
 # %%
 image = np.random.default_rng(1).standard_normal((1, 8, 2, 2))  # images, channels, height, width
@@ -226,8 +229,9 @@ check.complex_slope(complex_slope)
 #
 # $$\sum_j grad_j \,(J v)_j \;=\; \sum_{j,i} grad_j\, J_{ji}\, v_i \;=\; \sum_i dx_i \, v_i.$$
 #
-# On the left stands only the forward, on the right only the backward. With $y_j = x_j^2$, where both can be
-# written down:
+# On the left stands only the forward, on the right only the backward. No loss is needed: the equation holds for
+# any numbers in `grad`. With
+# $y_j = x_j^2$, where both can be written down:
 
 # %%
 x, v, grad = np.array([1.0, 2.0]), np.array([1.0, -1.0]), np.array([3.0, 5.0])
@@ -248,8 +252,8 @@ print(f"forward passes, element by element: {2 * 60_000_000:,}   along a directi
 # %% [markdown]
 # ## Why ones are blind
 #
-# What is `grad` in such a test? Many checkers take all ones: it is what `y.sum().backward()` does, and
-# looks harmless. Look at a softmax, which turns numbers (called logits) into shares that add up to 1:
+# What is `grad` in such a test? All ones are at hand: it is what `y.sum().backward()` does, and looks harmless.
+# Look at a softmax, which turns numbers (called logits) into shares that add up to 1:
 #
 # $$y_j = \frac{e^{x_j}}{\sum_i e^{x_i}}.$$
 #
@@ -304,7 +308,7 @@ for mutant in mutants.MUTANTS[:5]:
 
 # %% [markdown]
 # So: **the upstream gradient is random and has both signs.** Draw real numbers,
-# `rng.uniform(-1, 1, shape)`, not only +1 and -1: with those, sums cancel by chance.
+# `rng.uniform(-1, 1, shape)`, not only +1 and -1: a sum of equal sizes with random signs is often exactly 0.
 #
 # ## Why alpha = 1e-4 hides a broken LRN
 #
@@ -363,7 +367,8 @@ plt.show()
 
 # %% [markdown]
 # What is to be done: check at $\alpha = 1$ as well, *and* with a fine tolerance. The error of a central
-# difference is some $10^{-10}$, that of the complex step $10^{-15}$. There is no need to allow $10^{-3}$.
+# difference is some $10^{-10}$ at its best step, that of the complex step $10^{-15}$. There is no need to allow
+# $10^{-3}$.
 #
 # This has happened. Chainer's
 # [test of its LRN](https://github.com/chainer/chainer/blob/0143075d4d103c3c8707c23924cd72398f2cf813/tests/chainer_tests/functions_tests/normalization_tests/test_local_response_normalization.py)
@@ -399,7 +404,8 @@ print("would a gradient of 0 pass?", abs(0 - 1 / images) <= 1e-5 + 1e-3 / images
 # A better scale is the gradient itself, but not element by element: an element may rightly be 0, and
 # then rounding alone would fail. Compare each error with the *largest* element, or with the root mean
 # square of all. Along a direction there is one number on each side: compare the difference of the two with
-# the size of one. A random direction seldom makes it very small.
+# the size of one. A random direction seldom makes it very small. But along it the *error*, too, is a sum with random
+# signs, and seldom but sometimes a small one: a fine tolerance, or a second direction, sees it all the same.
 #
 # ## Kinks
 #
@@ -408,7 +414,8 @@ print("would a gradient of 0 pass?", abs(0 - 1 / images) <= 1e-5 + 1e-3 / images
 #
 # On the left: what a central difference says about a ReLU near 0. On the right: a small stack of a
 # convolution, a ReLU and a max-pooling, which has kinks too (where two pixels of a window change places).
-# It shows the slope of all outputs along a random direction, against the complex step (`nn.Sequential` calls
+# It shows the slope of all outputs along a random direction, against the complex step (these layers are the subject of
+# notebooks 3 to 5; `nn.Sequential` calls
 # its parts one after the other, `.double()` makes the parameters float64, `mg.no_grad()` records nothing for
 # a backward):
 
@@ -466,8 +473,7 @@ for step in (1e-3, 1e-6):
 # - How large an error do you allow, and relative to what?
 #
 # The check cell runs your checker on right operations, which it must accept (also a ReLU with numbers close to its
-# kink), and on fourteen mutants,
-# which it must refuse. They are all bugs that one can easily write.
+# kink), and on fifteen mutants, which it must refuse. They are all bugs that one can easily write.
 
 
 # %% tags=["exercise"]
@@ -486,7 +492,7 @@ check.agrees(agrees)
 # %% [markdown]
 # ## What other checkers see
 #
-# Six checkers and the fourteen mutants. Each of the first five makes one mistake: four from this notebook, and
+# Six checkers and the fifteen mutants. Each of the first five makes one mistake: four from this notebook, and
 # one that looks at a single element of `dx`, drawn at random. The last one makes none. (The one element of
 # ReLU has a positive `grad`: that the negative ones are stopped does not show there.)
 
@@ -514,10 +520,10 @@ plt.show()
 # %% [markdown]
 # ## minigrad's checker
 #
-# `mg.gradcheck` is what you have just written, for tensors: a signed random `grad`, a signed random
-# direction through all inputs and parameters at once, the complex step, a relative tolerance of $10^{-9}$.
-# When it fails it looks for the element, and says by which factor it is wrong. That factor is often the
-# whole diagnosis:
+# `mg.gradcheck` is what you have just written, for tensors: a signed random `grad`, two signed random directions
+# through all inputs and parameters at once, the complex step, a relative tolerance of $10^{-9}$. When it fails it
+# looks for the element (`[1]` is its index), and says by which factor it is wrong. That factor is often the whole
+# diagnosis:
 
 
 # %%

@@ -418,8 +418,8 @@ print(f"standard deviation of the pixels: {pixels.std():.0f}")
 #   deviations 0.0001, 0.01, 0.01 and 0.1, layer by layer. These are the numbers of Caffe's example
 #   `cifar10_quick`, which has one layer more. We do not know
 #   that figure 1 began like this.
-# - *fitted*: pixels divided by 64, about their standard deviation; weights with the standard deviation gain / √fan-in, as above, with gain
-#   √2 in front of a ReLU and 1 elsewhere. That is what one does today.
+# - *fitted*: pixels divided by 64, about their standard deviation; weights with the standard deviation gain /
+#   √fan-in, as above, with gain √2 in front of a ReLU and 1 elsewhere. That is what one does today.
 #
 # Biases begin at 0; momentum 0.9; batches of 32.
 

@@ -2,10 +2,11 @@
 # # 6. Local response normalisation
 #
 # **At the end you will know** what LRN computes, why "the AlexNet numbers" give four different layers
-# in the paper and four programs, how loud a layer must be before LRN does anything at all, and why a very
+# in the paper and four programs, how loud a layer must be before LRN acts on it, and why a very
 # loud pixel comes out *quieter*. You will have written both passes and proven them right.
 #
-# About 40 minutes. You need notebook 2 (gradient checks) and the derivative of a power.
+# About an hour: 40 minutes to read, 20 for the exercises. You need notebook 2 (gradient checks) and the
+# derivative of a power.
 
 # %%
 from functools import partial
@@ -102,7 +103,7 @@ check.normalise(normalise)
 #
 # So "Reference AlexNet is incorrect: alpha is 5 times too small in the LRN layer"
 # ([BVLC/caffe#1453](https://github.com/BVLC/caffe/issues/1453)) is half true: Caffe departs from the paper's
-# text and agrees with the paper's code. Only its $k = 1$ is in neither.
+# text and agrees with the paper's code. Only its $k = 1$ is in neither of the two.
 #
 # In minigrad, a name that PyTorch has means what it means there; the paper's formula has its own name,
 # `lrn`. To get the paper's formula from PyTorch's call, multiply alpha by $n$:
@@ -118,15 +119,18 @@ print("                 with alpha multiplied by 5 it is:   ", np.allclose(times
 # %% [markdown]
 # ## Where it bites
 #
-# Let all channels at a pixel be about as loud: their root mean square (rms) is $r$. Then the sum is $n r^2$, and
+# Let all channels at a pixel be about equally loud: their root mean square (rms) is $r$. Then the sum is $n r^2$, and
 #
 # $$s = k + \alpha n r^2 .$$
 #
 # While $\alpha n r^2$ is much smaller than $k$, $s$ is the constant $k$ and LRN multiplies everything by
-# $k^{-\beta}$. A constant in front of a layer does nothing that the weights could not do. LRN starts to
-# work where the two terms are equal:
+# $k^{-\beta}$. A constant in front of a layer does nothing that the weights could not do. LRN *bites* where the
+# two terms are equal:
 #
 # $$\alpha n r^2 = k \quad\Longleftrightarrow\quad r = \sqrt{\frac{k}{\alpha n}} .$$
+#
+# There it multiplies by $2^{-\beta}$ once more. It begins earlier, of course: the table also has the rms at which
+# it takes off a tenth, where $(1 + \alpha n r^2 / k)^{-\beta} = 0.9$.
 
 # %%
 conventions = {
@@ -135,8 +139,10 @@ conventions = {
     "Caffe, PyTorch": (5, 1.0, 2e-5, 0.75),
     "TensorFlow": (11, 2.0, 1e-4, 0.5),
 }
-for name, (n, k, alpha, _) in conventions.items():
-    print(f"{name:15} bites at an rms of {np.sqrt(k / (alpha * n)):6.1f}")
+for name, (n, k, alpha, beta) in conventions.items():
+    bites = np.sqrt(k / (alpha * n))
+    tenth = bites * np.sqrt(0.9 ** (-1 / beta) - 1)
+    print(f"{name:15} takes off a tenth at an rms of {tenth:5.1f}, bites at {bites:6.1f}")
 
 # %% [markdown]
 # These are large numbers, and there is a reason: the network of 2012 read *raw pixels*, 0 to 255 less the
@@ -191,9 +197,10 @@ print("\n".join(rows))
 
 # %% [markdown]
 # With raw pixels LRN is mild at the start and grows strong as the filters do. In the third row it is a
-# multiplication by 0.59, for every pixel. A network that divides its pixels by their standard deviation and
-# copies the paper's alpha is in the third row: its LRN costs time and does nothing. (All of this is about
-# *scale*. If $x$ is divided by 64, an $\alpha$ of $64^2$ = 4096 times the paper's gives the same divisor.)
+# multiplication by 0.59, for every pixel. A network that divides its pixels by their standard deviation, keeps
+# its layers at a variance near 1 and copies the paper's alpha is in the third row: its LRN costs time and does
+# nothing. (All of this is about *scale*. If $x$ is divided by 64, an $\alpha$ of $64^2$ = 4096 times the paper's
+# gives the same divisor.)
 #
 # ## Louder in, quieter out
 #
@@ -290,8 +297,7 @@ for name, values in (("before", x), ("after", y)):
 
 # %% [markdown]
 # Look at the shape of the peaks at the right: each has a dent in its middle. There, where the filter fits
-# best, the pixel is beyond the turning point: the window is beyond the turning point: if all of its channels were
-# smaller there, $y$ would be larger.
+# best, the window is beyond the turning point: if all of its channels were smaller, $y$ would be larger.
 #
 # ## Backward
 #
@@ -317,8 +323,8 @@ for name, values in (("before", x), ("after", y)):
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True)
 cases = ((1.0, "quiet"), (63.2, "where it bites"), (1000.0, "loud"))
-for axis, (r, title) in zip(axes, cases, strict=True):
-    x = np.full((1, 12, 1, 1), r)
+for axis, (level, title) in zip(axes, cases, strict=True):
+    x = np.full((1, 12, 1, 1), level)
     _, s = lrn_forward(x)
     rows = [
         lrn_backward(row.reshape(1, 12, 1, 1), x, s).reshape(-1) for row in np.eye(12)
@@ -326,13 +332,14 @@ for axis, (r, title) in zip(axes, cases, strict=True):
     jacobian = np.array(rows) * s.reshape(12, 1) ** 0.75
     shown = axis.imshow(jacobian, cmap="RdBu", vmin=-1, vmax=1)
     axis.grid(False)
-    axis.set(title=f"{title}: r = {r:g}", xlabel="i")
+    axis.set(title=f"{title}: r = {level:g}", xlabel="i")
+    print(f"r = {level:6g}: a row in the middle adds up to {jacobian[6].sum():5.2f}")
 axes[0].set_ylabel("j")
 fig.colorbar(shown, ax=axes, label="$dy_j / dx_i$, times $s_j^\\beta$", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# At the right, each row adds up to less than 0. More of everything makes $y_j$ smaller: that is the
+# At the right, the rows add up to less than 0. More of everything makes $y_j$ smaller: that is the
 # turning point again, seen from backward.
 #
 # ## Exercise 3: backward
@@ -457,11 +464,12 @@ for axis, values, title in zip(axes, (lit, response, contrast), titles, strict=T
 plt.show()
 
 # %% [markdown]
-# Response normalisation keeps the sign: all values are positive, around 1. Contrast normalisation gives
-# values around 0. Its picture is still weaker at the left: $\sum u^2 / \text{size}^2$ is small there against
-# $k = 30$, so it is nearly "quiet". The bright frame in the middle picture is the border: the window hangs over
-# it and sums fewer pixels, while the division stays by `size` squared (the highest values are cut off at
-# white). LRN's first and last channels have the same advantage.
+# Response normalisation keeps the sign: all values are positive, around 1. Contrast normalisation gives values
+# around 0. Its picture is still weaker at the left: $\sum u^2 / \text{size}^2$ is small there against $k = 30$,
+# so it is nearly "quiet". The bright frame in the middle picture is the border: the window hangs over it and sums
+# fewer pixels, while the division stays by `size` squared (the highest values are cut off at white). The contrast
+# picture has no frame: there the mean, over the pixels that are there, is taken away first. LRN's first and last
+# channels have the same advantage.
 #
 # The backward of both is the same derivation once more, with a window in two directions:
 

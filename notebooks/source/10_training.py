@@ -92,8 +92,8 @@ plt.show()
 # \qquad \bar y_u = \frac{1}{N} \sum_i y_{i,u}.$$
 #
 # `rms` is the size of everything, `image_rms` the size of the part that depends on the image. As
-# $\mathrm{rms}^2 = \mathrm{image\_rms}^2 + \frac{1}{U} \sum_u \bar y_u^2$, their quotient `image_rms / rms`, the image's
-# *share*, is between 0 and 1.
+# $\mathrm{rms}^2 = \mathrm{image\_rms}^2 + \frac{1}{U} \sum_u \bar y_u^2$,
+# their quotient `image_rms / rms`, the image's *share*, is between 0 and 1.
 #
 # ## Exercise 1: how far an image moves a unit
 
@@ -320,13 +320,14 @@ print("\n".join(table))
 # inputs keep the ReLUs open, as the paper says. And yet this network does not leave, and the other does. The
 # one with biases 0 was **asleep**: its signal was small, but gradients grew it step by step. The one with
 # biases 1 is **dead**: the units of its last ReLU layer are 0 for every point, no gradient passes, and
-# nothing will wake it. (The row between them leaves first: a *small* bias helps, it opens the ReLUs and hides
-# little. The curves that leave end early, because `train` stops at a loss of 0.5.)
+# nothing will wake it. (The row between them leaves earlier than biases of 0 do: a *small* bias helps, it opens
+# the ReLUs and hides little. The curves that leave end early, because `train` stops at a loss of 0.5.)
 #
 # How does it die? To its last layer every point looks the same, $h \approx h_0$. That layer's gradient is the
 # mean of $(p - t)\, h_0^\top$, where $t$ is 1 for the true class and 0 for the others. It is large, and what
-# decides it is which classes happen to be more common in the batch. So the weights get random pushes, the
-# logits $z = W h_0$ (plus the biases, which do not matter here) become random and too sure, and by the chain rule the layer below hears
+# decides it is which classes happen to be more common in the batch. So the weights get random pushes, the logits
+# $z = W h_0$ (plus the biases, which do not matter here) become random and too sure, and by the chain rule the
+# layer below hears
 #
 # $$h_0 \cdot \frac{\partial L}{\partial h_0} = \sum_c z_c \Big( p_c - \frac{1}{C} \Big) \ge 0$$
 #
@@ -338,11 +339,11 @@ print("\n".join(table))
 # needs time, or larger weights; the dead need a new start, with a share of the image that is not hidden, or
 # with a lower rate: `plt.plot(train(deep(1 / 3, 1.0), rate=0.003, steps=1500))` leaves $\ln 10$ in the end.
 #
-# This is not the whole story of 2012: that network learnt, with biases of 1. It was wider, so that less of its share
-# was hidden (notebook 13). And an epoch of ImageNet has almost 10,000 steps (1.2 million images in batches of
-# 128), which may be time enough to wake from sleep, though not from death; a small set has spent all its epochs by then.
-# So the project's default recipe, `small`, takes LSUV and biases 0, and its trainer warns when the loss has
-# not left $\ln C$.
+# This is not the whole story of 2012: that network learnt, with biases of 1. It was wider, so that its
+# start moved the logits farther (notebook 13). And an epoch of ImageNet has almost 10,000 steps (1.2 million images in batches
+# of 128), which may be time enough to wake from sleep, though not from death; a small set has spent all its
+# epochs by then. So the project's default recipe, `small`, takes LSUV and biases 0, and its trainer warns when
+# the loss has not left $\ln C$.
 #
 # ## Momentum
 #
@@ -472,16 +473,16 @@ print("equal if v is multiplied by the old rate / the new one:", np.allclose(pap
 
 # %% [markdown]
 # At the drop the paper's weight coasts on for $0.9 + 0.9^2 + \dots = 9$ old steps; PyTorch's scales its whole
-# past at once. For three drops in 90 epochs this hardly matters. It matters for a schedule that changes the
-# rate in every step, and when a run is resumed with another rate or in another program: a saved velocity
-# means something else under the other rule, even its sign ($v_\text{PyTorch} = -v_\text{paper} / \mathrm{lr}$, with the rate
-# of the last step). Within PyTorch's rule the last line above does it: when the rate changes, multiply $v$ by
-# the old rate / the new one.
+# past at once. For three drops in 90 epochs this hardly matters. It matters for a schedule that changes the rate
+# in every step, and when a run is resumed with another rate or in another program: a saved velocity means
+# something else under the other rule, even its sign ($v_\text{PyTorch} = -v_\text{paper} / \mathrm{lr}$, with the
+# rate of the last step). Within PyTorch's rule the last line above does it: when the rate changes, multiply $v$
+# by the old rate / the new one.
 #
 # ## What 0.0005 is worth
 #
-# Here all parameters decay, biases too. With `grad` = 0 the decay multiplies $w$ by $1 - \mathrm{lr}\, \lambda$ in each step; momentum makes the
-# effect ten times as strong. In the paper's numbers:
+# Here all parameters decay, biases too. With `grad` = 0 the decay multiplies $w$ by $1 - \mathrm{lr}\, \lambda$
+# in each step; momentum makes the effect ten times as strong. In the paper's numbers:
 
 # %%
 lr, decay, momentum = 0.01, 0.0005, 0.9
@@ -494,8 +495,9 @@ small = 1 - (1 - per_step) ** (75 * 10)
 print(f"in the 750 steps of our own run below, at that rate: {small:.1%}")
 
 # %% [markdown]
-# (The run below has ten epochs of 75 steps, of 32 images each.) So on ImageNet a weight that no image needs is gone after some epochs, and on a run of 750 steps the decay
-# does next to nothing. Copying "0.0005" from the paper to a small set copies the number and not the effect.
+# (The run below has ten epochs of 75 steps, of 32 images each.) So on ImageNet a weight that no image needs is
+# gone after some epochs, and on a run of 750 steps the decay does next to nothing. Copying "0.0005" from the
+# paper to a small set copies the number and not the effect.
 #
 # What of the weights that images do need? Let the data want $w = w_0$, with curvature $c$, and add the decay.
 # In the minimum the two gradients cancel:
@@ -732,9 +734,10 @@ print("moves the logits over ten times as far as before:", farther > 10)
 #
 # ## Going on, to the bit
 #
-# A run of the 2012 network took five to six days (section 1). Something will stop it. What does it have to
-# keep? More than its weights. A checkpoint of this project is one file of named arrays (the safetensors format), written after each epoch,
-# at an interrupt, and every ten minutes (`SAVE_EVERY` in `alexnet_scratch/training/trainer.py`):
+# A run of the 2012 network took five to six days (section 1). Something will stop it. What does it have to keep?
+# More than its weights. A checkpoint of this project is one file of named arrays (the safetensors format),
+# written after each epoch, at an interrupt, and every ten minutes (`SAVE_EVERY` in
+# `alexnet_scratch/training/trainer.py`):
 
 # %%
 checkpoint = load_checkpoint(trainer.folder / "last.safetensors")

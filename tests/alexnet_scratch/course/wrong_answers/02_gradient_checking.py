@@ -20,7 +20,16 @@ WRONG = {
          "has an element moved back"),
         (DIFFERENCE, "(f(x + step) - f(x - step)) / 2 * eps", "Mind the brackets"),
         (DIFFERENCE, "f(step) - f(step)", "`p = x` makes no copy"),
-        (DIFFERENCE, "(f(x + step / 1e4) - f(x - step / 1e4)) / (2 * eps / 1e4)", "use eps?"),
+        (DIFFERENCE, "(f(x + step / 1e4) - f(x - step / 1e4)) / (2 * eps / 1e4)", "use eps, and"),
+        (DIFFERENCE, "(8 * (f(x + step) - f(x - step)) - f(x + 2 * step) + f(x - 2 * step))"
+         " / (12 * eps)", "two points"),
+        ("        slopes[place] = " + DIFFERENCE, "        slopes[place] = " + DIFFERENCE
+         + "\n        return slopes", "inside the loop"),
+        ("    return slopes", "    slopes.flat[-1] = 0\n    return slopes", "end too early"),
+        (DIFFERENCE, "(f((x + step).astype('f4')) - f((x - step).astype('f4'))) / (2 * eps)",
+         "float32 numbers"),
+        ("    return slopes", "    return slopes.T.copy()", "interchanged"),
+        (DIFFERENCE, "(f((x + step)[None]) - f((x - step)[None])) / (2 * eps)", "argument has x"),
         (DIFFERENCE, "f(x + step)", "For f(x) = (x**3).sum() + x.prod()"),
         ("np.ndindex(*x.shape)", "range(len(x))", "Whole rows move"),
         ("return slopes\n", "return slopes.ravel()[:2]\n", "of shape (2,), expected (3,)"),
@@ -57,6 +66,12 @@ WRONG = {
         ("1e-9 * size", "1e-19 * size", "refuses"),
         (COMPARE, "return np.sum(v * dx) - numeric <= 1e-9 * size", "Do you need abs"),
         (COMPARE, "return True", "lets everything pass"),
+        (COMPARE, "return abs(np.sum(v * dx) - numeric) > 1e-9 * size", "turned round"),
+        (COMPARE, "return abs(abs(np.sum(v * dx)) - abs(numeric)) <= 1e-9 * size", "sizes only"),
+        (COMPARE, "return abs(np.sum(v * dx) - numeric) <= 1e-9 * np.sum(v * dx)", "a positive"),
+        (GRAD, "    grad = forward(x)\n", "is forward(x): it"),
+        (COMPARE, "y = (forward(x + 1e-13 * v) - forward(x - 1e-13 * v)) / 2e-13\n"
+         "    return abs(np.sum(v * dx) - np.sum(grad * y)) <= 1e-7 * size", "look at your step"),
         (COMPARE, "return False", "refuses every operation"),
         (COMPARE, "return np.abs(v * dx) <= 1", "expected True or False"),
         (COMPARE, "h = 1e-3\n    y = (forward(x + h * v) - forward(x - h * v)) / (2 * h)\n"
@@ -75,6 +90,10 @@ WRONG = {
         ("np.abs(backward(grad, x) - slopes).max()", "(backward(grad, x) - slopes).max()",
          "Do you need abs"),
         ("x, 1e-6)", "x, 1e-3)", "jumps over the kink"),
+        ("np.abs(backward(grad, x) - slopes).max()",
+         "abs(np.linalg.norm(backward(grad, x)) - np.linalg.norm(slopes))", "sizes only"),
+        ("np.abs(backward(grad, x) - slopes).max()", "abs((backward(grad, x) - slopes).sum())",
+         "Does every element of dx count"),
         ("x, 1e-6)", "x, 1e-2)", "refuses right ones"),
     ],
 }  # fmt: skip
