@@ -49,7 +49,7 @@ class Exercise:
         except Exception as error:
             return (
                 f"{self.name}: your function stopped with {type(error).__name__}: {error}"
-                f"{_line_of(error, learner)}"
+                f"{line_of(error, learner)}"
             )
         return f"{self.name}: right."
 
@@ -59,7 +59,7 @@ def exercise(check: Callable[[Function], None]) -> Exercise:
     return Exercise(check)
 
 
-def _line_of(error: Exception, learner: Function) -> str:
+def line_of(error: Exception, learner: Function) -> str:
     """The line of the learner's function where an error came up."""
     code = getattr(learner, "__code__", None)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):

@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward
 from minigrad.kernels.im2col import Window, im2col
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, line_of, result_of
 
-# Sides differ, channels differ, no kernel is symmetric, and a stride leaves rows over: what is nice
-# about an input hides a mistake. (C, H, W), (O, C, kh, kw), stride, padding. First those
-# without padding: hints about padding rely on it.
+
+class _Case(NamedTuple):
+    """A convolution to try: of an image (C, H, W) with a kernel (O, C, kh, kw).
+
+    `sofar` says where the cases before it were right, `question` asks for what is new in it.
+    """
+
+    image: tuple[int, int, int]
+    kernel: tuple[int, int, int, int]
+    stride: int
+    padding: int
+    sofar: str = ""
+    question: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"For x of shape {self.image}, kernel {self.kernel[2:]}, stride {self.stride} and "
+            f"padding {self.padding}"
+        )
+
+    def right(self, name: str) -> str:
+        """The sentence on the cases before this one."""
+        return f"{name} is right {self.sofar}. " if self.sofar else ""
+
+
+_STRIDE = (
+    "Window (i, j) begins at (i * stride, j * stride) and has kh rows and kw columns: do yours? "
+    "Does the last one end inside the image?"
+)
+_OBLONG = "kh belongs to u and the rows, kw to v and the columns: is one taken for the other?"
+_PADDING = (
+    "Has each channel a border of zeros, `padding` deep, on all four sides, and are there no more "
+    "channels than before? Do the windows come from the padded image?"
+)
+_BOTH = (
+    "Is the border of zeros `padding` deep, and does window (i, j) begin at "
+    "(i * stride, j * stride) of the padded image?"
+)
+_BORDER = (
+    "Has each channel of x a border of zeros, `padding` deep, on all four sides? Is dx added up in "
+    "an array with the same border, and is this cut off at the end?"
+)
+# Sides differ, channels differ, no kernel is symmetric, and a stride leaves rows or columns over:
+# what is nice about an input hides a mistake. Each case adds something to those before it, so that
+# a hint can say which. In the last of _FORWARD, kh for kw changes the shape of y in spite of the
+# stride; in that of _BACKWARD, nothing is left over, so that the windows reach the whole border.
 _FORWARD = (
-    ((2, 5, 7), (3, 2, 3, 3), 1, 0),
-    ((2, 6, 9), (3, 2, 3, 3), 2, 0),
-    ((2, 5, 6), (3, 2, 3, 3), 1, 1),
-    ((3, 8, 7), (2, 3, 2, 3), 2, 2),
+    _Case((2, 5, 7), (3, 2, 3, 3), 1, 0),
+    _Case((2, 6, 9), (3, 2, 3, 3), 2, 0, "at stride 1", _STRIDE),
+    _Case((2, 5, 7), (3, 2, 2, 3), 1, 0, "for square kernels", _OBLONG),
+    _Case((2, 5, 6), (3, 2, 3, 3), 1, 1, "without padding", _PADDING),
+    _Case((3, 8, 12), (2, 3, 2, 3), 2, 2, "with stride or padding alone", _BOTH),
 )
 _BACKWARD = (
-    ((2, 6, 9), (3, 2, 3, 3), 3, 0),
-    ((2, 5, 7), (3, 2, 3, 3), 1, 0),
-    ((2, 6, 7), (3, 2, 3, 3), 2, 1),
-    ((3, 7, 8), (2, 3, 2, 3), 2, 2),
+    _Case((2, 6, 9), (3, 2, 3, 3), 3, 0),
+    _Case((2, 5, 7), (3, 2, 3, 3), 1, 0, "where no windows overlap"),
+    _Case((2, 5, 7), (3, 2, 2, 3), 1, 0, "for square kernels", _OBLONG),
+    _Case((2, 6, 8), (3, 2, 3, 3), 2, 1, "without padding", _BORDER),
+    _Case((3, 8, 9), (2, 3, 2, 3), 2, 2, "with padding 1", _BORDER),
 )
 
 
@@ -33,26 +79,40 @@ def _random(seed: int, *shapes: tuple[int, ...]) -> list[np.ndarray]:
     return [rng.standard_normal(shape) for shape in shapes]
 
 
-def _conv(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, stride: int, padding: int
-) -> np.ndarray:
-    """minigrad's convolution of one image (C, H, W)."""
-    y = conv2d_forward(x[None], weight, bias, (stride, stride), (padding, padding))
-    return np.asarray(y[0])
+def _conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, case: _Case) -> np.ndarray:
+    """minigrad's convolution of one image (C, H, W), with stride and padding of `case`."""
+    pairs = (case.stride, case.stride), (case.padding, case.padding)
+    return np.asarray(conv2d_forward(x[None], weight, bias, *pairs)[0])
 
 
-def _result(learner: Function, *args: Any) -> Any:
-    """What the learner's function returns; the last argument is the padding."""
+def _gradients(
+    grad: np.ndarray, x: np.ndarray, weight: np.ndarray, case: _Case
+) -> tuple[np.ndarray, np.ndarray]:
+    """minigrad's dx and dweight for one image, with stride and padding of `case`."""
+    pairs = (case.stride, case.stride), (case.padding, case.padding)
+    dx, dweight, _ = conv2d_backward(grad[None], x[None], weight, *pairs)
+    assert dx is not None
+    assert dweight is not None
+    return dx[0], dweight
+
+
+def _result(
+    learner: Function, args: tuple[Any, ...], case: str, sofar: str = "", question: str = ""
+) -> Any:
+    """What the learner's function returns; where it stops, the hint says for which case."""
     try:
         return result_of(learner, *args)
     except (IndexError, ValueError) as error:
-        if args[-1] == 0:
-            raise
+        said = str(error).strip().rstrip(".")
         raise Hint(
-            f"It is right without padding. With padding {args[-1]} it stops with "
-            f"{type(error).__name__}: {str(error).strip()}. Do rows and columns get their zeros, "
-            "and the channels none? Do the windows come from the padded image?"
+            f"{sofar}{case}, it stops with {type(error).__name__}: {said}"
+            f"{line_of(error, learner)}. {question}".rstrip()
         ) from None
+
+
+def _result_of_conv(learner: Function, case: _Case, *args: Any) -> Any:
+    args = (*args, case.stride, case.padding)
+    return _result(learner, args, str(case), case.right("It"), case.question)
 
 
 def _factor(got: Any, expected: np.ndarray) -> float | None:
@@ -62,14 +122,21 @@ def _factor(got: Any, expected: np.ndarray) -> float | None:
     return factor if close(got, factor * expected) else None
 
 
-def _first_wrong(name: str, got: Any, expected: np.ndarray) -> str:
-    """The first element that is wrong, in words."""
+def _first_wrong(name: str, got: Any, expected: np.ndarray) -> tuple[tuple[int, ...], str]:
+    """The first element that is wrong: its place, and a sentence about it."""
     wrong = ~(np.abs(got - expected) <= 1e-6 * np.abs(expected).max())
     place = tuple(int(i) for i in np.argwhere(wrong)[0])
-    return (
+    return place, (
         f"the first wrong number is {name}[{', '.join(map(str, place))}]: {got[place]:.4g}, "
-        f"expected {expected[place]:.4g} ({wrong.sum()} of {wrong.size} are wrong)"
+        f"expected {expected[place]:.4g} ({wrong.sum()} of {wrong.size} are wrong)."
     )
+
+
+def _only(weight: np.ndarray, part: Any) -> np.ndarray:
+    """`weight` with zeros outside of `part`."""
+    alone = np.zeros_like(weight)
+    alone[part] = weight[part]
+    return alone
 
 
 def _fractions(name: str, got: Any) -> None:
@@ -80,55 +147,81 @@ def _fractions(name: str, got: Any) -> None:
 @exercise
 def conv_forward(learner: Function) -> None:
     """conv_forward(x, weight, bias, stride, padding) -> y (O, oh, ow), for an image x (C, H, W)."""
-    for seed, (image, kernel, stride, padding) in enumerate(_FORWARD):
-        x, weight, bias = _random(seed, image, kernel, kernel[:1])
-        y = _conv(x, weight, bias, stride, padding)
-        got = np.asarray(_result(learner, x, weight, bias, stride, padding))
+    for seed, case in enumerate(_FORWARD):
+        x, weight, bias = _random(seed, case.image, case.kernel, case.kernel[:1])
+        y = _conv(x, weight, bias, case)
+        got = np.asarray(_result_of_conv(learner, case, x, weight, bias))
         if np.shape(got) != y.shape:
             raise Hint(
-                f"For x of shape {image}, kernel {kernel[2:]}, stride {stride} and padding "
-                f"{padding}, y has shape {np.shape(got)}, expected {y.shape}: one map for each "
-                "filter, with (H + 2 * padding - kh) // stride + 1 rows."
+                f"{case}, y has shape {np.shape(got)}, expected {y.shape}: one map for each "
+                "filter, with (H + 2 * padding - kh) // stride + 1 rows, and as many columns as W "
+                "and kw give in the same way."
             )
         if close(got, y):
             continue
         _fractions("y", got)
-        plain = _conv(x, weight, None, stride, padding)
-        if close(got, plain):
-            raise Hint("y is right but for the bias: each map has one, added to all its pixels.")
-        times = _factor(got - plain, y - plain)
-        if times is not None:
-            raise Hint(
-                f"y is right but for the bias, which is added {times:g} times to each pixel: it "
-                "belongs there once, behind the sum over c, u and v."
-            )
-        if close(got, _conv(x, weight[:, :, ::-1, ::-1], bias, stride, padding)):
-            raise Hint(
-                "The kernel is turned by 180 degrees: that is the convolution of the mathematics "
-                "books. Networks mean the formula above: u and v count forwards in x and weight."
-            )
-        square = kernel[2] == kernel[3]
-        if square and close(got, _conv(x, weight.swapaxes(2, 3), bias, stride, padding)):
-            raise Hint("u and v are mixed up: u goes with the rows of x, v with its columns.")
-        for c in range(image[0]):
-            if close(got, _conv(x[c : c + 1], weight[:, c : c + 1], bias, stride, padding)):
-                raise Hint(
-                    f"y is what channel {c} gives alone: the sum runs over all channels. Is "
-                    "something written (=) that should be added (+=)?"
-                )
+        _check_bias(got, y, _conv(x, weight, None, case))
+        for kernel, hint in _wrong_kernels(weight):
+            if any(close(got, _conv(x, kernel, b, case)) for b in (bias, None)):
+                raise Hint(hint)
         rows, columns = y.shape[1:]
-        if stride > 1 and close(got, _conv(x, weight, bias, 1, padding)[:, :rows, :columns]):
+        slow = _conv(x, weight, bias, case._replace(stride=1))[:, :rows, :columns]
+        if case.stride > 1 and close(got, slow):
             raise Hint("The windows move by one pixel: window (i, j) begins at i * stride.")
-        first = _first_wrong("y", got, y)
-        if padding:
-            raise Hint(
-                f"y is right without padding. With padding {padding}, {first}. Are there zeros, "
-                f"{padding} deep, on all four sides of each channel?"
+        place, first = _first_wrong("y", got, y)
+        question = "What is different there from the numbers before it?"
+        if not any(place):
+            question = (
+                f"It is the sum of {weight[0].size} products, weight[0, c, u, v] * x[c, u, v], "
+                "and of bias[0]: what do you add up there?"
             )
+        raise Hint(f"{case.right('y')}{case}, {first} {case.question or question}")
+
+
+def _check_bias(got: Any, y: np.ndarray, plain: np.ndarray) -> None:
+    """Whether y is right but for the bias; `plain` is y without it."""
+    if close(got, plain):
+        raise Hint("y is right but for the bias: each map has one, added to all its pixels.")
+    times = _factor(got - plain, y - plain)
+    if times is not None:
+        added = "subtracted from" if close(times, -1) else f"added {times:g} times to"
         raise Hint(
-            f"y has the right shape. At stride {stride}, without padding, {first}. What is "
-            "different there from the numbers before it, if there are any?"
+            f"y is right but for the bias, which is {added} each pixel: it is added there once, "
+            "behind the sum over c, u and v."
         )
+
+
+def _wrong_kernels(weight: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """Kernels with which the right forward does what a wrong one does, and the hints."""
+    yield (
+        weight[:, :, ::-1, ::-1],
+        "The kernel is turned by 180 degrees: that is the convolution of the mathematics books. "
+        "Networks mean the formula above: u and v count forwards in x and weight.",
+    )
+    if weight.shape[2] == weight.shape[3]:
+        yield (
+            weight.swapaxes(2, 3),
+            "u and v are mixed up: u goes with the rows of x, v with its columns.",
+        )
+    yield weight / weight[0].size, "Each number of y is a mean of products: it must be their sum."
+    for c in range(weight.shape[1]):
+        yield (
+            _only(weight, np.s_[:, c]),
+            f"y is what channel {c} gives alone: the sum runs over all channels. Is something "
+            "written (=) that should be added (+=)?",
+        )
+    yield (
+        _only(weight, np.s_[:, -1, -1, -1]),
+        "Each number of y has only its last product in it: is something written (=) that should be "
+        "added (+=)?",
+    )
+    corner = np.zeros_like(weight)
+    corner[:, :, 0, 0] = weight.sum((2, 3))
+    yield (
+        corner,
+        "Every weight meets the first pixel of its window: weight[o, c, u, v] meets the one that "
+        "is u rows below it and v columns to its right.",
+    )
 
 
 @exercise
@@ -140,16 +233,17 @@ def columns(learner: Function) -> None:
         shape = (height, width, channels)
         x = np.arange(height * width * channels).reshape(shape) + 0.5
         col = _columns(x, size, stride)
-        got = np.asarray(result_of(learner, x, size, stride))
-        where = f"For x of shape {x.shape}, size {size} and stride {stride}, col has shape "
+        case = f"For x of shape {shape}, size {size} and stride {stride}"
+        got = np.asarray(_result(learner, (x, size, stride), case))
         if np.shape(got) == col.shape[::-1] != col.shape:
             raise Hint(
-                f"{where}{np.shape(got)}, expected {col.shape}: a window is a row, not a column."
+                f"{case}, col has shape {np.shape(got)}, expected {col.shape}: a window is a row, "
+                "not a column."
             )
         if np.shape(got) != col.shape:
             raise Hint(
-                f"{where}{np.shape(got)}, expected {col.shape}: a row for each window, and in it "
-                "all size * size * C numbers that the window sees."
+                f"{case}, col has shape {np.shape(got)}, expected {col.shape}: a row for each "
+                "window, and in it all size * size * C numbers that the window sees."
             )
         if close(got, col):
             continue
@@ -172,8 +266,8 @@ def columns(learner: Function) -> None:
             raise Hint("The windows move by one pixel: window (i, j) begins at i * stride.")
         raise Hint(
             f"The shape is right. For x = np.arange({x.size}).reshape{shape} + 0.5, size {size}, "
-            f"stride {stride}, {_first_wrong('col', got, col)}. Which window, and which u, v and c "
-            "belong there?"
+            f"stride {stride}, {_first_wrong('col', got, col)[1]} Which window, and which u, v and "
+            "c belong there?"
         )
 
 
@@ -190,28 +284,16 @@ def _columns(
 @exercise
 def conv_backward(learner: Function) -> None:
     """conv_backward(grad, x, weight, stride, padding) -> (dx, dweight, dbias), for one image."""
-    for seed, (image, kernel, stride, padding) in enumerate(_BACKWARD):
-        x, weight = _random(seed + 10, image, kernel)
-        y = _conv(x, weight, None, stride, padding)
-        (grad,) = _random(seed + 20, y.shape)
-        got = _result(learner, grad, x, weight, stride, padding)
+    for seed, case in enumerate(_BACKWARD):
+        x, weight = _random(seed + 10, case.image, case.kernel)
+        (grad,) = _random(seed + 20, _conv(x, weight, None, case).shape)
+        got = _result_of_conv(learner, case, grad, x, weight)
         if not isinstance(got, tuple) or len(got) != 3:
             raise Hint("Expected three things, in this order: dx, dweight and dbias.")
         dx, dweight, dbias = map(np.asarray, got)
         _check_dbias(dbias, grad)
-        _check_dweight(dweight, grad, x, weight, stride, padding)
-        _check_dx(dx, grad, x, weight, stride, padding)
-
-
-def _gradients(
-    grad: np.ndarray, x: np.ndarray, weight: np.ndarray, stride: int, padding: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """minigrad's dx and dweight for one image."""
-    pads = (padding, padding)
-    dx, dweight, _ = conv2d_backward(grad[None], x[None], weight, (stride, stride), pads)
-    assert dx is not None
-    assert dweight is not None
-    return dx[0], dweight
+        _check_dweight(dweight, grad, x, weight, case)
+        _check_dx(dx, grad, x, weight, case)
 
 
 def _check_dbias(got: Any, grad: np.ndarray) -> None:
@@ -230,47 +312,94 @@ def _check_dbias(got: Any, grad: np.ndarray) -> None:
 
 
 def _check_dweight(
-    got: Any, grad: np.ndarray, x: np.ndarray, weight: np.ndarray, stride: int, padding: int
+    got: Any, grad: np.ndarray, x: np.ndarray, weight: np.ndarray, case: _Case
 ) -> None:
-    _, dweight = _gradients(grad, x, weight, stride, padding)
+    sofar, (_, dweight) = "dbias is right. ", _gradients(grad, x, weight, case)
     if np.shape(got) != dweight.shape:
         raise Hint(
-            f"dbias is right. dweight has shape {np.shape(got)}, expected that of weight, "
-            f"{dweight.shape}."
+            f"{sofar}dweight has shape {np.shape(got)}, expected that of weight, {dweight.shape}."
         )
     if close(got, dweight):
         return
-    last = np.zeros_like(grad)
-    last[:, -1, -1] = grad[:, -1, -1]
-    if close(got, _gradients(last, x, weight, stride, padding)[1]):
-        raise Hint(
-            "dbias is right. dweight is what the last window gives: a weight is used in every "
-            "window, so each of them adds (+=) its part."
-        )
-    if close(got, dweight[:, :, ::-1, ::-1]):
-        raise Hint("dbias is right. dweight is turned by 180 degrees: nothing is turned here.")
-    if close(got, dweight / (grad.shape[1] * grad.shape[2])):
-        raise Hint("dbias is right. dweight is a mean over the windows: it must be the sum.")
-    if weight.shape[2] == weight.shape[3] and close(got, dweight.swapaxes(2, 3)):
-        raise Hint("dbias is right. In dweight u and v are mixed up: u goes with the rows of x.")
+    for wrong, hint in _wrong_dweights(grad, x, weight, case):
+        if close(got, wrong):
+            raise Hint(f"{sofar}{hint}")
     times = _factor(got, dweight)
     if times is not None:
-        raise Hint(f"dbias is right. dweight is {times:g} times what it should be.")
+        raise Hint(f"{sofar}dweight is {times:g} times what it should be.")
+    _, first = _first_wrong("dweight", got, dweight)
     raise Hint(
-        f"dbias is right. With stride {stride} and padding {padding}, "
-        f"{_first_wrong('dweight', got, dweight)}. weight[o, c, u, v] meets, in window (i, j), one "
-        "pixel of the padded x. Which one? And which number of grad goes with it?"
+        f"{sofar}{case.right('dweight')}{case}, {first} weight[o, c, u, v] meets, in window "
+        "(i, j), one pixel of the padded x. Which one? And which number of grad goes with it?"
     )
 
 
-def _check_dx(
-    got: Any, grad: np.ndarray, x: np.ndarray, weight: np.ndarray, stride: int, padding: int
-) -> None:
-    dx, _ = _gradients(grad, x, weight, stride, padding)
-    (height, width), sofar = x.shape[1:], "dbias and dweight are right. "
-    border = ((0, 0), (padding, padding), (padding, padding))
-    # dx of the padded map: x with its border of zeros is an image like any other.
-    whole, _ = _gradients(grad, np.pad(x, border), weight, stride, 0)
+def _wrong_dweights(
+    grad: np.ndarray, x: np.ndarray, weight: np.ndarray, case: _Case
+) -> Iterator[tuple[np.ndarray, str]]:
+    """What wrong backwards take for dweight, and the hints."""
+    _, dweight = _gradients(grad, x, weight, case)
+    last = _only(grad, np.s_[:, -1, -1])
+    yield (
+        _gradients(last, x, weight, case)[1],
+        "dweight is what the last window gives: a weight is used in every window, so each of them "
+        "adds (+=) its part.",
+    )
+    yield dweight[:, :, ::-1, ::-1], "dweight is turned by 180 degrees: nothing is turned here."
+    yield dweight / grad[0].size, "dweight is a mean over the windows: it must be the sum."
+    if weight.shape[2] == weight.shape[3]:
+        yield dweight.swapaxes(2, 3), "In dweight u and v are mixed up: u goes with the rows of x."
+    yield (
+        np.broadcast_to(dweight.sum(0), dweight.shape),
+        "Each filter's dweight is the sum over all filters: what grad[o] gives belongs into "
+        "dweight[o] alone.",
+    )
+    yield (
+        _gradients(np.ones_like(grad), x, weight, case)[1],
+        "In dweight, grad is missing: by how much does L grow with y[o, i, j]?",
+    )
+
+
+def _check_dx(got: Any, grad: np.ndarray, x: np.ndarray, weight: np.ndarray, case: _Case) -> None:
+    sofar, (dx, _) = "dbias and dweight are right. ", _gradients(grad, x, weight, case)
+    whole = _padded_dx(grad, x, weight, case)
+    _check_dx_shape(got, dx, whole, sofar)
+    if close(got, dx):
+        return
+    for wrong, hint in _wrong_dxs(grad, x, weight, case):
+        if close(got, wrong):
+            raise Hint(f"{sofar}{hint}")
+    ones = np.ones_like(weight[:1, :1])
+    windows, _ = _gradients(np.ones_like(grad[:1]), x[:1], ones, case)
+    once = np.broadcast_to(windows <= 1, dx.shape)
+    if once.any() and not once.all() and close(got[once], dx[once]):
+        raise Hint(
+            f"{sofar}dx is right at pixels that lie in one window and wrong where windows overlap: "
+            "each window must add (+=) its part, not write it (=)."
+        )
+    times = _factor(got, dx)
+    if times is not None:
+        raise Hint(f"{sofar}dx is {times:g} times what it should be.")
+    if any(close(got.sum((1, 2)), right.sum((1, 2))) for right in (dx, whole)):
+        raise Hint(
+            f"{sofar}Each channel of dx has the right sum, so its parts arrive at the wrong "
+            "pixels: window (i, j) begins at (i * stride, j * stride) of the padded map."
+        )
+    question = case.question or (
+        "Each window and each filter add (+=) to each pixel what it was multiplied with, times "
+        "grad[o, i, j]."
+    )
+    _, first = _first_wrong("dx", got, dx)
+    raise Hint(f"{sofar}{case.right('dx')}{case}, {first} {question}")
+
+
+def _padded_dx(grad: np.ndarray, x: np.ndarray, weight: np.ndarray, case: _Case) -> np.ndarray:
+    """dx of the padded map: x with its border of zeros is an image like any other."""
+    border = ((0, 0), (case.padding, case.padding), (case.padding, case.padding))
+    return _gradients(grad, np.pad(x, border), weight, case._replace(padding=0))[0]
+
+
+def _check_dx_shape(got: Any, dx: np.ndarray, whole: np.ndarray, sofar: str) -> None:
     if np.size(got) == 0:
         raise Hint(
             f"{sofar}dx is empty. With padding 0, [p:-p] is [0:-0], which holds nothing: say where "
@@ -283,52 +412,41 @@ def _check_dx(
         )
     if np.shape(got) != dx.shape:
         raise Hint(f"{sofar}dx has shape {np.shape(got)}, expected that of x, {dx.shape}.")
-    if close(got, dx):
-        return
-    if padding and close(got, whole[:, :height, :width]):
-        raise Hint(
-            f"{sofar}dx is cut at the wrong end: pixel (0, 0) of x is pixel (padding, padding) of "
-            "the padded map."
-        )
-    ones = np.ones_like(weight[:1, :1])
-    windows, _ = _gradients(np.ones_like(grad[:1]), x[:1], ones, stride, padding)
-    once = np.broadcast_to(windows <= 1, dx.shape)
-    if once.any() and not once.all() and close(np.asarray(got)[once], dx[once]):
-        raise Hint(
-            f"{sofar}dx is right at pixels that lie in one window and wrong where windows overlap: "
-            "each window must add (+=) its part, not write it (=)."
+
+
+def _wrong_dxs(
+    grad: np.ndarray, x: np.ndarray, weight: np.ndarray, case: _Case
+) -> Iterator[tuple[np.ndarray, str]]:
+    """What wrong backwards take for dx, and the hints."""
+    if case.padding:
+        yield (
+            _padded_dx(grad, x, weight, case)[:, : x.shape[1], : x.shape[2]],
+            "dx is cut at the wrong end: pixel (0, 0) of x is pixel (padding, padding) of the "
+            "padded map.",
         )
     for o in range(len(weight)):
-        if close(got, _gradients(grad[o : o + 1], x, weight[o : o + 1], stride, padding)[0]):
-            raise Hint(
-                f"{sofar}dx is what filter {o} gives alone: each filter must add (+=) its part to "
-                "the pixel, not write it (=)."
-            )
-    times = _factor(got, dx)
-    if times is not None:
-        raise Hint(f"{sofar}dx is {times:g} times what it should be.")
-    if close(got, _gradients(np.ones_like(grad), x, weight, stride, padding)[0]):
-        raise Hint(f"{sofar}In dx, grad is missing: by how much does L grow with y[o, i, j]?")
-    if close(got, x * _gradients(grad.sum(0, keepdims=True), x[:1], ones, stride, padding)[0]):
-        raise Hint(
-            f"{sofar}dx is made with the pixels of x: those belong into dweight. How much does "
-            "y[o, i, j] grow with a pixel?"
+        yield (
+            _gradients(grad[o : o + 1], x, weight[o : o + 1], case)[0],
+            f"dx is what filter {o} gives alone: each filter must add (+=) its part to the pixel, "
+            "not write it (=).",
         )
-    turned = weight.swapaxes(2, 3)
-    if turned.shape == weight.shape and close(got, _gradients(grad, x, turned, stride, padding)[0]):
-        raise Hint(f"{sofar}In dx u and v are mixed up: u goes with the rows of x.")
-    if close(got, _gradients(grad, x, weight[:, :, ::-1, ::-1], stride, padding)[0]):
-        raise Hint(
-            f"{sofar}dx is made with the kernel turned by 180 degrees. If you go through the "
-            "windows and give each pixel its part back, nothing is turned."
+    yield (
+        _gradients(np.ones_like(grad), x, weight, case)[0],
+        "In dx, grad is missing: by how much does L grow with y[o, i, j]?",
+    )
+    ones = np.ones_like(weight[:1, :1])
+    yield (
+        x * _gradients(grad.sum(0, keepdims=True), x[:1], ones, case)[0],
+        "dx is made with the pixels of x: those belong into dweight. How much does y[o, i, j] grow "
+        "with a pixel?",
+    )
+    if weight.shape[2] == weight.shape[3]:
+        yield (
+            _gradients(grad, x, weight.swapaxes(2, 3), case)[0],
+            "In dx u and v are mixed up: u goes with the rows of x.",
         )
-    if close(np.sum(got), np.sum(dx)) or close(np.sum(got), np.sum(whole)):
-        raise Hint(
-            f"{sofar}The parts of dx arrive at the wrong pixels: window (i, j) begins at "
-            "(i * stride, j * stride) of the padded map."
-        )
-    raise Hint(
-        f"{sofar}With stride {stride} and padding {padding}, {_first_wrong('dx', got, dx)}. Each "
-        "window and each filter add (+=) to each pixel what it was multiplied with, times "
-        "grad[o, i, j]."
+    yield (
+        _gradients(grad, x, weight[:, :, ::-1, ::-1], case)[0],
+        "dx is made with the kernel turned by 180 degrees. If you go through the windows and give "
+        "each pixel its part back, nothing is turned.",
     )

@@ -6,8 +6,8 @@
 # without it, and which test images hide a wrong convolution. You will have written forward, this matrix
 # (*im2col*) and backward and proven them right.
 #
-# About 75 minutes with the exercises. You need notebooks 1 (what a backward is) and 2 (gradient checks),
-# and the product of two matrices.
+# About 90 minutes: 50 to read, 40 for the three exercises. You need notebooks 1 (what a backward is) and 2
+# (gradient checks), and the product of two matrices.
 
 # %%
 from time import perf_counter
@@ -33,10 +33,11 @@ use_style()
 #
 # $$y_{o,i,j} = b_o + \sum_{c,u,v} \mathrm{weight}_{o,c,u,v} \; x_{c,\; i s + u - p,\; j s + v - p}$$
 #
-# $x$ has channels $c$ (red, green and blue, or the maps of the layer before). Filter $o$ has a matrix of
-# weights for each channel, the *kernel*, and sums over all channels; it gives one map of $y$. $s$ is the
-# step (`stride`), and $p$ is how many zeros are put around the image (`padding`). With a kernel of $k_h$
-# rows, $y$ has
+# $x$ has channels $c$ (red, green and blue; for a later layer, the maps of $y$ of the one before), and is 0
+# outside of its $H$ rows and its columns. Filter $o$ has a matrix of weights for each channel, the *kernel*,
+# and sums over all channels; it gives one map of $y$. $(i, j)$ is a row and a column of this map, $(u, v)$ of
+# the kernel. $s$ is the step (`stride`), and $p$ is how many zeros are put around the image (`padding`). With
+# a kernel of $k_h$ rows, $y$ has
 #
 # $$o_h = \left\lfloor \frac{H + 2p - k_h}{s} \right\rfloor + 1$$
 #
@@ -66,8 +67,8 @@ plt.show()
 # %% [markdown]
 # Red is positive, blue negative. Filter 0 subtracts the left from the right: it answers at the left edge
 # of the disc with plus, at the right edge with minus, and says nothing inside. Filter 1 is the same for
-# top and bottom. Nobody will write such filters for AlexNet: the network finds its own 96 first ones, and
-# for that it needs $\partial L / \partial\, \mathrm{weight}$.
+# top and bottom. Nobody will write such filters for AlexNet: the network finds the 96 filters of its first
+# layer by itself, and for that it needs $\partial L / \partial\, \mathrm{weight}$.
 #
 # ## Exercise 1: forward, by loops
 #
@@ -87,17 +88,18 @@ check.conv_forward(conv_forward)
 
 # %% [markdown]
 # How long does that take for the first layer of AlexNet? It has 96 filters of 11×11 in three channels
-# (section 3.5) and makes maps of 55×55 (figure 2):
+# (section 3.5 of the AlexNet paper) and makes maps of 55×55 (its figure 2):
 
 # %%
 sums = 96 * 55 * 55
 print(f"{sums:,} sums of {3 * 11 * 11} products: {sums * 3 * 11 * 11:,} multiplications an image")
 
 # %% [markdown]
-# `conv2d_naive` is minigrad's version by loops. The next cell prints its time for one image and one layer,
-# beside that of minigrad's fast code, which this notebook arrives at. Its output is not kept, since it
-# depends on your machine: run it. (The paper names no padding; 2 gives maps of 55×55. Notebook 9 has more
-# on it.)
+# `conv2d_naive` is minigrad's version by loops over filters and windows; what is inside a window is left to
+# NumPy. It does the backward, too, about two thirds of its work: compare a third of its time. The next cell
+# prints this time for one image and one layer, beside that of minigrad's fast code, which this notebook arrives
+# at. Its output is not kept, since it depends on your machine: run it. (The paper names no padding; 2 gives
+# maps of 55×55.)
 
 # %% tags=["machine"]
 image = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype("f4")
@@ -108,12 +110,11 @@ for name, conv in (("loops", conv2d_naive), ("fast", conv2d_forward)):
     print(f"{name:5} {perf_counter() - start:8.3f} s")
 
 # %% [markdown]
-# (The loops do forward and backward there. A third of their time would be the fair comparison. Does it help them?)
-#
 # ## im2col: each window becomes a row
 #
 # A processor is very fast at the product of two large matrices. So write the windows down as the
-# rows of a matrix `col`. Row $(i, j)$ holds all that output pixel $(i, j)$ sees:
+# rows of a matrix `col`. (The name says *image to columns*: other programs write windows as columns. "The
+# columns of $x$" is short for this matrix.) Row $(i, j)$ holds all that output pixel $(i, j)$ sees:
 #
 # $$\mathrm{col}_{(i,j),\,(u,v,c)} = x_{i s + u,\; j s + v,\; c}$$
 #
@@ -153,8 +154,8 @@ plt.show()
 # Pixels 5, 6, 9 and 10 stand in all four rows. That is the price: the matrix has more numbers than the
 # image. We come back to it.
 #
-# Now put the weights of filter $o$ into column $o$ of a matrix $W$, in the same order $(u, v, c)$. The
-# convolution of the whole image with all filters is
+# Now put the weights of filter $o$ into column $o$ of a matrix $W$ (here not a width), in the same order
+# $(u, v, c)$. The convolution of the whole image with all filters is
 #
 # $$y = \mathrm{col} \; W + b$$
 #
@@ -164,12 +165,12 @@ plt.show()
 weight = np.random.default_rng(2).standard_normal((2, 1, 3, 3))  # two filters
 W = weight.transpose(2, 3, 1, 0).reshape(9, 2)  # (o, c, u, v) -> (u, v, c), o
 product = (col @ W).T.reshape(2, 2, 2)
-y = conv2d_naive(x[None, None], weight)[0]
+y = conv2d_naive(x[None, None], weight)[0]  # [0] is y, the others are gradients
 print("one product agrees with the loops:", np.allclose(product, y[0]))
 
 # %% [markdown]
 # To scale, for one image in the second layer of AlexNet. The paper splits this layer in two halves,
-# *groups*, explained below. One has 48 channels, 128 filters of 5×5 and maps of 27×27 (figure 2):
+# *groups*, explained below. One group has 48 channels, 128 filters of 5×5 and maps of 27×27 (figure 2):
 
 # %%
 pixels, seen, filters = 27 * 27, 5 * 5 * 48, 128  # of a map, by a window, in a group
@@ -196,7 +197,8 @@ plt.show()
 #
 # ## Exercise 2: im2col
 #
-# For one image. Note the order: here the image is (H, W, **C**), the channels of a pixel side by side.
+# For one image and a square kernel of `size` rows and columns. Note the order: here the image is (H, W,
+# **C**), the channels of a pixel side by side.
 
 
 # %% tags=["exercise"]
@@ -226,17 +228,21 @@ check.columns(columns)
 # where $g$ on the right is written as a matrix like $y$: a row for each pixel, a column for each filter.
 #
 # **dx.** A pixel is used by every window that it lies in, and by every filter. It is easiest in two steps.
-# First the columns, as in any matrix product; then each number of `dcol` goes back to the pixel that it
-# was copied from, and *adds up* there:
+# First `dcol`: number $k$ of row $m$ of `col` meets $W_{k,o}$ once for each filter $o$, and goes into $y_{m,o}$:
 #
-# $$d\mathrm{col} = g \, W^\top, \qquad dx = \mathrm{col2im}(d\mathrm{col}), \qquad
+# $$d\mathrm{col}_{m,k} = \sum_o g_{m,o} \, W_{k,o} \qquad\Longleftrightarrow\qquad d\mathrm{col} = g \, W^\top$$
+#
+# Then each number of `dcol` goes back to the pixel that it was copied from, and *adds up* there:
+#
+# $$dx = \mathrm{col2im}(d\mathrm{col}), \qquad
 # dx_{r,q,c} = \sum_{\substack{(i,j,u,v)\,:\\ i s + u = r,\; j s + v = q}} d\mathrm{col}_{(i,j),(u,v,c)}$$
 #
-# Here $r, q$ count in the *padded* image, and $c$ is the last index, as in im2col. At the end the border is
-# cut off.
+# Here $r, q$ are a row and a column of the *padded* image, and $c$ is the last index, as in im2col. At the end
+# the border is cut off.
 #
-# The three matrix products (forward, dweight, dx) have the same three sizes. So backward takes twice as many
-# multiplications as forward; for the first layer, whose dx nobody needs, it takes as many.
+# The three matrix products (forward, dweight, dx) run over the same three lengths (pixels, a window, filters),
+# so each takes as many multiplications. Backward takes twice as many as forward; for the first layer, whose dx
+# nobody needs, as many as forward.
 #
 # ### A test without differences
 #
@@ -263,7 +269,8 @@ print("adjoint:", np.isclose(forth, back, rtol=1e-12))
 # ### How many windows does a pixel lie in?
 #
 # col2im of ones counts it. In the first layer of AlexNet (kernel 11, step 4) the answer is not the same
-# for neighbouring pixels, because 4 does not divide 11:
+# for neighbouring pixels, because 4 does not divide 11. Here on a small map, 51×51 without padding; far from
+# the border a larger one has the same pattern:
 
 
 # %%
@@ -275,18 +282,28 @@ def coverage(side, size, stride):
     return col2im(ones, window, out, np.empty((1, side, side, 1)))[0, :, :, 0]
 
 
-fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.8))
-for ax, (side, size, stride) in zip(axes, ((51, 11, 4), (27, 5, 1)), strict=True):
-    image = ax.imshow(coverage(side, size, stride), vmin=0)
-    ax.set(title=f"kernel {size}, step {stride}", xlabel="column", ylabel="row")
+conv1, other = coverage(51, 11, 4), coverage(27, 5, 1)
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.4))
+for ax, counts, title in zip(
+    axes,
+    (conv1, conv1[20:32, 20:32], other),
+    ("kernel 11, step 4", "a part of it", f"kernel 5, step 1: up to {other.max():.0f}"),
+    strict=True,
+):
+    ax.imshow(counts, vmin=0, vmax=counts.max())
+    ax.set(title=title, xlabel="column", ylabel="row")
     ax.grid(False)
-    fig.colorbar(image, ax=ax, label="windows", shrink=0.8)
+for (row, column), value in np.ndenumerate(conv1[20:32, 20:32]):
+    axes[1].text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8)
+axes[1].set(xticks=range(0, 12, 4), xticklabels=range(20, 32, 4))
+axes[1].set(yticks=range(0, 12, 4), yticklabels=range(20, 32, 4))
 plt.show()
 
 # %% [markdown]
 # Far from the border, a pixel of the image lies in 2 or 3 windows along each axis, so in 2·2, 2·3 or 3·3 of
-# them. A gradient is a sum over them, so the gradient with respect to the image has this pattern in it,
-# whatever the network has learned. With random weights and a random $g$:
+# them. Its gradient is a sum over them, and so the gradient with respect to the image has a grid of period 4
+# in it; how strong it is depends on the filters. With random ones, and a random $g$ (*rms*, root mean square,
+# is the typical size; that of a sum of $n$ independent numbers around 0 grows as $\sqrt n$):
 
 # %%
 g = rng.standard_normal((8, 96, 11, 11))
@@ -298,9 +315,8 @@ for n, rms in strength.items():
     print(f"{n} windows: rms of dx {rms / strength[4]:.2f}, expected {np.sqrt(n / 4):.2f}")
 
 # %% [markdown]
-# (Independent numbers add up by the square root.) Keep it in mind when you look at a picture of
-# $\partial L / \partial x$ of AlexNet, as we do in notebook 11: the grid of period 4 comes from conv1's
-# geometry and says nothing about the image.
+# Keep it in mind when you look at a picture of $\partial L / \partial x$ of AlexNet, as we do in notebook 11:
+# the grid comes from conv1's geometry and says nothing about the image.
 #
 # ## Exercise 3: backward
 #
@@ -318,28 +334,30 @@ def conv_backward(grad, x, weight, stride, padding):
 check.conv_backward(conv_backward)
 
 # %% [markdown]
-# Your loops and your `columns` must agree. Forward and dweight by one product each:
+# Your loops and your `columns` must agree. Forward and dweight are one product each, dx is one and then
+# col2im (where the cell says False, one of the three checks above does not say "right" yet):
 
 # %%
 x, weight, bias = (rng.standard_normal(shape) for shape in ((2, 5, 7), (4, 2, 3, 3), 4))
 W = weight.transpose(2, 3, 1, 0).reshape(-1, 4)
 try:
-    y = conv_forward(x, weight, bias, 2, 0)
-    g = rng.standard_normal(y.shape)
-    _, dweight, _ = conv_backward(g, x, weight, 2, 0)
+    y = np.asarray(conv_forward(x, weight, bias, 2, 0))
+    grad = rng.standard_normal(y.shape)
+    dx, dweight, _ = map(np.asarray, conv_backward(grad, x, weight, 2, 0))
     col = np.asarray(columns(x.transpose(1, 2, 0), 3, 2))
-    product, rows = col.T @ g.reshape(4, -1).T, dweight.transpose(2, 3, 1, 0).reshape(-1, 4)
+    g = grad.reshape(4, -1).T  # a row for each pixel, a column for each filter
+    back = col2im(g @ W.T, Window((3, 3), (2, 2)), y.shape[1:], np.empty((1, 5, 7, 2)))
     print("col @ W + b is y:", np.allclose((col @ W + bias).T.reshape(y.shape), y))
-    print("col.T @ g is dweight:", np.allclose(product, rows))
+    print("col.T @ g is dweight:", np.allclose(col.T @ g, dweight.transpose(2, 3, 1, 0).reshape(-1, 4)))
+    print("col2im(g @ W.T) is dx:", np.allclose(back[0].transpose(2, 0, 1), dx))
 except NotImplementedError:
     print("Fill in the three exercises, then run this cell again.")
 
 # %% [markdown]
 # ## minigrad's fast code
 #
-# `conv2d_forward` and `conv2d_backward` are what you have just derived, for a whole batch. (Fast code for
-# one operation is called a *kernel* too; so the folder is `minigrad.kernels`.) The naive twin and the
-# complex step (notebook 2) agree with them, also with groups, which come below:
+# `conv2d_forward` and `conv2d_backward` are what you have just derived, for a whole batch. The naive twin and
+# the complex step (notebook 2) agree with them, also with groups, which come below:
 
 # %%
 x = rng.standard_normal((2, 4, 8, 9))
@@ -356,9 +374,11 @@ print("gradcheck:", mg.gradcheck(lambda *t: F.conv2d(*t, **options), inputs))
 
 # %% [markdown]
 # At step 1 there is another way to dx, which needs no col2im. Pixel $r$ meets weight $u$ in window
-# $i = r + p - u$: as $u$ goes up, $i$ goes down. So dx is itself a convolution, of $g$, with the kernel
-# turned by 180 degrees and a border of $k - 1 - p$ zeros. Its columns are $k^2 O$ wide, for $O$ filters,
-# and not $k^2 C$, for $C$ channels. minigrad takes this way where $O \le C$.
+# $i = r + p - u$: as $u$ goes up, $i$ goes down. Count from the kernel's other end, $u' = k - 1 - u$:
+# then $i = r + u' - (k - 1 - p)$, which is the place in the forward formula. So dx is itself a convolution, of
+# $g$, with the kernel turned by 180 degrees and a border of $k - 1 - p$ zeros; filters and channels change
+# places. The rows of its matrix have $k^2 O$ numbers, for $O$ filters, and not $k^2 C$, for $C$ channels.
+# minigrad takes this way where $O \le C$.
 
 # %%
 x, weight = rng.standard_normal((2, 3, 8, 9)), rng.standard_normal((5, 3, 3, 3))
@@ -376,7 +396,7 @@ print("agree:", np.allclose(dx, conv2d_forward(g, turned, padding=(3 - 1 - 1, 3 
 # %%
 wrong = {
     "kernel turned by 180 degrees": lambda x, w: conv2d_forward(x, w[:, :, ::-1, ::-1]),
-    "kernel's rows and columns swapped": lambda x, w: conv2d_forward(x, w.swapaxes(2, 3)),
+    "kernel with u and v swapped": lambda x, w: conv2d_forward(x, w.swapaxes(2, 3)),
     "channels in another order": lambda x, w: conv2d_forward(x, w[:, ::-1]),
 }
 blur = np.outer([1.0, 2, 1], [1, 2, 1])[None, None] / 16
@@ -386,16 +406,16 @@ inputs = {
     "random, a blur": (rng.standard_normal((1, 1, 6, 6)), blur),
     "all random": (rng.standard_normal((1, 2, 6, 6)), rng.standard_normal((3, 2, 3, 3))),
 }
-print(f"{'':33}" + "".join(f"{name:>16}" for name in inputs))
+print(f"{'':28}" + "".join(f"{name:>18}" for name in inputs))
 for mistake, conv in wrong.items():
     seen = [not np.allclose(conv(x, w), conv2d_forward(x, w)) for x, w in inputs.values()]
-    print(f"{mistake:33}" + "".join(f"{'seen' if s else '-':>16}" for s in seen))
+    print(f"{mistake:28}" + "".join(f"{'seen' if s else '-':>18}" for s in seen))
 
 # %% [markdown]
-# The first three inputs look like sensible tests and see nothing at all. On a map of ones only the sum of
-# the weights counts. Weights of ones are the same in every order. A blur is symmetric, and with one channel
-# there is no order of channels. The checks of this notebook use maps that are not square, of numbers that
-# are all different, with two or three channels, and some steps leave rows over.
+# The first three inputs look like sensible tests and see nothing at all. On a map of ones, without padding,
+# only the sum of the weights counts. Weights of ones are the same in every order. A blur is symmetric, and with
+# one channel there is no order of channels. The checks of this notebook use maps and kernels that are not
+# square, of numbers that are all different, with two or three channels, and some steps leave rows over.
 #
 # What is a row that is left over? If $s$ does not divide $H + 2p - k_h$, no window reaches the last rows.
 # Then they are no part of the function, and their gradient is exactly zero:
@@ -411,10 +431,10 @@ print(dx[0, 0].astype(int))
 # %% [markdown]
 # ## Groups
 #
-# In layers 2, 4 and 5 of the paper's network a filter sees only half of the maps: those on its own GPU
-# (section 3.5). With `groups=2` the channels and the filters are split in two halves, and each half is a
-# convolution of its own. It is the same as *one* convolution in which half of the weights are zero and stay
-# zero:
+# The paper's network ran on two graphics cards (GPUs). In its layers 2, 4 and 5 a filter sees only half of
+# the maps: those on its own GPU (section 3.5). With `groups=2` the channels and the filters are split in two
+# halves, and each half is a convolution of its own. It is the same as *one* convolution in which half of the
+# weights are zero and stay zero:
 
 # %%
 weight = rng.standard_normal((8, 3, 3, 3))  # 8 filters; each sees 3 of 6 channels
@@ -475,10 +495,11 @@ plt.show()
 
 # %% [markdown]
 # Backward needs the columns again, for dweight. A program that keeps them from forward to backward keeps
-# 2.3 GB. The paper's two graphics cards had 3 GB each, for everything (section 3.2). minigrad keeps none:
+# 2.3 GB. The paper's GPUs had 3 GB each, for everything (section 3.2). minigrad keeps none:
 #
-# - It makes the columns of one image or of a few, multiplies them, and makes the next ones in the same memory.
-#   This workspace is meant to stay in the processor's cache.
+# - It makes the columns of as many images as fit a small workspace (but at least of one), multiplies them, and
+#   makes the next ones in the same memory. The workspace is meant to stay in the cache, the processor's small
+#   and fast memory, and each thread (they compute side by side) has one.
 # - In backward it makes them a second time. That is copying, and the product that follows uses every
 #   copied number once for each filter.
 #
@@ -498,32 +519,33 @@ print("workspace:        ", format_bytes(WORKSPACE), "a thread")
 # ## Channels last
 #
 # Memory is one long row of numbers. In the order (C, H, W) the pixels of a map lie side by side; in the
-# order (H, W, C) the *channels of a pixel* do. Which numbers of memory does one 3×3 window touch, for an
-# image of 4×6 pixels and three channels?
+# order (H, W, C) the *channels of a pixel* do. Which numbers of memory does the 3×3 window at row 1,
+# column 2 touch, in an image of 4×6 pixels and three channels?
 
 # %%
 place = np.arange(72)
-orders = {
-    "(C, H, W)": place.reshape(3, 4, 6),
-    "(H, W, C)": place.reshape(4, 6, 3).transpose(2, 0, 1),
+orders = {  # and how many numbers lie between two lines
+    "(C, H, W)": (place.reshape(3, 4, 6), 24, "a channel"),
+    "(H, W, C)": (place.reshape(4, 6, 3).transpose(2, 0, 1), 18, "a row of pixels"),
 }
-fig, axes = plt.subplots(2, 1, figsize=(8.6, 2.6))
-for ax, (name, where) in zip(axes, orders.items(), strict=True):
+fig, axes = plt.subplots(2, 1, figsize=(8.6, 3.2))
+for ax, (name, (where, apart, unit)) in zip(axes, orders.items(), strict=True):
     touched = np.sort(where[:, 1:4, 2:5].ravel())
     runs = 1 + np.count_nonzero(np.diff(touched) > 1)
     strip = np.zeros((1, 72))
     strip[0, touched] = 1
     ax.imshow(strip, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
     ax.set_title(f"{name}: {runs} runs of {27 // runs} numbers")
-    ax.set(yticks=[], xticks=np.arange(-0.5, 72, 6), xticklabels=[])
+    ax.set(yticks=[], xticks=np.arange(-0.5, 72, apart), xticklabels=[])
+    ax.set_xlabel(f"place in memory; between two lines: {unit}, {apart} numbers")
     ax.tick_params(length=0)
-    ax.grid(True, axis="x", color="black", alpha=0.5)
-axes[-1].set_xlabel("place in memory (a line every 6 numbers)")
+    ax.grid(True, axis="x", color="black", alpha=0.8)
 plt.show()
 
 # %% [markdown]
-# A row of a window is a run of $k_w$ numbers in one case, and of $k_w \cdot C$ numbers in the other. In the
-# layers of AlexNet (the channels of one group):
+# A row of a window is a run of $k_w$ numbers in one case, and of $k_w \cdot C$ numbers in the other. Here they
+# are for the layers of AlexNet. (Where there are two groups, minigrad first copies the channels of one, with
+# their padding, into memory of their own: only so do they lie side by side.)
 
 # %%
 for name, (channels, _, size, _, _, _, groups) in layers.items():
@@ -568,7 +590,8 @@ for name, way in ways.items():
 # %% [markdown]
 # ## What to remember
 #
-# - im2col writes each window down as a row; then forward, dweight and dx are one matrix product each.
+# - im2col writes each window down as a row; then forward and dweight are one matrix product each, and dx is
+#   one that col2im follows.
 # - What was copied in forward is added up in backward: col2im is im2col's adjoint, and two sums of
 #   products test that it is.
 # - `groups=2` is a full convolution in which half of the weights are zero.

@@ -2,9 +2,12 @@
 
 WINDOW = "padded[:, top : top + kh, left : left + kw]"
 PIXELS = "dpadded[:, rows, cols] += (g[:, None, None, None] * weight).sum(0)"
+SHAPE = "kh, kw = weight.shape\n    "
 CUT = "dpadded[:, padding : padding + x.shape[1], padding : padding + x.shape[2]]"
 ADDED = "dweight += g[:, None, None, None] * padded[:, rows, cols]"
 PADDED = "((0, 0), (padding, padding), (padding, padding)))\n    out"
+PADDED_BACK = PADDED.replace("out", "_, _")
+ALL = "(weight[o] * window).sum()"
 SUM = "(g[:, None, None, None] * weight).sum(0)"
 FLAT = "x[top : top + size, left : left + size].reshape(-1)"
 WRONG = {
@@ -13,18 +16,32 @@ WRONG = {
         (WINDOW, WINDOW + ".swapaxes(1, 2)", "u and v are mixed up"),
         (" + bias[o]", "", "right but for the bias"),
         (".sum() + bias[o]", ".sum() + 9 * bias[o]", "added 9 times"),
-        (" + bias[o]", " - bias[o]", "added -1 times"),
-        ("(weight[o] * window).sum()", "(weight[o] * window)[-1].sum()", "channel 1 gives alone"),
+        (" + bias[o]", " - bias[o]", "subtracted from each"),
+        (ALL, ALL.replace(".sum", "[-1].sum"), "channel 1 gives alone"),
+        (ALL, ALL.replace(".sum()", "[-1, -1, -1]"), "only its last product"),
+        (ALL + " + bias[o]", ALL.replace(".sum()", "[-1, -1, -1]"), "only its last product"),
+        (ALL, ALL.replace("sum", "mean"), "a mean of products"),
+        (ALL, ALL.replace("window", "window[:, :1, :1]"), "first pixel of its window"),
+        (ALL, ALL.replace(".sum", "[:, :, :kh].sum"), "is one taken for the other?"),
+        ("out, _, " + SHAPE, "out, _, " + SHAPE + "kw = kh\n    ",
+         "It is right for square kernels. For x of shape (2, 5, 7), kernel (2, 3)"),
+        ("shape[2] - kw", "shape[2] - kh", "It is right for square kernels"),
+        ("bias[o]", "bias[o + 1]", "stride 1 and padding 0, it stops with IndexError"),
         ("top, left = i * stride, j * stride\n        window", "top, left = i, j\n        window",
          "move by one pixel"),
+        ("j * stride\n        window", "j\n        window", "y is right at stride 1. For x"),
+        ("(padded.shape[1] - kh) // stride", "-(-(padded.shape[1] - kh) // stride)",
+         "It is right at stride 1. For x"),
+        ("j * stride\n        window", "j * (stride if padding < 2 else 1)\n        window",
+         "right with stride or padding alone"),
         ("(padded.shape[1] - kh) // stride + 1", "(padded.shape[1] - kh + 1) // stride",
          "(H + 2 * padding - kh) // stride + 1"),
         (PADDED, PADDED.replace("padding", "0"), "padding 1, y has shape (3, 3, 4)"),
-        (PADDED, "padding)\n    out", "stops with ValueError: operands could not be broadcast"),
-        (PADDED, PADDED.replace(")))", ")), mode='edge')"), "right without padding. With"),
+        (PADDED, "padding)\n    out", "channels than before"),
+        (PADDED, PADDED.replace(")))", ")), mode='edge')"), "y is right without padding"),
         (PADDED, PADDED.replace("(padding, padding)", "(0, 2 * padding)"), "four sides"),
-        ("(weight[o] * window).sum()", "(weight[o] + window).sum()", "wrong number is y[0, 0, 0]"),
-        ("(weight[o] * window).sum()", "(weight[0] * window).sum()", "wrong number is y[1, 0, 0]"),
+        (ALL, ALL.replace("*", "+"), "It is the sum of 18 products"),
+        (ALL, ALL.replace("weight[o]", "weight[0]"), "different there from the numbers before"),
         ("np.zeros((out, rows, columns))", "np.zeros((out, rows, columns), int)", "whole numbers"),
         ("    return y", "", "returns None"),
     ],
@@ -39,6 +56,8 @@ WRONG = {
         (FLAT, FLAT + "[::-1]", "wrong number is col[0, 0]"),
         ("col[i * ow + j]", "col[i * oh + j]", "wrong number is col[3, 0]"),
         ("size * size * channels))", "size * size * channels), int)", "whole numbers"),
+        ("col[i * ow + j]", "col[i * ow + j + 1]",
+         "For x of shape (5, 6, 2), size 3 and stride 1, it stops with IndexError"),
     ],
     "conv_backward": [
         ("grad.sum((1, 2))", "grad.mean((1, 2))", "mean of grad"),
@@ -50,8 +69,18 @@ WRONG = {
         (ADDED, ADDED.replace("+=", "-="), "dweight is -1 times"),
         (ADDED, ADDED + ".swapaxes(1, 2)", "In dweight u and v are mixed up"),
         (ADDED, ADDED.replace("padded[:, rows, cols]", "padded[:, :kh, :kw]"), "Which one?"),
-        (PADDED.replace("out", "_, _"), PADDED.replace("padding", "0").replace("out", "_, _"),
-         "With padding 1 it stops with ValueError"),
+        (PADDED_BACK, PADDED_BACK.replace("padding", "0"), "It is right without padding. For x"),
+        (PADDED_BACK, PADDED_BACK.replace("padding", "(padding > 0)"),
+         "It is right with padding 1. For x"),
+        (PADDED_BACK, PADDED_BACK.replace("(padding, padding)", "(padding, 1)"),
+         "It is right with padding 1. For x"),
+        (PADDED_BACK, PADDED_BACK.replace("(padding, padding)", "(0, 2 * padding)"),
+         "dweight is right without padding"),
+        ("_, _, " + SHAPE, "_, _, " + SHAPE + "kw = kh\n    ", "It is right for square kernels"),
+        (ADDED, ADDED + " * (np.arange(kw) < kh)", "dweight is right for square kernels"),
+        (ADDED, "dweight += (g[:, None, None, None] * padded[:, rows, cols]).sum(0)",
+         "dweight is the sum over all filters"),
+        (ADDED, "dweight += padded[:, rows, cols]", "In dweight, grad is missing"),
         (PIXELS, PIXELS.replace("+=", "="), "where windows overlap"),
         (PIXELS, PIXELS.replace("weight)", "weight[:, :, ::-1, ::-1])"), "made with the kernel"),
         (PIXELS, PIXELS.replace("rows, cols", "i : i + kh, j : j + kw"), "at the wrong pixels"),
@@ -63,6 +92,10 @@ WRONG = {
         (SUM, "2 * " + SUM, "dx is 2 times"),
         (SUM, SUM.replace("weight", "weight.swapaxes(2, 3)"), "In dx u and v are mixed up"),
         (SUM, SUM.replace("sum", "max"), "Each window and each filter add"),
+        (SUM, SUM.replace("weight", "weight[:, ::-1]"), "Each window and each filter add"),
+        (SUM, SUM + " * (np.arange(kw) < kh)", "dx is right for square kernels"),
+        (CUT, CUT.replace(", padding : padding + x.shape[2]", ", : x.shape[2]"),
+         "dx is right without padding"),
         (CUT, CUT.replace("padding + x.shape[1]", "-padding"), "[0:-0]"),
         (CUT, "dpadded", "cut its border off"),
         (CUT, "dpadded[:, : x.shape[1], : x.shape[2]]", "cut at the wrong end"),
