@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,9 +21,15 @@ import numpy as np
 from minigrad import backend
 from minigrad.kernels import cuda
 
+from . import signature
 from .checks import close
 
 EMULATION = Path(__file__).resolve().parents[2] / "tests" / "cuda_emulation"
+# The emulation's threads run one after the other, so nobody interrupts them. On line 1 of a source.
+ATOMIC = (
+    "template <class T, class V> T atomicAdd(T* at, V value) "
+    "{ T old = *at; *at += value; return old; } "
+)
 
 # ----- where kernels run -----
 
@@ -76,8 +83,12 @@ def run(
     order: "forward", "reversed" or "shuffled": of the threads, which only the emulation can choose.
     defines: macros.
     Returns None where it cannot be run; the first time it says why.
+    Raises TypeError if the arguments do not fit the kernel's parameters, and ValueError if the
+    emulation cannot compile it. Nobody checks the places that it reads and writes.
     """
-    file, _, function = kernel.partition(".")
+    if order not in (None, "forward", "reversed", "shuffled"):
+        raise ValueError(f'order={order!r}: expected "forward", "reversed" or "shuffled"')
+    file = kernel.partition(".")[0]
     text = _edited(cuda.source(file) if code is None else _common() + code, *edit)
     on_gpu = order is None and backend.cuda_is_available()
     problem = None if on_gpu else emulation_problem()
@@ -88,9 +99,9 @@ def run(
     grid = (min(-(-count // cuda.BLOCK), cuda.MOST_BLOCKS),)
     options = cuda.options("f", **defines)
     if on_gpu:
-        _on_gpu(text, function, options, grid, plain)
+        _on_gpu(text, kernel, options, grid, plain)
     else:
-        _emulated(text, function, options, grid, plain, order or "forward")
+        _emulated(text, kernel, options, grid, plain, order or "forward")
     return args[0]
 
 
@@ -135,17 +146,18 @@ def _common() -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value
-    return np.float32(value) if isinstance(value, float) else np.int32(value)
+    return np.float32(value) if isinstance(value, float | np.floating) else np.int32(value)
 
 
 def _on_gpu(
-    text: str, function: str, options: tuple[str, ...], grid: tuple[int], args: list[Any]
+    text: str, kernel: str, options: tuple[str, ...], grid: tuple[int], args: list[Any]
 ) -> None:
+    function = kernel.partition(".")[2]
     with backend.on_gpu() as cupy:
+        start = cupy.RawModule(code=text, options=options).get_function(function)
+        signature.check(text, function, args)
         there = [cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
-        cupy.RawModule(code=text, options=options).get_function(function)(
-            grid, (cuda.BLOCK,), tuple(there)
-        )
+        start(grid, (cuda.BLOCK,), tuple(there))
         for host, device in zip(args, there, strict=True):
             if isinstance(host, np.ndarray) and host.flags.writeable:
                 host[...] = backend.to_numpy(device)
@@ -153,20 +165,53 @@ def _on_gpu(
 
 def _emulated(
     text: str,
-    function: str,
+    kernel: str,
     options: tuple[str, ...],
     grid: tuple[int],
     args: list[Any],
     order: str,
 ) -> None:
     emulate = _module("emulate")
-    kernel = emulate.RawModule(text, options).get_function(function)
+    start = _compiled(emulate, ATOMIC + text, kernel, options)
+    signature.check(text, kernel.partition(".")[2], args)
     before, emulate.order = emulate.order, order
     try:  # an array, to the emulation, is what holds a NumPy array under this name
         held = [SimpleNamespace(_host=a) if isinstance(a, np.ndarray) else a for a in args]
-        kernel(grid, (cuda.BLOCK,), tuple(held))
+        start(grid, (cuda.BLOCK,), tuple(held))
     finally:
         emulate.order = before
+
+
+def _compiled(emulate: Any, text: str, kernel: str, options: tuple[str, ...]) -> Any:
+    """The kernel. Raises ValueError with what the compiler says, or with the names there are."""
+    file, _, function = kernel.partition(".")
+    try:
+        names = emulate.kernel_names(text)
+        if function in names:
+            return emulate.RawModule(text, options).get_function(function)
+    except (SyntaxError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", "") or str(error)
+        raise ValueError(f"{kernel} does not compile:\n{_errors(said, file)}") from None
+    raise ValueError(
+        f"no kernel {function!r} in the source, which has {', '.join(names) or 'none'}; a kernel "
+        'begins with: extern "C" __global__ void NAME('
+    )
+
+
+def _errors(said: str, file: str) -> str:
+    """The compiler's errors, in the lines of FILE.cu or of the learner's code: common.cuh is in
+    front of both."""
+    before = _common().count("\n")
+
+    def place(match: re.Match[str]) -> str:
+        line = int(match[1])
+        return f"{file}.cu:{line - before}" if line > before else f"common.cuh:{line}"
+
+    errors = [line for line in said.splitlines() if "error:" in line]
+    own = [line for line in errors if re.match(r"(kernels\.cu|<stdin>):", line)]
+    if not own:  # the compiler read on into what the emulation puts behind the source
+        own = ["after its last line (is a bracket still open?):", *errors]
+    return re.sub(r"(?:kernels\.cu|<stdin>):(\d+)", place, "\n".join(own))
 
 
 # ----- a GPU that is none -----
@@ -180,7 +225,8 @@ def on_pretended_gpu(call: Callable[[Any], Any]) -> Any:
     """
     if not (EMULATION / "standin.py").is_file():
         return "not run: the stand-in for CuPy comes with a clone of the repository"
-    standin = _module("standin")
+    standin, pool = _module("standin"), _module("standin_memory").pool
+    hooks, pool.hooks = pool.hooks, {}  # of a stand-in before this one
     cupy, switch = sys.modules.get("cupy"), os.environ.get(cuda.SWITCH)
     sys.modules["cupy"] = standin.make()
     os.environ[cuda.SWITCH] = "off"  # the array versions: they need no compiler
@@ -195,3 +241,4 @@ def on_pretended_gpu(call: Callable[[Any], Any]) -> Any:
         if switch is not None:
             os.environ[cuda.SWITCH] = switch
         backend._cupy.cache_clear()
+        pool.hooks = hooks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ def elements(learner: Function) -> None:
     for n, block_dim, most in ((8, 4, 9), (10, 4, 9), (3, 8, 9), (1, 1, 1), (23, 4, 2), (50, 3, 5)):
         case = f"For n = {n}, block_dim = {block_dim}, most_blocks = {most}: "
         got = result_of(learner, n, block_dim, most)
-        if not isinstance(got, dict) or not all(isinstance(k, tuple) for k in got):
+        if not isinstance(got, dict) or not all(isinstance(k, tuple) and len(k) == 2 for k in got):
             raise Hint("Expected a dictionary whose keys are pairs: (block, thread).")
+        if not all(isinstance(v, list | tuple | range | np.ndarray) for v in got.values()):
+            raise Hint("Expected a dictionary whose values are lists: the elements of a thread.")
         blocks = min(-(-n // block_dim), most)
         _check_grid({b for b, _ in got}, blocks, n, block_dim, most, case)
         if len(got) != blocks * block_dim:
@@ -49,7 +52,7 @@ def elements(learner: Function) -> None:
         if any(list(thread) != sorted(thread) for thread in got.values()):
             raise Hint(f"{case}a thread goes upwards through its elements.")
         side_by_side = {(b, t): b * block_dim + t for b, t in got}
-        if any(got[key][:1] != [first] for key, first in side_by_side.items() if first < n):
+        if any(list(got[key][:1]) != [first] for key, first in side_by_side.items() if first < n):
             raise Hint(
                 f"{case}every element is done once, but neighbouring threads do not do "
                 "neighbouring elements. Thread t of block b begins with number b * block_dim + t."
@@ -80,6 +83,10 @@ def _check_grid(
 # ----- exercise 2 -----
 
 
+class _Foreign(Hint):
+    """A thread touches what is not its own."""
+
+
 class _Own:
     """Memory in which one thread may write one element, and which holds rubbish before."""
 
@@ -90,11 +97,21 @@ class _Own:
     def __len__(self) -> int:
         return self.size
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # Python and NumPy look for these
+            raise AttributeError(name)
+        raise Hint(f"dx is memory, as behind a pointer in C: there is dx[i], and no dx.{name}.")
+
     def _place(self, key: Any, verb: str) -> int:
         if not isinstance(key, int | np.integer):
-            raise Hint(f"dx is one row of numbers: expected dx[i], and your code has dx[{key}].")
+            raise _Foreign(f"dx is one row of numbers: expected dx[i], your code has dx[{key}].")
+        if not 0 <= key < self.size:
+            raise _Foreign(
+                f"Thread {self.thread} {verb} dx[{key}], which is outside: there are {self.size} "
+                "elements. A thread may write only its own, dx[i]."
+            )
         if key != self.thread:
-            raise Hint(
+            raise _Foreign(
                 f"Thread {self.thread} {verb} dx[{key}], which belongs to thread {key}. A thread "
                 "may write only its own element. So do not ask where a window's gradient goes: ask "
                 "which windows could have this pixel as their winner."
@@ -141,17 +158,9 @@ def pool_backward_thread(learner: Function) -> None:
         assert won is not None
         grad, winners = rng.standard_normal(y.shape), won.astype(int)
         dx = max_pool2d_backward(grad, won, x.shape, (size, size), (stride, stride))[0, 0]
-        given = grad[0, 0].copy().view(_Windows), winners[0, 0].copy().view(_Windows)
-        memory = _Own(height * width)
-        for i in rng.permutation(height * width):  # on a GPU nobody says which comes first
-            memory.thread = int(i)
-            learner(int(i), memory, *given, width, size, stride)
-            if not memory.written[i]:
-                raise Hint(
-                    f"Thread {i} writes nothing. Every thread has to write its element, also a 0: "
-                    "the memory is not empty by itself."
-                )
-        got = memory.values.reshape(height, width)
+        numbers = width, size, stride
+        order = rng.permutation(height * width)  # on a GPU nobody says which comes first
+        got = _launched(learner, order, grad[0, 0], winners[0, 0], numbers).reshape(dx.shape)
         if close(got, dx):
             continue
         case = f"For a {height}x{width} map, size {size}, stride {stride}: "
@@ -162,6 +171,34 @@ def pool_backward_thread(learner: Function) -> None:
             f"{case}the right element is written, with a wrong number. Window (y, x) sees pixel "
             "(row, column) as its tap (u, v) if row = y * stride + u and column = x * stride + v."
         )
+
+
+def _launched(
+    learner: Function, order: Any, grad: Any, winners: Any, numbers: tuple[int, int, int]
+) -> Any:
+    """What the threads write. Raises Hint for the first mistake; a foreign element goes first: a
+    scatter makes other mistakes, too, but this is why it is one."""
+    memory, mistakes = _Own(len(order)), []
+    given = {"grad": grad.copy().view(_Windows), "winners": winners.copy().view(_Windows)}
+    for i in map(int, order):
+        memory.thread = i
+        try:
+            learner(i, memory, *given.values(), *numbers)
+            if not memory.written[i]:
+                raise Hint(
+                    f"Thread {i} writes nothing. Every thread has to write its element, also a 0: "
+                    "the memory is not empty by itself."
+                )
+        except _Foreign:
+            raise
+        except Hint as mistake:
+            mistakes.append(mistake)
+        for name, right in (("grad", grad), ("winners", winners)):
+            if not np.array_equal(given[name], right):
+                raise Hint(f"Thread {i} changes {name}, which all threads read: it is input only.")
+    if mistakes:
+        raise mistakes[0]
+    return memory.values
 
 
 _BETWEEN = (
@@ -180,6 +217,16 @@ _WRONG_RULES = {
     "between columns": _BETWEEN,
     "first": _ONE_WINDOW,
     "last": _ONE_WINDOW,
+    "largest": "one that wins several windows gets the sum of their gradients, not the largest.",
+    "count": "you count the windows that a pixel won; dx is the sum of their gradients.",
+    "pixel": (
+        "you compare winners[y, x] with the number of a pixel. It is the number of a tap in its "
+        "window, u * size + v."
+    ),
+    "undivided": (
+        "window y begins in row y * stride, so it sees the pixel as its tap u if "
+        "y * stride + u = row. Solve it for y; the same holds for columns."
+    ),
 }
 
 
@@ -188,23 +235,30 @@ def _gathered(
 ) -> np.ndarray[Any, Any]:
     """dx by a wrong rule."""
     dx = np.zeros(shape)
+    step = 1 if rule == "undivided" else stride
     for row, column in np.ndindex(*shape):
         shares = []
         for u, v in np.ndindex(size, size):
-            y, x = (row - u) // stride, (column - v) // stride
-            fits = ((row - u) % stride == 0 or rule in ("between", "between rows")) and (
-                (column - v) % stride == 0 or rule in ("between", "between columns")
+            y, x = (row - u) // step, (column - v) // step
+            fits = ((row - u) % step == 0 or rule in ("between", "between rows")) and (
+                (column - v) % step == 0 or rule in ("between", "between columns")
             )
             if not (0 <= y < grad.shape[0] and 0 <= x < grad.shape[1]):
                 continue
-            tap = v * size + u if rule == "swapped" else u * size + v
-            won = rule == "everyone" or winners[y, x] == tap
+            number = {"swapped": v * size + u, "pixel": row * shape[1] + column}
+            won = rule == "everyone" or winners[y, x] == number.get(rule, u * size + v)
             if won and fits:
                 shares.append(grad[y, x])
-        if rule in ("first", "last"):
-            shares = shares[:1] if rule == "first" else shares[-1:]
-        dx[row, column] = sum(shares)
+        dx[row, column] = _TOTALS.get(rule, sum)(shares)
     return dx
+
+
+_TOTALS: dict[str, Callable[[list[Any]], Any]] = {
+    "first": lambda shares: sum(shares[:1]),
+    "last": lambda shares: sum(shares[-1:]),
+    "largest": lambda shares: max(shares, default=0),
+    "count": len,
+}
 
 
 # ----- exercise 3 -----
@@ -218,7 +272,7 @@ def gradient_in_parts(learner: Function) -> None:
         x, labels = rng.standard_normal((n, 6)), rng.integers(0, 3, n)
         weight = rng.standard_normal((6, 3))
         sizes: list[int] = []
-        gradient = functools.partial(_gradient, weight, sizes, most)
+        gradient = functools.partial(_gradient, weight, sizes, most, (x, labels))
         whole = _mean_gradient(weight, x, labels)
         got = result_of(learner, gradient, x, labels, most, shape=whole.shape)
         if close(got, whole):
@@ -236,26 +290,56 @@ def gradient_in_parts(learner: Function) -> None:
                 "were larger. What must each be multiplied by, so that the mean over the batch "
                 "comes out?"
             )
-        if close(got, sum(means) / len(parts)) or close(got, sum(means) * most / n):
-            raise Hint(
-                f"{case}every part counts the same, but the last one has fewer images: each of "
-                "these would count for more than the others. What does a part weigh?"
-            )
         if close(got, whole * n):
             raise Hint(f"{case}it is the sum over the images: the mean is n times smaller.")
         if close(got, means[-1]) or close(got, means[-1] * (n - parts[-1].start) / n):
             raise Hint(f"{case}only the last part has come through: add up (+=).")
-        raise Hint(f"{case}the numbers are wrong. Do x and labels of a part belong together?")
+        if sum(sizes) > n:
+            raise Hint(
+                f"{case}`gradient` has been given {sum(sizes)} images in all. Each of the {n} "
+                "belongs to one part, and to no other."
+            )
+        if (ratio := _ratio(got, whole)) is not None:
+            raise Hint(
+                f"{case}it is {ratio:.3g} times what it should be. `gradient` returns the mean of "
+                "a part already: what must that be multiplied by?"
+            )
+        if _ratio(got, sum(means)) is not None:
+            raise Hint(
+                f"{case}every part counts the same, but the last one has fewer images: each of "
+                "these would count for more than the others. What does a part weigh?"
+            )
+        raise Hint(f"{case}the numbers are wrong. What does each part weigh?")
 
 
-def _gradient(weight: Any, sizes: list[int], most: int, x: Any, labels: Any) -> Any:
-    """What the learner is given; it has memory for `most` images."""
+def _ratio(got: Any, wanted: Any) -> float | None:
+    """The number that `got` is `wanted` times, if it is."""
+    ratio = float(np.sum(got * wanted) / np.sum(wanted * wanted))
+    return ratio if ratio and close(got, ratio * wanted) else None
+
+
+def _gradient(
+    weight: Any, sizes: list[int], most: int, batch: tuple[Any, Any], x: Any, labels: Any
+) -> Any:
+    """What the learner is given; it has memory for `most` images of the batch."""
+    if np.ndim(x) != 2 or np.ndim(labels) != 1:
+        raise Hint(
+            f"`gradient` takes images and their labels, here of shapes (images, {x.shape[-1]}) and "
+            f"(images,); it is called with {np.shape(x)} and {np.shape(labels)}."
+        )
     if len(x) != len(labels):
         raise Hint(f"`gradient` is called with {len(x)} images and {len(labels)} labels.")
     if len(x) > most:
         raise Hint(f"`gradient` is called with {len(x)} images, and {most} fit into the memory.")
     if len(x) == 0:
         raise Hint("`gradient` is called with no images: there is no mean of nothing.")
+    for image, label in zip(x, labels, strict=True):
+        found = np.flatnonzero((batch[0] == image).all(1))
+        if found.size and batch[1][found[0]] != label:
+            raise Hint(
+                f"`gradient` is called with image {found[0]} and label {label}; its label is "
+                f"{batch[1][found[0]]}. Do x and labels of a part belong together?"
+            )
     sizes.append(len(x))
     return _mean_gradient(weight, x, labels)
 

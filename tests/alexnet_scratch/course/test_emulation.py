@@ -1,12 +1,15 @@
 """The kernels of notebook 12, on the emulation, and the GPU that is none."""
 
+import re
 import sys
 
 import numpy as np
 import pytest
 
-from alexnet_scratch.course import emulation
+import minigrad as mg
+from alexnet_scratch.course import emulation, signature
 from minigrad import backend
+from minigrad.kernels import cuda
 from minigrad.kernels.activation import relu_backward
 
 emulated = pytest.mark.skipif(
@@ -39,6 +42,77 @@ def test_an_edit_and_a_source_of_ones_own_run():
     assert emulation.run("own.f", 3, np.zeros(3, "f4"), 0.5, code=code).tolist() == [0.5, 1.5, 2.5]
     with pytest.raises(ValueError, match="0 times"):
         emulation.run("own.f", 3, np.zeros(3, "f4"), 0.5, code=code, edit=("no such", ""))
+
+
+SCATTER = """
+extern "C" __global__ void scatter(real* x, const real* g, const int* place, int n)
+{
+    FOR_EACH(i, n) atomicAdd(&x[place[i]], g[i]);
+}
+"""
+PLACES = np.array([0, 1, 0], "i4")
+
+
+def scatter(*args, kernel="own.scatter", code=SCATTER, **options):
+    return emulation.run(kernel, 3, np.zeros(2, "f4"), *args, code=code, **options)
+
+
+@emulated
+def test_an_atomic_addition_runs():
+    assert scatter(np.ones(3, "f4"), PLACES, order="reversed").tolist() == [2, 1]
+
+
+@emulated
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([np.ones(3, "f4")], "takes 4 arguments; it was given 3: 2 by you"),
+        ([np.ones(3, "f4"), PLACES, 3], "it was given 5: 4 by you"),
+        ([np.ones(3, "f4"), PLACES.astype("i8")], "int32, got an array of int64"),
+        ([np.ones(3), PLACES], "float32, got an array of float64"),
+        ([np.ones(3, "f4"), 7], "`const int* place` expected an array of int32, got an int"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(args, words):
+    with pytest.raises(TypeError, match=re.escape(words)):
+        scatter(*args)
+
+
+@emulated
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("g[i]", "h[i]", "own.cu:4:"),
+        ("(i, n)", "(i, n", "error: unterminated"),
+        (";\n}", ";\n", "does not compile"),
+        ('"C"', "", "which has none"),
+        ("void scatter", "void scatters", "no kernel 'scatter' in the source, which has scatters"),
+    ],
+)
+def test_what_does_not_compile_is_told_in_its_own_lines(old, new, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        scatter(np.ones(3, "f4"), PLACES, code=SCATTER.replace(old, new))
+
+
+def test_an_order_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="order='random'"):
+        scatter(np.ones(3, "f4"), PLACES, order="random")
+
+
+@emulated
+def test_the_parameters_of_every_kernel_are_found():
+    for file in cuda.sources():
+        text = cuda.source(file)
+        for kernel in emulation._module("emulate").kernel_names(text):
+            assert signature.parameters_of(text, kernel)[-1] in ("int n", "int half")
+    text = cuda.source("pool")
+    with pytest.raises(
+        TypeError, match="for `real\\* __restrict__ dx` expected an array of float32"
+    ):
+        signature.check(text, "max_backward8", [np.zeros(1)] * 17)
+    arrays = [np.zeros(1, "f4")] * 3
+    with pytest.raises(TypeError, match="for `real k` expected a float, got an int"):
+        signature.check(cuda.source("lrn"), "lrn_forward", [*arrays, 96, 2, 0.1, 0.75, 0, 1])
 
 
 @pytest.mark.parametrize("missing", ["folder", "compiler", "working compiler"])
@@ -77,3 +151,13 @@ def test_the_pretended_gpu_is_there_only_inside(monkeypatch):
         emulation.on_pretended_gpu(lambda transfers: 1 / 0)
     assert "cupy" not in sys.modules
     assert backend.cuda_problem() == before
+
+
+def test_the_pretended_gpu_measures_its_memory_again_and_again():
+    def peak(transfers):
+        mg.cuda.reset_peak_memory_stats()
+        mg.tensor(np.zeros(256, "f4"), device="cuda")
+        return mg.cuda.max_memory_allocated() - mg.cuda.memory_allocated()
+
+    first, second = (emulation.on_pretended_gpu(peak) for _ in range(2))
+    assert first == second >= 1024

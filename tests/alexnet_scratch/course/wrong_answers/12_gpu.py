@@ -1,5 +1,12 @@
 """Notebook 12: edits that make the solution wrong, and words of the hint that each must get."""
 
+SCATTER = """
+    if i >= grad.size:
+        return
+    y, x = divmod(i, grad.shape[1])
+    u, v = divmod(winners[y, x], size)
+    dx[(y * stride + u) * width + x * stride + v] += grad[y, x]
+"""
 SHARE = "len(x[part]) / len(x) * "
 WRONG = {
     "elements": [
@@ -19,6 +26,8 @@ WRONG = {
         ("for block in range(blocks)", "for block in range(1, blocks + 1)", "expected 0 to"),
         ("for thread in range(block_dim)", "for thread in range(min(block_dim, n))", "Idle ones"),
         ("(block, thread): list", "block: list", "keys are pairs"),
+        ("(block, thread): list", "(block, thread, n): list", "keys are pairs"),
+        ("list(range(block * block_dim + thread, n, block_dim * blocks))", "thread", "are lists"),
     ],
     "pool_backward_thread": [
         ("dx[i] = total", "dx[i] += total", "+= reads, too"),
@@ -35,12 +44,42 @@ WRONG = {
         (" or not 0 <= y < grad.shape[0]", "", "check both ends"),
         (" or not 0 <= x < grad.shape[1]", "", "check both ends"),
         ("dx[i] = total", "dx[i] = 2 * total", "with a wrong number"),
+        ("dx[i] = total", "dx[i] = grad[0, 0] = total", "changes grad"),
+        ("dx[i] = total", "dx[i] = total; winners[0, 0] = 1", "changes winners"),
+        ("dx[i] = total", "dx.reshape(-1, width)[row, column] = total", "no dx.reshape"),
+        ("dx[i] = total", "dx[-1] = total", "which is outside"),
+        ("total += grad[y, x]", "total += 1", "you count the windows"),
+        (
+            [
+                ("total = 0.0", "shares = []"),
+                ("total += grad[y, x]", "shares.append(grad[y, x])"),
+                ("dx[i] = total", "dx[i] = max(shares, default=0)"),
+            ],
+            "not the largest",
+        ),
+        ("winners[y, x] == u * size + v", "winners[y, x] == i", "the number of a pixel"),
+        (
+            [
+                ("y = (row - u) // stride", "y = row - u"),
+                ("x = (column - v) // stride", "x = column - v"),
+                ("(row - u) % stride or not", "not"),
+                ("(column - v) % stride or not", "not"),
+            ],
+            "Solve it for y",
+        ),
+        ("    dx[i] = total", SCATTER, "ask which windows could"),
     ],
     "gradient_in_parts": [
         (SHARE, "", "as if the learning rate"),
         (SHARE, "1 / -(-len(x) // most) * ", "What does a part weigh"),
         (SHARE, "most / len(x) * ", "What does a part weigh"),
         (SHARE, "len(x[part]) * ", "it is the sum over the images"),
+        (SHARE, "1 / len(x) * ", "times what it should be"),
+        (SHARE, "1 / max(len(x) // most, 1) * ", "What does a part weigh"),
+        (SHARE, "len(x[part]) ** 2 / len(x) ** 2 * ", "times what it should be"),
+        (SHARE, "(1 + first) / len(x) * ", "the numbers are wrong"),
+        ("range(0, len(x), most)", "range(0, len(x), most - 1)", "and to no other"),
+        ("gradient(x[part], labels[part])", "gradient(x[first], labels[part])", "it is called"),
         ("range(0, len(x), most)", "range(0, len(x) - most + 1, most)", "may be a short one"),
         ("range(0, len(x), most)", "range(0, len(x) + most, most)", "no images"),
         ("total += len", "total = len", "only the last part"),
