@@ -24,6 +24,7 @@ _WIDTHS, _FC_WIDTH, _CLASSES = (8, 16, 12, 24, 20), 28, 10
 _NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 _SIDES = ((55, "conv1"), (27, "pool1"), (27, "conv2"), (13, "pool2"), (13, "conv3"),
           (13, "conv4"), (13, "conv5"), (6, "pool5"))  # fmt: skip
+_TWO: tuple[Any, ...] = (2, (2, 2), [2, 2])  # how a padding of 2 may be written
 
 
 @exercise
@@ -37,6 +38,8 @@ def conv_cost(learner: Function) -> None:
         weights, pixels = maps * taps, side * side
         case = f"{inputs} to {maps} maps, {size}x{size}, groups={groups}: "
         parameters, macs = got
+        if (macs, parameters) == (weights + maps, weights * pixels):
+            raise Hint("The two are swapped: the parameters come first.")
         if parameters == weights:
             raise Hint("The parameters are short of the biases: one for each map.")
         if groups > 1 and parameters in (weights * groups + maps, weights * groups):
@@ -60,6 +63,11 @@ def conv_cost(learner: Function) -> None:
             )
         if macs == weights * side:
             raise Hint("The parameters are right. A map has side * side pixels, not side.")
+        if groups > 1 and macs == groups * weights * pixels:
+            raise Hint(
+                f"The parameters are right. {case}a filter sees only inputs / groups maps, in the "
+                "multiply-adds, too."
+            )
         if macs == 2 * weights * pixels:
             raise Hint(
                 "The parameters are right. You count a multiplication and an addition as two; a "
@@ -116,9 +124,21 @@ def conv3_backward(learner: Function) -> None:
         raise Hint("The two results are swapped: A's maps are the first half of the channels.")
     if _same(got, (right[0] / 2, right[1] / 2)):
         raise Hint("Half of it: the two contributions are added, not averaged.")
+    if _same(got, (right[0], from_b[1])) or _same(got, (from_a[0], right[1])):
+        raise Hint(
+            "One card's result is right, the other gets only what its own filters give. The maps "
+            "of both were read on both cards."
+        )
+    swapped_a, swapped_b = dx(none, grad_a), dx(grad_b, none)
+    for a, b in ((swapped_a, swapped_b), (swapped_a, from_b), (from_a, swapped_b)):
+        if _same(got, (a[0] + b[0], a[1] + b[1])):
+            raise Hint(
+                "Each gradient must go through its own filters: grad_a belongs to the first half "
+                "of them, grad_b to the second."
+            )
     raise Hint(
-        "The shapes are right, the numbers are not: grad_a belongs to the first half of the "
-        "filters, grad_b to the second."
+        "The shapes are right, the numbers are not. Each result is a sum of two parts, one from "
+        "the filters of each card."
     )
 
 
@@ -131,6 +151,8 @@ def build(learner: Function) -> None:
     """build(widths, fc_width, num_classes) -> the paper's network as an nn.Sequential."""
     with _generator_left_alone(), mg.no_grad():
         model = result_of(learner, _WIDTHS, _FC_WIDTH, _CLASSES)
+        if isinstance(model, tuple):
+            raise Hint("It returns a list or a tuple, expected an nn.Sequential.")
         if not isinstance(model, nn.Sequential):
             raise Hint(f"It returns {type(model).__name__}, expected an nn.Sequential.")
         _check_shapes(model)
@@ -170,10 +192,10 @@ def _check_shapes(model: nn.Sequential) -> None:
             side, expected = left.pop(0)
             if expected.startswith("conv") != isinstance(layer, nn.Conv2d):
                 raise Hint(f"Layer {name} is a {type(layer).__name__}, expected is {expected}.")
-            if x.shape[2] == 54:
+            if x.shape[2] == 54 and layer.padding not in _TWO:
                 raise Hint(
-                    "conv1 gives maps of 54x54, expected 55x55: the 2 zeros at its border are "
-                    "missing."
+                    f"conv1 gives maps of 54x54, expected 55x55: it has padding={layer.padding}, "
+                    "expected 2."
                 )
             if x.shape[2] != side:
                 raise Hint(
@@ -231,6 +253,9 @@ def _check_output(model: nn.Sequential) -> None:
     model.train(modes)
     if close(got, right, 1e-4):
         return
+    conv1 = next(layer for layer in model.children() if isinstance(layer, nn.Conv2d))
+    if conv1.padding not in _TWO:
+        raise Hint(f"conv1 has padding={conv1.padding}, expected 2.")
     for wrong, hint in _wrong_outputs(x, right):
         if close(got, wrong, 1e-4):
             raise Hint(hint)
@@ -249,14 +274,13 @@ def _wrong_outputs(x: Any, right: np.ndarray) -> Iterator[tuple[np.ndarray, str]
         "It ends with a softmax: leave that to the loss, return the logits.",
     )
     for name in _NAMES[:7]:
-        without: Any = _reference()
-        if name.startswith("conv"):
-            getattr(without, name).activation = None
-        else:
-            without = nn.Sequential(*(
-                layer for key, layer in without.named_children() if key != f"relu{name[-1]}"
-            ))  # fmt: skip
-        yield without(x).numpy(), f"There is no ReLU behind {name}."
+        yield _without_relu(x, name), f"There is no ReLU behind {name}."
+    yield (
+        _without_relu(x, *_NAMES[:5]),
+        'There is no ReLU behind the convolutions: activation="relu" puts one there.',
+    )
+    yield _without_relu(x, "fc6", "fc7"), "There is no ReLU behind fc6 and fc7."
+    yield _without_relu(x, *_NAMES[:7]), "There is no ReLU in it: the paper has seven."
     pair = ("relu-lrn-pool", "relu-lrn-pool")
     orders = {
         "relu-pool": "LRN is missing behind conv{}.",
@@ -288,6 +312,18 @@ def _wrong_outputs(x: Any, right: np.ndarray) -> Iterator[tuple[np.ndarray, str]
             "notebook 7 compares the two."
         ),
     )
+
+
+def _without_relu(x: Any, *names: str) -> np.ndarray:
+    """The output of the reference without the ReLU behind these layers."""
+    model = _reference()
+    for name in names:
+        if name.startswith("conv"):
+            getattr(model, name).activation = None
+    left_out = {f"relu{name[-1]}" for name in names}
+    kept = (layer for name, layer in model.named_children() if name not in left_out)
+    output: np.ndarray = nn.Sequential(*kept)(x).numpy()
+    return output
 
 
 def _check_dropout(model: nn.Sequential) -> None:

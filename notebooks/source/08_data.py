@@ -6,7 +6,8 @@
 # what noise on the colours really does, why its formula in the paper cannot be meant as it stands, and how ten
 # crops are averaged. You will have written four of these steps.
 #
-# About 40 minutes. You need NumPy; notebook 3 (convolution) for one remark.
+# About an hour: 35 minutes to read, 25 for the exercises. You need NumPy, and what an eigenvector is; notebook 3
+# (convolution) for one remark.
 
 # %%
 import io
@@ -213,21 +214,23 @@ plt.show()
 # - The 2012 code: always the **centre** 224×224 of the mean image, wherever the crop was.
 # - Today: one mean for each colour; then the place does not matter.
 #
-# For the top left crop, the first two differ by
+# How much do the first two differ, for the top left crop and over all places?
 
 # %%
-place = Place(0, 0, mirrored=False)
-difference = cut(mean_image, place, 224) - cut(mean_image, centre(256, 224), 224)
-print(
-    f"{np.sqrt((difference**2).mean()):.0f} grey levels (rms), "
-    f"{np.abs(difference).max():.0f} at most"
-)
+middle = cut(mean_image, centre(256, 224), 224)
+squares = np.array([  # mean square of the difference, for each place
+    [((cut(mean_image, Place(top, left, False), 224) - middle) ** 2).mean() for left in range(33)]
+    for top in range(33)
+])  # fmt: skip
+print(f"top left crop: {np.sqrt(squares[0, 0]):.1f} grey levels (rms)")
+print(f"all places:    {np.sqrt(squares.mean()):.1f}, at most {np.sqrt(squares.max()):.1f}")
 print(f"an image less its mean has {np.sqrt(((training - mean_image) ** 2).mean()):.0f} (rms)")
 
 # %% [markdown]
-# so here the difference is a third of what is left of an image. Photographs have their horizons at all heights;
-# their mean should be smoother, and the difference smaller. All three work. What does not work is to train with one
-# mean and to test with another; so a run keeps its mean in its checkpoints.
+# So over all places the difference is a fifth of what is left of an image, and a third for the worst.
+# Photographs have their horizons at all heights; their mean should be smoother, and the difference smaller. All
+# three are in use. But test with the mean that you trained with: another one would shift every test image. So a
+# run keeps its mean in its checkpoints.
 #
 # ## Exercise 2: subtract the mean
 #
@@ -259,12 +262,19 @@ print(np.array([10], np.uint8) - np.array([20], np.uint8))
 #
 # $$C = \frac{1}{n} \sum_{i=1}^{n} (x_i - \mu)(x_i - \mu)^T = P \, \mathrm{diag}(\lambda_1, \lambda_2, \lambda_3) \, P^T .$$
 #
-# The columns $p_1, p_2, p_3$ of $P$ (`eigenvectors`) are the principal axes of the cloud. Along $p_i$ the pixels have the variance
-# $\lambda_i$ (`eigenvalues`), that is the standard deviation $\sqrt{\lambda_i}$. Numbers in grey levels, 0 to 255:
+# The columns $p_1, p_2, p_3$ of $P$ (`eigenvectors`) are the principal axes of the cloud: unit vectors at right
+# angles with $C p_i = \lambda_i p_i$. So along $p_i$ the pixels have the variance
+#
+# $$\frac{1}{n} \sum_{j=1}^{n} \left( p_i^T (x_j - \mu) \right)^2 = p_i^T C \, p_i = \lambda_i$$
+#
+# (`eigenvalues`), that is the standard deviation $\sqrt{\lambda_i}$. Numbers in grey levels, 0 to 255:
 
 # %%
+mu = statistics.channel_mean_0_255
 eigenvectors = statistics.colour_eigenvectors
 eigenvalues = statistics.colour_eigenvalues_0_255_squared
+along = (training.reshape(-1, 3) - mu) @ eigenvectors
+print("mean squares along the axes:", (along**2).mean(axis=0).round())
 for i in range(3):
     print(
         f"p{i + 1} = {eigenvectors[:, i].round(2)}   variance {eigenvalues[i]:7.0f}   "
@@ -275,14 +285,14 @@ for i in range(3):
 sample = training.reshape(-1, 3)[np.random.default_rng(1).integers(0, training.size // 3, 3000)]
 plt.figure(figsize=(6.4, 4.4))
 plt.scatter(sample[:, 0], sample[:, 2], c=sample / 255, s=7)
-mu = statistics.channel_mean_0_255
 for i, colour in enumerate((BLACK, RED, PURPLE)):
     dx, _, dz = eigenvectors[:, i] * np.sqrt(eigenvalues[i])
     plt.annotate(
         "", (mu[0] + dx, mu[2] + dz), (mu[0], mu[2]),
         arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2.5},
     )  # fmt: skip
-    plt.plot([], [], color=colour, linewidth=2.5, label=f"p{i + 1} times its deviation, seen in red and blue")
+    label = f"p{i + 1} times its deviation, seen in red and blue"
+    plt.plot([], [], color=colour, linewidth=2.5, label=label)
 plt.xlabel("red")
 plt.ylabel("blue")
 plt.title("3000 pixels in their own colours, and the axes of the cloud")
@@ -292,21 +302,23 @@ plt.show()
 # %% [markdown]
 # The first axis is brightness: red, green and blue rise together. On ImageNet it is so, too (cuda-convnet2,
 # `make-data/input_meta`: 0.564, 0.576, 0.592). The second and third
-# change the tint. The noise of the paper moves all pixels of an image together along these axes, as if the light had
-# been another:
+# change the tint. The noise of the paper moves all pixels of an image together along these axes, as if the light
+# had been another:
 #
-# $$x \leftarrow x + [p_1 \; p_2 \; p_3] \, [\alpha_1 \lambda_1, \; \alpha_2 \lambda_2, \; \alpha_3 \lambda_3]^T, \qquad \alpha_i \sim N(0, 0.1^2),$$
+# $$x \leftarrow x + [p_1 \; p_2 \; p_3] \, [\alpha_1 \lambda_1, \; \alpha_2 \lambda_2, \; \alpha_3 \lambda_3]^T,
+# \qquad \alpha_i \sim N(0, 0.1^2),$$
 #
 # with three new $\alpha$ each time an image is used.
 #
 # ## Eigenvalue or standard deviation?
 #
-# The formula says $\lambda_i$, the eigenvalue. Can that be meant? Look at the units. If the pixels $x$ are measured
-# in grey levels, $\lambda_i$ has grey levels *squared*, and it is added to grey levels. Change the unit, from 0–255 to 0–1:
-# $x$ gets 255 times smaller, $\lambda_i$ gets $255^2$ times smaller. So the strength of the noise, next to the image,
-# depends on the unit. With $\sqrt{\lambda_i}$ it does not. How far does a typical draw ($\alpha_1 = 0.1$) move the pixels along
-# the first axis? We ask for our landscapes, and for ImageNet, whose three deviations Krizhevsky's later
-# library ships (cuda-convnet2, `make-data/input_meta`): 121.78, 37.09 and 19.72.
+# The formula says $\lambda_i$, the eigenvalue. Can that be meant? Look at the units. If the pixels $x$ are
+# measured in grey levels, $\lambda_i$ has grey levels *squared*, and it is added to grey levels. Change the unit,
+# from 0–255 to 0–1: $x$ gets 255 times smaller, $\lambda_i$ gets $255^2$ times smaller. So the strength of the
+# noise, next to the image, depends on the unit. With $\sqrt{\lambda_i}$ it does not. How far does a typical draw
+# ($\alpha_1 = 0.1$) move the pixels along the first axis? We ask for our landscapes, and for ImageNet, whose
+# three deviations Krizhevsky's later library ships (cuda-convnet2, `make-data/input_meta`): 121.78, 37.09 and
+# 19.72.
 
 # %%
 imagenet = np.array([121.78, 37.09, 19.72])  # standard deviations in grey levels
@@ -331,9 +343,9 @@ print("standard deviation: ", by_deviation.round(1))
 print("ratio:              ", (by_deviation / by_value).round(1))
 
 # %% [markdown]
-# With eigenvalues the tint hardly moves at all: under a grey level on the third axis. A trap for those who copy:
-# the numbers 0.2175, 0.0188 and 0.0045 that stand in many programs (they come from Facebook's fb.resnet.torch)
-# are ImageNet's eigenvalues for pixels from 0 to 1. One sees it by taking roots, in grey levels:
+# With eigenvalues the tint hardly moves at all: under a grey level on the second and third axes. A trap for those
+# who copy: the numbers 0.2175, 0.0188 and 0.0045 that stand in many programs (they come from Facebook's
+# fb.resnet.torch) are ImageNet's eigenvalues for pixels from 0 to 1. One sees it by taking roots, in grey levels:
 
 # %%
 print((255 * np.sqrt([0.2175, 0.0188, 0.0045])).round(1), "against", imagenet)
@@ -406,8 +418,8 @@ print("kernels that see it:", [k for k in range(8) if not np.allclose(change[k],
 #
 # ## Ten crops at test time
 #
-# At test there is no chance involved. The paper takes five places, the four corners and the centre, and each of them
-# mirrored: ten crops. The predictions for all ten are averaged.
+# At test there is no chance involved. The paper takes five places, the four corners and the centre, and each of
+# them mirrored: ten crops. The predictions for all ten are averaged.
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 4))
@@ -435,12 +447,13 @@ plt.show()
 # On ILSVRC-2010 that brought the paper's network from 39.0% top-1 error to 37.5% (section 6, with its
 # footnote).
 #
-# "Averaged" means: the *probabilities*. The network gives ten rows of logits $z_{v,c}$ (view $v$, class $c$), and
+# "Averaged" means: the *probabilities*. The network gives $V$ rows of logits $z_{v,c}$ (view $v$ of $V = 10$,
+# class $c$), and
 #
-# $$p_c = \frac{1}{10} \sum_{v=1}^{10} \frac{e^{z_{v,c}}}{\sum_{c'} e^{z_{v,c'}}} .$$
+# $$p_c = \frac{1}{V} \sum_{v=1}^{V} \frac{e^{z_{v,c}}}{\sum_{c'} e^{z_{v,c'}}} .$$
 #
-# To average the logits first and to take one softmax is something else. It can even name another class. Three views,
-# three classes: one view is very sure of class 0, two lean to class 1:
+# To average the logits first and to take one softmax is something else. It can even name another class. Three
+# views, three classes: one view is very sure of class 0, two lean to class 1:
 
 # %%
 logits = np.array([[9.0, 0, 0], [0, 2, 1], [0, 2, 1]])
@@ -473,8 +486,9 @@ check.average_views(average_views)
 #
 # $$\text{input} = (\text{crop} - \text{mean} + \text{shift}) \,/\, \text{divisor} \,/\, \text{std}$$
 #
-# Only bytes travel to a GPU: a quarter of what floats would weigh. `ToInput` is that step. Nothing is cut off at 0
-# or 255.
+# `divisor` is 1.1 in `source2012` when there is noise, else 1; `std` is 1 in both recipes here. Only bytes travel
+# to a GPU: a quarter of what floats would weigh. `ToInput` is that step. Nothing is cut off at 0 or 255. We print
+# the range with the noise and without:
 
 # %%
 alphas = np.array([[0.1, -0.05, 0.02]], np.float32)
@@ -483,14 +497,20 @@ for name in ("paper", "source2012"):
     view = TrainingView(224, last=recipe.crop != "random-2048")
     crop, place = view.draw(training[4], np.random.default_rng(3))
     to_input = ToInput(recipe, pixel_statistics(recipe, statistics))
-    x = to_input(mg.tensor(np.ascontiguousarray(crop)[None]), [place], alphas)
+    pixels = mg.tensor(np.ascontiguousarray(crop)[None])
+    x, quiet = to_input(pixels, [place], alphas), to_input(pixels, [place])
     print(
-        f"{name}: mean {recipe.mean}, noise {recipe.colour_noise}\n"
+        f"{name}: mean {recipe.mean}, noise {recipe.colour_noise}, "
+        f"divisor {recipe.colour_divisor}, std {recipe.input_std}\n"
         f"    crop bytes {crop.nbytes}, input {x.shape} bytes {x.data.nbytes}, "
-        f"from {x.data.min():.0f} to {x.data.max():.0f}"
+        f"from {x.data.min():.0f} to {x.data.max():.0f}, "
+        f"without noise {quiet.data.min():.0f} to {quiet.data.max():.0f}"
     )
 
 # %% [markdown]
+# Without noise, and so without the divisor, the ranges still differ: the two subtract different parts of the mean
+# image.
+#
 # See it for a picture of your own with `alexnet show-augment --image FILE`.
 #
 # ## What to remember

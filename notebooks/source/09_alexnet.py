@@ -6,7 +6,8 @@
 # two graphics cards were good for, and why an image of 224 pixels gives maps of 55, which the paper does
 # not explain. You will have built it yourself.
 #
-# About 45 minutes. You need notebooks 3 (convolution) and 4 (pooling); 6 (LRN) and 7 (dropout) help.
+# About 75 minutes: 45 to read, 30 for the exercises. You need notebooks 3 (convolution) and 4 (pooling); 6 (LRN)
+# and 7 (dropout) help.
 
 # %%
 import matplotlib.pyplot as plt
@@ -50,7 +51,8 @@ use_style()
 # Fill in the function, for any widths: `widths` are the maps of the five convolutions. The layers are in
 # `minigrad.nn`:
 #
-# - `nn.Conv2d(maps in, maps out, size, stride=1, padding=0, groups=1, activation="relu" or None)`
+# - `nn.Conv2d(maps in, maps out, size, stride=1, padding=0, groups=1, activation=None)`; `activation="relu"`
+#   puts a ReLU behind it
 # - `nn.PaperLRN(groups=2)`, which has the paper's constants, and `nn.MaxPool2d(size, stride)`
 # - `nn.Flatten()`, `nn.Linear(units in, units out)`, `nn.ReLU()`, `nn.Dropout(0.5)`
 #
@@ -71,7 +73,7 @@ check.build(build)
 # ## The table
 #
 # `summary` runs one image of zeros through the network and writes down what each layer makes. A *MAC* is a
-# multiply-add, one product that is added to a sum.
+# multiply-add, one product that is added to a sum: two operations (FLOP; a GFLOP is $10^9$).
 
 # %%
 mg.manual_seed(0)
@@ -167,7 +169,8 @@ print(f"which is {100 * twice / network.parameters:.1f}% more parameters and "
 # ## Two towers
 #
 # The network ran on two graphics cards, half of the maps on each (section 3.2). The trick is that the
-# cards talk *only in certain layers*. Black arrows stay on a card, red ones cross from one to the other:
+# cards talk *only in certain layers*. Black arrows stay on a card, red ones cross from one to the other (fc8
+# is on card A):
 
 # %%
 boxes = [  # name, maps or units a tower, side, whether it reads both towers
@@ -195,9 +198,9 @@ for i, (name, count, side, reads_both) in enumerate(boxes):
         ax.annotate("", (x, y), start, arrowprops=arrow)
         if reads_both:
             ax.annotate("", (x, y), (x - 0.47, other), arrowprops=arrow | {"color": RED})
-box(1.45 * 7, 1, "fc8\n1000\nclasses", "white")
-for y in (1.9, 0.1):
-    ax.annotate("", (1.45 * 7, 1), (1.45 * 7 - 0.47, y), arrowprops=arrow)
+box(1.45 * 7, 1.9, "fc8\n1000\nclasses", SKY)
+for y, colour in ((1.9, BLACK), (0.1, RED)):
+    ax.annotate("", (1.45 * 7, 1.9), (1.45 * 7 - 0.47, y), arrowprops=arrow | {"color": colour})
 ax.text(-1.45, 2.2, "card A", fontsize=11)
 ax.text(-1.45, -0.3, "card B", fontsize=11)
 ax.set(xlim=(-1.5, 11.2), ylim=(-0.5, 2.5))
@@ -289,9 +292,12 @@ print(f"{'numbers':8}{sum(crossing.values()):>9,}{sum(everywhere.values()):>27,}
 
 # %% [markdown]
 # The towers save more than three quarters of the traffic (and half of the work of conv2, conv4 and conv5).
-# What do they lose? The notes in the authors' code have the experiment: with towers that never meet before
-# fc6 ("no column communication", net 150) the top-1 error was 41.8% instead of 40.7% (net 145, the paper's
-# network), on the validation images of 2012. That is what the red arrows at conv3 are worth.
+# What is the rest of it worth? The notes in the authors' code have an experiment (`layer-params-150.cfg` in the
+# folder `layers`): net 150, "like #145 but with no column communication", has a top-1 error of 41.8%, where net
+# 145, the paper's network, has 40.7%, on the validation images of 2012. So the red arrows into conv3, fc6 and fc7
+# are worth about a point: the towers of net 150 meet in fc8 only (`layers-150.cfg`). It is no pure comparison:
+# without arrows a filter of conv3 reads half of the maps, and net 150 has more of them in conv2 (160 a tower, not
+# 128) and more units in fc6 (4,096 a tower, not 2,048).
 #
 # Why not give each card *half of the batch* and the whole network, as is usual today? Then the cards must
 # exchange the gradients of all weights, once a batch. Compare, for a batch of 128, both ways (backward sends
@@ -304,13 +310,15 @@ convolutions = 2 * 4 * sum(row.parameters for row in layers[:5])
 print("half of the maps each (towers):    ", format_bytes(towers), "a batch")
 print("half of the batch each:            ", format_bytes(gradients))
 print("  of which for the convolutions:   ", format_bytes(convolutions))
+print(f"as much would cross in both ways with a batch of {128 * gradients / towers:,.0f}")
 
 # %% [markdown]
 # With half of the batch each, eight times as much would cross, and each card would have to hold all weights.
-# But nearly all of that is for the fully connected layers. Two years later Krizhevsky drew the conclusion:
-# split the *batch* for the convolutions and the *layer* for the fully connected part (*One weird trick for
-# parallelizing convolutional neural networks*, 2014, arXiv 1404.5997). With that the towers had no purpose any
-# more. This is why the AlexNet of torchvision, which is the network of that paper, has one tower.
+# (The towers' traffic grows with the batch, that of the gradients does not.) But nearly all of the gradients are
+# those of the fully connected layers. Two years later Krizhevsky drew the conclusion: split the *batch* for the
+# convolutions and the *layer* for the fully connected part (*One weird trick for parallelizing convolutional
+# neural networks*, 2014, arXiv 1404.5997). With that the towers had no purpose any more. This is why the AlexNet
+# of torchvision, which is the network of that paper, has one tower.
 #
 # ## Exercise 3: the way back through conv3
 #
@@ -343,42 +351,45 @@ check.conv3_backward(conv3_backward)
 # The cards were GTX 580 with 3 GB (3 · 1024³ bytes) each, and section 3.2 says that the network was too
 # big for one. Let us count. For a batch of 128 in float32, training needs
 #
-# - three numbers for each parameter: the weight, its gradient, and its velocity (the momentum);
+# - three numbers for each parameter: the weight, its gradient, and its velocity (a running sum of past
+#   gradients, notebook 10);
 # - what forward keeps for backward;
 # - the gradients on their way back.
 #
 # How much the second and third are depends on the program. Three ways to write it: (1) minigrad keeps what
-# the backward formulas need and frees a gradient once it is used; (2) many programs keep the output of every
-# layer *and* a gradient of the same size; (3) a simple program by im2col keeps its columns on top (notebook
-# 3). A card of two holds half of everything, plus its copies of what has crossed.
+# the backward formulas need (for LRN its sums, too) and frees a gradient once it is used; (2) many programs keep
+# the output of every layer *and* a gradient of the same size; (3) a simple program by im2col keeps its columns on
+# top (notebook 3). A card of two holds half of everything, plus its copies of what has crossed; but the columns of
+# conv1 and conv3, whose filters read all maps, are whole on each.
 
 # %%
-convs = {
-    "conv1": (11, 3),
-    "conv2": (5, 96),
-    "conv3": (3, 256),
-    "conv4": (3, 384),
-    "conv5": (3, 384),
-}
-columns = 4 * sum(
-    rows[name].output_shape[1] * rows[name].output_shape[2] * size**2 * channels
-    for name, (size, channels) in convs.items()
-)
-largest = max(row.activation_bytes for row in network.rows)
-ways = {  # bytes an image: kept, and gradients
-    "minigrad": (network.saved_bytes, 2 * largest),
-    "every output and its gradient": (network.saved_bytes, network.activation_bytes),
-    "the same, and all columns": (network.saved_bytes + columns, network.activation_bytes),
+convs = {  # side of the window, maps that a card reads: of one card, of two
+    "conv1": (11, 3, 3), "conv2": (5, 96, 48), "conv3": (3, 256, 256),
+    "conv4": (3, 384, 192), "conv5": (3, 384, 192),
+}  # fmt: skip
+columns = {
+    cards: 4 * sum(
+        int(np.prod(rows[name].output_shape[1:])) * size**2 * maps[cards - 1]
+        for name, (size, *maps) in convs.items()
+    )
+    for cards in (1, 2)
+}  # fmt: skip
+largest, outputs = max(row.activation_bytes for row in network.rows), network.activation_bytes
+ways = {  # bytes an image: kept, gradients, and whether columns are kept on top
+    "minigrad": (network.saved_bytes, 2 * largest, False),
+    "every output and its gradient": (outputs, outputs, False),
+    "the same, and all columns": (outputs, outputs, True),
 }
 card = 3 * 1024**3
 fig, ax = plt.subplots(figsize=(8.6, 3.6))
 labels = []
-for i, (way, (kept, gradient)) in enumerate(ways.items()):
+for i, (way, (kept, gradient, with_columns)) in enumerate(ways.items()):
     for cards in (1, 2):
-        copies = 128 * 4 * sum(crossing.values()) / 2 if cards == 2 else 0
+        whole = 4 * sum(crossing.values()) / 2 if cards == 2 else 0  # the copies
+        whole += columns[cards] * with_columns
         parts = (
             3 * network.parameter_bytes / cards,
-            128 * kept / cards + copies,
+            128 * (kept / cards + whole),
             128 * gradient / cards,
         )
         place, left = 3 * i + cards, 0.0
@@ -400,10 +411,10 @@ ax.legend(
 plt.show()
 
 # %% [markdown]
-# So the answer is not a plain "it did not fit". A program that keeps its columns cannot train this network
-# on one such card. One that keeps outputs and gradients fills two thirds of the card, before its work space,
-# the next batch and the picture on the screen (our count leaves them out). One that is written for memory
-# needs little more than half. On two cards, all three have room.
+# So the answer is not a plain "it did not fit". A program that keeps its columns cannot train this network on one
+# such card. One that keeps outputs and gradients fills nearly two thirds of the card, before its work space, the
+# next batch and the picture on the screen (our count leaves them out). One that is written for memory needs
+# little more than half. On two cards, all three have room.
 #
 # The other half of the answer is time. Section 5 says: about 90 passes over 1.2 million images took five to
 # six days. How fast was a card?
@@ -539,8 +550,8 @@ print(f"with 5 x 5 maps the network has {network.parameters - lost:,} parameters
 # - 61.0 million parameters, of which 96% are in the fully connected layers; 724 million multiply-adds, of
 #   which 92% are in the convolutions.
 # - The towers meet in conv3, fc6, fc7 and fc8. LRN must stop at the border, or they meet in lrn1.
-# - Two cards: less room for each and, at the same rate, half of the time. Whether one card is enough depends on what the
-#   program keeps.
+# - Two cards: less room for each and, at the same rate, half of the time. Whether one card is enough depends on
+#   what the program keeps.
 # - 224 is right: the 2012 code rounds up and reads three zeros. 227 and "2 zeros around" are conventions that
 #   give 55, too.
 #

@@ -8,13 +8,29 @@ CONV4 = 'w4, 3, padding=1, groups=2, activation="relu")'
 DROP6, DROP7 = '"drop6": nn.Dropout(0.5),', '"drop7": nn.Dropout(0.5),'
 FC8 = "nn.Linear(fc_width, num_classes),"
 TORCH = "nn.LocalResponseNorm(5, 1e-4, 0.75, k=2.0),"
+NO_RELU = [
+    (f'{rest}, activation="relu")', f"{rest})")
+    for rest in (
+        "w1, 11, stride=4, padding=2",
+        "w2, 5, padding=2, groups=2",
+        "w3, 3, padding=1",
+        "w4, 3, padding=1, groups=2",
+        "w5, 3, padding=1, groups=2",
+    )
+]
 WRONG = {
     "build": [
-        ([("padding=2, activation", "activation")], "maps of 54x54"),
+        ([("padding=2, activation", "activation")], "has padding=0, expected 2"),
+        ([("padding=2, activation", "padding=1, activation")], "it has padding=1"),
+        ([("padding=2, activation", "padding=3, activation")], "conv1 has padding=3"),
         ([(CONV4, CONV4.replace("groups=2, ", ""))], "conv4 reads the maps of both towers"),
         ([(CONV3, CONV3.replace("padding=1", "padding=1, groups=2"))], "conv3 reads only half"),
         ([(CONV3, CONV3.replace(', activation="relu"', ""))], "no ReLU behind conv3"),
         ([('"relu7": nn.ReLU(),', "")], "no ReLU behind fc7"),
+        ([('"relu6": nn.ReLU(),', ""), ('"relu7": nn.ReLU(),', "")], "behind fc6 and fc7"),
+        (NO_RELU, "behind the convolutions"),
+        ([*NO_RELU, ('"relu6": nn.ReLU(),', ""), ('"relu7": nn.ReLU(),', "")], "no ReLU in it"),
+        ([("return nn.Sequential(", "return list(")], "a list or a tuple"),
         ([(FC8, FC8 + '"relu8": nn.ReLU(),')], "ReLU behind fc8"),
         ([(FC8, FC8 + '"softmax": nn.Softmax(1),')],
          "ends with a softmax"),
@@ -51,6 +67,8 @@ WRONG = {
         ([("side * filter_size", "side * (filter_size + 1)")], "only added"),
         ([("macs = maps", "macs = 3 * maps")], "sum over one filter"),
         ([("return parameters, macs", "return macs")], "two numbers"),
+        ([("return parameters, macs", "return macs, parameters")], "swapped"),
+        ([("side * filter_size", "side * inputs * size * size")], "in the multiply-adds, too"),
     ],
     "conv3_backward": [
         ([(" + from_b[:, :maps]", ""), (" + from_a[:, maps:]", "")], "must come over and be added"),
@@ -58,7 +76,13 @@ WRONG = {
         ([("return dx_a, dx_b", "return dx_b, dx_a")], "swapped"),
         ([("return dx_a, dx_b", "return dx_a / 2, dx_b / 2")], "not averaged"),
         ([("return dx_a, dx_b", "return from_a + from_b, from_a + from_b")], "Cut the sum in two"),
-        ([("grad_a, weight[:filters]", "grad_a, weight[filters:]")], "first half of the filters"),
+        ([("grad_a, weight[:filters]", "grad_a, weight[filters:]")], "through its own filters"),
+        ([("grad_b, weight[filters:]", "grad_b, weight[:filters]")], "through its own filters"),
+        ([("grad_a, weight[:filters]", "grad_a, weight[filters:]"),
+          ("grad_b, weight[filters:]", "grad_b, weight[:filters]")], "through its own filters"),
+        ([(" + from_a[:, maps:]", "")], "One card's result is right"),
+        ([(" + from_b[:, :maps]", "")], "One card's result is right"),
+        ([(" + from_b[:, :maps]", " - from_b[:, :maps]")], "a sum of two parts"),
         ([("return dx_a, dx_b", "return dx_a")], "two arrays"),
     ],
 }  # fmt: skip
