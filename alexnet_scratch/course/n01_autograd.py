@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,42 +108,46 @@ class _Value:
     _numbers = itertools.count()
 
     def __init__(
-        self, name: str, inputs: tuple[_Value, ...] = (), slopes: tuple[float, ...] = ()
+        self,
+        name: str,
+        data: float,
+        inputs: tuple[_Value, ...] = (),
+        slopes: tuple[float, ...] = (),
     ) -> None:
-        self.name, self.inputs, self.slopes = name, inputs, slopes
-        self.data = 1.0
+        self.name, self.data, self.inputs, self.slopes = name, data, inputs, slopes
         self.number = next(self._numbers)
 
 
 def _diamond() -> _Value:
     """u = w x, s = u u, loss = s + u at w = 2, x = 3; a value that nobody uses is there too."""
-    w, x = _Value("w"), _Value("x")
-    u = _Value("u", (w, x), (3.0, 2.0))
-    s = _Value("s", (u, u), (6.0, 6.0))
-    _Value("unused", (u,), (1.0,))
-    return _Value("loss", (s, u), (1.0, 1.0))
+    w, x = _Value("w", 2.0), _Value("x", 3.0)
+    u = _Value("u", 6.0, (w, x), (3.0, 2.0))
+    s = _Value("s", 36.0, (u, u), (6.0, 6.0))
+    _Value("unused", 6.0, (u,), (1.0,))
+    return _Value("loss", 42.0, (s, u), (1.0, 1.0))
 
 
 def _square() -> _Value:
-    x = _Value("x")
-    return _Value("x * x", (x, x), (3.0, 3.0))
+    x = _Value("x", 3.0)
+    return _Value("x * x", 9.0, (x, x), (3.0, 3.0))
 
 
 def _tangle(seed: int) -> _Value:
     """Values that use up to three of those before them."""
     rng = np.random.default_rng(seed)
-    values = [_Value("v0"), _Value("v1")]
+    data = rng.uniform(-2, 2, 14)
+    values = [_Value("v0", data[0]), _Value("v1", data[1])]
     for number in range(2, 14):
         inputs = [values[i] for i in rng.integers(0, number, rng.integers(1, 4))]
         slopes = tuple(float(s) for s in rng.uniform(-2, 2, len(inputs)))
-        values.append(_Value(f"v{number}", (values[-1], *inputs), (0.5, *slopes)))
+        values.append(_Value(f"v{number}", data[number], (values[-1], *inputs), (0.5, *slopes)))
     return values[-1]
 
 
 def _chain(length: int) -> _Value:
-    value = _Value("v0")
+    value = _Value("v0", 0.5)
     for number in range(1, length):
-        value = _Value(f"v{number}", (value,), (1.0,))
+        value = _Value(f"v{number}", 0.5, (value,), (1.0,))
     return value
 
 
@@ -176,14 +182,31 @@ def _first_come(output: _Value) -> list[_Value]:
     return order
 
 
-def _without_recursion(learner: Function, *args: Any) -> Any:
+@contextlib.contextmanager
+def _shallow(output: _Value) -> Iterator[None]:
+    """Calls nest less deep than a chain is long, whatever limit has been set."""
+    before = sys.getrecursionlimit()
+    limit = min(before, DEEP // 2)
+    sys.setrecursionlimit(limit)
     try:
-        return result_of(learner, *args)
+        yield
+        raised = sys.getrecursionlimit() > limit
     except RecursionError:
+        count = len(_newest_first(output))
+        where = f"In the graph that ends in {output.name}, which has only {count} values,"
+        if count == DEEP:
+            where = f"In a chain of {DEEP} operations"
         raise Hint(
-            f"In a chain of {DEEP} operations your function calls itself too often for Python "
-            "(RecursionError): keep a list of what is waiting, and loop."
+            f"{where} your function calls itself too often for Python (RecursionError): keep a "
+            "list of what is waiting, and loop."
         ) from None
+    finally:
+        sys.setrecursionlimit(before)
+    if raised:
+        raise Hint(
+            "Your function raises Python's limit (sys.setrecursionlimit), and a deeper graph gets "
+            "there, too: keep a list of what is waiting, and loop."
+        )
 
 
 # ----- the exercises -----
@@ -196,33 +219,48 @@ _RIGHT: dict[str, Callable[[float, float], tuple[float, float]]] = {
 }
 
 
+_AGAIN = (
+    "The first call on a graph is right, and a second one on the same graph is not: is something "
+    "of the first still there?"
+)
+_PAIRS = ((3.0, 2.0), (1.5, 2.5), (-2.0, -4.0))
+
+
 @exercise
 def local_slopes(learner: Function) -> None:
     """local_slopes(operation, a, b) -> the slopes along a and along b."""
-    for operation, (a, b) in itertools.product(_RIGHT, ((3.0, 2.0), (1.5, 2.5))):
+    for operation, (a, b) in itertools.product(_RIGHT, _PAIRS):
+        if operation == "pow":
+            a = abs(a)
         right = _RIGHT[operation](a, b)
         got = result_of(learner, operation, a, b)
-        if not isinstance(got, tuple | list) or len(got) != 2:
+        if not isinstance(got, tuple | np.ndarray) or np.shape(got) != (2,):
             raise Hint("It should return two numbers: the slope along a and the slope along b.")
         if close(got, right):
             continue
         where = f"{operation} at a = {a:g}, b = {b:g}: "
         if close(got[::-1], right):
             raise Hint(where + "the two slopes have changed places.")
+        side = "b" if close(got[0], right[0]) else "a"
         if close(np.abs(got), np.abs(right)):
-            raise Hint(where + "a sign is wrong. If b grows a little, does the result grow?")
-        if operation == "div" and close(got[0], right[0]):
+            raise Hint(where + f"a sign is wrong. If {side} grows a little, does the result grow?")
+        if operation == "div" and side == "b":
             raise Hint(where + "the slope along b is wrong: what is the derivative of 1 / b?")
-        if operation == "pow" and close(got[0], right[0]):
+        if operation == "pow" and side == "b":
             raise Hint(
                 where + "the slope along b is wrong: write the power as exp(b ln a), then derive."
+            )
+        larger = "a" if a > b else "b"
+        if operation == "max" and got["ba".index(larger)] == 0:
+            raise Hint(
+                where + f"the 0 is right. If {larger} grows by a small step, how large is the step "
+                "of the result?"
             )
         if operation == "max":
             raise Hint(
                 where + "only the larger of the two decides the result. What happens to it if the "
                 "smaller one moves a little?"
             )
-        side = "b" if close(got[0], right[0]) else "a"
         raise Hint(where + f"the slope along {side} is not what a small step of {side} shows.")
 
 
@@ -232,7 +270,9 @@ def order(learner: Function) -> None:
     graphs = [_square(), _diamond(), *(_tangle(seed) for seed in range(6)), _chain(DEEP)]
     for output in graphs:
         right = _newest_first(output)
-        got = list(_without_recursion(learner, output))
+        with _shallow(output):
+            got = result_of(learner, output)
+            got = list(got) if isinstance(got, Iterable) else [got]
         if any(not isinstance(value, _Value) for value in got):
             raise Hint("It should return the values themselves, in a list.")
         if len(set(got)) < len(got):
@@ -244,8 +284,8 @@ def order(learner: Function) -> None:
         missing = [value.name for value in right if value not in set(got)]
         if missing:
             raise Hint(
-                f"{missing[0]} is missing. The list holds the output, everything it was computed "
-                "from, and the leaves."
+                f"{missing[0]} is missing. The list holds the output and everything it was "
+                "computed from, down to the values without inputs."
             )
         place = {value: number for number, value in enumerate(got)}
         early = [
@@ -261,6 +301,8 @@ def order(learner: Function) -> None:
                 f"{early[0][0]} stands before {early[0][1]}, which uses it: when its turn comes, "
                 "a gradient is still to arrive."
             )
+    if list(learner(graphs[0])) != _newest_first(graphs[0]):
+        raise Hint(_AGAIN)
 
 
 @exercise
@@ -269,35 +311,53 @@ def backward(learner: Function) -> None:
     graphs = [_square(), _diamond(), *(_tangle(seed) for seed in range(6)), _chain(DEEP)]
     for output in graphs:
         right = _walk(output, _newest_first(output))
-        got = _without_recursion(learner, output)
-        if not isinstance(got, dict):
-            raise Hint("It should return a dictionary from each value to its gradient.")
-        if got.get(output) != 1:
-            raise Hint("The output's own gradient is 1: what else would a step of 1 change it by?")
-        missing = [value.name for value in right if value not in got]
-        if missing:
-            raise Hint(f"{missing[0]} has no gradient: does it reach the leaves?")
+        with _shallow(output):
+            got = result_of(learner, output)
+        _check_keys(got, right)
+        if not _same(got, right):
+            raise Hint(_what_is_wrong(got, right, output))
+    right, again = _walk(graphs[0], _newest_first(graphs[0])), learner(graphs[0])
+    if not isinstance(again, dict) or not right.keys() <= again.keys() or not _same(again, right):
+        raise Hint(_AGAIN)
 
-        def same(grads: dict[Any, float], right: Any = right, got: Any = got) -> bool:
-            return close([got[v] for v in right], [grads[v] for v in right])
 
-        if same(right):
-            continue
-        newest = _newest_first(output)
-        if same(_walk(output, newest, overwrite=True)):
-            raise Hint(
-                f"In {output.name} a value is used more than once, and only one of its gradients "
-                "is there: they are added."
-            )
-        if same(_walk(output, newest, multiply=False)):
-            raise Hint("You add up the slopes: each must be multiplied by its user's gradient.")
-        if same(_walk(output, _first_come(output))):
-            raise Hint(
-                "A value passes its gradient on when the first one arrives, and what arrives "
-                "later is lost: first all of its users, then itself."
-            )
-        wrong = next(value.name for value in right if not close(got[value], right[value]))
+def _check_keys(got: Any, right: dict[_Value, float]) -> None:
+    if not isinstance(got, dict):
+        raise Hint("It should return a dictionary from each value to its gradient.")
+    missing = [value.name for value in right if value not in got]
+    if missing:
         raise Hint(
-            f"In the graph that ends in {output.name}, the gradient of {wrong} is wrong, and all "
-            "before it are right. Which values use it, and what does each send?"
+            f"The dictionary has no entry for {missing[0]}: it needs each value behind the output, "
+            "and the output itself, as a key."
         )
+
+
+def _same(got: dict[_Value, Any], grads: dict[_Value, float]) -> bool:
+    return close([got[value] for value in grads], list(grads.values()))
+
+
+def _what_is_wrong(got: dict[_Value, Any], right: dict[_Value, float], output: _Value) -> str:
+    """The hint for a dictionary with the right keys and wrong gradients."""
+    newest = _newest_first(output)
+    if got[output] != 1:
+        return (
+            "The output's own gradient is 1, whatever its data: what else would a step of 1 "
+            "change it by?"
+        )
+    if _same(got, _walk(output, newest, overwrite=True)):
+        return (
+            f"In {output.name} a value is used more than once, and only one of its gradients "
+            "is there: they are added."
+        )
+    if _same(got, _walk(output, newest, multiply=False)):
+        return "You add up the slopes: each must be multiplied by its user's gradient."
+    if _same(got, _walk(output, _first_come(output))):
+        return (
+            "A value passes its gradient on when the first one arrives, and what arrives later is "
+            "lost: first all of its users, then itself."
+        )
+    wrong = next(value.name for value in right if not close(got[value], right[value]))
+    return (
+        f"In the graph that ends in {output.name}, the gradient of {wrong} is wrong, and all "
+        "before it are right. Which values use it, and what does each send?"
+    )

@@ -6,7 +6,7 @@
 # recursion; and why a graph that points in a circle keeps memory that nobody needs. You will have written
 # the pass yourself, and trained a small network with it.
 #
-# About 40 minutes. You need Python, and the chain rule from school.
+# About 70 minutes: 40 to read, 30 for the exercises. You need Python, and the chain rule from school.
 
 # %%
 import gc
@@ -37,8 +37,8 @@ use_style()
 #
 # One could measure them. Move one weight a little, compute the loss again, look at the difference. The
 # paper's network has 60 million parameters (abstract), so this takes 60 million computations of the
-# loss for one step of training. Training took about 90 passes through 1.2 million images, 128 in a step
-# (section 5):
+# loss for one step of training. Training took about 90 passes through 1.2 million images, a *batch* of 128 of
+# them in a step (section 5):
 
 # %%
 print(f"steps: {90 * 1_200_000 / 128:,.0f}")
@@ -54,16 +54,19 @@ print(f"steps: {90 * 1_200_000 / 128:,.0f}")
 # $$u = w\,x, \qquad s = u\,u, \qquad loss = s + u.$$
 #
 # Every operation knows its own **local slopes**: how its result changes if one of its inputs changes. For
-# $u = w x$ they are $\partial u / \partial w = x = 3$ and $\partial u / \partial x = w = 2$. No operation
-# knows about the whole.
+# $u = w x$ they are $\partial u / \partial w = x = 3$ and $\partial u / \partial x = w = 2$ ($\partial$, not $d$: the
+# slope along one input, the others held fixed). No operation knows about the whole.
 #
 # How does the loss change if $u$ changes? $u$ is used in three places: twice in $s$, and once in the loss
 # itself. A small step of $u$ moves the loss through each of them, and the small moves add up. That is the
 # chain rule for several variables:
 #
 # $$\underbrace{\frac{\partial\, loss}{\partial v}}_{\text{gradient of } v} \;=\;
-# \sum_{c \text{ uses } v} \underbrace{\frac{\partial\, loss}{\partial c}}_{\text{gradient of } c}
+# \sum_{\text{uses of } v \text{, in } c} \underbrace{\frac{\partial\, loss}{\partial c}}_{\text{gradient of } c}
 # \cdot \underbrace{\frac{\partial c}{\partial v}}_{\text{local slope}}$$
+#
+# There is one term for each use: an arrow that leaves $v$ in the picture below. $u\,u$ uses $u$ twice, so $c = s$
+# comes twice, with a slope of 6 along each of the two inputs, the other held fixed.
 #
 # The gradient of a value follows from the gradients of the values that *use* it. So we begin at the end,
 # where we know the gradient ($\partial\,loss / \partial\,loss = 1$), and go backwards. That is all.
@@ -99,7 +102,8 @@ class Value:
 
 
 # %% [markdown]
-# We compute as usual, and draw what was recorded. The blue numbers are the local slopes.
+# We compute as usual, and draw what was recorded. The blue numbers are the local slopes. (If you change the
+# formula, give every value a name of its own, and an entry in `names`.)
 
 # %%
 w, x = Value(2.0), Value(3.0)
@@ -128,7 +132,8 @@ plt.show()
 # ## Exercise 1: local slopes
 #
 # A new operation needs nothing but its local slopes. Here are four: $a - b$, $a / b$, the larger of $a$
-# and $b$ (`max`, of which pooling and ReLU are made), and $a^b$ for $a > 0$.
+# and $b$ (`max`; networks use it as ReLU, $\max(x, 0)$, and as pooling, the largest of a few pixels), and $a^b$ for
+# $a > 0$.
 
 
 # %% tags=["exercise"]
@@ -158,15 +163,16 @@ def pass_on_at_once(value, grad, grads):
     return calls
 
 
-grads = {}
-calls = pass_on_at_once(loss, 1.0, grads)
-print({name: grads[v] for v, name in names.items()}, " calls:", calls)
+at_once = {}
+calls = pass_on_at_once(loss, 1.0, at_once)
+print({name: at_once[v] for v, name in names.items()}, " calls:", calls)
 
 # %% [markdown]
 # The gradients are right. But there are five values, and it took more calls than that: $u$ was visited
 # three times, once for every way from the loss to it, and each time everything behind $u$ was visited
-# again. The number of *ways* through a graph can be huge. Add a value to itself, again and again, $v \leftarrow v
-# + v$:
+# again. The number of *ways* through a graph can be huge. Add a value to itself, again and again,
+# $v \leftarrow v + v$. Each value takes one call, and twice the calls of the one before: $2^{n+1} - 1$ for $n$
+# operations.
 
 # %%
 depths = range(1, 15)
@@ -183,6 +189,7 @@ plt.ylabel("number")
 plt.title("Each operation doubles the number of ways")
 plt.legend()
 plt.show()
+print("2^(n+1) - 1 calls in each run:", visits == [2 ** (n + 1) - 1 for n in depths])
 print(f"at 20 operations: {2**21 - 1:,} calls for {21} values")
 
 # %% [markdown]
@@ -195,7 +202,8 @@ grads[loss] = 1.0
 for value in (loss, u, s, w, x):  # u before s
     for source, slope in zip(value.inputs, value.slopes, strict=True):
         grads[source] += grads[value] * slope
-print({name: grads[v] for v, name in names.items()}, " right: w 39, x 26")
+print({name: grads[v] for v, name in names.items()})
+print(f"right: w {at_once[w]:g}, x {at_once[x]:g}")
 
 # %% [markdown]
 # $u$ has got its 13 in the end, but $w$ and $x$ have got only what $u$ had at its turn, which was 1. The rule:
@@ -286,8 +294,9 @@ plt.show()
 # ## It trains a network
 #
 # Is that enough to learn something? Points inside a circle shall get $+1$, points in a ring around it
-# $-1$. A network with two inputs, six hidden units $h_j = \tanh(\dots)$ and one output; the loss is
-# the mean of $(y - target)^2$. Each step moves every weight against its gradient.
+# $-1$. A network has two inputs $p$ and $q$, six *hidden* units between input and output,
+# $h_j = \tanh(a_j p + b_j q + c_j)$, and one output, $y = \sum_j d_j h_j + e$; the loss is the mean of
+# $(y - target)^2$. Each step moves every weight against its gradient.
 
 # %%
 rng = np.random.default_rng(1)
@@ -296,14 +305,15 @@ points = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
 points = points + 0.1 * rng.standard_normal((40, 2))
 targets = np.where(np.arange(40) < 20, 1.0, -1.0)
 
-hidden = [[Value(n) for n in rng.standard_normal(3)] for _ in range(6)]
-last = [Value(n) for n in 0.5 * rng.standard_normal(7)]
+units = 6
+hidden = [[Value(n) for n in rng.standard_normal(3)] for _ in range(units)]  # a, b, c
+last = [Value(n) for n in 0.5 * rng.standard_normal(units + 1)]  # the d of each unit, and e
 weights = [weight for unit in [*hidden, last] for weight in unit]
 
 
 def network(p, q):
     p, q = Value(p), Value(q)
-    y = last[6]
+    y = last[-1]
     for j, (a, b, c) in enumerate(hidden):
         y = y + last[j] * (a * p + b * q + c).tanh()
     return y
@@ -316,9 +326,9 @@ for _ in range(150):
         error = network(p, q) + Value(-target)
         total = total + error * error
     mean = total * Value(1 / len(points))
-    found = gradients(mean)
+    along = gradients(mean)
     for weight in weights:
-        weight.data -= 0.3 * found[weight]
+        weight.data -= 0.3 * along[weight]
     losses.append(mean.data)
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.7))
@@ -348,18 +358,19 @@ print(f"{len(weights)} weights, {np.sum(signs == targets)} of {len(points)} poin
 # | `slopes` | a `Function`: its `backward` computes with what `ctx.save` kept |
 # | `gradients` | `backward`: the same queue, newest first |
 #
-# The same three operations:
+# The same three operations. A tensor that no operation made, like a weight, is a *leaf*. `requires_grad=True` asks
+# for its gradient, which `backward` puts into its `.grad`:
 
 # %%
-w, x = mg.tensor([2.0], requires_grad=True), mg.tensor([3.0], requires_grad=True)
-u = w * x
-(u * u + u).backward()
-print("w", w.grad.item(), " x", x.grad.item())
+leaf_w, leaf_x = mg.tensor([2.0], requires_grad=True), mg.tensor([3.0], requires_grad=True)
+product = leaf_w * leaf_x
+(product * product + product).backward()
+print("w", leaf_w.grad.item(), " x", leaf_x.grad.item())
 
 # %% [markdown]
 # Only the slopes are different. With arrays, the local slopes would be a table with a line for each
-# output element and a column for each input element. For the ReLU behind the first convolution, with its
-# 96 maps of 55×55 (paper, figure 2), and a single image:
+# output element and a column for each input element. Take the ReLU behind the network's first layer, which makes
+# of a single image 96 *maps* of 55×55 numbers (paper, figure 2):
 
 # %%
 size = 96 * 55 * 55
@@ -386,14 +397,16 @@ class Square(mg.Function):
         return grad * 2 * x
 
 
-x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
-Square.apply(x).sum().backward()
-print(x.grad.numpy())
+three = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+Square.apply(three).sum().backward()
+print(three.grad.numpy())
 
 # %% [markdown]
-# A recorded graph can be looked at. Two layers and a loss; the loss also has the sum of the squares of the
-# first weight in it (weight decay), so that this weight is used there, too.
-# In the list, `·` is an argument that needs no gradient, and "keeps" is what `forward` saved:
+# A recorded graph can be looked at. Two layers give three numbers (*logits*) for each of four inputs;
+# `cross_entropy` makes a loss of them and the right answers. The loss also has the sum of the squares of the
+# first weight in it (weight decay), so that this weight is used there, too. In the list, `·` is an argument that
+# needs no gradient, and "keeps" is the memory that `forward` saved and that is not there anyway: parameters, and
+# what an earlier line keeps, are not counted again.
 
 # %%
 mg.manual_seed(0)
@@ -404,24 +417,24 @@ parameters = {
     for kind in ("weight", "bias")
 }
 logits = fc2(fc1(mg.randn(4, 8)).relu())
-loss = nn.functional.cross_entropy(logits, mg.tensor([0, 1, 2, 0]))
-loss = loss + 0.01 * (fc1.weight * fc1.weight).sum()
-print(to_text(loss, parameters))
+cost = nn.functional.cross_entropy(logits, mg.tensor([0, 1, 2, 0]))
+cost = cost + 0.01 * (fc1.weight * fc1.weight).sum()
+print(to_text(cost, parameters))
 
 # %%
 leaf = {id(p): name for name, p in parameters.items()}
-labels, arrows = {}, []
-for node in nodes_of(loss):
+boxes, edges = {}, []
+for node in nodes_of(cost):
     for target, _, _ in node.edges:
         if target is None:
             continue
         key = target if isinstance(target, Node) else leaf[id(target)]
-        labels.setdefault(key, key if isinstance(key, str) else key.operation)
-        arrows.append((key, node, ""))
-    labels[node] = node.operation
+        boxes.setdefault(key, key if isinstance(key, str) else key.operation)
+        edges.append((key, node, ""))
+    boxes[node] = node.operation
 fig, axes = plt.subplots(figsize=(9.0, 3.2))
-blue = {key: "#e6f2fa" for key in labels if isinstance(key, str)}
-check.draw_graph(axes, labels, arrows, blue, fontsize=9)
+blue = {key: "#e6f2fa" for key in boxes if isinstance(key, str)}
+check.draw_graph(axes, boxes, edges, blue, fontsize=9)
 axes.set_title("The graph that minigrad recorded: fc1.weight is used three times")
 plt.show()
 
@@ -431,19 +444,19 @@ plt.show()
 # training loop clears the gradients before each step.
 
 # %%
-x = mg.tensor([1.0, 2.0], requires_grad=True)
-(3 * x).sum().backward()
-print("once: ", x.grad.numpy())
-(3 * x).sum().backward()
-print("twice:", x.grad.numpy())
+two = mg.tensor([1.0, 2.0], requires_grad=True)
+(3 * two).sum().backward()
+print("once: ", two.grad.numpy())
+(3 * two).sum().backward()
+print("twice:", two.grad.numpy())
 
 # %% [markdown]
 # ## Why no recursion
 #
 # Many short engines find their order with a function that calls itself for each input. It is elegant,
 # and it works until the graph is deep: Python allows calls to nest only so deep (`sys.getrecursionlimit()` says
-# how deep). A
-# recurrent network, or a sum in a loop, gets there at once.
+# how deep). A recurrent network (the same layer again and again, for every word of a text), or a sum in a loop,
+# gets there at once.
 
 
 # %%
@@ -464,6 +477,8 @@ try:
     order_by_recursion(total, set(), [])
 except RecursionError:
     print("by recursion: RecursionError")
+else:
+    print("by recursion: no error. Was the limit raised?")
 print("with a queue:", gradients(total)[start])
 
 # %% [markdown]
@@ -574,18 +589,17 @@ plt.show()
 # is why a second `backward` through the same graph is refused:
 
 # %%
-x = mg.tensor([1.0, 2.0], requires_grad=True)
-y = (x * x).sum()
-y.backward()
+squares = (two * two).sum()
+squares.backward()
 try:
-    y.backward()
+    squares.backward()
 except RuntimeError as error:
     print(error)
 
 # %% [markdown]
 # ## What to remember
 #
-# - The gradient of a value is a sum over its users: gradient of the user times local slope.
+# - The gradient of a value is a sum over its uses: gradient of the user times local slope.
 # - A value has its turn after all its users. Newest first is such an order, and needs no recursion.
 # - Gradients are added: within a pass, and in `.grad` over passes.
 # - With arrays, a slope becomes a function: `backward(ctx, grad)`.

@@ -5,7 +5,8 @@
 # its backward needs, who wins a tie, and why the border is filled with −∞ and not with 0. You will have
 # written both passes and proven them right.
 #
-# About 30 minutes. You need notebook 3 (windows over a map).
+# About 40 minutes: 20 to read, 20 for the exercises. You need notebooks 2 (gradient checks) and 3 (windows
+# over a map).
 
 # %%
 import matplotlib.pyplot as plt
@@ -28,17 +29,17 @@ use_style()
 #
 # with window size $k$ (`size`) and step $s$ (`stride`). If $s = k$ the windows lie side by side. AlexNet
 # takes $k = 3$ and $s = 2$: neighbouring windows share a row or a column. The paper (section 3.4) found
-# that this *overlapping* pooling lowers the error by 0.4 points (top-1) and 0.3 points (top-5) against
-# $k = s = 2$, which gives maps of the same size.
+# that this *overlapping* pooling lowers the error by 0.4 points (top-1: the first guess is wrong) and 0.3 points
+# (top-5: the class is not among the first five guesses) against $k = s = 2$, which gives maps of the same size.
 #
 # A 7×7 map and its nine windows:
 
 # %%
-x = np.random.default_rng(4).permutation(49).reshape(7, 7).astype(float)
-y, winners = max_pool2d_forward(x[None, None], (3, 3), (2, 2))
+board = np.random.default_rng(4).permutation(49).reshape(7, 7).astype(float)
+pooled, won = max_pool2d_forward(board[None, None], (3, 3), (2, 2))
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 4.2), width_ratios=[7, 4])
-for axes, values in ((left, x), (right, y[0, 0])):
+for axes, values in ((left, board), (right, pooled[0, 0])):
     axes.imshow(values, cmap="Greys", vmin=0, vmax=90)
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
@@ -72,19 +73,20 @@ print(covered)
 # $$\frac{\partial L}{\partial x_{p,q}} = \sum_{(i,j)\,:\,(p,q) \text{ won window } (i,j)} g_{i,j}.$$
 #
 # It is a *sum*: a pixel that wins four windows gets four gradients. All that has to be kept from the
-# forward pass is **which tap won**: the number $t = u k + v$, from 0 to 8 for $k = 3$. That fits in one
-# byte, where $x$ itself would take four.
+# forward pass is **which tap won**: the number $t = u k + v$, from 0 to 8 for $k = 3$. That is one byte for
+# each output (up to $k = 16$). To keep $x$ would take four bytes for each pixel, and with $s = 2$ there are about
+# four pixels for each output.
 
 # %%
 print("winning taps, 0 to 8, row by row:")
-print(winners[0, 0])
-print("kept for backward:", winners.dtype, winners.nbytes, "bytes; x has", x.astype("f4").nbytes)
+print(won[0, 0])
+print("kept for backward:", won.dtype, won.nbytes, "bytes; x has", board.astype("f4").nbytes)
 
 # %% [markdown]
 # ## Exercise 1: forward
 #
-# Fill in the function for one map. Go through the taps in rows, $u$ first; begin with −∞. If two pixels
-# tie, the **first** in row order wins (that is PyTorch's rule, and minigrad's).
+# Fill in the function for one map. Go through the taps row by row ($u$ in the outer loop, $v$ in the inner);
+# begin with −∞. If two pixels tie, the **first** in row order wins (that is PyTorch's rule, and minigrad's).
 
 
 # %% tags=["exercise"]
@@ -118,8 +120,7 @@ check.pool_backward(pool_backward)
 # minigrad has the formula twice: `max_pool2d_naive`, written like it, and the fast one. The fast one does
 # not loop over windows (a 55×55 map has 729, times 96 channels, times the batch) but over the nine *taps*:
 # tap $(u, v)$ of **all** windows at once is the slice `x[u::2, v::2]`, cut to the size of y. Nine comparisons of
-# whole arrays
-# do all the work. The two agree:
+# whole arrays do all the work. The two agree:
 
 # %%
 rng = np.random.default_rng(0)
@@ -139,10 +140,10 @@ print(mg.gradcheck(lambda t: F.max_pool2d(t, 3, 2), [mg.tensor(x, requires_grad=
 # %% [markdown]
 # ## Ties
 #
-# Behind a ReLU, a tie need not be an accident: where no unit fires, whole windows are zero. Which pixel then gets
-# the gradient? The
-# derivative does not exist there, and any pixel, or a mixture, is a valid choice. What matters is that
-# forward and backward mean the same pixel, and that a comparison between two libraries is not upset by it.
+# Behind a ReLU, $\max(x, 0)$, a tie need not be an accident: where no unit fires (no number is above 0), whole
+# windows are zero. Which pixel then gets the gradient? The derivative does not exist there, and any pixel, or a
+# mixture, is a valid choice. What matters is that forward and backward mean the same pixel, and that a comparison
+# between two libraries is not upset by it.
 
 # %%
 flat = mg.tensor(np.zeros((1, 1, 5, 5)), requires_grad=True)
@@ -152,30 +153,29 @@ print(flat.grad.numpy()[0, 0].astype(int))
 # %% [markdown]
 # Every window gave its gradient to its first pixel. Had each pixel that *equals* the maximum been given
 # it, as one may write it in a short program (`dx += grad * (x == y)`), nine pixels would have got a gradient of 1
-# from
-# one window: the sum over $x$ would be nine times too large.
+# from one window: the sum over $x$ would be nine times too large. (Behind a ReLU, windows of zeros hide this
+# mistake, since ReLU's backward lets nothing through at 0. On a flat map of positive numbers it shows.)
 
 # %%
 ones = np.ones((1, 1, 5, 5))
-y, winners = max_pool2d_forward(ones, (3, 3), (2, 2))
-right_sum = max_pool2d_backward(np.ones_like(y), winners, ones.shape, (3, 3), (2, 2)).sum()
+top, firsts = max_pool2d_forward(ones, (3, 3), (2, 2))
+right_sum = max_pool2d_backward(np.ones_like(top), firsts, ones.shape, (3, 3), (2, 2)).sum()
 equal = sum(
-    (ones[0, 0, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3] == y[0, 0, i, j]).sum()
+    (ones[0, 0, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3] == top[0, 0, i, j]).sum()
     for i, j in np.ndindex(2, 2)
 )
-print("windows:", y.size, "  gradients by winner:", right_sum, "  by equality:", equal)
+print("windows:", top.size, "  gradients by winner:", right_sum, "  by equality:", equal)
 
 # %% [markdown]
-# How common are they? It depends on how many units fire. Take a map of random numbers, put a ReLU before the
-# pooling, and count
-# the windows whose maximum is not unique:
+# How common are ties? It depends on how many units fire. Take a map of random numbers, put a ReLU before the
+# pooling, and count the windows whose maximum is not unique:
 
 # %%
 shares = []
 means = np.linspace(-3, 1, 17)
 for mean in means:
-    x = np.maximum(rng.standard_normal((1, 1, 201, 201)) + mean, 0)
-    windows = np.lib.stride_tricks.sliding_window_view(x[0, 0], (3, 3))[::2, ::2].reshape(-1, 9)
+    fired = np.maximum(rng.standard_normal((201, 201)) + mean, 0)
+    windows = np.lib.stride_tricks.sliding_window_view(fired, (3, 3))[::2, ::2].reshape(-1, 9)
     shares.append((np.sum(windows == windows.max(1, keepdims=True), 1) > 1).mean())
 plt.plot(means, np.multiply(shares, 100), marker="o", color=RED)
 plt.xlabel("mean of the numbers before ReLU (standard deviation 1)")
@@ -209,8 +209,9 @@ for name, height in (("pool1", 55), ("pool2", 27), ("pool5", 13)):
 # agree, but on another input they do not: `ceil_mode=True` lets a last window hang over.
 
 # %%
-x = mg.tensor(np.zeros((1, 1, 8, 8), "f4"))
-print("floor:", F.max_pool2d(x, 3, 2).shape, " ceil:", F.max_pool2d(x, 3, 2, ceil_mode=True).shape)
+even = mg.tensor(np.zeros((1, 1, 8, 8), "f4"))
+up = F.max_pool2d(even, 3, 2, ceil_mode=True)
+print("floor:", F.max_pool2d(even, 3, 2).shape, " ceil:", up.shape)
 
 # %% [markdown]
 # ## What to remember

@@ -1,5 +1,8 @@
 """Notebook 01: what its checks do beyond right and wrong answers (`test_verdicts.py`)."""
 
+import sys
+
+import numpy as np
 from matplotlib.figure import Figure
 
 from alexnet_scratch.course import n01_autograd as check
@@ -20,6 +23,35 @@ def test_another_right_order_is_right():
         return result[::-1]
 
     assert check.order.verdict(order) == "order: right."
+
+
+def test_the_two_slopes_may_be_an_array(solutions):
+    right = solutions("01_autograd").local_slopes
+    verdict = check.local_slopes.verdict(lambda *args: np.array(right(*args)))
+    assert verdict == "local_slopes: right."
+
+
+def test_a_limit_that_is_raised_before_the_check_does_not_help():
+    def order(output):
+        result, seen = [], set()
+
+        def visit(value):
+            if value not in seen:
+                seen.add(value)
+                for source in value.inputs:
+                    visit(source)
+                result.append(value)
+
+        visit(output)
+        return result[::-1]
+
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        assert "RecursionError" in check.order.verdict(order)
+        assert sys.getrecursionlimit() == 100_000
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def test_a_picture_of_a_graph_has_each_box_right_of_its_sources():

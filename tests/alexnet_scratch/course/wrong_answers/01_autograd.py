@@ -23,36 +23,58 @@ EVERY_WAY = """found, waiting = [output], [output]
     return sorted(found, key=lambda value: -value.number)
 """
 START = "    found, waiting = {output}, [output]\n"
+LIMIT = "import sys; sys.setrecursionlimit(100_000)"
+DEFAULT = [  # the dictionary of the first call is that of the second
+    ("def backward(output):", "def backward(output, grads={}):"),
+    ("grads = dict.fromkeys(values, 0.0)", "grads.update({v: grads.get(v, 0.0) for v in values})"),
+]
 WRONG = {
     "local_slopes": [
-        ("return 1.0, -1.0", "return 1.0, 1.0", "a sign is wrong"),
+        ("return 1.0, -1.0", "return 1.0, 1.0", "a sign is wrong. If b grows"),
+        ("return 1.0, -1.0", "return -1.0, -1.0", "a sign is wrong. If a grows"),
         ("return 1 / b, -a / b**2", "return 1 / b, a / b**2", "a sign is wrong"),
         ("return 1 / b, -a / b**2", "return 1 / b, -a / b", "derivative of 1 / b"),
         ("return 1 / b, -a / b**2", "return 1 / b", "two numbers"),
         ("(1.0, 0.0) if a > b else (0.0, 1.0)", "(0.0, 1.0) if a > b else (1.0, 0.0)",
          "changed places"),
+        ("if a > b else", "if abs(a) > abs(b) else", "max at a = -2, b = -4"),
         ("(1.0, 0.0) if a > b else (0.0, 1.0)", "(1.0, 1.0)", "the larger of the two"),
+        ("(1.0, 0.0) if a > b else", "(a, 0.0) if a > b else", "the 0 is right. If a grows"),
+        ("else (0.0, 1.0)", "else (0.0, b)", "the 0 is right. If b grows"),
         ("a**b * math.log(a)", "a**b", "exp(b ln a)"),
         ("b * a ** (b - 1)", "a ** (b - 1)", "slope along a"),
     ],
     "order": [
         (SORT, "    return sorted(found, key=lambda value: value.number)", "backwards"),
-        (START, f"    {BY_RECURSION}{START}", "RecursionError"),
+        (START, f"    {BY_RECURSION}{START}", "In a chain of 5000 operations"),
+        (START, f"    {LIMIT}\n    {BY_RECURSION}{START}", "raises Python's limit"),
+        (START, f"    return order(output)\n{START}", "which has only 2 values"),
         (START, f"    {FIRST_COME}\n    return values\n{START}", "which uses it"),
         (START, f"    {EVERY_WAY}{START}", "in your list twice"),
         (SORT, "    return sorted(found - {output}, key=lambda v: -v.number)", "is missing"),
         (SORT, "    return [v for v in found if v.inputs]", "is missing"),
         (SORT, "    return [v.number for v in found]", "the values themselves"),
+        (SORT, "    return len(found)", "the values themselves"),
+        ([("def order(output):", "def order(output, seen=set()):"),
+          (SORT, f"    found -= seen\n    seen |= found\n{SORT}")], "a second one"),
     ],
     "order_by_counting": [],
     "backward": [
         (ADD, "grads[source] = grads[value] * slope", "they are added"),
         (ADD, "grads[source] += slope", "multiplied by its user's gradient"),
         ("    grads[output] = 1.0\n", "", "own gradient is 1"),
+        ("grads[output] = 1.0", "grads[output] = output.data", "whatever its data"),
+        (ADD, f"{ADD} * value.data", "Which values use it"),
+        (ADD, f"{ADD} / source.data", "Which values use it"),
+        (DEFAULT, "a second one on the same graph"),
         ("values = order(output)", FIRST_COME, "first all of its users"),
         ("    return grads", "    return grads[output]", "a dictionary"),
         ("    return grads", "    return {v: g for v, g in grads.items() if v.inputs}",
-         "no gradient"),
+         "no entry for x"),
+        ("    return grads", "    return {v: g for v, g in grads.items() if not v.inputs}",
+         "no entry for x * x"),
+        ("    return grads", "    return {v.number: g for v, g in grads.items()}",
+         "no entry for x * x"),
         (ADD, "grads[source] += grads[value] * abs(slope)", "all before it are right"),
     ],
 }  # fmt: skip
