@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from ..model import AlexNet
 from .checks import Function, Hint, close, exercise, result_of
 
 SIZE, CLASSES = 63, 3  # the smallest image that AlexNet takes
+Place = tuple[slice, slice, slice]  # colours, rows, columns
 
 
 @functools.cache
@@ -158,6 +161,7 @@ def occlusion(learner: Function) -> None:
     label, patch, stride = 1, 21, 14
     image = _image(2) + np.array([0.5, -0.2, 0.9])[:, None, None]
     places = range(0, SIZE - patch + 1, stride)
+    asked: list[np.ndarray] = []
 
     def probability(covered: np.ndarray) -> float:
         if np.shape(covered) != image.shape:
@@ -165,7 +169,8 @@ def occlusion(learner: Function) -> None:
                 f"It asks for the probability of an array of shape {np.shape(covered)}: cover a "
                 f"part of the image, and give all of it, {image.shape}."
             )
-        return _probability(label, np.asarray(covered, float))
+        asked.append(np.array(covered, float))
+        return _probability(label, asked[-1])
 
     got = result_of(learner, probability, image, patch, stride)
     expected = inside.occlusion(_model(), Tensor(image[None].copy()), label, patch, stride)
@@ -180,46 +185,84 @@ def occlusion(learner: Function) -> None:
                 else "the patch begins at 0, stride, 2 * stride, ..., as long as it fits."
             )
         )
+    got = np.asarray(got)
     if close(got, expected):
         _more_occlusion(learner)
         return
-    if close(got, expected.T):
-        raise Hint("Rows and columns are exchanged: the result's first index is the patch's row.")
-    whole = _probability(label, image)
-    if close(got, whole - expected) or close(got, expected - whole):
-        raise Hint("It is the change of the probability, expected the probability itself.")
-    if close(got, np.full(expected.shape, whole)):
-        raise Hint("All places say the same: is the patch covered in what you ask about?")
-
-    def filled(fill: Any, outside: bool = False) -> np.ndarray:
-        found = np.empty(expected.shape)
-        for row, column in np.ndindex(*found.shape):
-            here = np.zeros((SIZE, SIZE), bool)
-            i, j = places[row], places[column]
-            here[i : i + patch, j : j + patch] = True
-            value = fill(image[:, i : i + patch, j : j + patch]) if callable(fill) else fill
-            found[row, column] = _probability(label, np.where(here != outside, value, image))
-        return found
-
-    mean = image.mean(axis=(1, 2))[:, None, None]
-    if close(got, filled(0.0)):
-        raise Hint("It covers with 0. Zero is a colour, too: take the image's own mean colour.")
-    if close(got, filled(image.mean())):
-        raise Hint("It covers with one number for all colours: each colour has its own mean.")
-    if close(got, filled(lambda part: part.mean(axis=(1, 2))[:, None, None])):
-        raise Hint("It covers with the mean of the patch, expected that of the whole image.")
-    if close(got, filled(mean, outside=True)):
-        raise Hint("It covers everything but the patch.")
-    covered, found = image.copy(), np.empty(expected.shape)
-    for row, column in np.ndindex(*found.shape):
-        i, j = places[row], places[column]
-        covered[:, i : i + patch, j : j + patch] = mean
-        found[row, column] = _probability(label, covered)
-    if close(got, found):
-        raise Hint("The patches of before stay covered: begin each place with a fresh copy.")
+    for wrong, hint in _wrong_maps(image, label, patch, places, expected):
+        if close(got, wrong):
+            raise Hint(hint)
     if close(got[0, 0], expected[0, 0]):
         raise Hint("The first place is right and others are not: where do their patches begin?")
-    raise Hint("Not even the first place is right: it covers rows and columns 0 to patch - 1.")
+    raise Hint(_about_the_first(asked, image, patch))
+
+
+def _about_the_first(asked: list[np.ndarray], image: np.ndarray, patch: int) -> str:
+    """Why the number of the first place is wrong, from the images that were asked about."""
+    first = np.zeros((SIZE, SIZE), bool)
+    first[:patch, :patch] = True
+    colours = [a[:, first] for a in asked if np.array_equal((a != image).any(axis=0), first)]
+    mean = np.repeat(image.mean(axis=(1, 2))[:, None], first.sum(), axis=1)
+    if not colours:
+        return "Not even the first place is right: it covers rows and columns 0 to patch - 1."
+    if any(close(colour, mean) for colour in colours):
+        return (
+            "The first patch is covered as it should be, and yet its number is wrong: is it what "
+            "`probability` returned?"
+        )
+    return (
+        "The first patch is covered at the right place, but not with the mean colour of the image: "
+        "for each colour, its mean over all pixels."
+    )
+
+
+def _wrong_maps(
+    image: np.ndarray, label: int, patch: int, places: range, expected: np.ndarray
+) -> Iterator[tuple[np.ndarray, str]]:
+    """What a slip gives, and the word on it."""
+    patches = [slice(i, i + patch) for i in places]
+    mean = image.mean(axis=(1, 2))[:, None, None]
+
+    def asked(covered: Callable[[Place], np.ndarray]) -> np.ndarray:
+        corners = itertools.product([slice(None)], patches, patches)
+        answers = [_probability(label, covered(place)) for place in corners]
+        return np.array(answers).reshape(expected.shape)
+
+    def filled(place: Place, colour: Any, into: np.ndarray) -> np.ndarray:
+        into[place] = colour
+        return into
+
+    def own_mean(place: Place) -> np.ndarray:
+        colour = image[place].mean(axis=(1, 2))[:, None, None]
+        return filled(place, colour, image.copy())
+
+    whole, kept = _probability(label, image), image.copy()
+    yield expected.T, "Rows and columns are exchanged: the result's first index is the patch's row."
+    change = "It is the change of the probability, expected the probability itself."
+    yield whole - expected, change
+    yield expected - whole, change
+    yield 1 - expected, "It is 1 minus the probability, expected the probability itself."
+    yield (
+        np.full(expected.shape, whole),
+        "All places say the same: is the patch covered in what you ask about?",
+    )
+    yield (
+        asked(lambda place: filled(place, 0.0, image.copy())),
+        "It covers with 0. Zero is a colour, too: take the image's own mean colour.",
+    )
+    yield (
+        asked(lambda place: filled(place, image.mean(), image.copy())),
+        "It covers with one number for all colours: each colour has its own mean.",
+    )
+    yield asked(own_mean), "It covers with the mean of the patch, expected that of the whole image."
+    yield (
+        asked(lambda place: filled(place, image[place], np.zeros_like(image) + mean)),
+        "It covers everything but the patch.",
+    )
+    yield (
+        asked(lambda place: filled(place, mean, kept)),
+        "The patches of before stay covered: begin each place with a fresh copy.",
+    )
 
 
 def _more_occlusion(learner: Function) -> None:
@@ -260,6 +303,13 @@ def nearest(learner: Function) -> None:
         raise Hint(
             "Right for floats, wrong for the bytes of images: 10 - 20 wraps around to 246. Which "
             "dtype do you subtract in?"
+        )
+    line = rng.permutation(np.arange(1000.0))[:, None]
+    found = result_of(learner, line, np.zeros((1, 1)), 300)
+    if not np.array_equal(found, np.argsort(line[:, 0])[None, :300]):
+        raise Hint(
+            "Right for 40 features, but of 1000 it does not give the nearest 300 in order: are "
+            "they sorted, or only picked out?"
         )
 
 

@@ -6,7 +6,8 @@
 # an explanation from a mere picture; why one compares images by fc7 and not by pixels; and what an average over ten
 # crops can promise. These are the paper's figures 3 and 4, on a network that you train here.
 #
-# About 45 minutes. You need notebook 1 (backward passes), notebook 9 (the layers) and notebook 10 (training).
+# About 70 minutes: 45 to read, with the training run, and 25 for the exercises. You need notebook 1 (backward
+# passes), notebook 9 (the layers) and notebook 10 (training).
 
 # %%
 import itertools
@@ -42,7 +43,8 @@ use_style()
 # the two.
 #
 # If you have a larger run (`make train` writes one to `runs/small`), set `RUN` to its folder. A checkpoint does not
-# hold the weights from which the run began, but they follow from its seed, so they can be made again.
+# hold the weights from which the run began, but they follow from its seed, so they can be made again. What the
+# text says below was seen with `RUN = None`.
 
 # %%
 RUN = None  # or a run on the patterns: "../runs/small"
@@ -143,10 +145,9 @@ def left_of_the_start(recipe, rates_and_steps):
     return np.exp(-recipe.weight_decay * spent / (1 - recipe.momentum))
 
 
-course = small_run.RECIPE
-steps = course.epochs * small_run.TRAIN * len(patterns.CLASSES) / course.batch_size
-least = left_of_the_start(course, [(course.lr, steps)])  # the rate was never above course.lr
-print(f"course: more than {least:.0%} of the start is left")
+steps = recipe.epochs * len(trainer.loader)
+least = left_of_the_start(recipe, [(recipe.lr, steps)])  # the rate was never above recipe.lr
+print(f"{recipe.name}: more than {least:.0%} of the start is left")
 
 old = RECIPES["source2012"]
 marks = (0, *old.conv1_drop_epochs, old.conv1_freeze_epoch)
@@ -326,9 +327,10 @@ for name, layer in model.named_modules():
             print(f"{name}: a value sees {seen} pixels across; its neighbour begins {step} further")
 
 # %% [markdown]
-# In the paper's network, with its 224 pixels, a value of conv5 sees three quarters of the image's width. In our
-# network with 112 it sees the whole image, so we show whole images. Not all units are alike; below are the two
-# whose ten best images come most often from one class, and the two for which that is least so:
+# In the paper's network, with its 224 pixels, a value of conv5 sees three quarters of the image's width at most. In
+# ours, with 112, a value in the middle of a map sees the whole image, and one in a corner most of it, so we show
+# whole images. Not all units are alike; below are the two whose ten best images come most often from one class, and
+# the two for which that is least so (the first seven of the ten):
 
 
 # %%
@@ -403,15 +405,18 @@ print("relu7: choosier than untrained by 15 points:", choosier[-1] > 0.15)
 # This map is called **saliency** (Simonyan, Vedaldi and Zisserman 2014). It costs one backward pass, as training
 # does, but down to the image and not to the weights.
 #
-# Why the logit and not the probability $p_k$? By the chain rule $\partial p_k / \partial z_k = p_k (1 - p_k)$. The
-# surer the network, the smaller this factor: at $p_k = 0.999$ it is a thousandth, and a map of the probability's
-# slopes shows next to nothing.
+# Why the logit and not the probability $p_k$? By the chain rule, through all logits,
+#
+# $$\frac{\partial p_k}{\partial x} = p_k \sum_{j \ne k} p_j \left( \frac{\partial z_k}{\partial x} - \frac{\partial z_j}{\partial x} \right).$$
+#
+# That is tiny where the network is sure (at $p_k = 0.999$ the $p_j$ add up to a thousandth), and mixed with the
+# slopes of the other classes.
 #
 # ## Exercise 1: saliency
 #
 # `model` takes tensors (1, 3, size, size) and returns logits (1, classes); `image` is an array. Make a tensor of it
 # with `requires_grad=True`. `mg.grad(output, [tensor])` returns a tuple with the gradient. The check compares with
-# finite differences.
+# finite differences, so its network and its images are float64.
 
 
 # %% tags=["exercise"]
@@ -501,18 +506,19 @@ for row, i in zip(axes, np.argsort(-clear)[:2], strict=True):
         row[1 + 2 * k].imshow(slopes, cmap="inferno", vmax=np.quantile(slopes, 0.995))
         row[1 + 2 * k].set_title(f"saliency: {classes[label]}", fontsize=10)
         map_of_p = inside.occlusion(model, one, label, patch=size // 3, stride=size // 16)
-        picture = row[2 + 2 * k].imshow(map_of_p, vmin=0, vmax=1)
+        change = map_of_p - whole[side][i]
+        picture = row[2 + 2 * k].imshow(change, cmap="PuOr_r", vmin=-0.8, vmax=0.8)
         row[2 + 2 * k].set_title(f"occlusion: {classes[label]}", fontsize=10)
 for ax in axes.ravel():
     ax.set_axis_off()
-fig.colorbar(picture, ax=axes, label="probability of the class", shrink=0.8)
+fig.colorbar(picture, ax=axes, label="change of the probability", shrink=0.8, extend="both")
 as_jpeg(fig)
 
 # %% [markdown]
-# In an occlusion map the colour is the probability with the cover there. Where a map is bluer than elsewhere, the
-# class needs the place; where it is yellower, the place speaks against the class. The two occlusion maps of an image are nearly each other's
-# opposite, because the two classes share the probability. The two saliency maps look much alike, whichever class we
-# ask about.
+# Drawn is how the cover changes the probability of the class: purple, the class needs the place; orange, the place
+# speaks against the class; white, nothing changes. The two occlusion maps of an image are nearly each other's
+# opposite, because the two classes share the probability. The two saliency maps are not: much is bright in both.
+# Perhaps you see each lean to the half of its class.
 #
 # Two examples prove nothing. Before we count, one look at how the two methods are related.
 #
@@ -568,7 +574,9 @@ plt.show()
 # of it:
 #
 # - **size of the slope**: the sum of the saliency in each half;
-# - **slope times cover**: which half's cover is *predicted* to lower the logit more;
+# - **slope**: the sum of the slopes, with their signs;
+# - **size times size**: the sum of the products of slope and change, without their signs;
+# - **slope times change**: which half's cover is *predicted* to lower the logit more;
 # - **occlusion**: which half's cover does lower it more.
 #
 # Guessing is right in half of the questions. And as before, we ask the untrained network, too: a method that gives
@@ -586,7 +594,15 @@ def size_of_slope(network, labels):
     return by_halves(inside.saliency(network, mg.tensor(mixed), labels))
 
 
-def slope_times_cover(network, labels):
+def slope(network, labels):
+    return by_halves(slopes_of(network, mixed, labels))
+
+
+def size_times_size(network, labels):
+    return by_halves(np.abs(slopes_of(network, mixed, labels) * (mixed - mean)))
+
+
+def slope_times_change(network, labels):
     return by_halves(slopes_of(network, mixed, labels) * (mixed - mean))
 
 
@@ -603,30 +619,39 @@ def score(method, network):
 
 methods = {
     "size of\nthe slope": size_of_slope,
-    "slope times\ncover": slope_times_cover,
+    "slope": slope,
+    "size times\nsize": size_times_size,
+    "slope times\nchange": slope_times_change,
     "occlusion": cover,
 }
 scores = np.array([[score(f, net) for f in methods.values()] for net in (model, untrained)])
 for shift, values, name, colour in zip(
     (-0.2, 0.2), scores, ("trained", "untrained"), (BLUE, ORANGE), strict=True
 ):
-    plt.bar(np.arange(3) + shift, 100 * values, 0.36, color=colour, label=name)
+    plt.bar(np.arange(5) + shift, 100 * values, 0.36, color=colour, label=name)
 plt.axhline(50, color=BLACK, ls="--", lw=1, label="guessing")
-plt.xticks(range(3), list(methods))
+plt.xticks(range(5), list(methods))
 plt.ylim(0, 115)
 plt.ylabel("right half named (%)")
-plt.title("The sign of the slope knows where the class is; its size does not")
+plt.title("The slope finds the class only with its sign, and times the change")
 plt.legend(ncols=3, loc="upper center", fontsize=9)
 plt.show()
 for name, value in zip(methods, scores[0], strict=True):
     print(f"{' '.join(name.split())}: above 75 %: {value > 0.75}")
 print("untrained, any of them above 75 %:", (scores[1] > 0.75).any())
+share = {}  # of the saliency, how much is in the left half
+for side, asked_labels in asked.items():
+    left_sum, right_sum = size_of_slope(model, asked_labels).T
+    share[side] = left_sum / (left_sum + right_sum)
+leans = (share["left"] > share["right"]).mean()
+print("the two saliency maps lean to their own halves in over 70 % of the pairs:", leans > 0.7)
 
 # %% [markdown]
-# This is worth a second look. The famous picture, the size of the slope, is not far from a guess in our network. The
-# *same* backward pass, with the sign kept and multiplied by what would change, is nearly as good as the occlusion,
-# which needs a forward pass for each cover. The size of a slope says where the network is *sensitive*. That is not
-# the same as what speaks for the class.
+# This is worth a second look. The famous picture, the size of the slope, is not far from a guess in our network.
+# Neither is the slope with its sign alone, nor the product without signs; and where two saliency maps seemed to lean
+# each to its own half, that was not far from chance, either. The *same* backward pass, with the sign kept **and**
+# multiplied by what would change, is nearly as good as the occlusion, which needs a forward pass for each cover. The
+# size of a slope says where the network is *sensitive*. That is not the same as what speaks for the class.
 #
 # What of this holds elsewhere? Our network is small, the classes are textures, and the test is about halves. In
 # photographs of one object, Simonyan and others did find the object with saliency. But the order of work holds
@@ -669,9 +694,9 @@ def features(network, images, layers):
     return {name: np.concatenate(parts) for name, parts in kept.items()}
 
 
-layers = ["pool1", "pool2", "conv3", "conv4", "conv5", "pool5", "relu6", "relu7"]
+depths = ["pool1", "pool2", "conv3", "conv4", "conv5", "pool5", "relu6", "relu7"]
 gallery_crops = np.ascontiguousarray(cut(gallery, CENTRE[0], size))
-ours, theirs = (features(model, part, layers) for part in (crops, gallery_crops))
+ours, theirs = (features(model, part, depths) for part in (crops, gallery_crops))
 queries = [int(np.flatnonzero(labels == classes.index(c))[0]) for c in ("dots", "rays", "waves")]
 found = inside.nearest(theirs["relu7"], ours["relu7"][queries], 6)
 as_jpeg(draw_neighbours(crops[queries], [gallery_crops[row] for row in found]))
@@ -701,14 +726,14 @@ def same_class(collection, queries):
 
 
 raw = same_class(gallery_pixels, pixels)
-shares = {"trained": [raw, *(same_class(theirs[name], ours[name]) for name in layers)]}
-ours, theirs = (features(untrained, part, layers) for part in (crops, gallery_crops))
-shares["untrained"] = [raw, *(same_class(theirs[name], ours[name]) for name in layers)]
-places = np.arange(len(layers) + 1)
+shares = {"trained": [raw, *(same_class(theirs[name], ours[name]) for name in depths)]}
+ours0, theirs0 = (features(untrained, part, depths) for part in (crops, gallery_crops))
+shares["untrained"] = [raw, *(same_class(theirs0[name], ours0[name]) for name in depths)]
+places = np.arange(len(depths) + 1)
 for shift, (name, values), colour in zip((-0.2, 0.2), shares.items(), (BLUE, ORANGE), strict=True):
     plt.bar(places + shift, np.multiply(values, 100), 0.38, color=colour, label=name)
 plt.axhline(100 / len(classes), color=BLACK, ls="--", lw=1, label="chance")
-plt.xticks(places, ["pixels", *layers])
+plt.xticks(places, ["pixels", *depths])
 plt.ylabel("neighbours of the same class (%)")
 plt.title("Layer by layer, images of a class come together")
 plt.legend()

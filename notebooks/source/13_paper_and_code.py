@@ -1,21 +1,23 @@
 # %% [markdown]
 # # 13. The paper and the code
 #
-# **At the end you will know** in what the published code of 2012 differs from the paper, which of these
-# differences matter, what most summaries of the paper get wrong, and how to find such things out: by
+# **At the end you will know** in what the published code of 2012 differs from the paper, what a few of these
+# differences do, what you can read about the paper and is wrong, and how to find such things out: by
 # computing them.
 #
-# About 40 minutes. You need notebooks 6 (LRN), 7 (dropout), 8 (data) and 10 (training).
+# About 45 minutes: 30 to read, 15 for the exercises. You need notebooks 6 (LRN), 7 (dropout), 8 (data) and
+# 10 (training).
 
 # %%
 import math
 import textwrap
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch import signal_meter
+from alexnet_scratch import inside, signal_meter
 from alexnet_scratch.course import n13_paper_and_code as check
 from alexnet_scratch.course.style import BLUE, ORANGE, RED, use_style
 from alexnet_scratch.data import patterns
@@ -51,29 +53,32 @@ for name, one, other, _ in differences(RECIPES["paper"], RECIPES["source2012"]):
     print(f"{name:20} {shown(one):30} {shown(other)}")
 
 # %% [markdown]
-# and the lines on three of them:
+# and the lines on those that this notebook comes back to:
 
 # %%
 for name, _, _, note in differences(RECIPES["paper"], RECIPES["source2012"]):
-    if name in ("orders", "lrn_alpha", "init"):
+    if name in ("init", "lrn_alpha", "orders", "crop", "colour_noise"):
         print(textwrap.fill(f"{name}: {note}", 90) + "\n")
 
 # %% [markdown]
-# ## Which differences matter? The signal at the start
+# ## The initialisation: what of the image reaches the classes?
 #
 # Before the first step, does the network say anything about the image at all? Give it 16 images and look at
-# the logits: how far do they *move* from image to image? If they hardly move, neither the loss nor its
-# gradient knows about the images, and training sits on a plateau at $\ln C$, the loss of guessing among
-# $C$ classes. `alexnet doctor` measures this; here it is for the recipes.
+# the logits. Notebook 10 has two numbers for this. `image_rms` is how far a logit *moves* from image to image:
+# where it hardly does, the first gradients say little about images, and training may sit on a plateau at $\ln C$,
+# the loss of guessing among $C$ classes, until the signal has grown. The image's *share*, `image_rms / rms`, says
+# whether a constant hides the image: such a start may never leave. `alexnet doctor` measures both; here they are
+# for the recipes.
 
 # %%
 rng = np.random.default_rng(0)
 images = np.stack([patterns.draw(name, rng) for name in patterns.CLASSES for _ in range(2)])[:16]
 statistics = Accumulator(256)
 statistics.add(images)
-moved, share = {}, {}
-for name in ("paper", "source2012", "caffe", "owt", "small"):
-    recipe = RECIPES[name]
+
+
+def begin(recipe):
+    """A network with the recipe's first weights, and the images as it gets them."""
     mg.manual_seed(0)
     model = build_model(recipe, 1000)
     to_input = ToInput(recipe, pixel_statistics(recipe, statistics.result()))
@@ -81,9 +86,13 @@ for name in ("paper", "source2012", "caffe", "owt", "small"):
     centre = images[:, edge : edge + recipe.input_size, edge : edge + recipe.input_size]
     x = to_input(mg.Tensor(np.ascontiguousarray(centre)))
     initialise(model, recipe.init, x)
-    logits = signal_meter.measure(model, x)[-1]
-    moved[name], share[name] = logits.image_rms, logits.image_share
-    del model
+    return model, x
+
+
+recipes = {name: RECIPES[name] for name in ("paper", "source2012", "caffe", "owt", "small")}
+signals = {name: signal_meter.measure(*begin(recipe)) for name, recipe in recipes.items()}
+moved = {name: rows[-1].image_rms for name, rows in signals.items()}  # the last row: the logits
+share = {name: rows[-1].image_share for name, rows in signals.items()}
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4))
 left.bar(list(moved), list(moved.values()), color=BLUE)
@@ -99,47 +108,70 @@ plt.show()
 # On the right the paper's text stands out: hardly one part in a hundred of its logits depends on the image.
 # It fills the biases of conv2, conv4, conv5, fc6 and fc7 with 1 and the weights with a
 # standard deviation of 0.01: each of these layers adds a constant and shrinks what depends on the image. The
-# code that ran has 0.03 in conv3 to conv5, three times as much, three layers in a row. `owt` moves its logits
-# little, too, but nothing hides the image there: its loss can leave $\ln C$ once the weights have grown. `small`,
-# this project's default, scales every layer by what one batch of images gives (LSUV; Mishkin and Matas, 2016):
-# the largest share of its logits is about the image.
+# code that ran has 0.03 in conv3 to conv5. `owt` moves its logits least of all, but its share is more than five
+# times the paper's. In notebook 10 the start with biases of 0, which moved its logits little and hid nothing,
+# woke up; `owt`'s may, too. `small`, this project's default, scales every layer by what one batch of images gives
+# (LSUV; Mishkin and Matas, 2016): the largest share of its logits is about the image.
 
 # %%
-print("conv3 to conv5 together: 3^3 =", 3**3)
-print(
-    "source2012 moves the logits over ten times as far as the paper:",
-    moved["source2012"] > 10 * moved["paper"],
-)
 print("less than 2% of the paper's logits depends on the image:", share["paper"] < 0.02)
+print("owt moves its logits least:", min(moved, key=moved.get) == "owt")
+print("its share is over five times the paper's:", share["owt"] > 5 * share["paper"])
 print("the largest share is that of small:", max(share, key=share.get) == "small")
 
 # %% [markdown]
+# Is it the 0.03 that makes the code's start kinder, or one of its other differences? Change that one thing in the
+# paper's recipe, and compare layer by layer; and count the units that are off, that is, 0 after their ReLU:
+
+# %%
+starts = {name: begin(replace(RECIPES["paper"], init=name)) for name in ("paper", "source2012")}
+rows = signal_meter.measure(*starts["source2012"])
+ratio = {n.name: n.image_rms / o.image_rms for n, o in zip(rows, signals["paper"], strict=True)}
+farther = moved["source2012"] / moved["paper"]
+print(f"source2012 moves the logits {farther:.1f} times as far as the paper")
+print(f"the paper with the code's init: {ratio['fc8']:.1f} times")
+for name in ("conv3", "conv4", "conv5"):
+    print(f"    after {name}: {ratio[name]:4.1f} times")
+for title, (model, x) in zip(("0.01", "0.03"), starts.values(), strict=True):
+    kept = inside.activations(model, x, ["conv4", "conv5"])
+    print(f"{title}: off in conv4 {(kept['conv4'] == 0).mean():.0%}, in conv5", end=" ")
+    print(f"{(kept['conv5'] == 0).mean():.0%}")
+del model, starts
+
+# %% [markdown]
+# It is the 0.03. Three layers with weights three times as large could give $3^3 = 27$, and conv3, whose biases are
+# 0, does give 3. conv4 and conv5 give less: with 0.01 hardly a unit falls from its bias of 1 below 0, so their
+# ReLUs let nearly everything through; with 0.03 they cut off about a third.
+#
 # ## LRN's alpha, and where LRN stands
 #
 # The paper writes $\alpha = 10^{-4}$ on the plain sum of squares. Its code divides by the window: $\alpha = 10^{-4}
 # / 5$. And its first layer normalises the *linear* output of conv1, with ReLU after the pooling. Negative
-# outputs then count in the sum, too. How much does either change? Take outputs with a standard deviation
-# of 60 (our choice; the larger they are, the more LRN does), and compare:
+# outputs then count in the sum, too. How much does either change? That depends on how large the outputs are. Take
+# random ones: as large as conv1's are at the start of `source2012`, and, as training may enlarge them, 60 and 120:
 
 # %%
-a = rng.standard_normal((1, 96, 20, 20)).astype("f4") * 60
-after = np.maximum(lrn_forward(a, 5, 2.0, 1e-4, 0.75)[0], 0)  # LRN, then ReLU
-before = lrn_forward(np.maximum(a, 0), 5, 2.0, 1e-4, 0.75)[0]  # ReLU, then LRN
-small = lrn_forward(np.maximum(a, 0), 5, 2.0, 1e-4 / 5, 0.75)[0]
-alive = before > 0
-for name, other in (("LRN before ReLU", after), ("alpha / 5", small)):
-    print(
-        f"{name:16} larger outputs by {100 * (other[alive] / before[alive] - 1).mean():+.0f}% on average"
-    )
+normal = rng.standard_normal((1, 96, 20, 20)).astype("f4")
+print("outputs   LRN before ReLU   alpha / 5   (mean change of an output)")
+for deviation in (signals["source2012"][0].rms, 60, 120):
+    a = normal * np.float32(deviation)
+    after = np.maximum(lrn_forward(a, 5, 2.0, 1e-4, 0.75)[0], 0)  # LRN, then ReLU
+    before = lrn_forward(np.maximum(a, 0), 5, 2.0, 1e-4, 0.75)[0]  # ReLU, then LRN
+    small = lrn_forward(np.maximum(a, 0), 5, 2.0, 1e-4 / 5, 0.75)[0]
+    alive = before > 0
+    one, other = (100 * (y[alive] / before[alive] - 1).mean() for y in (after, small))
+    print(f"{deviation:7.0f} {one:+16.0f}% {other:+10.0f}%")
 
 # %% [markdown]
+# At the start both hardly matter. How much they do later depends on what training makes of conv1.
+#
 # ## What the summaries say
 #
-# Many summaries of the paper circulate. These are statements that you will meet, each with the paper's
-# words and, where it can be computed, the computation.
+# Many summaries of the paper circulate. These are statements of the kind that you can read there, put into our
+# words, each with what the paper says and, where it can be computed, the computation.
 #
-# **"The network is trained with rotations."** Section 4.1 has translations and reflections, nothing else. And
-# "2048": a 224 crop of a 256 image can begin at 33 places in each direction, not 32.
+# **"The network is trained with rotations."** Section 4.1 has translations, reflections and colour noise: no
+# rotations. And "2048": a 224 crop of a 256 image can begin at 33 places in each direction, not 32.
 
 # %%
 print("32 x 32 x 2 =", 32 * 32 * 2, "   33 x 33 x 2 =", 33 * 33 * 2)
@@ -174,7 +206,8 @@ for name, error in (("five networks", 16.4), ("seven networks", 15.3)):
 
 # %% [markdown]
 # **"Dropout is in the last two fully connected layers."** It is in the *first* two (section 4.2): fc6 and fc7, never
-# on the classes. torchvision has it *before* fc6 and fc7, which drops pooled maps and never fc7's outputs.
+# on the classes. torchvision has it *before* fc6 and fc7, which drops values of pool5 and fc6, and never fc7's
+# outputs.
 #
 # **"Multiply by r, drawn from Bernoulli(p), p the probability to drop."** Then r is 1 with probability $p$: the
 # mask keeps what it should drop. At $p = 0.5$ nobody notices.
@@ -286,8 +319,8 @@ for name, unit in (("0 to 255", 1.0), ("0 to 1", 255.0)):
 # %% [markdown]
 # ## What to remember
 #
-# - A recipe is a whole. The paper's biases and standard deviations, taken word by word onto a small data set,
-#   leave almost no signal; the code that ran was kinder.
+# - A recipe is a whole. The paper's biases and standard deviations, taken word by word, leave almost no signal at
+#   the start; the code that ran was kinder.
 # - A sentence in a paper can be checked: count, measure, or read the code.
 # - When two sources differ, ask which of the two ran.
 #
