@@ -29,17 +29,32 @@ def relu_backward(learner: Function) -> None:
     y = kernel.relu_forward(x)
     slope = _slopes(kernel.relu_forward, x)
     got = result_of(learner, grad, y, shape=x.shape)
-    if close(got, slope) or close(got, y):
-        raise Hint("The gradient that came in is missing: the slope is multiplied by grad.")
-    if close(got, grad * y):
-        raise Hint("It multiplies by y. What is the slope where y > 0? Does it depend on y?")
-    if close(got, kernel.relu_forward(grad)):
-        raise Hint("It cuts the negative gradients. Which sign decides, that of grad or of y?")
-    if close(got, grad):
-        raise Hint(
+    missing = "The gradient that came in is missing: the slope is multiplied by grad."
+    wrong = (
+        (slope, missing),
+        (y, missing),
+        (grad * y, "It multiplies by y. What is the slope where y > 0? Does it depend on y?"),
+        (y * (grad > 0), "It is y where grad > 0: have the two arguments changed places?"),
+        (
+            kernel.relu_forward(grad),
+            "It cuts the negative gradients. Which sign decides, that of grad or of y?",
+        ),
+        (
+            kernel.relu_forward(grad) * slope,
+            "Where y > 0 it also cuts the negative gradients: does the sign of grad matter?",
+        ),
+        (
+            grad,
             "Every gradient passes, also where y is 0. Behind a ReLU nothing is below 0: is there "
-            "a >= that should be >?"
-        )
+            "a >= that should be >?",
+        ),
+    )
+    for value, words in wrong:
+        if close(got, value):
+            raise Hint(words)
+    on = y > 0
+    if close(got[on], grad[on]) and not close(got, grad * on):
+        raise Hint("It is right where y > 0. Where y is 0 the slope is 0, at the corner, too.")
     if not close(got, grad * slope, 1e-5):
         raise Hint(
             "It differs from finite differences: the slope is 1 where y > 0 and 0 elsewhere."
@@ -102,7 +117,8 @@ def dead_maps(learner: Function) -> None:
         )
     if got[3]:
         raise Hint(
-            "It calls a map dead that is above 0 at one place of one image. Is there a threshold?"
+            "It calls a map dead that is above 0 at one place of one image. Is there a threshold, "
+            "or a place that you do not look at?"
         )
     if not np.array_equal(got, dead):
         raise Hint("It misses a map that is 0 at all places of all images.")

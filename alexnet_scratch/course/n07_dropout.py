@@ -48,6 +48,8 @@ def inverted_dropout(learner: Function) -> None:
         for value, words in wrong:
             if close(got, value):
                 raise Hint(words)
+        if np.array_equal(result_of(learner, 2 * x, u, p, shape=x.shape), got):
+            raise Hint("y is the same for another x: where is x in it?")
         if np.array_equal(np.asarray(got) == 0, ~keep):
             raise Hint("The right elements are zero. What are the others divided by?")
         raise Hint(
@@ -150,15 +152,27 @@ def dropout_backward(learner: Function) -> None:
                 "The mask is right. Backward multiplies by the factor of forward: it does not undo "
                 "it."
             )
-        if close(got, grad * ~keep / (1 - p)):
+        zero = np.asarray(got) == 0
+        if np.array_equal(zero, keep):
             raise Hint("The mask is upside down: it is True where an element is kept.")
-        if np.array_equal(np.asarray(got) == 0, ~keep):
+        if np.array_equal(zero, ~keep):
             raise Hint("The mask is right and the factor is not: it is that of forward.")
-        if close(np.mean(np.asarray(got) != 0), 1 - p, 0.2):
+        if _another_rate(zero, p, key):
             raise Hint(
-                "About the right share is zero, but not the elements that forward dropped: draw "
-                "the mask from this key."
+                "The mask comes from this key, but with another probability: draw it with the p "
+                "that was given."
+            )
+        if close(np.mean(~zero), 1 - p, 0.2):
+            raise Hint(
+                "About the right share is zero, but not the elements that forward dropped: is the "
+                "mask drawn from this key, with this p?"
             )
         raise Hint(
             "dx is grad where the mask is True, times the factor of forward, and 0 elsewhere."
         )
+
+
+def _another_rate(zero: np.ndarray, p: float, key: Key) -> bool:
+    """Whether a mask of this key, drawn with 1 - p or 1/2, or its opposite, leaves these zeros."""
+    masks = (dropout_mask(zero.shape, other, key) for other in (1 - p, 0.5))
+    return any(np.array_equal(zero, mask) or np.array_equal(zero, ~mask) for mask in masks)

@@ -6,8 +6,8 @@
 # minigrad keeps no mask and still uses the same one twice. You will have written both passes and proven
 # them right.
 #
-# About 40 minutes. You need notebook 1 (backward); the words *learning rate* and *weight decay* are
-# explained where they are used.
+# About 65 minutes: 40 to read, 25 for the exercises. You need notebooks 1 (backward), 2 (softmax, gradient checks)
+# and 5 (ReLU); the words *learning rate* and *weight decay* are explained where they are used.
 
 # %%
 import math
@@ -61,7 +61,7 @@ for row, (name, (training, test)) in zip(axes, forms.items(), strict=True):
     mean = np.mean([training(Key(1, number)) for number in range(500)], axis=0)
     titles = "one training pass", "mean of 500 training passes", "test"
     for axis, values, title in zip(row, (training(Key(1, 0)), mean, test), titles, strict=True):
-        shown = axis.imshow(values, vmin=0, vmax=2)
+        shown = axis.imshow(values, vmin=0, vmax=1 / (1 - p))
         axis.set(xticks=[], yticks=[])
         axis.set_title(title, fontsize=11)
         axis.grid(False)
@@ -117,7 +117,8 @@ images = mg.tensor(pictures.transpose(0, 3, 1, 2).astype("f4") - pictures.mean(d
 labels = mg.tensor(np.arange(10) * 100)
 with mg.no_grad():
     names = [name for name, _ in model.named_children()]
-    features = model.eval()[: names.index("fc6")](images)  # what fc6 reads: no dropout before it
+    # eval: as at test, every dropout off; train() turns it on again. What fc6 reads:
+    features = model.eval()[: names.index("fc6")](images)
 
 
 def first_loss(dropout, training):
@@ -170,8 +171,9 @@ check.to_inverted(to_inverted)
 
 # %% [markdown]
 # For $p = 0.5$ these are a half, a quarter and four times. They apply to fc7 and fc8 only, for these read what
-# dropout put out, and to their weights only, not to their biases. It holds with momentum, too
-# (notebook 10). Measured on a small network with one dropout layer, with the same masks in all four runs:
+# dropout put out, and to their weights only, not to their biases. It holds with momentum (each step adds a part of
+# the step before; notebook 10), too. Measured on a small network with one dropout layer, with the same masks in
+# all four runs:
 
 
 # %%
@@ -236,7 +238,7 @@ for name, run in (
     print(f"{name:48} {same[0]!s:11} {same.all()!s}")
 
 # %% [markdown]
-# So a recipe that says "dropout 0.5, weights N(0, 0.01), rate 0.01" is incomplete: it must say which form.
+# So a recipe that says "dropout 0.5, weights $N(0, 0.01^2)$, rate 0.01" is incomplete: it must say which form.
 #
 # ## What it is for
 #
@@ -266,7 +268,7 @@ def train(p, steps=800):
     optimiser = optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
     for step in range(steps + 1):
         if step % 40 == 0:
-            net.eval()
+            net.eval()  # as at test: dropout off
             with mg.no_grad():
                 loss = F.cross_entropy(net(train_points), train_classes).item()
                 wrong = np.mean(net(points).numpy().argmax(1) != classes)
@@ -305,13 +307,15 @@ print(f"after 800 steps without:       {without[2][-1]:.0f}%, with: {dropped[2][
 # ## A crowd of networks
 #
 # Why does it help? One answer is in the paper: a mask over $n$ units cuts a smaller network out of the large
-# one. There are $2^n$ of them, they share their weights, and each training step trains one. At test one
+# one. There are $2^n$ of them, they share their weights, and each example of a batch trains one. At test one
 # would like to ask all of them and to combine their predictions by the *geometric mean*:
 #
-# $$\bar P(c) = \frac{1}{Z} \prod_{m} P_m(c)^{1/M},
-# \qquad Z = \sum_{c'} \prod_{m} P_m(c')^{1/M}$$
+# $$\bar P(c) = \frac{1}{Z} \prod_{m} P_m(c)^{q_m},
+# \qquad Z = \sum_{c'} \prod_{m} P_m(c')^{q_m}$$
 #
-# with the $M = 2^n$ networks $m$ (for $p = 0.5$ all are equally likely) and classes $c$.
+# with the $M = 2^n$ networks $m$ and classes $c$. Each network counts with the probability $q_m$ of its mask, which
+# is $p$ for each zero times $1 - p$ for each one in it. For $p = 0.5$ all are equally likely, $q_m = 1/M$: that is
+# the case of the exercise.
 #
 # ## Exercise 3: the geometric mean
 #
@@ -332,12 +336,12 @@ check.geometric_mean(geometric_mean)
 # Now let dropout act on the inputs of one layer with a softmax, $P_m = \mathrm{softmax}(W (m \odot x) + b)$.
 # Take the logarithm of the mean:
 #
-# $$\ln \bar P(c) = \underbrace{\frac{1}{M} \sum_m \big( W (m \odot x) + b \big)_c}_{(1-p)\,(W x)_c + b_c}
+# $$\ln \bar P(c) = \underbrace{\sum_m q_m \big( W (m \odot x) + b \big)_c}_{(1-p)\,(W x)_c + b_c}
 # \;-\; \text{(the same for all } c).$$
 #
 # The softmax does not see what is the same for all classes. So the geometric mean of *all* the networks is
 # **one** network: the one with the outputs multiplied by $1 - p$. Not nearly, but exactly. Ten inputs, all
-# 1,024 masks:
+# 1,024 masks, two values of $p$:
 
 # %%
 rng = np.random.default_rng(0)
@@ -349,16 +353,20 @@ def softmax(logits):
     return F.softmax(mg.tensor(logits), -1).numpy()
 
 
-logs = np.log(softmax((masks * x) @ weight.T + bias)).mean(0)
-crowd, one = np.exp(logs) / np.exp(logs).sum(), softmax(0.5 * x @ weight.T + bias)
-print("1,024 networks:", crowd.round(6))
-print("one, halved:   ", one.round(6))
-print("equal:", np.allclose(crowd, one, atol=1e-12))
+logs = np.log(softmax((masks * x) @ weight.T + bias))  # (1024, 3)
+for p in (0.5, 0.3):
+    q = np.prod(np.where(masks, 1 - p, p), axis=1)  # the probability of each mask
+    crowd, one = np.exp(q @ logs), softmax((1 - p) * x @ weight.T + bias)
+    crowd /= crowd.sum()
+    print(f"p = {p}   1,024 networks:       ", crowd.round(6))
+    print(f"          one, scaled by {1 - p}:  ", one.round(6))
+    print("          equal:", np.allclose(crowd, one, atol=1e-12))
 
 # %% [markdown]
 # With a hidden layer behind the mask the equality is lost: ReLU of a mean is not the mean of ReLUs. The paper
 # calls it "a reasonable approximation". How good is it? Take the network trained above, with its two dropout
-# layers, draw 256 sub-networks, and let 1, 2, 4, ... of them answer together:
+# layers, draw 256 sub-networks for each point (dropout draws a mask for every row), and let 1, 2, 4, ... of them
+# answer together:
 
 # %%
 mg.manual_seed(11)
@@ -388,12 +396,12 @@ plt.ylabel("validation error (%)")
 plt.title("One pass of the whole network is worth a large crowd")
 plt.legend()
 plt.show()
-print(f"one sub-network: {together[0]:.0f}%, 256 of them: {together[-1]:.0f}%,", end=" ")
-print(f"the whole network: {error(whole):.0f}%")
+print("sub-networks:", ", ".join(f"{together[k]:.1f}% ({sizes[k]})" for k in (0, 4, 8)))
+print(f"the whole network: {error(whole):.1f}%")
 
 # %% [markdown]
-# A single sub-network (here another one for each point) is poor. In the picture it takes between 16 and 32 of them
-# to reach what the whole network does in one pass.
+# A single sub-network is poor. It takes about 16 of them to come near to what the whole network does in one pass,
+# and many more gain little.
 #
 # ## A mask that is not kept
 #
@@ -402,11 +410,11 @@ print(f"the whole network: {error(whole):.0f}%")
 #
 # $$\frac{\partial L}{\partial x_i} = \frac{\partial L}{\partial y_i} \cdot \frac{m_i}{1-p} .$$
 #
-# The mask could be stored. minigrad stores a *key* of two numbers and makes the mask again. That
-# works since its random numbers come from no hidden state: number $i$ of draw $s$ under seed $k$ is a function
-# of $(k, s, i)$ and nothing else. The function is Threefry (Salmon et al., "Parallel random numbers: as easy
-# as 1, 2, 3", 2011): additions, rotations and exclusive ors of 32-bit words, twenty rounds. A counter goes in,
-# noise comes out:
+# The mask could be stored. minigrad stores a *key* of two numbers and makes the mask again. That works since its
+# random numbers come from no state but two integers, the seed and the number of draws: number $i$ of draw $s$
+# under seed $k$ is a function of $(k, s, i)$ and nothing else. The function is Threefry (Salmon et al., "Parallel
+# random numbers: as easy as 1, 2, 3", 2011): additions, rotations and exclusive ors of 32-bit words, twenty
+# rounds. A counter goes in, noise comes out:
 
 # %%
 counter = np.arange(64, dtype=np.uint32)
@@ -489,7 +497,8 @@ for name, variant in (("paper", "two-tower"), ("torchvision", "one-tower")):
 #   probability of a *zero*. Test your code away from $p = 0.5$.
 # - The same function needs $W' = (1-p)\,W$; the same training also needs $(1-p)^2$ of the rate and $1/(1-p)^2$
 #   of the decay.
-# - For one layer, the scaled network *is* the geometric mean of all $2^n$ sub-networks. For more it is near.
-# - Random numbers that are a function of a counter need no memory and no state.
+# - For one layer, the scaled network *is* the geometric mean of all $2^n$ sub-networks, each weighted with its
+#   probability. For more it is near.
+# - Random numbers that are a function of a counter need no memory, and no state but the seed and the counter.
 #
 # [Solutions](solutions/07_dropout.ipynb). Next: [notebook 8](08_data.ipynb), the data.

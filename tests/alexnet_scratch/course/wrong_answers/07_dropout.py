@@ -2,6 +2,7 @@
 
 MASK = "    keep = u >= p\n    return x * keep / (1 - p)"
 MEAN = "np.exp(np.log(probabilities).mean(axis=0))"
+DRAWN = "dropout_mask(grad.shape, p, key)"
 AGAIN = "grad * keep / (1 - p)"
 WRONG = {
     "inverted_dropout": [
@@ -10,6 +11,8 @@ WRONG = {
         ("x * keep / (1 - p)", "x * keep / p", "the share of zeros"),
         ("x * keep / (1 - p)", "x * keep / 3", "divided by"),
         ("keep = u >= p", "keep = u < p", "keep an element with probability p"),
+        ("x * keep / (1 - p)", "keep / (1 - p)", "where is x"),
+        ("x * keep / (1 - p)", "keep", "where is x"),
         (MASK, "    return x * (u < p) / p", "means 'kept'"),
         (MASK, "    return x * (u < p)", "Two things"),
         ("keep = u >= p", "keep = u >= 0.5", "Which elements"),
@@ -39,10 +42,14 @@ WRONG = {
         (AGAIN, "grad * keep * (1 - p)", "does not undo"),
         (AGAIN, "grad * ~keep / (1 - p)", "upside down"),
         (
-            "dropout_mask(grad.shape, p, key)",
+            DRAWN,
             "np.random.default_rng(0).random(grad.shape) >= p",
             "from this key",
         ),
+        (AGAIN, "grad * ~keep", "upside down"),
+        (DRAWN, "dropout_mask(grad.shape, 1 - p, key)", "another probability"),
+        (DRAWN, "~dropout_mask(grad.shape, 1 - p, key)", "another probability"),
+        (DRAWN, "dropout_mask(grad.shape, 0.5, key)", "another probability"),
         (AGAIN, "grad * keep / (1 - p) ** 2", "the factor is not"),
         (AGAIN, "grad - keep", "dx is grad where"),
     ],
