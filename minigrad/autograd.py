@@ -384,15 +384,13 @@ def backward(
             if held is None:
                 leaves[id(target)] = (target, grad if owned else grad.copy())
             else:
-                array_module(grad).add(held[1], grad, out=held[1])
+                _add(held[1], grad, out=held[1])
         elif target not in grads:
             grads[target] = (grad, owned)
             heapq.heappush(queue, target)
         else:
             before, ours = grads[target]
-            xp = array_module(grad)
-            total = xp.add(before, grad, out=before) if ours else as_array(before + grad)
-            grads[target] = (total, True)
+            grads[target] = (_add(before, grad, out=before if ours else None), True)
 
     deliver(root.node or root, _seed_gradient(root, gradient), False)
     while queue:
@@ -413,6 +411,12 @@ def backward(
             if wanted is None:
                 _accumulate(leaf, found[key])
     return found
+
+
+def _add(total: Array, grad: Array, out: Array | None) -> Array:
+    """total + grad, without a warning where it overflows."""
+    with np.errstate(all="ignore"):
+        return as_array(array_module(grad).add(total, grad, out=out))
 
 
 def _seed_gradient(root: Tensor, gradient: Any) -> Array:
@@ -506,7 +510,7 @@ def _accumulate(leaf: Tensor, grad: Array) -> None:
     if leaf.grad is None:
         leaf.grad = Tensor(grad)
     else:
-        array_module(grad).add(leaf.grad.data, grad, out=leaf.grad.data)
+        _add(leaf.grad.data, grad, out=leaf.grad.data)
 
 
 def grad(

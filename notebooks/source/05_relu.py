@@ -569,14 +569,13 @@ for start in ("2012", "fitted"):
 # are large, the weights grow, and soon its units are switches: their mean slope falls from 1 to almost
 # nothing. ReLU's is still there.
 #
-# From the fitted start ReLU's lead is gone: tanh keeps most of its slope, its outputs are centred on 0, and in the
-# picture it is first. (Of the seeds 0 to 4, when we tried them, tanh was first with four, and with seed 1 it was a
-# tie.) So the size of the effect depends on the network, the start and the data; here even its sign does.
+# From the fitted start ReLU's lead is gone: tanh keeps most of its slope, its outputs are centred on 0, and in
+# the picture it is first. (With other seeds it was first or it was a tie.) So the size of the effect depends on
+# the network, the start and the data; here even its sign does.
 #
 # Which does it, the pixels or the weights? We changed both at once. Try the two mixtures, in `race`. With the
-# weights of 2012 and pixels / 64, tanh got there at rates from 0.01 to 0.04, and ReLU at none that we tried in 40
-# epochs. So each of them wants inputs and weights that fit it. How to fit them for ReLU was published in 2015 (He
-# and others).
+# weights of 2012 and pixels / 64, tanh arrived, and ReLU did at no rate that we tried. So each of them wants
+# inputs and weights that fit it. How to fit them for ReLU was published in 2015 (He and others).
 #
 # A warning about our own result, too: one small network and easy images. Try other seeds, and `nn.Sigmoid` (two
 # more lines in `rates`).

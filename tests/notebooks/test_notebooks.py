@@ -63,8 +63,10 @@ def test_the_notebook_is_light_and_shows_what_its_cells_did(source):
     assert build.target(source).stat().st_size < 1_000_000
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    kinds = {output.output_type for cell in code for output in cell.outputs}
-    assert "error" not in kinds
+    outputs = [output for cell in code for output in cell.outputs]
+    assert "error" not in {output.output_type for output in outputs}
+    assert "stderr" not in {output.get("name") for output in outputs}  # no warning either
+    assert str(build.SOURCE.parents[1]) not in str(outputs)
     if source in LESSONS:
         images = [o for c in code for o in c.outputs if "image/png" in o.get("data", {})]
         assert images
