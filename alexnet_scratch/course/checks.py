@@ -49,7 +49,7 @@ class Exercise:
         except Exception as error:
             return (
                 f"{self.name}: your function stopped with {type(error).__name__}: {error}"
-                f"{line_of(error, learner)}"
+                f"{_line_of(error, learner)}"
             )
         return f"{self.name}: right."
 
@@ -59,7 +59,7 @@ def exercise(check: Callable[[Function], None]) -> Exercise:
     return Exercise(check)
 
 
-def line_of(error: Exception, learner: Function) -> str:
+def _line_of(error: Exception, learner: Function) -> str:
     """The line of the learner's function where an error came up."""
     code = getattr(learner, "__code__", None)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
@@ -88,6 +88,21 @@ def result_of(learner: Function, *args: Any, shape: tuple[int, ...] | None = Non
     if shape is not None and not np.isfinite(result).all():
         raise Hint("It returns NaN or infinity: do you divide by zero, or leave an array empty?")
     return tuple(result) if isinstance(result, list) else result
+
+
+def result_for_case(
+    learner: Function, args: tuple[Any, ...], case: object, sofar: str = "", question: str = ""
+) -> Any:
+    """`result_of`; where the function stops with an index or a shape, the hint says for which case
+    ("For a map of ..."), what was right before it, and asks the question."""
+    try:
+        return result_of(learner, *args)
+    except (IndexError, ValueError) as error:
+        said = str(error).strip().rstrip(".")
+        raise Hint(
+            f"{sofar}{case}, it stops with {type(error).__name__}: {said}"
+            f"{_line_of(error, learner)}. {question}".rstrip()
+        ) from None
 
 
 def _unchanged(old: Any, new: Any) -> bool:

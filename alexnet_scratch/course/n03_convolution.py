@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward
 from minigrad.kernels.im2col import Window, im2col
 
-from .checks import Function, Hint, close, exercise, line_of, result_of
+from .checks import Function, Hint, close, exercise, result_for_case
 
 
 class _Case(NamedTuple):
@@ -96,23 +96,9 @@ def _gradients(
     return dx[0], dweight
 
 
-def _result(
-    learner: Function, args: tuple[Any, ...], case: str, sofar: str = "", question: str = ""
-) -> Any:
-    """What the learner's function returns; where it stops, the hint says for which case."""
-    try:
-        return result_of(learner, *args)
-    except (IndexError, ValueError) as error:
-        said = str(error).strip().rstrip(".")
-        raise Hint(
-            f"{sofar}{case}, it stops with {type(error).__name__}: {said}"
-            f"{line_of(error, learner)}. {question}".rstrip()
-        ) from None
-
-
 def _result_of_conv(learner: Function, case: _Case, *args: Any) -> Any:
     args = (*args, case.stride, case.padding)
-    return _result(learner, args, str(case), case.right("It"), case.question)
+    return result_for_case(learner, args, case, case.right("It"), case.question)
 
 
 def _factor(got: Any, expected: np.ndarray) -> float | None:
@@ -234,7 +220,7 @@ def columns(learner: Function) -> None:
         x = np.arange(height * width * channels).reshape(shape) + 0.5
         col = _columns(x, size, stride)
         case = f"For x of shape {shape}, size {size} and stride {stride}"
-        got = np.asarray(_result(learner, (x, size, stride), case))
+        got = np.asarray(result_for_case(learner, (x, size, stride), case))
         if np.shape(got) == col.shape[::-1] != col.shape:
             raise Hint(
                 f"{case}, col has shape {np.shape(got)}, expected {col.shape}: a window is a row, "

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward
 
-from .checks import Function, Hint, close, exercise, line_of, result_of
+from .checks import Function, Hint, close, exercise, result_for_case
 
 
 class _Case(NamedTuple):
@@ -63,18 +63,6 @@ def _backward(grad: np.ndarray, winners: np.ndarray, case: _Case) -> np.ndarray:
     return np.asarray(dx[0, 0])
 
 
-def _result(learner: Function, args: tuple[Any, ...], case: _Case, question: str) -> Any:
-    """What the learner's function returns; where it stops, the hint says for which case."""
-    try:
-        return result_of(learner, *args)
-    except (IndexError, ValueError) as error:
-        said = str(error).strip().rstrip(".")
-        raise Hint(
-            f"{case}, it stops with {type(error).__name__}: {said}{line_of(error, learner)}. "
-            f"{question}"
-        ) from None
-
-
 def _numbers(name: str, value: Any) -> np.ndarray:
     """A map that the learner's function returns, as an array."""
     try:
@@ -105,7 +93,7 @@ def _forward_of(learner: Function, x: np.ndarray, case: _Case) -> tuple[np.ndarr
     """What the learner's function returns: y and winners, with the shapes that they should have."""
     y, _ = _pooled(x, case.size, case.stride)
     question = "Does each window begin at (i * stride, j * stride), and end inside the map?"
-    got = _result(learner, (x, case.size, case.stride), case, question)
+    got = result_for_case(learner, (x, case.size, case.stride), case, question=question)
     if isinstance(got, np.ndarray) and got.ndim == 3:
         got = tuple(got)
     if not isinstance(got, tuple) or len(got) != 2:
@@ -181,7 +169,7 @@ def pool_backward(learner: Function) -> None:
         y, winners = _pooled(_map(seed, case), case.size, case.stride)
         grad = np.random.default_rng(seed).standard_normal(y.shape)
         args = (grad, winners, case.shape, case.size, case.stride)
-        got = _result(learner, args, case, _PLACES.capitalize())
+        got = result_for_case(learner, args, case, question=_PLACES.capitalize())
         _check_dx(_numbers("dx", got), grad, winners, case)
 
 
