@@ -1,6 +1,8 @@
 """Notebook 01: what its checks do beyond right and wrong answers (`test_verdicts.py`)."""
 
+import runpy
 import sys
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -31,20 +33,10 @@ def test_the_two_slopes_may_be_an_array(solutions):
     assert verdict == "local_slopes: right."
 
 
-def test_a_limit_that_is_raised_before_the_check_does_not_help():
-    def order(output):
-        result, seen = [], set()
-
-        def visit(value):
-            if value not in seen:
-                seen.add(value)
-                for source in value.inputs:
-                    visit(source)
-                result.append(value)
-
-        visit(output)
-        return result[::-1]
-
+def test_a_limit_that_is_raised_before_the_check_does_not_help(solutions):
+    wrong = runpy.run_path(str(Path(__file__).with_name("wrong_answers") / "01_autograd.py"))
+    by_recursion = (wrong["START"], f"    {wrong['BY_RECURSION']}{wrong['START']}")
+    order = solutions("01_autograd", by_recursion).order
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(100_000)
     try:
