@@ -12,11 +12,12 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import optim
-from minigrad.backend import to_device
+from minigrad.arrays import to_device
 from minigrad.kernels.layout import as_nchw
 from minigrad.nn import functional as F
-from minigrad.profiler import Profile, profile
-from minigrad.summary import Summary, align, summary
+from minigrad.tools.profiler import Profile, profile
+from minigrad.tools.summary import Summary, summary
+from minigrad.tools.text import align
 
 from .model import VARIANTS, AlexNet
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import minigrad
-from minigrad import backend
+from minigrad import arrays
 from minigrad.data import LoaderError
 from minigrad.serialization import CheckpointError
 
@@ -42,7 +42,7 @@ COMMANDS = (
 # What a user can mend; anything else is our fault and deserves its traceback.
 USER_ERRORS = (
     DataError, CheckpointError, RecipeError, RunError, InitialisationError, LoaderError,
-    backend.DeviceError, OSError,
+    arrays.DeviceError, OSError,
 )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import Tensor, backend, no_grad
-from minigrad.backend import Array
+from minigrad import Tensor, arrays, no_grad
+from minigrad.arrays import Array
 from minigrad.data import prefetch
 from minigrad.kernels.softmax import log_softmax_forward
 
@@ -108,7 +108,7 @@ def collect(
     outcomes: list[list[tuple[Array, ...]]] = [[] for _ in view_sets]
     with evaluating(model), no_grad():
         for images, labels, *_ in prefetch(batches, device):
-            targets = backend.to_device(labels.data, device)
+            targets = arrays.to_device(labels.data, device)
             means = _log_probabilities(model, images, to_input, view_sets)
             for kept, log_p in zip(outcomes, means, strict=True):
                 kept.append(_outcome(log_p, targets))
@@ -116,7 +116,7 @@ def collect(
         raise NoImagesError("there was no image to evaluate: expected at least one batch")
     # Only now: a GPU that is asked after each batch waits for us in between.
     return [
-        Predictions(*(np.concatenate([backend.to_numpy(x) for x in field]) for field in fields))
+        Predictions(*(np.concatenate([arrays.to_numpy(x) for x in field]) for field in fields))
         for fields in (zip(*kept, strict=True) for kept in outcomes)
     ]
 
@@ -133,7 +133,7 @@ def predict(
     to_input = _to_input(recipe, pixels, device)
     with evaluating(model), no_grad():
         log_p = _log_probabilities(model, Tensor(images), to_input, [views])[0]
-    probabilities: NDArray[np.float32] = np.exp(backend.to_numpy(log_p)).astype(np.float32)
+    probabilities: NDArray[np.float32] = np.exp(arrays.to_numpy(log_p)).astype(np.float32)
     return probabilities
 
 
@@ -144,12 +144,12 @@ def _log_probabilities(
 
     Logs in double precision keep apart what float32 probabilities would round to 0 or to a tie.
     """
-    pixels = backend.to_device(images.data, to_input.device)  # once, whatever the number of views
+    pixels = arrays.to_device(images.data, to_input.device)  # once, whatever the number of views
     means: list[Any] = [None] * len(view_sets)
     for view in dict.fromkeys(chain.from_iterable(view_sets)):
         logits = model(_view_input(pixels, view, to_input)).data
         log_p = log_softmax_forward(logits.astype(np.float64))
-        add = backend.array_module(log_p).logaddexp
+        add = arrays.array_module(log_p).logaddexp
         for i, views in enumerate(view_sets):
             if view in views:
                 means[i] = log_p if means[i] is None else add(means[i], log_p)
@@ -177,7 +177,7 @@ def _view_input(pixels: Array, view: View, to_input: ToInput) -> Tensor:
 
 def _outcome(log_p: Array, labels: Array) -> tuple[Array, ...]:
     """The fields of `Predictions` for one batch, on its device."""
-    xp = backend.array_module(log_p)
+    xp = arrays.array_module(log_p)
     rows = xp.arange(len(labels))
     own = log_p[rows, labels]
     # Sorted a hair below its value, the true class loses every tie, as in its rank.

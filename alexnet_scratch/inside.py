@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import Tensor, backend, grad, no_grad
+from minigrad import Tensor, arrays, grad, no_grad
 from minigrad.kernels.softmax import softmax_forward
 
 from .model import AlexNet, evaluating
@@ -33,7 +33,7 @@ def activations(model: AlexNet, x: Tensor, layers: Sequence[str]) -> dict[str, F
 
     def keep(name: str) -> object:
         def hook(module: object, inputs: object, output: Tensor) -> None:
-            kept[name] = backend.to_numpy(output.data).copy()
+            kept[name] = arrays.to_numpy(output.data).copy()
 
         return modules[name].register_forward_hook(hook)
 
@@ -50,7 +50,7 @@ def activations(model: AlexNet, x: Tensor, layers: Sequence[str]) -> dict[str, F
 def probabilities(model: AlexNet, x: Tensor) -> Floats:
     """Softmax of the logits, (N, C)."""
     with evaluating(model), no_grad():
-        return backend.to_numpy(softmax_forward(model(x).data))
+        return arrays.to_numpy(softmax_forward(model(x).data))
 
 
 def saliency(model: AlexNet, x: Tensor, classes: Sequence[int]) -> Floats:
@@ -61,8 +61,8 @@ def saliency(model: AlexNet, x: Tensor, classes: Sequence[int]) -> Floats:
         logits = model(inputs)
     chosen = np.zeros(logits.shape, x.dtype)
     chosen[np.arange(len(classes)), list(classes)] = 1
-    (slopes,) = grad(logits, [inputs], Tensor(backend.to_device(chosen, x.device)))
-    return np.asarray(np.abs(backend.to_numpy(slopes.data)).max(axis=1))
+    (slopes,) = grad(logits, [inputs], Tensor(arrays.to_device(chosen, x.device)))
+    return np.asarray(np.abs(arrays.to_numpy(slopes.data)).max(axis=1))
 
 
 def occlusion(
@@ -73,7 +73,7 @@ def occlusion(
 
     x: one image (1, 3, size, size). patch, stride: pixels. Costs rows * columns forward passes.
     """
-    image = backend.to_numpy(x.data)
+    image = arrays.to_numpy(x.data)
     size = image.shape[2]
     if len(image) != 1 or not 1 <= patch <= size or stride < 1:
         raise ValueError(
@@ -89,7 +89,7 @@ def occlusion(
         covered = np.repeat(image, len(part), axis=0)
         for n, (i, j) in enumerate(part):
             covered[n, :, i : i + patch, j : j + patch] = mean
-        found.append(probabilities(model, Tensor(backend.to_device(covered, x.device)))[:, label])
+        found.append(probabilities(model, Tensor(arrays.to_device(covered, x.device)))[:, label])
     return np.concatenate(found).reshape(len(places), len(places))
 
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from minigrad import Tensor, backend, cuda
-from minigrad.graph import format_bytes
+from minigrad import Tensor, arrays, cuda
+from minigrad.tools.text import format_bytes
 
 Result = TypeVar("Result")
 Step = Callable[[Tensor, Tensor, Tensor], None]
@@ -53,12 +53,12 @@ def _fits(step: Step, size: int, side: int, device: str) -> bool:
     try:
         # The batch in hand, and the one that travels meanwhile.
         images, _ahead = (
-            backend.to_device(np.zeros((size, side, side, 3), np.uint8), device) for _ in range(2)
+            arrays.to_device(np.zeros((size, side, side, 3), np.uint8), device) for _ in range(2)
         )
         labels, places = np.zeros(size, np.int64), np.zeros((size, 3), np.int16)
         for _ in range(2):  # the second finds the gradients and velocities of the first in place
             step(Tensor(images), Tensor(labels), Tensor(places))
-        backend.synchronize(device)
+        arrays.synchronize(device)
     except MemoryError as error:
         if not cuda.is_out_of_memory(error):
             raise

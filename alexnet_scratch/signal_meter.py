@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigrad import Tensor, nn, no_grad
-from minigrad.backend import Array
+from minigrad.arrays import Array
 
 from .model import evaluating
 from .recipe import Recipe

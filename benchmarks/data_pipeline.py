@@ -43,7 +43,7 @@ from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.training.pixels import PixelStatistics, ToInput
 from minigrad.data import Compose, DataLoader, RandomCrop, RandomHorizontalFlip
-from minigrad.summary import align, format_bytes
+from minigrad.tools.text import align, format_bytes
 
 WIDTH, HEIGHT, QUALITY = 500, 375, 90
 SIZE, CROP, BATCH, WORKERS = 256, 224, 128, 2

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minigrad as mg
-from minigrad.kernels.product import operand, product
+from minigrad.kernels.fast.product import operand, product
 
 GEMM_SIZE = 8192
 COPY_BYTES = 1 << 30

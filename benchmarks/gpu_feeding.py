@@ -28,7 +28,7 @@ from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.recipe import RECIPES, Recipe, build_model
 from alexnet_scratch.training.input import open_splits
 from alexnet_scratch.training.trainer import Trainer
-from minigrad.summary import align
+from minigrad.tools.text import align
 
 FED, RESIDENT = "fed from the set", "resident batch"
 SIDES = (FED, RESIDENT)

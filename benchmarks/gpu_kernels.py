@@ -23,9 +23,10 @@ from gpu_device import Clock, Rates
 import minigrad as mg
 from alexnet_scratch.bench import TrainingStep
 from minigrad import autograd
-from minigrad.kernels import cuda, product
+from minigrad.kernels import cuda
+from minigrad.kernels.fast import product
 from minigrad.nn.module import Module
-from minigrad.summary import align
+from minigrad.tools.text import align
 
 STEPS = 5
 GEMM, ARRAYS = "GEMM", "array operations"

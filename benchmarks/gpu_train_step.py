@@ -43,8 +43,8 @@ from alexnet_scratch.bench import TrainingStep, positive
 from alexnet_scratch.model import AlexNet
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.training.pixels import PixelStatistics, ToInput
-from minigrad.kernels.product import PRECISIONS
-from minigrad.summary import align, format_bytes
+from minigrad.kernels.fast.product import PRECISIONS
+from minigrad.tools.text import align, format_bytes
 
 CLASSES = 1000
 WARM_UP = 5  # the first calls compile kernels, and let PyTorch choose algorithms

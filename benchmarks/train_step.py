@@ -31,7 +31,8 @@ from rounds import SideError, alternate, peak_bytes, ratio_line, run_side, sprea
 from alexnet_scratch.bench import TrainingStep, layer_table, positive, seconds_of, time_layers
 from alexnet_scratch.model import AlexNet
 from minigrad import get_num_threads, set_num_threads
-from minigrad.summary import align, format_bytes, summary
+from minigrad.tools.summary import summary
+from minigrad.tools.text import align, format_bytes
 
 CLASSES = 1000
 SGEMM_SIZE = 4096

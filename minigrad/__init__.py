@@ -5,6 +5,7 @@ from .tensor import Tensor, tensor  # first: it ties tensors and operations toge
 
 # isort: on
 from . import autograd, cuda, data, kernels, nn, ops, optim, random
+from .arrays import DeviceError
 from .autograd import (
     AnomalyError,
     Function,
@@ -15,16 +16,15 @@ from .autograd import (
     is_grad_enabled,
     no_grad,
 )
-from .backend import DeviceError
 from .creation import arange, from_numpy, full, ones, ones_like, rand, randn, zeros, zeros_like
 from .gradcheck import GradcheckError, gradcheck
-from .kernels.parallel import get_num_threads, set_num_threads
-from .kernels.product import get_precision, precision, precision_problem, set_precision
-from .memory_report import memory_report
+from .kernels.fast.parallel import get_num_threads, set_num_threads
+from .kernels.fast.product import get_precision, precision, precision_problem, set_precision
 from .ops import *  # noqa: F403
 from .ops import __all__ as _operations
 from .random import manual_seed
 from .serialization import load_file, save_file
+from .tools.memory_report import memory_report
 
 __version__ = "0.1.0"
 

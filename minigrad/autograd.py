@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .backend import (
+from .arrays import (
     Array,
     DeviceError,
     array_module,

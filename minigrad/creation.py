@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import backend
+from . import arrays
 from .random import default_generator, normal, uniform
 from .tensor import DEFAULT_DTYPE, Tensor, tensor, to_dtype
 
@@ -52,7 +52,7 @@ def randn(*shape: Any, dtype: Any = None, device: str | None = None,
     """Standard normal numbers, the same on every device."""
     kind = DEFAULT_DTYPE if dtype is None else to_dtype(dtype)
     values = normal(default_generator.next_key(), _shape(shape), kind)
-    return Tensor(backend.to_device(values, device), requires_grad)
+    return Tensor(arrays.to_device(values, device), requires_grad)
 
 
 def rand(*shape: Any, dtype: Any = None, device: str | None = None,
@@ -60,7 +60,7 @@ def rand(*shape: Any, dtype: Any = None, device: str | None = None,
     """Uniform numbers in [0, 1), the same on every device."""
     kind = DEFAULT_DTYPE if dtype is None else to_dtype(dtype)
     values = uniform(default_generator.next_key(), _shape(shape), kind)
-    return Tensor(backend.to_device(values, device), requires_grad)
+    return Tensor(arrays.to_device(values, device), requires_grad)
 
 
 def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None,

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import autograd, backend
-from .backend import Array, array_module
-from .kernels.product import precision
+from . import arrays, autograd
+from .arrays import Array, array_module
+from .kernels.fast.product import precision
 from .tensor import Tensor
 
 METHODS = ("complex", "central", "jacobian")
@@ -172,10 +172,10 @@ class _Problem:
         if eps is None:
             out = self._at(direction, _complex_point)
             scaled = out.imag / STEP if out.dtype.kind == "c" else 0 * out
-            return backend.as_array(scaled)
-        above = self._at(direction, lambda x, v: backend.as_array(x + eps * v))
-        below = self._at(direction, lambda x, v: backend.as_array(x - eps * v))
-        return backend.as_array((above - below) / (2 * eps))
+            return arrays.as_array(scaled)
+        above = self._at(direction, lambda x, v: arrays.as_array(x + eps * v))
+        below = self._at(direction, lambda x, v: arrays.as_array(x - eps * v))
+        return arrays.as_array((above - below) / (2 * eps))
 
     def _at(self, direction: Direction, move: Callable[[Array, Array], Array]) -> Array:
         """The output with every variable moved; their data are put back, also after an error."""
@@ -206,7 +206,7 @@ class _Problem:
                 return None
             v = np.zeros(self.variables[i].tensor.shape)
             v.flat[flat] = 1.0
-            return backend.to_device(v, self.variables[i].tensor.device)
+            return arrays.to_device(v, self.variables[i].tensor.device)
 
         return part
 
@@ -219,7 +219,7 @@ class _Problem:
             v = np.zeros(self.variables[i].tensor.numel())
             v[low:high] = _uniform((self.seed, low, high), high - low)
             shape = self.variables[i].tensor.shape
-            return backend.to_device(v.reshape(shape), self.variables[i].tensor.device)
+            return arrays.to_device(v.reshape(shape), self.variables[i].tensor.device)
 
         return part
 
@@ -244,7 +244,7 @@ def _uniform(seed: tuple[int, ...], count: int) -> Any:
 
 
 def _random(seed: tuple[int, ...], like: Array) -> Array:
-    return backend.to_device(_uniform(seed, like.size).reshape(like.shape), backend.device_of(like))
+    return arrays.to_device(_uniform(seed, like.size).reshape(like.shape), arrays.device_of(like))
 
 
 def _norm(array: Array) -> float:
@@ -442,7 +442,7 @@ def _rows(problem: _Problem, outputs: int) -> tuple[Array, Any]:
         def one_hot(data: Array, row: int = row) -> Array:
             u = np.zeros(data.shape)
             u.flat[row] = 1.0
-            return backend.to_device(u, backend.device_of(data))
+            return arrays.to_device(u, arrays.device_of(data))
 
         # The first one also looks at determinism.
         out, _, grads = problem.gradients(one_hot) if row else _repeatable(problem, one_hot)
@@ -450,7 +450,7 @@ def _rows(problem: _Problem, outputs: int) -> tuple[Array, Any]:
         for variable, grad in zip(problem.variables, grads, strict=True):
             end = start + variable.tensor.numel()
             if grad is not None:
-                jacobian[row, start:end] = backend.to_numpy(grad).reshape(-1)
+                jacobian[row, start:end] = arrays.to_numpy(grad).reshape(-1)
             start = end
     return out, jacobian
 
@@ -461,5 +461,5 @@ def _columns(problem: _Problem, index: int, outputs: int) -> Any:
     part = np.empty((outputs, size))
     for flat in range(size):
         slope = problem.slope(problem.step(index, flat))
-        part[:, flat] = backend.to_numpy(slope).reshape(-1)
+        part[:, flat] = arrays.to_numpy(slope).reshape(-1)
     return part

@@ -20,7 +20,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors_numpy
 
-from .backend import is_array, to_numpy
+from .arrays import is_array, to_numpy
 from .tensor import Tensor
 
 StrPath = str | os.PathLike[str]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import autograd, backend
+from . import arrays, autograd
+from .arrays import Array
 from .autograd import Node, Version
-from .backend import Array
 
 DEFAULT_DTYPE = np.dtype(np.float32)
 _ALIASES = {"float": "float32", "double": "float64", "long": "int64", "int": "int32"}
@@ -26,9 +26,9 @@ def to_dtype(dtype: Any) -> np.dtype[Any]:
         result = np.dtype(_ALIASES.get(dtype, dtype) if isinstance(dtype, str) else dtype)
     except TypeError as error:
         raise TypeError(f"dtype {dtype!r} is unknown") from error
-    if result.name not in backend.SUPPORTED_DTYPES:
+    if result.name not in arrays.SUPPORTED_DTYPES:
         raise TypeError(
-            f"dtype {result} is not supported: use one of {', '.join(backend.SUPPORTED_DTYPES)}"
+            f"dtype {result} is not supported: use one of {', '.join(arrays.SUPPORTED_DTYPES)}"
         )
     return result
 
@@ -43,13 +43,13 @@ def tensor(
     source = data.data if isinstance(data, Tensor) else data
     if isinstance(source, list | tuple) and any(isinstance(item, Tensor) for item in source):
         source = [item.tolist() if isinstance(item, Tensor) else item for item in source]
-    if not backend.is_array(source):
+    if not arrays.is_array(source):
         numbers = np.asarray(source)
         given = isinstance(source, np.generic) or numbers.dtype.kind != "f"
         source = numbers if given else numbers.astype(DEFAULT_DTYPE)
-    if dtype is None and source.dtype.name not in backend.SUPPORTED_DTYPES:
+    if dtype is None and source.dtype.name not in arrays.SUPPORTED_DTYPES:
         to_dtype(source.dtype)
-    array = backend.to_device(source, device) if device is not None else source
+    array = arrays.to_device(source, device) if device is not None else source
     array = array.astype(array.dtype if dtype is None else to_dtype(dtype), copy=True)
     return Tensor(array, requires_grad)
 
@@ -67,7 +67,7 @@ class Tensor:
     __array_priority__ = 1000  # numpy_array * tensor asks the tensor
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
-        if not backend.is_array(data):
+        if not arrays.is_array(data):
             raise TypeError(
                 f"Tensor wraps an array as it is, got {type(data).__name__}: use minigrad.tensor()"
             )
@@ -90,7 +90,7 @@ class Tensor:
     @data.setter
     def data(self, value: Any) -> None:
         array = value._data if isinstance(value, Tensor) else value
-        if not backend.is_array(array):
+        if not arrays.is_array(array):
             raise TypeError(f"data is an array, got {type(value).__name__}: use minigrad.tensor()")
         self._data = array
         self.bump_version()
@@ -105,7 +105,7 @@ class Tensor:
 
     @property
     def device(self) -> str:
-        return backend.device_of(self.data)
+        return arrays.device_of(self.data)
 
     @property
     def ndim(self) -> int:
@@ -158,7 +158,7 @@ class Tensor:
         return int(self.item())
 
     def __repr__(self) -> str:
-        values = np.array2string(backend.to_numpy(self.data), precision=4, separator=", ",
+        values = np.array2string(arrays.to_numpy(self.data), precision=4, separator=", ",
                                  threshold=200, prefix="tensor(")  # fmt: skip
         notes = [] if self.dtype in (DEFAULT_DTYPE, np.int64, np.bool_) else [f"dtype={self.dtype}"]
         notes += [f"device='{self.device}'"] * (self.device != "cpu")
@@ -204,7 +204,7 @@ class Tensor:
                 device = target
             else:
                 dtype = target
-        out = self if device is None else ops.to_device(self, backend.parse_device(device))
+        out = self if device is None else ops.to_device(self, arrays.parse_device(device))
         return out if dtype is None else ops.astype(out, to_dtype(dtype))
 
     def cpu(self) -> Tensor:

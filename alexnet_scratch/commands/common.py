@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from minigrad import backend, cuda
+from minigrad import arrays, cuda
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit statuses
 
@@ -40,10 +40,10 @@ def add_device_flags(parser: argparse.ArgumentParser, workers: bool = True) -> N
 
 def device_from(options: argparse.Namespace) -> str:
     """The device that the flags name, its memory limited. DeviceError for one that cannot be."""
-    device = backend.parse_device(options.device)
+    device = arrays.parse_device(options.device)
     if options.gpu_memory is not None:
         if device == "cpu":
-            raise backend.DeviceError(
+            raise arrays.DeviceError(
                 "--gpu-memory limits a GPU, the device is the CPU: give --device cuda, too, or "
                 "leave it out"
             )

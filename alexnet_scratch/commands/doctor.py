@@ -19,9 +19,10 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 import minigrad as mg
-from minigrad import backend, diagnosis, no_grad
+from minigrad import arrays, no_grad
+from minigrad.cuda import diagnosis
 from minigrad.data import DataLoader
-from minigrad.kernels.parallel import get_num_threads
+from minigrad.kernels.fast.parallel import get_num_threads
 from minigrad.nn import functional as F
 
 from ..data import DataError, ImageFolder, find_splits, patterns
@@ -112,12 +113,12 @@ def _installed(*packages: str) -> str | None:
 
 
 def _gpus() -> Iterable[tuple[str, str]]:
-    problem = backend.cuda_problem()
+    problem = arrays.cuda_problem()
     if problem:
         why = problem.removeprefix("device 'cuda' was asked for, but ")  # not by the doctor
         yield "GPU", f"none to be used: {why}"
         return
-    cupy = backend.array_module(backend.to_device(np.zeros(1, np.float32), "cuda"))
+    cupy = arrays.array_module(arrays.to_device(np.zeros(1, np.float32), "cuda"))
     runtime = cupy.cuda.runtime
     yield (
         "CUDA",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.summary import align
+from minigrad.tools.text import align
 
 from ..data.packed import PackedSet, open_packed
 from ..data.source import SPLITS

@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _summary(options: argparse.Namespace) -> int:
-    from minigrad.summary import summary
+    from minigrad.tools.summary import summary
 
     if hasattr(options, "input_size"):
         options.image_size = options.input_size  # no image is cropped here, any input will do

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.data.workers import Job, run_ahead
-from minigrad.memory import empty
+from minigrad.kernels.fast.memory import empty
 
 from .folder import BadImageError, load_image
 from .source import Item, Source

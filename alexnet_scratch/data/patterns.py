@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from minigrad.kernels.parallel import executor
+from minigrad.kernels.fast.parallel import executor
 
 from .folder import DataError
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.parallel import executor
-from minigrad.memory import empty
+from minigrad.kernels.fast.memory import empty
+from minigrad.kernels.fast.parallel import executor
 
 from .folder import DataError
 

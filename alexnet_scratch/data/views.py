@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from minigrad.backend import Array
+from minigrad.arrays import Array
 
 from . import augment
 from .augment import Place

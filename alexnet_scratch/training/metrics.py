@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minigrad.backend import Array, array_module, to_numpy
+from minigrad.arrays import Array, array_module, to_numpy
 
 
 def label_ranks(logits: Array, labels: Array) -> Array:

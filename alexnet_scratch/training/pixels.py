@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import Tensor, backend, randn
+from minigrad import Tensor, arrays, randn
 from minigrad.kernels import cuda
+from minigrad.kernels.fast.memory import empty
 from minigrad.kernels.layout import as_nchw
-from minigrad.memory import empty
 
 from ..data.augment import Place, centre, colour_axes, cut
 from ..data.statistics import Statistics
@@ -86,9 +86,9 @@ class ToInput:
             mean = np.tile(mean, (size, 1))  # a row of pixels: long runs are fast
         # Without a place, a crop counts as central.
         self.centre = centre(len(mean), size)
-        self.mean = backend.to_device(np.ascontiguousarray(mean), self.device)
+        self.mean = arrays.to_device(np.ascontiguousarray(mean), self.device)
         std = np.tile(np.float32(1) / np.asarray(recipe.input_std, np.float32), size)
-        self.scale = None if (std == 1).all() else backend.to_device(std, self.device)
+        self.scale = None if (std == 1).all() else arrays.to_device(std, self.device)
 
     def __call__(
         self,
@@ -97,8 +97,8 @@ class ToInput:
         alphas: NDArray[np.float32] | None = None,
     ) -> Tensor:
         """places: (N, 3) as `Place`, by default all central; alphas (N, 3): colour noise."""
-        pixels = backend.to_device(images.data, self.device)
-        xp = backend.array_module(pixels)
+        pixels = arrays.to_device(images.data, self.device)
+        xp = arrays.array_module(pixels)
         n, height, width, _ = pixels.shape
         x = empty(xp, pixels.shape, np.float32)
         if cuda.usable(x) and pixels.flags.c_contiguous and height == width:
@@ -112,7 +112,7 @@ class ToInput:
         rows = x.reshape(n, height, width * 3)
         if alphas is not None:
             shift = np.tile(self._shift(alphas), (1, width))
-            rows += backend.to_device(shift, self.device)[:, None]
+            rows += arrays.to_device(shift, self.device)[:, None]
             if self.recipe.colour_divisor != 1:
                 rows *= np.float32(1 / self.recipe.colour_divisor)
         if self.scale is not None:
@@ -129,11 +129,11 @@ class ToInput:
         where = np.zeros((n, 3), np.int32)
         if self.by_place:
             where[...] = [self.centre] if places is None else places
-        shift = None if alphas is None else backend.to_device(self._shift(alphas), self.device)
+        shift = None if alphas is None else arrays.to_device(self._shift(alphas), self.device)
         stride = 3 * self.mean.shape[1] if self.mean.ndim == 3 else 0
         cuda.launch(
             "pixels.to_float", x.size, x, pixels, self.mean, stride,
-            backend.to_device(where, self.device), x if shift is None else shift,
+            arrays.to_device(where, self.device), x if shift is None else shift,
             shift is not None, 1 / self.recipe.colour_divisor,
             x if self.scale is None else self.scale, self.scale is not None, size,
         )  # fmt: skip

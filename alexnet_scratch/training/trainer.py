@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import minigrad as mg
-from minigrad import Tensor, backend, optim
+from minigrad import Tensor, arrays, optim
 from minigrad.data import DataLoader, prefetch
 from minigrad.nn import functional as F
 from minigrad.random import default_generator
@@ -93,7 +93,7 @@ class Trainer:
         resume: Checkpoint | None = None,
     ) -> None:
         self.folder, self.recipe, self.splits, self.data = folder, recipe, splits, data
-        self.device = backend.parse_device(device)
+        self.device = arrays.parse_device(device)
         self.max_steps = max_steps
         saved = resume.position.precision if resume else None
         self.precision = chosen_precision(precision, saved, self.device)
@@ -235,7 +235,7 @@ class Trainer:
         with mg.precision(self.precision):
             logits = self.model(self.to_input(images, places.data, alphas))
             loss = F.cross_entropy(logits, labels.data, label_smoothing=self.recipe.label_smoothing)
-            targets = backend.to_device(labels.data, self.device)
+            targets = arrays.to_device(labels.data, self.device)
             self.totals.add(loss.data, count_in_top(logits.data, targets, 1), len(targets))
             self.optimizer.zero_grad()
             self.scaler.scale(loss).backward()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import empty_pinned, parse_device
+from ..arrays import empty_pinned, parse_device
 from .collate import Batch, LoaderError, collate
 from .dataset import Dataset, SkipSample
 from .workers import Job, run_ahead

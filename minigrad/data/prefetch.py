@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, on_gpu, parse_device
+from ..arrays import Array, on_gpu, parse_device
 from ..tensor import Tensor
 
 MOST_UNDER_WAY = 2  # copies; the host waits before it asks for another

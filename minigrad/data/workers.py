@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from ..kernels.parallel import can_start_threads
+from ..kernels.fast.parallel import can_start_threads
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..arrays import Array, array_module
 from .layout import masked
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..arrays import Array, array_module
+from .fast.parallel import over_batch, scratch
 from .layout import as_nchw, as_nhwc, empty_nhwc
 from .lrn import power
-from .parallel import over_batch, scratch
 
 Saved = tuple[Array, Array]
 _CACHE = 1 << 18  # elements of a block: a few images, whose arrays stay near the caches

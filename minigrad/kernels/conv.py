@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..arrays import Array, array_module
 from . import cuda
+from .fast.parallel import over_batch, scratch
+from .fast.product import STORED, operand, operand_type, product
 from .im2col import Pair, Window, col2im, im2col, pad_into
 from .layout import as_nchw, as_nhwc, empty_nhwc, masked
-from .parallel import over_batch, scratch
-from .product import STORED, operand, operand_type, product
 
 WORKSPACE = 4 * 1024**2  # bytes of columns per thread: measured, larger ones leave the cache
 WORKSPACE_GPU = 64 * 1024**2  # bytes of columns on a GPU: a cap on memory, not measured yet

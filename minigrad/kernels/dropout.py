@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..arrays import Array, array_module
 from . import cuda
 from .threefry import Key, random_bits
 

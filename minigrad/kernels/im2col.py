@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..arrays import Array, array_module
 
 Pair = tuple[int, int]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backend import Array, array_module
-from ..memory import empty
+from ..arrays import Array, array_module
+from .fast.memory import empty
 
 
 def as_nhwc(x: Array) -> Array:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, array_module
-from ..memory import empty
-from .parallel import get_num_threads, over_batch, scratch
-from .product import operand, product
+from ..arrays import Array, array_module
+from .fast.memory import empty
+from .fast.parallel import get_num_threads, over_batch, scratch
+from .fast.product import operand, product
 
 
 def _split(xp: Any, multiply: Any, size: int) -> None:

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..arrays import Array, array_module
 from . import cuda
+from .fast.parallel import over_batch, scratch
 from .layout import as_nchw, as_nhwc, empty_nhwc
-from .parallel import over_batch, scratch
 
 _CACHE = 1 << 17  # elements of a block: its handful of arrays stays near the caches
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, array_module
-from ..memory import empty
+from ..arrays import Array, array_module
 from . import cuda
+from .fast.memory import empty
+from .fast.parallel import over_batch, scratch
 from .im2col import Pair, Window, pad_into
 from .layout import as_nchw, as_nhwc, empty_nhwc, masked
-from .parallel import over_batch, scratch
 
 
 def pooled_size(

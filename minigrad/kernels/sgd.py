@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..backend import Array
+from ..arrays import Array
 from . import cuda
 
 ROWS = 48  # of a table; an argument of a kernel has at most 4 KiB

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..arrays import Array, array_module
 from . import cuda
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .. import backend
+from .. import arrays
 from ..random import default_generator, normal, uniform
 from ..tensor import Tensor
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:
-    is_array = backend.is_array(values)
-    tensor.data[...] = backend.to_device(values, tensor.device) if is_array else values
+    is_array = arrays.is_array(values)
+    tensor.data[...] = arrays.to_device(values, tensor.device) if is_array else values
     tensor.bump_version()
     return tensor
 

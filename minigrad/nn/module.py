@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import backend
+from .. import arrays
 from ..autograd import MixedDeviceError
 from ..tensor import RemovableHook, Tensor, to_dtype
 
@@ -169,12 +169,12 @@ class Module:
                 device = target
             else:
                 dtype = target
-        place = None if device is None else backend.parse_device(device)
+        place = None if device is None else arrays.parse_device(device)
         kind = None if dtype is None else to_dtype(dtype)
         for parameter in self.parameters():
             for tensor in (parameter, parameter.grad):
                 if tensor is not None:
-                    data = tensor.data if place is None else backend.to_device(tensor.data, place)
+                    data = tensor.data if place is None else arrays.to_device(tensor.data, place)
                     tensor.data = data if kind is None else data.astype(kind, copy=False)
                     tensor.bump_version()
         return self
@@ -237,7 +237,7 @@ class Module:
         for name, parameter in own.items():
             if name in state:
                 value = state[name].data if isinstance(state[name], Tensor) else state[name]
-                parameter.data[...] = backend.to_device(value, parameter.device)
+                parameter.data[...] = arrays.to_device(value, parameter.device)
                 parameter.bump_version()
         return IncompatibleKeys(missing, unexpected)
 

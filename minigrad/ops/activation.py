@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arrays import Array
 from ..autograd import Context, Function
-from ..backend import Array
 from ..kernels import activation as kernel
 from ..tensor import Tensor
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arrays import Array
 from ..autograd import Context, Function
-from ..backend import Array
 from ..kernels.conv import conv2d_backward, conv2d_forward, conv_geometry
 from ..kernels.im2col import Window
 from ..kernels.layout import as_nchw, as_nhwc, pair

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..arrays import Array
 from ..autograd import Context, Function
-from ..backend import Array
 from ..kernels.dropout import dropout_forward, paper_dropout_forward
 from ..random import Key, default_generator
 from ..tensor import Tensor

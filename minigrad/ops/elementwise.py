@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
+from .. import arrays
+from ..arrays import Array, array_module
 from ..autograd import Context, Function
-from ..backend import Array, array_module
 from ..tensor import DEFAULT_DTYPE, Tensor
 
 
@@ -27,7 +27,7 @@ def operands(*values: Any) -> list[Tensor]:
         dtype = DEFAULT_DTYPE if fractional else None
 
     def convert(value: Any) -> Tensor:
-        if backend.is_array(value) and value.ndim > 0:
+        if arrays.is_array(value) and value.ndim > 0:
             # Not by calling itself: a closure that does is a reference cycle, and holds `tensors`.
             value = Tensor(value)
         if not isinstance(value, Tensor):
@@ -36,7 +36,7 @@ def operands(*values: Any) -> list[Tensor]:
                 number = number.astype(complex_like(dtype, number))
             elif tensors and tensors[0].dtype.kind in "iu" and number.dtype.kind in "iu":
                 number = number.astype(tensors[0].dtype)
-            return Tensor(backend.number_on(number, device))
+            return Tensor(arrays.number_on(number, device))
         if dtype is not None and value.dtype.kind not in "fc":
             return Tensor(value.data.astype(dtype))
         return value
@@ -287,12 +287,12 @@ class Astype(Function):
 class ToDevice(Function):
     @staticmethod
     def forward(ctx: Context, a: Array, device: str) -> Array:
-        ctx.device = backend.device_of(a)
-        return backend.to_device(a, device)
+        ctx.device = arrays.device_of(a)
+        return arrays.to_device(a, device)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        return backend.to_device(grad, ctx.device)
+        return arrays.to_device(grad, ctx.device)
 
 
 class Clone(Function):
@@ -408,7 +408,7 @@ def _compare(input: Any, other: Any, how: str) -> Tensor:
     a, b = (t.data for t in operands(input, other))
     if how not in ("equal", "not_equal"):
         a, b = a.real, b.real
-    return Tensor(backend.as_array(getattr(array_module(a), how)(a, b)))
+    return Tensor(arrays.as_array(getattr(array_module(a), how)(a, b)))
 
 
 def eq(input: Any, other: Any) -> Tensor:

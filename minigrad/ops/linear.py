@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arrays import Array
 from ..autograd import Context, Function, unbroadcast
-from ..backend import Array
+from ..kernels.fast.product import matmul as matmul_at_precision
 from ..kernels.linear import linear_backward, linear_forward
-from ..kernels.product import matmul as matmul_at_precision
 from ..tensor import Tensor
 
 

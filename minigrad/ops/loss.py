@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
+from .. import arrays
+from ..arrays import Array, array_module
 from ..autograd import Context, Function
-from ..backend import Array, array_module
 from ..kernels import softmax as kernel
 from ..tensor import Tensor
 from .elementwise import mul, sub
@@ -132,17 +132,17 @@ def _labels(input: Tensor, target: Any, operation: str) -> Array:
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{operation}: target is {labels.dtype}, expected integer class labels")
     if isinstance(target, Tensor) and target.device != input.device:
-        raise backend.DeviceError(
+        raise arrays.DeviceError(
             f"{operation}: input is on {input.device}, target on {target.device}: "
             "move one with .to(device)"
         )
-    on_host = backend.device_of(labels) == "cpu"  # of a GPU's labels the loss tells, as NaN
+    on_host = arrays.device_of(labels) == "cpu"  # of a GPU's labels the loss tells, as NaN
     if on_host and labels.size and (labels.min() < 0 or labels.max() >= input.shape[1]):
         raise IndexError(
             f"{operation}: labels run from {labels.min()} to {labels.max()}, "
             f"expected 0 to {input.shape[1] - 1}"
         )
-    return backend.to_device(labels, input.device).copy()  # the caller may edit the target
+    return arrays.to_device(labels, input.device).copy()  # the caller may edit the target
 
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arrays import Array
 from ..autograd import Context, Function
-from ..backend import Array
 from ..kernels.contrast import contrast_norm_backward, contrast_norm_forward
 from ..kernels.lrn import lrn_backward, lrn_forward
 from ..tensor import Tensor

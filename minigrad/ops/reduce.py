@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import Array, array_module, as_array
 from ..autograd import Context, Function
-from ..backend import Array, array_module, as_array
 from ..tensor import Tensor
 from .elementwise import astype, mul, sub
 

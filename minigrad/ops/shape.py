@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
+from .. import arrays
+from ..arrays import Array, array_module
 from ..autograd import Context, Function
-from ..backend import Array, array_module
 from ..tensor import Tensor
 from .reduce import axes_of
 
@@ -132,7 +132,7 @@ def _is_basic(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
     return all(
         part is None or part is Ellipsis or isinstance(part, slice | int | np.integer)
-        or (backend.is_array(part) and part.dtype.kind == "b")
+        or (arrays.is_array(part) and part.dtype.kind == "b")
         for part in parts
     )  # fmt: skip
 
@@ -148,11 +148,11 @@ def _add_at(target: Array, index: Any, values: Array) -> None:
         return
     numbers = np.arange(target.size).reshape(target.shape)
     host = tuple(
-        backend.to_numpy(part) if backend.is_array(part) else part
+        arrays.to_numpy(part) if arrays.is_array(part) else part
         for part in (index if isinstance(index, tuple) else (index,))
     )
     total = np.zeros(target.shape, target.dtype)
-    np.add.at(total.reshape(-1), numbers[host], backend.to_numpy(values))
+    np.add.at(total.reshape(-1), numbers[host], arrays.to_numpy(values))
     target += array_module(target).asarray(total)
 
 
@@ -175,7 +175,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 def assign(input: Tensor, index: Any, value: Any) -> Tensor:
     """A copy of `input` in which [index] holds `value`, of input's dtype and device."""
     if not isinstance(value, Tensor):
-        value = Tensor(value if backend.is_array(value) else np.asarray(value))
+        value = Tensor(value if arrays.is_array(value) else np.asarray(value))
     if value.dtype.kind == "c" and input.dtype.kind == "f":
         input = input.to(np.result_type(input.dtype, np.complex64))
     value = value.to(input.device).to(input.dtype)

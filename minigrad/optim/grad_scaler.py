@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..arrays import Array
 from ..tensor import Tensor
 from .optimizer import Optimizer, flat_views
 

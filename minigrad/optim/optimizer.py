@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import array_module, device_of, to_device
-from ..kernels.parallel import over_batch, scratch
+from ..arrays import array_module, device_of, to_device
+from ..kernels.fast.parallel import over_batch, scratch
 from ..tensor import Tensor
 
 Update = tuple[Any, Any, dict[str, Any], dict[str, Any]]  # w, its gradient, its state, its group

@@ -20,11 +20,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch.course import n01_autograd as check
-from alexnet_scratch.course.style import BLUE, GREEN, ORANGE, RED, use_style
+from alexnet_course import n01_autograd as check
+from alexnet_course.style import BLUE, GREEN, ORANGE, RED, use_style
 from minigrad import nn
 from minigrad.autograd import Node
-from minigrad.graph import nodes_of, to_text
+from minigrad.tools.graph import nodes_of, to_text
 
 use_style()
 

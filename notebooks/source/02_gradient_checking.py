@@ -16,9 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch.course import mutants
-from alexnet_scratch.course import n02_gradient_checking as check
-from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, use_style
+from alexnet_course import mutants
+from alexnet_course import n02_gradient_checking as check
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, use_style
 from minigrad import nn
 from minigrad.kernels.activation import relu_forward
 from minigrad.kernels.lrn import lrn_backward, lrn_forward, lrn_naive

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch.course import n04_pooling as check
-from alexnet_scratch.course.style import BLUE, GREEN, ORANGE, RED, use_style
+from alexnet_course import n04_pooling as check
+from alexnet_course.style import BLUE, GREEN, ORANGE, RED, use_style
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward, max_pool2d_naive
 from minigrad.nn import functional as F
 

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 import minigrad as mg
-from alexnet_scratch.course import n05_relu as check
-from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, RED, use_style
+from alexnet_course import n05_relu as check
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, use_style
 from alexnet_scratch.data import patterns
 from minigrad import nn, optim
 from minigrad.kernels import activation as kernel

@@ -15,8 +15,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch.course import n06_lrn as check
-from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
+from alexnet_course import n06_lrn as check
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
 from alexnet_scratch.data.patterns import CLASSES, draw
 from minigrad.kernels.contrast import contrast_norm_forward
 from minigrad.kernels.lrn import lrn_backward, lrn_backward_naive, lrn_forward, lrn_naive

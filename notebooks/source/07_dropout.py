@@ -17,8 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch.course import n07_dropout as check
-from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, RED, use_style
+from alexnet_course import n07_dropout as check
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, use_style
 from alexnet_scratch.data.patterns import CLASSES, draw
 from alexnet_scratch.initialise import initialise
 from alexnet_scratch.model import AlexNet

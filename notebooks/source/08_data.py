@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import minigrad as mg
-from alexnet_scratch.course import n08_data as check
-from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, use_style
+from alexnet_course import n08_data as check
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, use_style
 from alexnet_scratch.data import load_image
 from alexnet_scratch.data.augment import Place, TrainingView, centre, colour_axes, cut
 from alexnet_scratch.data.statistics import measure

@@ -14,14 +14,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch.course import n09_alexnet as check
-from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
+from alexnet_course import n09_alexnet as check
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
 from alexnet_scratch.model import AlexNet, CeilEdge
 from minigrad import nn
-from minigrad.graph import format_bytes
 from minigrad.kernels.conv import conv2d_backward
 from minigrad.nn import functional as F
-from minigrad.summary import summary
+from minigrad.tools.summary import summary
+from minigrad.tools.text import format_bytes
 
 use_style()
 

@@ -24,10 +24,10 @@ from IPython.display import Image, display
 from safetensors.numpy import load_file
 
 import minigrad as mg
+from alexnet_course import n10_training as check
+from alexnet_course import small_run
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, use_style
 from alexnet_scratch import signal_meter
-from alexnet_scratch.course import n10_training as check
-from alexnet_scratch.course import small_run
-from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, use_style
 from alexnet_scratch.data import patterns
 from alexnet_scratch.initialise import initialise
 from alexnet_scratch.recipe import RECIPES, build_model

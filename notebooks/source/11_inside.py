@@ -18,14 +18,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
+from alexnet_course import n11_inside as check
+from alexnet_course import small_run
+from alexnet_course.figures import draw_neighbours, draw_predictions, filter_grid
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, as_jpeg, use_style
 from alexnet_scratch import inside
-from alexnet_scratch.course import n11_inside as check
-from alexnet_scratch.course import small_run
-from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, as_jpeg, use_style
 from alexnet_scratch.data import ImageFolder, patterns
 from alexnet_scratch.data.views import CENTRE, TEN_CROP, cut
 from alexnet_scratch.evaluation import predict
-from alexnet_scratch.figures import draw_neighbours, draw_predictions, filter_grid
 from alexnet_scratch.recipe import RECIPES, build_model
 from alexnet_scratch.training.checkpoint import find_checkpoint, load_checkpoint
 from alexnet_scratch.training.input import data_note, open_splits

@@ -24,21 +24,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
+from alexnet_course import n12_gpu as check
+from alexnet_course.emulation import excerpt, near, on_pretended_gpu, run, same, where
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
 from alexnet_scratch.bench import TrainingStep, layer_table, seconds_of, time_layers
-from alexnet_scratch.course import n12_gpu as check
-from alexnet_scratch.course.emulation import excerpt, near, on_pretended_gpu, run, same, where
-from alexnet_scratch.course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
 from alexnet_scratch.model import AlexNet
 from minigrad import nn
-from minigrad.backend import array_module
-from minigrad.graph import format_bytes
+from minigrad.arrays import array_module
 from minigrad.kernels import conv, cuda
 from minigrad.kernels.activation import relu_backward
 from minigrad.kernels.lrn import lrn_forward
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward
 from minigrad.nn import functional as F
-from minigrad.profiler import profile
-from minigrad.summary import summary
+from minigrad.tools.profiler import profile
+from minigrad.tools.summary import summary
+from minigrad.tools.text import format_bytes
 
 use_style()
 

@@ -17,9 +17,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
+from alexnet_course import n13_paper_and_code as check
+from alexnet_course.style import BLUE, ORANGE, RED, use_style
 from alexnet_scratch import inside, signal_meter
-from alexnet_scratch.course import n13_paper_and_code as check
-from alexnet_scratch.course.style import BLUE, ORANGE, RED, use_style
 from alexnet_scratch.data import patterns
 from alexnet_scratch.data.statistics import Accumulator
 from alexnet_scratch.initialise import initialise
@@ -28,7 +28,7 @@ from alexnet_scratch.recipe_flags import shown
 from alexnet_scratch.recipe_notes import differences
 from alexnet_scratch.training.pixels import ToInput, pixel_statistics
 from minigrad.kernels.lrn import lrn_forward
-from minigrad.summary import summary
+from minigrad.tools.summary import summary
 
 use_style()
 

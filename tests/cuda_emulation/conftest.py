@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minigrad import backend
+from minigrad import arrays
 from minigrad.kernels import cuda
 
 sys.path.append(str(Path(__file__).parent))
@@ -31,14 +31,14 @@ def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     """
     monkeypatch.setenv(cuda.SWITCH, "off")
     if request.node.get_closest_marker("gpu"):
-        if not backend.cuda_is_available():
-            pytest.skip(str(backend.cuda_problem()))
+        if not arrays.cuda_is_available():
+            pytest.skip(str(arrays.cuda_problem()))
         yield importlib.import_module("cupy")
         return
     monkeypatch.setitem(sys.modules, "cupy", MODULE)
-    backend._cupy.cache_clear()
+    arrays._cupy.cache_clear()
     yield MODULE
-    backend._cupy.cache_clear()
+    arrays._cupy.cache_clear()
 
 
 @pytest.fixture(

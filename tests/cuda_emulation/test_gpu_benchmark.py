@@ -18,8 +18,8 @@ from alexnet_scratch.cli import main
 from alexnet_scratch.model import AlexNet
 from alexnet_scratch.recipe import RECIPES
 from minigrad.kernels import cuda
-from minigrad.kernels.product import PRECISIONS
-from minigrad.summary import summary
+from minigrad.kernels.fast.product import PRECISIONS
+from minigrad.tools.summary import summary
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import gpu_device

@@ -8,7 +8,7 @@ from agreement import assert_as_near
 
 import minigrad as mg
 from minigrad import Tensor
-from minigrad.backend import to_device
+from minigrad.arrays import to_device
 from minigrad.kernels.layout import as_nchw
 from minigrad.optim import SGD, Adam, AdamW
 

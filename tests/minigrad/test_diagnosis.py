@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from minigrad import backend, diagnosis
-from minigrad.diagnosis import Facts
+from minigrad import arrays
+from minigrad.cuda import diagnosis
+from minigrad.cuda.diagnosis import Facts
 
 GOOD = Facts({"cupy-cuda13x": "14.2.0"}, 13010, gpus=(("H100", 90),))
 TWELVE = replace(GOOD, packages={"cupy-cuda12x": "14.2.0"}, driver=12040)
@@ -150,14 +151,14 @@ def test_without_a_driver_there_are_no_facts_of_it(monkeypatch):
 
 def test_an_error_of_the_device_carries_the_diagnosis(monkeypatch):
     monkeypatch.setattr(diagnosis, "look", lambda: replace(GOOD, driver=12040))
-    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(arrays.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "cupy", None)  # cannot be imported
-    backend._cupy.cache_clear()
+    arrays._cupy.cache_clear()
     try:
-        with pytest.raises(backend.DeviceError) as raised:
-            backend.parse_device("cuda")
+        with pytest.raises(arrays.DeviceError) as raised:
+            arrays.parse_device("cuda")
     finally:
-        backend._cupy.cache_clear()
+        arrays._cupy.cache_clear()
     assert str(raised.value) == (
         "device 'cuda' was asked for, but cupy-cuda13x needs a driver for CUDA 13, this one runs "
         f"CUDA 12.4: pip uninstall -y cupy-cuda13x, then {TAKE_12}; or update the driver to 580 "

@@ -7,8 +7,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.graph import saved_by_operation, saved_bytes, to_dot, to_text
 from minigrad.nn import functional as F
+from minigrad.tools.graph import saved_by_operation, saved_bytes, to_dot, to_text
 
 
 def leaf(*shape, dtype=np.float32):

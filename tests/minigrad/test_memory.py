@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from minigrad.memory import SMALLEST, BufferPool, empty
+from minigrad.kernels.fast.memory import SMALLEST, BufferPool, empty
 
 LARGE = SMALLEST * 2
 

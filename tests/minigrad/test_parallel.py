@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from minigrad.kernels import parallel
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward
-from minigrad.kernels.parallel import for_lanes, for_ranges, scratch
+from minigrad.kernels.fast import parallel
+from minigrad.kernels.fast.parallel import for_lanes, for_ranges, scratch
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.kernels.product import product
+from minigrad.kernels.fast.product import product
 from minigrad.nn import functional as F
 
 HALF_ULP = {"float32": 0.0, "tf32": 0.0, "float16": 2.0**-11, "bfloat16": 2.0**-8}  # on the CPU

@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import autograd, nn
-from minigrad.profiler import profile
+from minigrad.tools.profiler import profile
 
 
 @pytest.fixture(autouse=True)

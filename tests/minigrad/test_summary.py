@@ -7,7 +7,7 @@ import minigrad as mg
 from alexnet_scratch.model import AlexNet
 from minigrad import nn
 from minigrad.random import default_generator
-from minigrad.summary import summary
+from minigrad.tools.summary import summary
 
 LAYERS = {  # output, parameters, multiply-adds: the paper's network at 1000 classes
     "conv1": ((96, 55, 55), 34_944, 105_415_200),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import DeviceError, Tensor, backend, nn
+from minigrad import DeviceError, Tensor, arrays, nn
 from minigrad.autograd import MixedDeviceError
 from minigrad.nn import functional as F
 
@@ -224,12 +224,12 @@ def other_device(monkeypatch):
     class Elsewhere(np.ndarray):
         pass
 
-    right = backend.device_of
+    right = arrays.device_of
 
     def device_of(array):
         return "cuda:0" if isinstance(array, Elsewhere) else right(array)
 
-    monkeypatch.setattr(backend, "device_of", device_of)
+    monkeypatch.setattr(arrays, "device_of", device_of)
     monkeypatch.setattr("minigrad.autograd.device_of", device_of)
     return lambda tensor: Tensor(tensor.data.view(Elsewhere), tensor.requires_grad)
 

@@ -26,7 +26,7 @@ def make_short():
     """The training run of two notebooks takes a minute and a half; two epochs of 120 images do."""
     from dataclasses import replace
 
-    from alexnet_scratch.course import small_run
+    from alexnet_course import small_run
 
     small_run.TRAIN = 12
     small_run.RECIPE = replace(small_run.RECIPE, epochs=2)

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from alexnet_scratch.course.emulation import emulation_problem
+from alexnet_course.emulation import emulation_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import Array, array_module
+from ...arrays import Array, array_module
 
 SWITCH = "MINIGRAD_CUDA_KERNELS"
 BLOCK = 256  # threads

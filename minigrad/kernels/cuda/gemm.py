@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import Array, array_module
+from ...arrays import Array, array_module
 
 TENSOR_CORES = 80  # compute capability, times 10, from which there are tf32 and bfloat16
 # What makes cuBLAS compute float32 otherwise by itself, where the call does not forbid it.

@@ -6,7 +6,7 @@
 # %%
 import math
 
-from alexnet_scratch.course import n01_autograd as check
+from alexnet_course import n01_autograd as check
 
 # %% [markdown]
 # ## Exercise 1: local slopes

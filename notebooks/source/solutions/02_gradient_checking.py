@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from alexnet_scratch.course import n02_gradient_checking as check
+from alexnet_course import n02_gradient_checking as check
 
 # %% [markdown]
 # ## Exercise 1: the gradient by central differences

@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from alexnet_scratch.course import n03_convolution as check
+from alexnet_course import n03_convolution as check
 from minigrad.kernels.im2col import Window, col2im, im2col
 
 # %% [markdown]

@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from alexnet_scratch.course import n04_pooling as check
+from alexnet_course import n04_pooling as check
 
 # %% [markdown]
 # ## Exercise 1: forward

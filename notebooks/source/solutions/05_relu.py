@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from alexnet_scratch.course import n05_relu as check
+from alexnet_course import n05_relu as check
 
 # %% [markdown]
 # ## Exercise 1: ReLU backward

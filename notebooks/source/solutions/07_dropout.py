@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from alexnet_scratch.course import n07_dropout as check
+from alexnet_course import n07_dropout as check
 from minigrad.kernels.dropout import dropout_mask
 
 # %% [markdown]

@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from alexnet_scratch.course import n08_data as check
+from alexnet_course import n08_data as check
 
 # %% [markdown]
 # ## Exercise 1: all crops

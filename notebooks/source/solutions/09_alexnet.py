@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from alexnet_scratch.course import n09_alexnet as check
+from alexnet_course import n09_alexnet as check
 from minigrad import nn
 from minigrad.kernels.conv import conv2d_backward
 

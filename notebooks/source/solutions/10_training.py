@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from alexnet_scratch.course import n10_training as check
+from alexnet_course import n10_training as check
 
 # %% [markdown]
 # ## Exercise 1: how far an image moves a unit

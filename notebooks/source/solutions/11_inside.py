@@ -7,7 +7,7 @@
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch.course import n11_inside as check
+from alexnet_course import n11_inside as check
 
 # %% [markdown]
 # ## Exercise 1: saliency

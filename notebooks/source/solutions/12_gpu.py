@@ -7,7 +7,7 @@
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch.course import n12_gpu as check
+from alexnet_course import n12_gpu as check
 from alexnet_scratch.model import AlexNet
 from minigrad.nn import functional as F
 

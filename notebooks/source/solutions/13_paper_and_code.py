@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from alexnet_scratch.course import n13_paper_and_code as check
+from alexnet_course import n13_paper_and_code as check
 
 # %% [markdown]
 # ## Exercise 1: the paper's dropout

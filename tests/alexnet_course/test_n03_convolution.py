@@ -1,6 +1,6 @@
 """Notebook 03: what its checks do beyond right and wrong answers (`test_verdicts.py`)."""
 
-from alexnet_scratch.course import n03_convolution as check
+from alexnet_course import n03_convolution as check
 
 NAME = "03_convolution"
 

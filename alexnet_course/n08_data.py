@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from alexnet_scratch.data.augment import Place, centre, colour_axes, cut
 from minigrad.kernels.softmax import log_softmax_forward
 
-from ..data.augment import Place, centre, colour_axes, cut
 from .checks import Function, Hint, close, exercise, result_of
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
+from alexnet_scratch import inside
+from alexnet_scratch.model import AlexNet
 from minigrad import Tensor, manual_seed
 from minigrad.random import default_generator
 
-from .. import inside
-from ..model import AlexNet
 from .checks import Function, Hint, close, exercise, result_of
 
 SIZE, CLASSES = 63, 3  # the smallest image that AlexNet takes

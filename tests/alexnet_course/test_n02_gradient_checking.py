@@ -5,8 +5,8 @@ import functools
 import numpy as np
 import pytest
 
-from alexnet_scratch.course import mutants
-from alexnet_scratch.course import n02_gradient_checking as check
+from alexnet_course import mutants
+from alexnet_course import n02_gradient_checking as check
 
 
 def test_a_solution_with_random_numbers_is_always_right(solutions):

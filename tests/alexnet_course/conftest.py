@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-SOLUTIONS = Path(__file__).resolve().parents[3] / "notebooks/source/solutions"
+SOLUTIONS = Path(__file__).resolve().parents[2] / "notebooks/source/solutions"
 
 
 @pytest.fixture

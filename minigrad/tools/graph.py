@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .autograd import Node
-from .backend import Array, device_of
-from .nn.module import Module
-from .tensor import Tensor
+from ..arrays import Array, device_of
+from ..autograd import Node
+from ..nn.module import Module
+from ..tensor import Tensor
+from .text import format_bytes
 
 Names = Module | Mapping[str, Tensor] | None
 
@@ -114,15 +115,6 @@ def saved_by_operation(tensor: Tensor) -> list[Kept]:
         sizes[node.operation] = sizes.get(node.operation, 0) + size
     kept = [Kept(name, calls[name], sizes[name]) for name in calls]
     return sorted(kept, key=lambda k: -k.bytes)
-
-
-def format_bytes(count: float) -> str:
-    """1234567 as "1.2 MB" (powers of 1000)."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
 
 
 def _edges(node: Node) -> tuple[tuple[Node | Tensor | None, tuple[int, ...], Any], ...]:

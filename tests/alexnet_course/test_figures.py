@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_scratch import figures
+from alexnet_course import figures
 
 
 def test_a_filter_is_stretched_around_grey():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from alexnet_scratch.course import n01_autograd as check
+from alexnet_course import n01_autograd as check
 
 
 def test_another_right_order_is_right():

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import backend
+from minigrad import arrays
 from minigrad.kernels import cuda
 
 from . import signature
 from .checks import close
 
-EMULATION = Path(__file__).resolve().parents[2] / "tests" / "cuda_emulation"
+EMULATION = Path(__file__).resolve().parents[1] / "tests" / "cuda_emulation"
 # The emulation's threads run one after the other, so nobody interrupts them. On line 1 of a source.
 ATOMIC = (
     "template <class T, class V> T atomicAdd(T* at, V value) "
@@ -60,7 +60,7 @@ def emulation_problem() -> str | None:
 
 def where() -> str:
     """What `run` runs kernels on."""
-    if backend.cuda_is_available():
+    if arrays.cuda_is_available():
         return "on the GPU, by CuPy; where an order is asked for, " + (
             emulation_problem() or "emulated by a C++ compiler"
         )
@@ -90,7 +90,7 @@ def run(
         raise ValueError(f'order={order!r}: expected "forward", "reversed" or "shuffled"')
     file = kernel.partition(".")[0]
     text = _edited(cuda.source(file) if code is None else _common() + code, *edit)
-    on_gpu = order is None and backend.cuda_is_available()
+    on_gpu = order is None and arrays.cuda_is_available()
     problem = None if on_gpu else emulation_problem()
     if problem:
         _say(f"not run: {problem}")
@@ -153,14 +153,14 @@ def _on_gpu(
     text: str, kernel: str, options: tuple[str, ...], grid: tuple[int], args: list[Any]
 ) -> None:
     function = kernel.partition(".")[2]
-    with backend.on_gpu() as cupy:
+    with arrays.on_gpu() as cupy:
         start = cupy.RawModule(code=text, options=options).get_function(function)
         signature.check(text, function, args)
         there = [cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
         start(grid, (cuda.BLOCK,), tuple(there))
         for host, device in zip(args, there, strict=True):
             if isinstance(host, np.ndarray) and host.flags.writeable:
-                host[...] = backend.to_numpy(device)
+                host[...] = arrays.to_numpy(device)
 
 
 def _emulated(
@@ -230,7 +230,7 @@ def on_pretended_gpu(call: Callable[[Any], Any]) -> Any:
     cupy, switch = sys.modules.get("cupy"), os.environ.get(cuda.SWITCH)
     sys.modules["cupy"] = standin.make()
     os.environ[cuda.SWITCH] = "off"  # the array versions: they need no compiler
-    backend._cupy.cache_clear()
+    arrays._cupy.cache_clear()
     standin.transfers.clear()
     try:
         return call(standin.transfers)
@@ -240,5 +240,5 @@ def on_pretended_gpu(call: Callable[[Any], Any]) -> Any:
             sys.modules["cupy"] = cupy
         if switch is not None:
             os.environ[cuda.SWITCH] = switch
-        backend._cupy.cache_clear()
+        arrays._cupy.cache_clear()
         pool.hooks = hooks

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_scratch.course.checks import Hint, close, exercise, result_of
+from alexnet_course.checks import Hint, close, exercise, result_of
 
 
 @exercise

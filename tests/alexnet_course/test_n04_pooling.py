@@ -2,7 +2,7 @@
 
 import pytest
 
-from alexnet_scratch.course import n04_pooling as check
+from alexnet_course import n04_pooling as check
 
 NAME = "04_pooling"
 

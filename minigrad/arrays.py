@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from . import diagnosis
-
 Array = Any  # a numpy.ndarray or a cupy.ndarray; their union has no useful static type
 SUPPORTED_DTYPES = (
     "float32", "float64", "complex64", "complex128", "int64", "int32", "uint8", "bool",
@@ -53,6 +51,8 @@ def _cupy() -> ModuleType:
 
 
 def _unusable(error: str | None = None) -> DeviceError:
+    from .cuda import diagnosis  # advice about an installation: only where there is an error
+
     found = diagnosis.diagnosis(diagnosis.look(), error)
     return DeviceError(f"device 'cuda' was asked for, but {found or 'CuPy is not installed'}")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alexnet_scratch.course import n06_lrn as check
+from alexnet_course import n06_lrn as check
 
 NAME = "06_lrn"
 RETURN = "return x / s**beta, s"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import backend
-from .autograd import enable_grad
-from .graph import format_bytes, saved_bytes
-from .nn.layers import Conv2d, Linear
-from .nn.module import Module
-from .random import default_generator
-from .tensor import Tensor, to_dtype
+from .. import arrays
+from ..autograd import enable_grad
+from ..nn.layers import Conv2d, Linear
+from ..nn.module import Module
+from ..random import default_generator
+from ..tensor import Tensor, to_dtype
+from .graph import saved_bytes
+from .text import align, format_bytes
 
 
 class Row(NamedTuple):
@@ -87,7 +88,7 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: Any = None) -> S
     first = next(model.parameters(), None)
     kind = to_dtype(dtype or ("float32" if first is None else first.dtype))
     zeros = np.zeros((1, *input_shape), kind)
-    sample = Tensor(zeros if first is None else backend.to_device(zeros, first.device))
+    sample = Tensor(zeros if first is None else arrays.to_device(zeros, first.device))
     rows: list[Row] = []
     with _training_mode(model), _recorded(model, rows), enable_grad():
         output = model(sample)
@@ -99,18 +100,6 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: Any = None) -> S
         sum(p.data.nbytes for p in parameters),
         kept,
     )
-
-
-def align(cells: Sequence[tuple[str, ...]], left: int) -> list[str]:
-    """Lines of a table: the first `left` columns flush left, the others flush right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(
-            f"{cell:<{width}}" if i < left else f"{cell:>{width}}"
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    ]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -171,5 +160,5 @@ def _macs(module: Module, output: Tensor) -> int:
 
 def _new_bytes(args: tuple[Any, ...], output: Tensor) -> int:
     inputs = [a for a in args if isinstance(a, Tensor)]
-    shared = any(backend.may_share_memory(a.data, output.data) for a in inputs)
+    shared = any(arrays.may_share_memory(a.data, output.data) for a in inputs)
     return 0 if shared else int(output.data.nbytes)

@@ -12,10 +12,10 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from .backend import cuda_is_available as is_available
-from .backend import cuda_problem as why_not
-from .backend import is_out_of_gpu_memory as is_out_of_memory
-from .backend import on_gpu, synchronize
+from ..arrays import cuda_is_available as is_available
+from ..arrays import cuda_problem as why_not
+from ..arrays import is_out_of_gpu_memory as is_out_of_memory
+from ..arrays import on_gpu, synchronize
 
 __all__ = [
     "empty_cache", "is_available", "is_out_of_memory", "max_memory_allocated", "mem_get_info",

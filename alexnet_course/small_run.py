@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ..data import patterns
-from ..recipe import RECIPES, Recipe
-from ..training.input import data_note, open_splits
-from ..training.metrics import EpochMetrics
-from ..training.trainer import Outcome, Trainer
+from alexnet_scratch.data import patterns
+from alexnet_scratch.recipe import RECIPES, Recipe
+from alexnet_scratch.training.input import data_note, open_splits
+from alexnet_scratch.training.metrics import EpochMetrics
+from alexnet_scratch.training.trainer import Outcome, Trainer
 
 RECIPE = replace(
     RECIPES["small"],

@@ -9,11 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from . import autograd
-from .backend import is_array
-from .graph import format_bytes
-from .nn.module import Module
-from .summary import align
+from .. import autograd
+from ..arrays import is_array
+from ..nn.module import Module
+from .text import align, format_bytes
 
 
 @dataclass

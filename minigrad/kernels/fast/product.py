@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, array_module, compute_capability, parse_device
-from . import cuda
-from .cuda.gemm import TENSOR_CORES, gemm
+from ...arrays import Array, array_module, compute_capability, parse_device
+from .. import cuda
+from ..cuda.gemm import TENSOR_CORES, gemm
 
 PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
 STORED = {"float16": np.dtype("float16"), "bfloat16": np.dtype("uint16")}  # CuPy's; bfloat16's bits

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alexnet_scratch.course import small_run
+from alexnet_course import small_run
 from alexnet_scratch.training.checkpoint import load_checkpoint
 
 

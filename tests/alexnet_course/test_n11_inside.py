@@ -1,6 +1,6 @@
 """Notebook 11: what its checks do beyond right and wrong answers (`test_verdicts.py`)."""
 
-from alexnet_scratch.course import n11_inside as check
+from alexnet_course import n11_inside as check
 from minigrad.random import default_generator
 
 

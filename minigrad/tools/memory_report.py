@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import cuda, memory
-from .backend import is_array, parse_device
-from .graph import Kept, format_bytes, saved_by_operation
-from .kernels.parallel import scratch_bytes
-from .nn.module import Module
-from .optim.optimizer import Optimizer
-from .summary import align
-from .tensor import Tensor
+from .. import cuda
+from ..arrays import is_array, parse_device
+from ..kernels.fast import memory
+from ..kernels.fast.parallel import scratch_bytes
+from ..nn.module import Module
+from ..optim.optimizer import Optimizer
+from ..tensor import Tensor
+from .graph import Kept, saved_by_operation
+from .text import align, format_bytes
 
 
 def memory_report(

@@ -1,6 +1,6 @@
 """Notebook 12: what its checks do beyond right and wrong answers (`test_verdicts.py`)."""
 
-from alexnet_scratch.course import n12_gpu as check
+from alexnet_course import n12_gpu as check
 
 
 def test_a_scatter_is_told_to_gather():

@@ -19,7 +19,7 @@ WRONG = {
 
 def verdict(solution, notebook, function):
     """What the check says. A second solution of an exercise is called EXERCISE_by_SOMETHING."""
-    checks = importlib.import_module(f"alexnet_scratch.course.n{notebook}")
+    checks = importlib.import_module(f"alexnet_course.n{notebook}")
     exercise, _, _ = function.partition("_by_")
     return getattr(checks, exercise).verdict(getattr(solution, function))
 
@@ -46,5 +46,5 @@ def test_a_wrong_answer_gets_its_hint(solutions, notebook, function, wrong):
 
 
 def test_every_notebook_has_wrong_answers():
-    lessons = Path(__file__).resolve().parents[3].glob("notebooks/source/[0-9]*.py")
+    lessons = Path(__file__).resolve().parents[2].glob("notebooks/source/[0-9]*.py")
     assert sorted(WRONG) == sorted(path.stem for path in lessons)

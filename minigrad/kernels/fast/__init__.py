@@ -1,0 +1,1 @@
+"""Faster ways of the kernels: CPU threads, chunks, reused memory."""

@@ -1,0 +1,1 @@
+"""Looking at models and graphs: layer table, graph, profile, memory. Nothing else needs them."""
