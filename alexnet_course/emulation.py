@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import arrays
+from minigrad.cuda import device
+from minigrad.cuda.device import on_gpu
 from minigrad.kernels import cuda
 
 from . import signature
@@ -60,7 +62,7 @@ def emulation_problem() -> str | None:
 
 def where() -> str:
     """What `run` runs kernels on."""
-    if arrays.cuda_is_available():
+    if device.is_available():
         return "on the GPU, by CuPy; where an order is asked for, " + (
             emulation_problem() or "emulated by a C++ compiler"
         )
@@ -90,7 +92,7 @@ def run(
         raise ValueError(f'order={order!r}: expected "forward", "reversed" or "shuffled"')
     file = kernel.partition(".")[0]
     text = _edited(cuda.source(file) if code is None else _common() + code, *edit)
-    on_gpu = order is None and arrays.cuda_is_available()
+    on_gpu = order is None and device.is_available()
     problem = None if on_gpu else emulation_problem()
     if problem:
         _say(f"not run: {problem}")
@@ -153,7 +155,7 @@ def _on_gpu(
     text: str, kernel: str, options: tuple[str, ...], grid: tuple[int], args: list[Any]
 ) -> None:
     function = kernel.partition(".")[2]
-    with arrays.on_gpu() as cupy:
+    with on_gpu() as cupy:
         start = cupy.RawModule(code=text, options=options).get_function(function)
         signature.check(text, function, args)
         there = [cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
@@ -230,7 +232,7 @@ def on_pretended_gpu(call: Callable[[Any], Any]) -> Any:
     cupy, switch = sys.modules.get("cupy"), os.environ.get(cuda.SWITCH)
     sys.modules["cupy"] = standin.make()
     os.environ[cuda.SWITCH] = "off"  # the array versions: they need no compiler
-    arrays._cupy.cache_clear()
+    arrays.require_cupy.cache_clear()
     standin.transfers.clear()
     try:
         return call(standin.transfers)
@@ -240,5 +242,5 @@ def on_pretended_gpu(call: Callable[[Any], Any]) -> Any:
             sys.modules["cupy"] = cupy
         if switch is not None:
             os.environ[cuda.SWITCH] = switch
-        arrays._cupy.cache_clear()
+        arrays.require_cupy.cache_clear()
         pool.hooks = hooks

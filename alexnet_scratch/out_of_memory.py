@@ -58,7 +58,7 @@ def _fits(step: Step, size: int, side: int, device: str) -> bool:
         labels, places = np.zeros(size, np.int64), np.zeros((size, 3), np.int16)
         for _ in range(2):  # the second finds the gradients and velocities of the first in place
             step(Tensor(images), Tensor(labels), Tensor(places))
-        arrays.synchronize(device)
+        cuda.synchronize(device)
     except MemoryError as error:
         if not cuda.is_out_of_memory(error):
             raise

@@ -22,7 +22,7 @@ from gpu_device import Clock, Rates
 
 import minigrad as mg
 from alexnet_scratch.bench import TrainingStep
-from minigrad import autograd
+from minigrad import modes
 from minigrad.kernels import cuda
 from minigrad.kernels.fast import product
 from minigrad.nn.module import Module
@@ -129,7 +129,7 @@ class Recorder:
         self._begin, self._launches = end, []
 
     def observe(self, phase: str, operation: str, seconds: float, result: Any) -> None:
-        """An operation is over (`autograd.observers`); backward comes in the reverse order."""
+        """An operation is over (`modes.observers`); backward comes in the reverse order."""
         if phase == "forward":
             self._forward[operation].append(self._layer)
         known = self._forward[operation] or [""]
@@ -178,8 +178,8 @@ class Recorder:
                 if not list(module.children()):
                     self._follow(stack, path, module)
             observer = self.observe
-            autograd.observers.append(observer)
-            stack.callback(autograd.observers.remove, observer)
+            modes.observers.append(observer)
+            stack.callback(modes.observers.remove, observer)
             yield
 
 

@@ -1,28 +1,29 @@
 """minigrad: a small autograd engine on NumPy and CuPy, with PyTorch's names."""
 
-# isort: off
-from .tensor import Tensor, tensor  # first: it ties tensors and operations together
-
-# isort: on
-from . import autograd, cuda, data, kernels, nn, ops, optim, random
+from . import core, cuda, data, kernels, nn, ops, optim, random
 from .arrays import DeviceError
-from .autograd import (
-    AnomalyError,
-    Function,
-    detect_anomaly,
-    enable_grad,
-    grad,
-    hvp,
-    is_grad_enabled,
-    no_grad,
+from .core import Function, Tensor
+from .creation import (
+    arange,
+    from_numpy,
+    full,
+    ones,
+    ones_like,
+    rand,
+    randn,
+    tensor,
+    zeros,
+    zeros_like,
 )
-from .creation import arange, from_numpy, full, ones, ones_like, rand, randn, zeros, zeros_like
+from .derivatives import grad, hvp
 from .gradcheck import GradcheckError, gradcheck
 from .kernels.fast.parallel import get_num_threads, set_num_threads
 from .kernels.fast.product import get_precision, precision, precision_problem, set_precision
+from .modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad
 from .ops import *  # noqa: F403
 from .ops import __all__ as _operations
 from .random import manual_seed
+from .rules import AnomalyError
 from .serialization import load_file, save_file
 from .tools.memory_report import memory_report
 
@@ -32,8 +33,8 @@ float32, float64, int64, int32, uint8 = "float32", "float64", "int64", "int32", 
 complex64, complex128, bool = "complex64", "complex128", "bool"
 
 __all__ = [
-    "AnomalyError", "DeviceError", "Function", "GradcheckError", "Tensor", "arange", "autograd",
-    "bool", "complex128", "complex64", "cuda", "data", "detect_anomaly", "enable_grad",
+    "AnomalyError", "DeviceError", "Function", "GradcheckError", "Tensor", "arange", "bool",
+    "complex128", "complex64", "core", "cuda", "data", "detect_anomaly", "enable_grad",
     "float32", "float64", "from_numpy", "full", "get_num_threads", "get_precision", "grad",
     "gradcheck", "hvp", "int32", "int64", "is_grad_enabled", "kernels", "load_file", "manual_seed",
     "memory_report", "nn", "no_grad", "ones", "ones_like", "ops", "optim", "precision",

@@ -1,4 +1,4 @@
-"""The only file that knows NumPy from CuPy: array modules, devices, transfer, memory.
+"""NumPy or CuPy: which module an array belongs to, its dtype, its device, and the way to another.
 
 Everything else asks `array_module(array)` for the module an array belongs to and writes the same
 expression for both. CuPy is imported when a GPU is first asked for, never before.
@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -22,13 +19,16 @@ SUPPORTED_DTYPES = (
     "float32", "float64", "complex64", "complex128", "int64", "int32", "uint8", "bool",
 )  # fmt: skip
 
+DEFAULT_DTYPE = np.dtype(np.float32)
+_ALIASES = {"float": "float32", "double": "float64", "long": "int64", "int": "int32"}
+
 
 class DeviceError(RuntimeError):
     """A device that cannot be used, or arrays of two devices in one operation."""
 
 
 @functools.cache
-def _cupy() -> ModuleType:
+def require_cupy() -> ModuleType:
     """Return CuPy after one product on the GPU has worked, or say what is wrong.
 
     Four failures look alike to `import cupy`: it is not installed, there is no driver, no GPU, or
@@ -57,23 +57,9 @@ def _unusable(error: str | None = None) -> DeviceError:
     return DeviceError(f"device 'cuda' was asked for, but {found or 'CuPy is not installed'}")
 
 
-def cuda_is_available() -> bool:
-    """Tell whether device "cuda" can be used; `cuda_problem` says why not."""
-    return cuda_problem() is None
-
-
-def cuda_problem() -> str | None:
-    """Say why device "cuda" cannot be used, or return None."""
-    try:
-        _cupy()
-    except DeviceError as error:
-        return str(error)
-    return None
-
-
 def array_module(array: Array) -> ModuleType:
     """Return the module an array belongs to: `numpy`, or `cupy` for a GPU array."""
-    return np if isinstance(array, np.ndarray | np.generic) else _cupy()
+    return np if isinstance(array, np.ndarray | np.generic) else require_cupy()
 
 
 def is_array(value: object) -> bool:
@@ -89,6 +75,34 @@ def as_array(value: Any) -> Any:
     return np.asarray(value) if isinstance(value, np.generic) else value
 
 
+def to_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return the NumPy dtype of a name, type or dtype. Raises TypeError for one not supported."""
+    try:
+        result = np.dtype(_ALIASES.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+    except TypeError as error:
+        raise TypeError(f"dtype {dtype!r} is unknown") from error
+    if result.name not in SUPPORTED_DTYPES:
+        raise TypeError(
+            f"dtype {result} is not supported: use one of {', '.join(SUPPORTED_DTYPES)}"
+        )
+    return result
+
+
+def parse_targets(
+    targets: tuple[Any, ...], dtype: Any, device: str | None
+) -> tuple[np.dtype[Any] | None, str | None]:
+    """The dtype and the canonical device that `to(*targets, dtype=, device=)` asks for, or None."""
+    for target in targets:
+        if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+            device = target
+        else:
+            dtype = target
+    return (
+        None if dtype is None else to_dtype(dtype),
+        None if device is None else parse_device(device),
+    )
+
+
 def parse_device(device: str | None) -> str:
     """Turn "cpu", "cuda" or "cuda:1" into the canonical "cpu" or "cuda:<index>".
 
@@ -99,37 +113,15 @@ def parse_device(device: str | None) -> str:
     kind, _, index = str(device).partition(":")
     if kind != "cuda" or not (index.isdecimal() or str(device) == "cuda"):
         raise DeviceError(f"device {device!r} is unknown: use 'cpu', 'cuda' or 'cuda:<index>'")
-    count = _cupy().cuda.runtime.getDeviceCount()
+    count = require_cupy().cuda.runtime.getDeviceCount()
     if int(index or 0) >= count:
         raise DeviceError(f"device {device!r} was asked for, but there are {count} GPUs")
     return f"cuda:{int(index or 0)}"
 
 
-@contextmanager
-def on_gpu(device: str | None = None) -> Iterator[ModuleType]:
-    """CuPy, with `device` ("cuda", "cuda:1") as the current one; None leaves the current one."""
-    cupy = _cupy()
-    if device is None:
-        yield cupy
-        return
-    target = parse_device(device)
-    if target == "cpu":
-        raise DeviceError("device 'cpu' is no GPU: give 'cuda' or 'cuda:<index>'")
-    with cupy.cuda.Device(int(target.partition(":")[2])):
-        yield cupy
-
-
 def device_of(array: Array) -> str:
     """Return the device an array lives on: "cpu" or "cuda:<index>"."""
     return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
-
-
-def compute_capability(device: str | None) -> int:
-    """A GPU's compute capability, times 10: 80 for 8.0. 0 for the CPU."""
-    target = parse_device(device)
-    if target == "cpu":
-        return 0
-    return int(_cupy().cuda.Device(int(target.partition(":")[2])).compute_capability)
 
 
 def to_device(array: Array, device: str | None) -> Array:
@@ -139,27 +131,9 @@ def to_device(array: Array, device: str | None) -> Array:
         return array
     if target == "cpu":
         return to_numpy(array)
-    cupy = _cupy()
+    cupy = require_cupy()
     with cupy.cuda.Device(int(target.partition(":")[2])):
         return cupy.asarray(array)
-
-
-def empty_pinned(shape: tuple[int, ...], dtype: Any, device: str) -> np.ndarray[Any, Any]:
-    """A NumPy array in memory that the system does not move, from which `device` copies by itself
-    while the host goes on. Ordinary memory where no more can be had: slower, not wrong."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    with on_gpu(device) as cupy:
-        try:
-            memory = cupy.cuda.alloc_pinned_memory(size)
-        except cupy.cuda.runtime.CUDARuntimeError:
-            return np.empty(shape, dtype)
-    return np.ndarray(shape, dtype, memory)
-
-
-def is_out_of_gpu_memory(error: BaseException) -> bool:
-    """Tell whether CuPy raised the error for want of memory on the GPU."""
-    cupy = sys.modules.get("cupy")
-    return cupy is not None and isinstance(error, cupy.cuda.memory.OutOfMemoryError)
 
 
 def number_on(number: Array, device: str | None) -> Array:
@@ -168,22 +142,14 @@ def number_on(number: Array, device: str | None) -> Array:
     target = parse_device(device)
     if target == "cpu":
         return number
-    cupy = _cupy()
+    cupy = require_cupy()
     with cupy.cuda.Device(int(target.partition(":")[2])):
         return cupy.full((), number.item(), number.dtype)
 
 
 def to_numpy(array: Array) -> np.ndarray[Any, Any]:
     """Return a NumPy array: the same object on the CPU, a copy from the GPU (waits for it)."""
-    return array if isinstance(array, np.ndarray) else _cupy().asnumpy(array)
-
-
-def synchronize(device: str | None = None) -> None:
-    """Wait until the GPU has done what was asked of it; nothing to do on the CPU."""
-    if device is None or parse_device(device) != "cpu":
-        cupy = sys.modules.get("cupy")
-        if cupy is not None and cuda_is_available():
-            cupy.cuda.get_current_stream().synchronize()
+    return array if isinstance(array, np.ndarray) else require_cupy().asnumpy(array)
 
 
 def may_share_memory(one: Array, other: Array) -> bool:

@@ -1,4 +1,4 @@
-"""New tensors: zeros, ones, random numbers, ranges."""
+"""New tensors: of given data, zeros, ones, random numbers, ranges."""
 
 from __future__ import annotations
 
@@ -7,8 +7,30 @@ from typing import Any
 import numpy as np
 
 from . import arrays
+from .arrays import DEFAULT_DTYPE, to_dtype
+from .core import Tensor
 from .random import default_generator, normal, uniform
-from .tensor import DEFAULT_DTYPE, Tensor, tensor, to_dtype
+
+
+def tensor(
+    data: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a new tensor holding a copy of `data` (a number, nested lists, an array, a tensor).
+
+    Without `dtype`, arrays keep theirs, Python floats become float32 and integers int64.
+    """
+    source = data.data if isinstance(data, Tensor) else data
+    if isinstance(source, list | tuple) and any(isinstance(item, Tensor) for item in source):
+        source = [item.tolist() if isinstance(item, Tensor) else item for item in source]
+    if not arrays.is_array(source):
+        numbers = np.asarray(source)
+        given = isinstance(source, np.generic) or numbers.dtype.kind != "f"
+        source = numbers if given else numbers.astype(DEFAULT_DTYPE)
+    if dtype is None and source.dtype.name not in arrays.SUPPORTED_DTYPES:
+        to_dtype(source.dtype)
+    array = arrays.to_device(source, device) if device is not None else source
+    array = array.astype(array.dtype if dtype is None else to_dtype(dtype), copy=True)
+    return Tensor(array, requires_grad)
 
 
 def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import arrays, autograd
+from . import arrays, core, modes
 from .arrays import Array, array_module
+from .core import Tensor
 from .kernels.fast.product import precision
-from .tensor import Tensor
 
 METHODS = ("complex", "central", "jacobian")
 STEP = 1e-30  # of the complex step: its square is lost beside 1, it itself is far from underflow
@@ -147,7 +147,7 @@ class _Problem:
 
     def gradients(self, upstream: Callable[[Array], Array]) -> tuple[Array, Array, list[Any]]:
         """Run forward and backward: the output, the upstream gradient, the gradients (or None)."""
-        with autograd.enable_grad():
+        with modes.enable_grad():
             out = self.forward()
         if not out.requires_grad:
             raise GradcheckError(
@@ -155,7 +155,7 @@ class _Problem:
                 "or leaves the graph through detach(), numpy(), item() or no_grad()"
             )
         u = upstream(out.data)
-        found = autograd.backward(out, u, inputs=[v.tensor for v in self.variables])
+        found = core.backward(out, u, inputs=[v.tensor for v in self.variables])
         grads = [found.get(id(v.tensor)) for v in self.variables]
         for variable, grad in zip(self.variables, grads, strict=True):
             expected = (variable.tensor.shape, variable.tensor.dtype)
@@ -180,7 +180,7 @@ class _Problem:
     def _at(self, direction: Direction, move: Callable[[Array, Array], Array]) -> Array:
         """The output with every variable moved; their data are put back, also after an error."""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(autograd.no_grad())
+            stack.enter_context(modes.no_grad())
             for index, (_, tensor) in enumerate(self.variables):
                 v = direction(index)
                 if v is not None:

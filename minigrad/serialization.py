@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors_numpy
 
 from .arrays import is_array, to_numpy
-from .tensor import Tensor
+from .core import Tensor
 
 StrPath = str | os.PathLike[str]
 

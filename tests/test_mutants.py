@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -31,14 +32,15 @@ class Mutant(NamedTuple):
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, target: str, wrong: Callable[[Any], Any]) -> None:
-    """Replace a function of a module, or a static method of a Function."""
+    """Replace a function of a module, or a method of a class."""
     module_name, _, path = target.partition(":")
     owner: Any = importlib.import_module(f"minigrad.{module_name}")
     *outer, name = path.split(".")
     for part in outer:
         owner = getattr(owner, part)
+    static = isinstance(inspect.getattr_static(owner, name), staticmethod)
     mutated = wrong(getattr(owner, name))
-    monkeypatch.setattr(owner, name, staticmethod(mutated) if inspect.isclass(owner) else mutated)
+    monkeypatch.setattr(owner, name, staticmethod(mutated) if static else mutated)
 
 
 # ----- how to be wrong -----
@@ -167,7 +169,7 @@ def edited(old: str, new: str) -> Callable[[Any], Any]:
     """The function with one expression of its source replaced."""
 
     def wrong(right: Any) -> Any:
-        source = inspect.getsource(right)
+        source = textwrap.dedent(inspect.getsource(right))
         assert source.count(old) == 1, f"{old!r} is no longer in {right.__name__}"
         namespace = dict(right.__globals__)
         exec(compile("from __future__ import annotations\n" + source.replace(old, new), "mutant",
@@ -398,13 +400,15 @@ MUTANTS = [
     Mutant("reshape: column order", SHAPE + "Reshape.backward",
            instead(lambda ctx, g: g.reshape(ctx.shape, order="F")), "reshape"),
     # the engine
-    Mutant("engine: a result's second consumer overwrites the first", "autograd:backward",
-           edited("_add(before, grad, out=before if ours else None)", "grad"),
+    Mutant("engine: a result's second consumer overwrites the first", "core:GradientSums.add",
+           edited("_add(held[1], grad, in_place=held[2])",
+                  "grad if isinstance(target, Node) else _add(held[1], grad, in_place=held[2])"),
            "std"),
-    Mutant("engine: a leaf's second consumer overwrites the first", "autograd:backward",
-           edited("_add(held[1], grad, out=held[1])", "held[1][...] = grad"),
+    Mutant("engine: a leaf's second consumer overwrites the first", "core:GradientSums.add",
+           edited("_add(held[1], grad, in_place=held[2])",
+                  "_add(held[1], grad, in_place=held[2]) if isinstance(target, Node) else grad"),
            "mul-same tensor twice"),
-    Mutant("engine: broadcasting is not summed", "autograd:unbroadcast",
+    Mutant("engine: broadcasting is not summed", "core:unbroadcast",
            instead(first_instead_of_sum), "mul-broadcast"),
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from minigrad import arrays, cuda
+from minigrad.cuda.memory import parse_limit
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit statuses
 
@@ -19,7 +20,7 @@ def count(text: str) -> int:
 def memory(text: str) -> str:
     """A flag's value: an amount of memory, see `cuda.set_memory_limit`."""
     try:
-        cuda.parse_limit(text)
+        parse_limit(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text

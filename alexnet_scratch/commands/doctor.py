@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_info
 
 import minigrad as mg
 from minigrad import arrays, no_grad
-from minigrad.cuda import diagnosis
+from minigrad.cuda import device, diagnosis
 from minigrad.data import DataLoader
 from minigrad.kernels.fast.parallel import get_num_threads
 from minigrad.nn import functional as F
@@ -113,7 +113,7 @@ def _installed(*packages: str) -> str | None:
 
 
 def _gpus() -> Iterable[tuple[str, str]]:
-    problem = arrays.cuda_problem()
+    problem = device.why_not()
     if problem:
         why = problem.removeprefix("device 'cuda' was asked for, but ")  # not by the doctor
         yield "GPU", f"none to be used: {why}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tensor import Tensor
+from ..core import Tensor
 
 Batch = Tensor | tuple[Tensor, ...]
 Name = Callable[[int], str]

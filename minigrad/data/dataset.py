@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor
+from ..core import Tensor
 
 
 class SkipSample(Exception):  # noqa: N818  (a request to the loader, not a failure of it)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import empty_pinned, parse_device
+from ..arrays import parse_device
+from ..cuda.device import empty_pinned
 from .collate import Batch, LoaderError, collate
 from .dataset import Dataset, SkipSample
 from .workers import Job, run_ahead

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, on_gpu, parse_device
-from ..tensor import Tensor
+from ..arrays import Array, parse_device
+from ..core import Tensor
+from ..cuda.device import on_gpu
 
 MOST_UNDER_WAY = 2  # copies; the host waits before it asks for another
 

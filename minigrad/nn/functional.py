@@ -1,33 +1,22 @@
 """The operations under PyTorch's names: `from minigrad.nn import functional as F`."""
 
-from ..ops import (
-    adaptive_avg_pool2d,
-    avg_pool2d,
-    conv2d,
-    conv2d_relu,
-    cross_entropy,
-    dropout,
-    leaky_relu,
-    linear,
-    local_contrast_norm,
-    local_response_norm,
-    log_softmax,
-    lrn,
-    max_pool2d,
-    mse_loss,
-    nll_loss,
-    pad,
-    paper_dropout,
-    prelu,
-    relu,
-    sigmoid,
-    softmax,
-    tanh,
-)
+from ..ops import activation as _activation
+from ..ops import conv as _conv
+from ..ops import loss as _loss
+from ..ops import norm as _norm
+from ..ops import pool as _pool
+from ..ops.activation import *  # noqa: F403
+from ..ops.conv import *  # noqa: F403
+from ..ops.dropout import dropout, paper_dropout
+from ..ops.linear import linear
+from ..ops.loss import *  # noqa: F403
+from ..ops.norm import *  # noqa: F403
+from ..ops.pool import *  # noqa: F403
+from ..ops.shape import pad
 
-__all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "conv2d", "conv2d_relu", "cross_entropy", "dropout",
-    "leaky_relu", "linear", "local_contrast_norm", "local_response_norm", "log_softmax", "lrn",
-    "max_pool2d", "mse_loss", "nll_loss", "pad", "paper_dropout", "prelu", "relu", "sigmoid",
-    "softmax", "tanh",
-]  # fmt: skip
+__all__ = ["dropout", "linear", "pad", "paper_dropout"]
+__all__ += _activation.__all__
+__all__ += _conv.__all__
+__all__ += _loss.__all__
+__all__ += _norm.__all__
+__all__ += _pool.__all__

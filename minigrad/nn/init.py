@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from .. import arrays
+from ..core import Tensor
 from ..random import default_generator, normal, uniform
-from ..tensor import Tensor
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core import Tensor
 from ..kernels.layout import pair
-from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module, Parameter
@@ -313,7 +313,7 @@ class Flatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C*H*W) by default."""
-        return input.flatten(self.start_dim, self.end_dim)  # type: ignore[no-any-return]
+        return input.flatten(self.start_dim, self.end_dim)
 
 
 class Identity(Module):

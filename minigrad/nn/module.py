@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import arrays
-from ..autograd import MixedDeviceError
-from ..tensor import RemovableHook, Tensor, to_dtype
+from ..arrays import to_dtype
+from ..core import RemovableHook, Tensor
+from ..rules import MixedDeviceError
 
 
 class Parameter(Tensor):

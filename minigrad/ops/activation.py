@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import Array
-from ..autograd import Context, Function
+from ..core import Context, Function, Tensor
 from ..kernels import activation as kernel
-from ..tensor import Tensor
+
+__all__ = ["leaky_relu", "prelu", "relu", "sigmoid", "tanh"]
 
 
 class Relu(Function):
@@ -105,3 +106,9 @@ def sigmoid(input: Tensor) -> Tensor:
 def tanh(input: Tensor) -> Tensor:
     """Hyperbolic tangent."""
     return Tanh.apply(input)
+
+
+class Methods:
+    """What of this file is a method of every tensor (`ops/methods.py`)."""
+
+    relu, sigmoid, tanh = relu, sigmoid, tanh

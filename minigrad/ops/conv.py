@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import Array
-from ..autograd import Context, Function
+from ..core import Context, Function, Tensor
 from ..kernels.conv import conv2d_backward, conv2d_forward, conv_geometry
 from ..kernels.im2col import Window
 from ..kernels.layout import as_nchw, as_nhwc, pair
-from ..tensor import Tensor
+
+__all__ = ["conv2d", "conv2d_relu"]
 
 
 class Conv2d(Function):
@@ -71,7 +72,7 @@ def _conv2d(
 ) -> Tensor:  # fmt: skip
     if input.ndim == 3:
         y = _conv2d(input.unsqueeze(0), weight, bias, stride, padding, dilation, groups, relu)
-        return y.squeeze(0)  # type: ignore[no-any-return]
+        return y.squeeze(0)
     strides, spacing = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
     kernel = (weight.shape[2], weight.shape[3]) if weight.ndim == 4 else (1, 1)
     if padding == "same":

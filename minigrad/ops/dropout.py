@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..arrays import Array
-from ..autograd import Context, Function
+from ..core import Context, Function, Tensor
 from ..kernels.dropout import dropout_forward, paper_dropout_forward
 from ..random import Key, default_generator
-from ..tensor import Tensor
 from .elementwise import mul
+
+__all__ = ["dropout", "paper_dropout"]
 
 
 class Dropout(Function):

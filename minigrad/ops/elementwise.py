@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import arrays
-from ..arrays import Array, array_module
-from ..autograd import Context, Function
-from ..tensor import DEFAULT_DTYPE, Tensor
+from ..arrays import DEFAULT_DTYPE, Array, array_module
+from ..core import Context, Function, Tensor
+
+__all__ = [
+    "abs", "add", "astype", "clamp", "clip", "clone", "div", "eq", "exp", "ge", "gt", "le", "log",
+    "lt", "maximum", "minimum", "mul", "ne", "neg", "pow", "sqrt", "sub", "to_device", "where",
+]  # fmt: skip
 
 
 def operands(*values: Any) -> list[Tensor]:
@@ -439,3 +444,23 @@ def gt(input: Any, other: Any) -> Tensor:
 def ge(input: Any, other: Any) -> Tensor:
     """input >= other by real part, bool."""
     return _compare(input, other, "greater_equal")
+
+
+def _swapped(operation: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+    """The operator's method of the right operand: `2 - x` is `x.__rsub__(2)`."""
+    return lambda input, other: operation(other, input)
+
+
+class Methods:
+    """What of this file is an operator or a method of every tensor (`ops/methods.py`)."""
+
+    abs, add, clamp, clip, clone, div, eq = abs, add, clamp, clip, clone, div, eq
+    exp, ge, gt, le, log, lt = exp, ge, gt, le, log, lt
+    maximum, minimum, mul, ne, neg, pow, sqrt, sub = maximum, minimum, mul, ne, neg, pow, sqrt, sub
+
+    __add__, __sub__, __mul__, __truediv__, __pow__ = add, sub, mul, div, pow
+    __radd__, __rsub__, __rmul__ = _swapped(add), _swapped(sub), _swapped(mul)
+    __rtruediv__, __rpow__ = _swapped(div), _swapped(pow)
+    __neg__, __abs__ = neg, abs
+    __eq__, __ne__ = eq, ne  # type: ignore[assignment]  # element by element, not a truth value
+    __lt__, __le__, __gt__, __ge__ = lt, le, gt, ge

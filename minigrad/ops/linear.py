@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import Array
-from ..autograd import Context, Function, unbroadcast
+from ..core import Context, Function, Tensor, unbroadcast
 from ..kernels.fast.product import matmul as matmul_at_precision
 from ..kernels.linear import linear_backward, linear_forward
-from ..tensor import Tensor
+
+__all__ = ["linear", "matmul"]
 
 
 class Matmul(Function):
@@ -75,3 +76,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RuntimeError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
     return Linear.apply(input, weight, bias)
+
+
+class Methods:
+    """What of this file is an operator or a method of every tensor (`ops/methods.py`)."""
+
+    matmul = matmul
+    __matmul__ = matmul
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return matmul(other, self)

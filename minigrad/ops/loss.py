@@ -8,11 +8,12 @@ import numpy as np
 
 from .. import arrays
 from ..arrays import Array, array_module
-from ..autograd import Context, Function
+from ..core import Context, Function, Tensor
 from ..kernels import softmax as kernel
-from ..tensor import Tensor
 from .elementwise import mul, sub
 from .reduce import axes_of, mean, sum
+
+__all__ = ["cross_entropy", "log_softmax", "mse_loss", "nll_loss", "softmax"]
 
 
 class Softmax(Function):
@@ -151,3 +152,9 @@ def _reduce(loss: Tensor, reduction: str) -> Tensor:
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction {reduction!r} is unknown: use 'mean', 'sum' or 'none'")
     return mean(loss) if reduction == "mean" else sum(loss)
+
+
+class Methods:
+    """What of this file is a method of every tensor (`ops/methods.py`)."""
+
+    log_softmax, softmax = log_softmax, softmax

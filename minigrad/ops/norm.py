@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import Array
-from ..autograd import Context, Function
+from ..core import Context, Function, Tensor
 from ..kernels.contrast import contrast_norm_backward, contrast_norm_forward
 from ..kernels.lrn import lrn_backward, lrn_forward
-from ..tensor import Tensor
+
+__all__ = ["local_contrast_norm", "local_response_norm", "lrn"]
 
 
 class Lrn(Function):

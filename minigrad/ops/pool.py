@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import Array
-from ..autograd import Context, Function
+from ..core import Context, Function, Tensor
 from ..kernels import pool as kernel
 from ..kernels.layout import pair
-from ..tensor import Tensor
 from .shape import cat
+
+__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
 
 class MaxPool2d(Function):
@@ -73,7 +74,7 @@ def max_pool2d(
         raise NotImplementedError("max_pool2d: return_indices=True is not supported")
     if input.ndim == 3:
         pooled = max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode)
-        return pooled.squeeze(0)  # type: ignore[no-any-return]
+        return pooled.squeeze(0)
     _images(input, "max_pool2d")
     size = pair(kernel_size, "kernel_size", 1)
     step = size if stride is None else pair(stride, "stride", 1)
@@ -93,7 +94,7 @@ def avg_pool2d(
     """Mean over windows; stride defaults to the kernel size. (N, C, H, W) -> (N, C, oh, ow)."""
     if input.ndim == 3:
         args = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-        return avg_pool2d(input.unsqueeze(0), *args).squeeze(0)  # type: ignore[no-any-return]
+        return avg_pool2d(input.unsqueeze(0), *args).squeeze(0)
     _images(input, "avg_pool2d")
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
@@ -109,7 +110,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     Window i of n over a size s is floor(i s / n) ... ceil((i + 1) s / n), PyTorch's rule.
     """
     if input.ndim == 3:
-        return adaptive_avg_pool2d(input.unsqueeze(0), output_size).squeeze(0)  # type: ignore[no-any-return]
+        return adaptive_avg_pool2d(input.unsqueeze(0), output_size).squeeze(0)
     _images(input, "adaptive_avg_pool2d")
     both = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
     goal = pair(
@@ -117,7 +118,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
         "output_size", 1,
     )  # fmt: skip
     if goal == input.shape[2:]:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     if all(s % n == 0 for n, s in zip(goal, input.shape[2:], strict=True)):
         return avg_pool2d(input, tuple(s // n for n, s in zip(goal, input.shape[2:], strict=True)))
     height, width = input.shape[2:]

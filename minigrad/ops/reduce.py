@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Array, array_module, as_array
-from ..autograd import Context, Function
-from ..tensor import Tensor
+from ..core import Context, Function, Tensor
 from .elementwise import astype, mul, sub
+
+__all__ = ["amax", "amin", "argmax", "argmin", "max", "mean", "min", "std", "sum", "var"]
 
 Dim = int | tuple[int, ...] | None
 
@@ -123,7 +124,7 @@ def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = Fal
 
 def std(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """Standard deviation over the axes `dim`."""
-    return var(input, dim, correction, keepdim).sqrt()  # type: ignore[no-any-return]
+    return var(input, dim, correction, keepdim).sqrt()
 
 
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
@@ -180,3 +181,9 @@ def _arg(input: Tensor, dim: int | None, keepdim: bool, how: str) -> Tensor:
         index = index.reshape(_reduced(input.shape, axes, True))
     return Tensor(index)
 
+
+class Methods:
+    """What of this file is a method of every tensor (`ops/methods.py`)."""
+
+    amax, amin, argmax, argmin, max = amax, amin, argmax, argmin, max
+    mean, min, std, sum, var = mean, min, std, sum, var

@@ -10,9 +10,13 @@ import numpy as np
 
 from .. import arrays
 from ..arrays import Array, array_module
-from ..autograd import Context, Function
-from ..tensor import Tensor
+from ..core import Context, Function, Tensor, unbroadcast
 from .reduce import axes_of
+
+__all__ = [
+    "assign", "cat", "concatenate", "expand", "flatten", "getitem", "pad", "permute", "reshape",
+    "squeeze", "stack", "transpose", "unsqueeze", "view",
+]  # fmt: skip
 
 
 class Reshape(Function):
@@ -79,8 +83,6 @@ class Assign(Function):
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
-        from ..autograd import unbroadcast
-
         da = grad.copy()
         da[ctx.index] = 0
         return da, unbroadcast(grad[ctx.index], ctx.shape) if ctx.needs[1] else None
@@ -286,3 +288,11 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if any(n + before + after < 0 for n, (before, after) in zip(input.shape, widths, strict=True)):
         raise ValueError(f"pad: widths {tuple(pad)} crop more than there is in shape {input.shape}")
     return Pad.apply(input, widths, float(value or 0.0))
+
+
+class Methods:
+    """What of this file is an operator or a method of every tensor (`ops/methods.py`)."""
+
+    expand, flatten, permute, reshape = expand, flatten, permute, reshape
+    squeeze, transpose, unsqueeze, view = squeeze, transpose, unsqueeze, view
+    __getitem__ = getitem

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..tensor import Tensor
+from ..core import Tensor
 from .optimizer import Optimizer, flat_views
 
 _LARGEST = 2.0**120  # of scales: the scaled loss is float32, which ends at 2^128

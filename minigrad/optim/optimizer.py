@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import array_module, device_of, to_device
+from ..core import Tensor
 from ..kernels.fast.parallel import over_batch, scratch
-from ..tensor import Tensor
 
 Update = tuple[Any, Any, dict[str, Any], dict[str, Any]]  # w, its gradient, its state, its group
 Rule = Callable[..., None]  # rule(xp, scratch, scratch, *arrays), writes into the arrays

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..arrays import Array, device_of
-from ..autograd import Node
+from ..core import Node, Tensor
 from ..nn.module import Module
-from ..tensor import Tensor
 from .text import format_bytes
 
 Names = Module | Mapping[str, Tensor] | None

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from .. import cuda
 from ..arrays import is_array, parse_device
+from ..core import Tensor
 from ..kernels.fast import memory
 from ..kernels.fast.parallel import scratch_bytes
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
-from ..tensor import Tensor
 from .graph import Kept, saved_by_operation
 from .text import align, format_bytes
 

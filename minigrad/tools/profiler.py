@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from .. import autograd
+from .. import modes
 from ..arrays import is_array
 from ..nn.module import Module
 from .text import align, format_bytes
@@ -88,7 +88,7 @@ class Profile:
         recorded = self._recorded[operation]
         if phase == "backward":
             path = recorded.pop() if recorded else ""
-        elif autograd.is_grad_enabled():
+        elif modes.is_grad_enabled():
             recorded.append(path)
         results = result if isinstance(result, tuple) else (result,)
         size = sum(r.nbytes for r in results if is_array(r))
@@ -123,8 +123,8 @@ def profile(model: Module | None = None) -> Iterator[Profile]:
     seen = Profile()
     with ExitStack() as stack:
         observer = seen._observe  # one object, so that this very one is removed
-        autograd.observers.append(observer)
-        stack.callback(autograd.observers.remove, observer)
+        modes.observers.append(observer)
+        stack.callback(modes.observers.remove, observer)
         modules = {} if model is None else {m: path for path, m in model.named_modules()}
         for module, path in modules.items():  # one that stands in two places counts for the last
             _hook(stack, seen, path, module)

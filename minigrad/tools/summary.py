@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import arrays
-from ..autograd import enable_grad
+from ..arrays import to_dtype
+from ..core import Tensor
+from ..modes import enable_grad
 from ..nn.layers import Conv2d, Linear
 from ..nn.module import Module
 from ..random import default_generator
-from ..tensor import Tensor, to_dtype
 from .graph import saved_bytes
 from .text import align, format_bytes
 

@@ -23,7 +23,7 @@ import minigrad as mg
 from alexnet_course import n01_autograd as check
 from alexnet_course.style import BLUE, GREEN, ORANGE, RED, use_style
 from minigrad import nn
-from minigrad.autograd import Node
+from minigrad.core import Node
 from minigrad.tools.graph import nodes_of, to_text
 
 use_style()

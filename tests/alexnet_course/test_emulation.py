@@ -8,7 +8,7 @@ import pytest
 
 import minigrad as mg
 from alexnet_course import emulation, signature
-from minigrad import arrays
+from minigrad.cuda import device
 from minigrad.kernels import cuda
 from minigrad.kernels.activation import relu_backward
 
@@ -117,7 +117,7 @@ def test_the_parameters_of_every_kernel_are_found():
 
 @pytest.mark.parametrize("missing", ["folder", "compiler", "working compiler"])
 def test_without_the_emulation_it_says_so(monkeypatch, capsys, tmp_path, missing):
-    monkeypatch.setattr(arrays, "cuda_is_available", lambda: False)
+    monkeypatch.setattr(device, "is_available", lambda: False)
     emulate = emulation._module("emulate")
     if missing == "folder":
         monkeypatch.setattr(emulation, "EMULATION", tmp_path)
@@ -145,12 +145,12 @@ def test_without_the_emulation_it_says_so(monkeypatch, capsys, tmp_path, missing
 
 def test_the_pretended_gpu_is_there_only_inside(monkeypatch):
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
-    before = arrays.cuda_problem()
-    assert emulation.on_pretended_gpu(lambda transfers: arrays.cuda_is_available())
+    before = device.why_not()
+    assert emulation.on_pretended_gpu(lambda transfers: device.is_available())
     with pytest.raises(ZeroDivisionError):
         emulation.on_pretended_gpu(lambda transfers: 1 / 0)
     assert "cupy" not in sys.modules
-    assert arrays.cuda_problem() == before
+    assert device.why_not() == before
 
 
 def test_the_pretended_gpu_measures_its_memory_again_and_again():

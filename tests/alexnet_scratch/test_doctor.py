@@ -16,7 +16,7 @@ from alexnet_scratch.commands import doctor
 from alexnet_scratch.data import patterns
 from alexnet_scratch.data.statistics import measure, save_statistics
 from minigrad import arrays
-from minigrad.cuda import diagnosis
+from minigrad.cuda import device, diagnosis
 
 Capture = pytest.CaptureFixture[str]
 
@@ -73,7 +73,7 @@ def test_the_small_recipe_has_nothing_against_it(
     monkeypatch.setattr(patterns, "ensure", lambda: few)
     text = said(capsys, *narrow_flags)
     for line in ("Python ", "NumPy ", "BLAS ", "CuPy ", "GPU ", "memory ", "disk "):
-        assert f"\n  {line}" in text or (line == "GPU " and arrays.cuda_problem() is None)
+        assert f"\n  {line}" in text or (line == "GPU " and device.why_not() is None)
     assert "recipe small, 32 images of drawn patterns" in text
     for layer in ("conv1", "lrn1", "conv5", "fc6", "fc8"):
         assert f"\n  {layer} " in text
@@ -128,7 +128,7 @@ def test_what_cannot_be_used_is_told_in_one_line(tmp_path: Path, capsys: Capture
 
 def test_why_there_is_no_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for asked in ("", "device 'cuda' was asked for, but "):
-        monkeypatch.setattr(arrays, "cuda_problem", lambda asked=asked: f"{asked}no driver")
+        monkeypatch.setattr(device, "why_not", lambda asked=asked: f"{asked}no driver")
         assert dict(doctor._installation())["GPU"] == "none to be used: no driver"
 
 
@@ -141,7 +141,7 @@ def test_gpus_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
         getDeviceProperties=lambda index: {"name": b"H100"},
     )
     cuda = SimpleNamespace(runtime=runtime, Device=lambda index: nullcontext())
-    monkeypatch.setattr(arrays, "cuda_problem", lambda: None)
+    monkeypatch.setattr(device, "why_not", lambda: None)
     monkeypatch.setattr(arrays, "to_device", lambda array, device: array)
     monkeypatch.setattr(arrays, "array_module", lambda array: SimpleNamespace(cuda=cuda))
     one = diagnosis.Facts({"cupy-cuda13x": "14.2.0"}, 13010, gpus=(("H100", 90),))

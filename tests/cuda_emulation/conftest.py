@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from minigrad import arrays
+from minigrad.cuda import device
 from minigrad.kernels import cuda
 
 sys.path.append(str(Path(__file__).parent))
@@ -31,14 +32,14 @@ def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     """
     monkeypatch.setenv(cuda.SWITCH, "off")
     if request.node.get_closest_marker("gpu"):
-        if not arrays.cuda_is_available():
-            pytest.skip(str(arrays.cuda_problem()))
+        if not device.is_available():
+            pytest.skip(str(device.why_not()))
         yield importlib.import_module("cupy")
         return
     monkeypatch.setitem(sys.modules, "cupy", MODULE)
-    arrays._cupy.cache_clear()
+    arrays.require_cupy.cache_clear()
     yield MODULE
-    arrays._cupy.cache_clear()
+    arrays.require_cupy.cache_clear()
 
 
 @pytest.fixture(

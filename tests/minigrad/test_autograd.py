@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import AnomalyError, Function, autograd, nn, optim
+from minigrad import AnomalyError, Function, modes, nn, optim
 from minigrad.nn import functional as F
 from minigrad.random import Key
 
@@ -692,11 +692,11 @@ def test_observers_see_forward_and_backward():
         assert seconds >= 0
         calls.append((phase, operation))
 
-    autograd.observers.append(observer)
+    modes.observers.append(observer)
     try:
         leaf(2).exp().sum().backward()
     finally:
-        autograd.observers.remove(observer)
+        modes.observers.remove(observer)
     assert calls == [("forward", "exp"), ("forward", "sum"), ("backward", "sum"),
                      ("backward", "exp")]  # fmt: skip
 

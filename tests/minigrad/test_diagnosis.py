@@ -153,12 +153,12 @@ def test_an_error_of_the_device_carries_the_diagnosis(monkeypatch):
     monkeypatch.setattr(diagnosis, "look", lambda: replace(GOOD, driver=12040))
     monkeypatch.setattr(arrays.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "cupy", None)  # cannot be imported
-    arrays._cupy.cache_clear()
+    arrays.require_cupy.cache_clear()
     try:
         with pytest.raises(arrays.DeviceError) as raised:
             arrays.parse_device("cuda")
     finally:
-        arrays._cupy.cache_clear()
+        arrays.require_cupy.cache_clear()
     assert str(raised.value) == (
         "device 'cuda' was asked for, but cupy-cuda13x needs a driver for CUDA 13, this one runs "
         f"CUDA 12.4: pip uninstall -y cupy-cuda13x, then {TAKE_12}; or update the driver to 580 "

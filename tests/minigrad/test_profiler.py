@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import autograd, nn
+from minigrad import modes, nn
 from minigrad.tools.profiler import profile
 
 
 @pytest.fixture(autouse=True)
 def nothing_stays():
-    before = list(autograd.observers)
+    before = list(modes.observers)
     yield
-    assert autograd.observers == before
+    assert modes.observers == before
 
 
 @pytest.fixture

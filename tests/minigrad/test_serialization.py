@@ -10,8 +10,8 @@ import pytest
 import safetensors.numpy
 
 from minigrad import serialization
+from minigrad.core import Tensor
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
-from minigrad.tensor import Tensor
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, array_module, compute_capability, parse_device
+from ...arrays import Array, array_module, parse_device
+from ...cuda.device import compute_capability
 from .. import cuda
 from ..cuda.gemm import TENSOR_CORES, gemm
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minigrad.core import Tensor
 from minigrad.data import DataLoader, Dataset, LoaderError, SkipSample, Subset, TensorDataset
-from minigrad.tensor import Tensor
 
 
 class Noisy(Dataset):

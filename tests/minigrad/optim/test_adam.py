@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from minigrad.core import Tensor
 from minigrad.optim import Adam, AdamW
 from minigrad.optim.optimizer import BLOCK_CPU
-from minigrad.tensor import Tensor
 
 
 def make_param(rng, shape, dtype=np.float64):

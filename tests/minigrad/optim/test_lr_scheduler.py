@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from minigrad.core import Tensor
 from minigrad.optim import SGD
 from minigrad.optim.lr_scheduler import (
     CosineAnnealingLR,
@@ -16,7 +17,6 @@ from minigrad.optim.lr_scheduler import (
     SequentialLR,
     StepLR,
 )
-from minigrad.tensor import Tensor
 
 SCHEDULES = {
     "step": ("StepLR", {"step_size": 7, "gamma": 0.5}),

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 
+from minigrad.core import Tensor
 from minigrad.optim import SGD, Adam
 from minigrad.optim.optimizer import BLOCK_CPU, blockwise, flat_views
-from minigrad.tensor import Tensor
 
 BIG = BLOCK_CPU * 2 + 12_345  # several blocks, the last one short
 

@@ -1,0 +1,242 @@
+"""What every operation is held to: the engine asks here, and these raise.
+
+One device; a dtype that never changes by accident; gradients of the shape and dtype of what they
+belong to; under `detect_anomaly`, no NaN and no Inf. Nothing here computes anything: skip the file
+on a first reading, as an operation that is right never meets it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .arrays import Array, DeviceError, array_module, device_of, is_array
+from .modes import mode
+
+if TYPE_CHECKING:  # names in annotations: nothing of the engine is called from here
+    from .core import Edge, Function, Node, Tensor
+
+    Given = Sequence[tuple[int, Tensor]]  # the tensors among the arguments, with their places
+
+_HERE = str(Path(__file__).parent)
+
+
+class AnomalyError(FloatingPointError):
+    """The first NaN or Inf under `detect_anomaly`."""
+
+
+class MixedDeviceError(DeviceError):
+    """Tensors of two devices in one operation; `tensors` are the arguments."""
+
+    def __init__(self, operation: str, tensors: Given) -> None:
+        self.operation, self.tensors = operation, tensors
+        super().__init__(self.describe({}))
+
+    def describe(self, names: dict[int, str]) -> str:
+        """Name the operation and its arguments; `names` has what to call a tensor, by its id."""
+        arguments = ", ".join(
+            f"argument {index}"
+            + (f" ({names[id(tensor)]})" if id(tensor) in names else "")
+            + f" of shape {tensor.shape} is on {tensor.device}"
+            for index, tensor in self.tensors
+        )
+        return (
+            f"{self.operation}: {arguments}; all must be on one device: "
+            "move them with tensor.to(device) or module.to(device)"
+        )
+
+
+# ----- tensors -----
+
+
+def holds_array(value: Any, what: str) -> None:
+    """A tensor's `data` is an array, and nothing that would have to be converted."""
+    if not is_array(value):
+        raise TypeError(f"{what}, got {type(value).__name__}: use minigrad.tensor()")
+
+
+def differentiable(data: Array) -> None:
+    """Only floats have gradients."""
+    if data.dtype.kind not in "fc":
+        raise RuntimeError(f"only floats can require a gradient, this tensor is {data.dtype}")
+
+
+# ----- forward -----
+
+
+def one_device(operation: str, tensors: Given) -> None:
+    """All arguments are on one device."""
+    if len({device_of(t.data) for _, t in tensors}) > 1:
+        raise MixedDeviceError(operation, tensors)
+
+
+def output(function: type[Function], data: Any, tensors: Given) -> None:
+    """What forward returned is one array, of the dtype that its arguments have."""
+    name = function.operation
+    if not is_array(data):
+        raise TypeError(f"{name}: forward returned {type(data).__name__}, expected one array")
+    if not function.casts and data.dtype.kind in "fc":
+        _same_dtype(name, data, tensors)
+    if mode.anomaly:
+        _finite(data, f"the output of {name}", caller(), tensors)
+
+
+def _same_dtype(operation: str, data: Array, tensors: Given) -> None:
+    floats = {t.data.dtype for _, t in tensors if t.data.dtype.kind in "fc"}
+    if not floats or floats == {data.dtype}:
+        return
+    if len({np.finfo(dtype).dtype for dtype in floats}) > 1:
+        given = ", ".join(f"argument {i} is {t.data.dtype}" for i, t in tensors)
+        raise TypeError(
+            f"{operation}: {given}; dtypes are never converted by themselves: "
+            "use tensor.to(dtype) on one of them"
+        )
+    expected = np.result_type(*floats)
+    if data.dtype != expected:
+        raise TypeError(
+            f"{operation}: {expected} in, {data.dtype} out; a NumPy scalar or array of another "
+            "dtype in forward has changed it: use Python numbers or x.dtype.type(value)"
+        )
+
+
+# ----- what is kept for backward -----
+
+
+def freed(operation: str) -> RuntimeError:
+    """The error of a second backward through a graph."""
+    return RuntimeError(
+        f"{operation}: backward() was called a second time on a graph that the first call has "
+        "freed: run the forward again, or pass retain_graph=True the first time"
+    )
+
+
+def unedited(operation: str, name: str, then: int, now: int) -> None:
+    """A saved array is what it was when it was saved: its version is."""
+    if then != now:
+        raise RuntimeError(
+            f"{operation}: {name} was saved for the backward pass and has been edited in place "
+            f"since (version {then}, now {now}): edit a clone, or edit it after backward()"
+        )
+
+
+# ----- backward -----
+
+
+def root(tensor: Tensor) -> None:
+    """Backward starts from a tensor that has a graph."""
+    if not tensor.requires_grad:
+        raise RuntimeError(
+            "backward: this tensor does not require a gradient: none of its inputs has "
+            "requires_grad=True, or it was made under no_grad() or detach()"
+        )
+
+
+def first_order(create_graph: bool) -> None:
+    """Gradients have no graph of their own."""
+    if create_graph:
+        raise NotImplementedError(
+            "create_graph=True is not supported, gradients are of first order: "
+            "minigrad.hvp(fn, x, v) gives exact second-order products"
+        )
+
+
+def scalar(tensor: Tensor) -> None:
+    """Without a gradient, backward starts from one number."""
+    if tensor.data.size != 1:
+        raise RuntimeError(
+            f"backward: the output has shape {tensor.shape}; only a scalar has an implicit "
+            "gradient of 1: pass gradient= of that shape, or reduce it with sum() or mean()"
+        )
+
+
+def seed(tensor: Tensor, gradient: Array) -> None:
+    """The gradient that backward starts from fits the tensor."""
+    if gradient.shape != tensor.shape or gradient.dtype != tensor.data.dtype:
+        raise RuntimeError(
+            f"backward: gradient has shape {gradient.shape} and dtype {gradient.dtype}, "
+            f"expected {tensor.shape} and {tensor.data.dtype} as the output has"
+        )
+    if device_of(gradient) != tensor.device:
+        raise DeviceError(
+            f"backward: gradient is on {device_of(gradient)}, the output on {tensor.device}"
+        )
+
+
+def gradient_count(node: Node, edges: Sequence[Edge], count: int) -> None:
+    """Backward returns no more gradients than forward had arguments."""
+    if count > len(edges):
+        raise RuntimeError(
+            f"{node.operation}: backward returned {count} gradients for {len(edges)} arguments"
+        )
+
+
+def given(node: Node, index: int, gradient: Any) -> None:
+    """Backward returns a gradient wherever one is wanted."""
+    if gradient is None:
+        raise RuntimeError(f"{node.operation}: backward returned no gradient for argument {index}")
+
+
+def gradient(node: Node, index: int, edge: Edge, value: Any) -> None:
+    """What backward returned for one argument has the argument's shape and dtype."""
+    name = node.operation
+    if not is_array(value) or value.shape != edge.shape:
+        returned = f"shape {value.shape}" if is_array(value) else type(value).__name__
+        raise RuntimeError(
+            f"{name}: backward returned {returned} for argument {index}, "
+            f"expected shape {edge.shape}"
+        )
+    if value.dtype != edge.dtype and value.dtype != np.result_type(edge.dtype, np.complex64):
+        raise TypeError(
+            f"{name}: backward returned {value.dtype} for argument {index}, which is {edge.dtype}"
+        )
+    if mode.anomaly:
+        _finite(value, f"the gradient of argument {index} of {name}", node.line)
+
+
+def hooked(changed: Any, grad: Array, tensor: type[Tensor]) -> None:
+    """What a hook returned in place of a gradient is a tensor like it."""
+    if not isinstance(changed, tensor) or (changed.shape, changed.dtype) != (
+        grad.shape, grad.dtype
+    ):  # fmt: skip
+        raise RuntimeError(
+            f"a hook returned {changed!r} for a gradient of shape {grad.shape} and dtype "
+            f"{grad.dtype}: return a tensor of these, or None"
+        )
+
+
+def leaf(tensor: Tensor, grad: Array) -> None:
+    """A leaf's gradient has its dtype."""
+    if grad.dtype != tensor.data.dtype:
+        raise TypeError(
+            f"backward: the gradient of a {tensor.data.dtype} leaf is {grad.dtype}; a complex "
+            "graph over real leaves is for hvp and gradcheck"
+        )
+
+
+# ----- anomaly mode -----
+
+
+def caller() -> str:
+    """Return "file:line: code" of the innermost frame outside this package."""
+    for frame in reversed(traceback.extract_stack()):
+        if not frame.filename.startswith(_HERE):
+            return f"{frame.filename}:{frame.lineno}: {frame.line}"
+    return "an unknown line"
+
+
+def _finite(data: Array, what: str, line: str, tensors: Given = ()) -> None:
+    xp = array_module(data)
+    if data.dtype.kind not in "fc" or bool(xp.isfinite(data).all()):
+        return
+    found = "NaN" if bool(xp.isnan(data).any()) else "Inf"
+    held = [
+        f"argument {i}"
+        for i, t in tensors
+        if t.data.dtype.kind in "fc" and not bool(xp.isfinite(t.data).all())
+    ]
+    origin = f" ({', '.join(held)} held it already)" if held else ""
+    raise AnomalyError(f"{found} in {what}{origin}, called at {line}")
