@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..arrays import Array, device_of
-from ..core import Node, Tensor
+from ..core import Edge, Node, Tensor
 from ..nn.module import Module
 from .text import format_bytes
 
@@ -35,7 +35,7 @@ def nodes_of(tensor: Tensor) -> list[Node]:
         node = waiting.pop()
         if node not in found:
             found.add(node)
-            waiting += [target for target, _, _ in _edges(node) if isinstance(target, Node)]
+            waiting += [e.target for e in _edges(node) if isinstance(e.target, Node)]
     return sorted(found, key=lambda node: node.number)
 
 
@@ -61,7 +61,7 @@ def to_dot(tensor: Tensor, parameters: Names = None) -> str:
         lines.append(f"  t{i} [shape=ellipse, label={label}]")
     ids = {leaf: f"t{i}" for i, leaf in enumerate(leaves)}
     for node in nodes:
-        for target, _, _ in _edges(node):
+        for target in (edge.target for edge in _edges(node)):
             if target is not None:
                 source = ids.get(id(target)) or f"n{numbers[target]}"
                 lines.append(f"  {source} -> n{numbers[node]}")
@@ -85,7 +85,7 @@ def to_text(tensor: Tensor, parameters: Names = None) -> str:
             numbers[target]
             if isinstance(target, Node)
             else "·" if target is None else names.get(id(target), "leaf")
-            for target, _, _ in _edges(node)
+            for target in (edge.target for edge in _edges(node))
         ]  # fmt: skip
         while arguments and arguments[-1] == "·":
             arguments.pop()  # strides, axes and the like
@@ -116,7 +116,7 @@ def saved_by_operation(tensor: Tensor) -> list[Kept]:
     return sorted(kept, key=lambda k: -k.bytes)
 
 
-def _edges(node: Node) -> tuple[tuple[Node | Tensor | None, tuple[int, ...], Any], ...]:
+def _edges(node: Node) -> tuple[Edge, ...]:
     if node.edges is None:
         raise RuntimeError(
             f"graph: {node.operation} was freed by backward(): look at the graph before "
@@ -135,10 +135,10 @@ def _leaf_names(parameters: Names) -> dict[int, str]:
 def _results(tensor: Tensor, nodes: list[Node]) -> dict[Node, str]:
     """Shape and dtype of every node's result, which the edge of its consumer knows."""
     results = {
-        target: f"{shape} {dtype}"
+        edge.target: f"{edge.shape} {edge.dtype}"
         for node in nodes
-        for target, shape, dtype in _edges(node)
-        if isinstance(target, Node)
+        for edge in _edges(node)
+        if isinstance(edge.target, Node)
     }
     if tensor.node is not None:
         results[tensor.node] = f"{tensor.shape} {tensor.dtype}"
@@ -149,7 +149,7 @@ def _leaves(tensor: Tensor, nodes: list[Node]) -> dict[int, Tensor]:
     """Each leaf once, by id (tensors compare element by element)."""
     found = {id(tensor): tensor} if tensor.node is None else {}
     for node in nodes:
-        found.update({id(t): t for t, _, _ in _edges(node) if isinstance(t, Tensor)})
+        found.update({id(e.target): e.target for e in _edges(node) if isinstance(e.target, Tensor)})
     return found
 
 
@@ -159,9 +159,9 @@ def _kept_by_node(nodes: list[Node]) -> dict[Node, int]:
     for node in nodes:
         for array in _saved_arrays(node):
             spans.append((*_span(array), node.number, node))
-        for leaf, _, _ in _edges(node):
-            if isinstance(leaf, Tensor):
-                spans.append((*_span(leaf.data), -1, None))  # first: a leaf pays for itself
+        for edge in _edges(node):
+            if isinstance(edge.target, Tensor):
+                spans.append((*_span(edge.target.data), -1, None))  # first: a leaf pays for itself
     kept = dict.fromkeys(nodes, 0)
     covered = ("", 0)
     # By start, then the leaf and the oldest first: a sweep counts every byte for its first owner.

@@ -348,15 +348,15 @@ print(f"{len(weights)} weights, {np.sum(signs == targets)} of {len(points)} poin
 # %% [markdown]
 # ## Beside minigrad's
 #
-# minigrad does the same with arrays. The parts and where they are (`minigrad/autograd.py`):
+# minigrad does the same with arrays. The parts and where they are (`minigrad/core.py`):
 #
 # | here | minigrad |
 # |---|---|
 # | `Value` | `Tensor`: the array, and the `node` that made it |
-# | `inputs` | `Node.edges` |
+# | `inputs` | `Node.edges`, an `Edge` for each argument |
 # | `number` | `Node.number` |
 # | `slopes` | a `Function`: its `backward` computes with what `ctx.save` kept |
-# | `gradients` | `backward`: the same queue, newest first |
+# | `gradients` | `backward` and its `GradientSums`: the same queue, newest first |
 #
 # The same three operations. A tensor that no operation made, like a weight, is a *leaf*. `requires_grad=True` asks
 # for its gradient, which `backward` puts into its `.grad`:
@@ -425,7 +425,7 @@ print(to_text(cost, parameters))
 leaf = {id(p): name for name, p in parameters.items()}
 boxes, edges = {}, []
 for node in nodes_of(cost):
-    for target, _, _ in node.edges:
+    for target in (edge.target for edge in node.edges):
         if target is None:
             continue
         key = target if isinstance(target, Node) else leaf[id(target)]

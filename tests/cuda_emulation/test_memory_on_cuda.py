@@ -66,7 +66,7 @@ def test_the_peak_is_the_most_at_once(device):
 
 
 def test_the_peak_is_not_guessed(cupy, monkeypatch):
-    monkeypatch.setattr(mg.cuda, "_peaks", lambda cupy: {})
+    monkeypatch.setattr("minigrad.cuda.memory._peaks", lambda cupy: {})
     with pytest.raises(RuntimeError, match="call reset_peak_memory_stats"):
         mg.cuda.max_memory_allocated()
 
