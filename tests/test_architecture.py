@@ -23,7 +23,8 @@ FIRST_SITTING_LINES = 1300
 # In the order in which a newcomer reads them; README lists them, too.
 FIRST_SITTING = (
     "minigrad/core.py", "minigrad/ops/activation.py", "minigrad/kernels/im2col.py",
-    "minigrad/kernels/conv.py", "minigrad/kernels/lrn.py", "minigrad/kernels/sgd.py",
+    "minigrad/kernels/conv.py", "minigrad/kernels/lrn.py", "minigrad/nn/module.py",
+    "minigrad/kernels/sgd.py",
 )  # fmt: skip
 
 # The floors of minigrad, lowest first: a file imports from its own floor and from those below it.

@@ -6,7 +6,7 @@ Draw a graph before `backward()`, which frees it (or call `backward(retain_graph
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..arrays import Array, device_of
 from ..core import Edge, Node, Tensor
