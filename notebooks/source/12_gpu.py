@@ -31,8 +31,9 @@ from alexnet_scratch.bench import TrainingStep, layer_table, seconds_of, time_la
 from alexnet_scratch.model import AlexNet
 from minigrad import nn
 from minigrad.arrays import array_module
-from minigrad.kernels import conv, cuda
+from minigrad.kernels import cuda
 from minigrad.kernels.activation import relu_backward
+from minigrad.kernels.fast import conv
 from minigrad.kernels.lrn import lrn_forward
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward
 from minigrad.nn import functional as F

@@ -7,7 +7,7 @@ import standin
 
 import minigrad as mg
 from minigrad.kernels import cuda
-from minigrad.kernels.cuda.gemm import OVERRIDES
+from minigrad.kernels.fast.gemm import OVERRIDES
 from minigrad.kernels.fast.product import matmul, operand, product
 
 # By precision: the rounding of the operands, their type and the compute type. tf32's rounding is a
