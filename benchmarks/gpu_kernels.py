@@ -173,7 +173,7 @@ class Recorder:
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(cuda, "launch", launched))
             stack.enter_context(mock.patch.object(product, "gemm", multiplied))
-            watch = ((autograd.observers, self.observe), (calls.observers, self._following(model)))
+            watch = ((modes.observers, self.observe), (calls.observers, self._following(model)))
             for observers, observer in watch:
                 observers.append(observer)
                 stack.callback(observers.remove, observer)

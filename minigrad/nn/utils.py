@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import array_module
-from ..tensor import Tensor
+from ..core import Tensor
 
 
 def clip_grad_norm_(

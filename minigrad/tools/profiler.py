@@ -150,7 +150,7 @@ def profile(model: Module | None = None) -> Iterator[Profile]:
 
     with ExitStack() as stack:
         watch: tuple[tuple[list[Any], Any], ...] = (
-            (autograd.observers, seen._observe),
+            (modes.observers, seen._observe),
             (ways.watchers, seen._note_way),
             (calls.observers, follow),
         )

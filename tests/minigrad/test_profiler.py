@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import autograd, nn
+from minigrad import modes, nn
 from minigrad.kernels import ways
 from minigrad.kernels.ways import Kernel
 from minigrad.nn.module import observers as module_observers
@@ -15,7 +15,7 @@ from minigrad.tools.profiler import profile
 
 @pytest.fixture(autouse=True)
 def nothing_stays():
-    lists = (autograd.observers, module_observers, ways.watchers)
+    lists = (modes.observers, module_observers, ways.watchers)
     before = [list(each) for each in lists]
     yield
     assert list(lists) == before
