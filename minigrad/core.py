@@ -342,9 +342,8 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     if grad.shape == shape:
         return grad
     extra = grad.ndim - len(shape)
-    stretched = tuple(
-        i + extra for i, n in enumerate(shape) if n == 1 and grad.shape[i + extra] != 1
-    )
+    sizes = zip(shape, grad.shape[extra:], strict=True)
+    stretched = tuple(i + extra for i, (n, m) in enumerate(sizes) if n == 1 and m != 1)
     return grad.sum(axis=tuple(range(extra)) + stretched, keepdims=True).reshape(shape)
 
 
@@ -352,11 +351,9 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
 
 
 def backward(
-    root: Tensor,
-    gradient: Any = None,
-    retain_graph: bool = False,
+    root: Tensor, gradient: Any = None, retain_graph: bool = False,
     inputs: Sequence[Tensor] | None = None,
-) -> dict[int, Array]:
+) -> dict[int, Array]:  # fmt: skip
     """Walk the graph from `root`, add to every leaf's `grad`, return the gradients by id(leaf).
 
     Nodes are taken newest first, which is a topological order: whoever used a result is newer than

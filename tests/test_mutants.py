@@ -234,7 +234,7 @@ LRN, CONV = "kernels.lrn:lrn_backward", "kernels.conv:conv2d_backward"
 CONTRAST = "kernels.contrast:contrast_norm_backward"
 MAX_POOL = "kernels.pool:max_pool2d_backward"
 ELEMENTWISE, SHAPE, LOSS = "ops.elementwise:", "ops.shape:", "ops.loss:"
-ACTIVATION, SOFTMAX = "kernels.activation:", "kernels.softmax:"
+ACTIVATION, SOFTMAX = "ops.activation:", "kernels.softmax:"
 
 
 def lrn_with(change: Callable[..., tuple[Any, ...]]) -> Callable[[Any], Any]:
@@ -319,20 +319,21 @@ MUTANTS = [
            instead(lambda g, y: g * (y <= 0)), "relu"),
     Mutant("conv2d_relu: no mask", CONV,
            lambda right: lambda *a: right(*a[:7], None, *a[8:]), "conv2d_relu"),
-    Mutant("leaky_relu: slope on the wrong side", ACTIVATION + "leaky_relu_backward",
-           lambda right: lambda g, x, s: right(g, -x, s), "leaky_relu"),
-    Mutant("leaky_relu: slope forgotten", ACTIVATION + "leaky_relu_backward",
-           lambda right: lambda g, x, s: right(g, x, 0.0), "leaky_relu"),
-    Mutant("prelu: weight's gradient from the positive side", ACTIVATION + "prelu_backward",
-           lambda right: lambda g, x, w: (right(g, x, w)[0], right(g * x, -x, w)[1] * 0
-                                          + (g * x * (x > 0)).sum((0, 2))), "prelu-3 weights"),
-    Mutant("prelu: weight's gradient without x", ACTIVATION + "prelu_backward",
-           lambda right: lambda g, x, w: (right(g, x, w)[0], (g * (x <= 0)).sum().reshape(1)),
+    Mutant("leaky_relu: slope on the wrong side", ACTIVATION + "LeakyRelu.backward",
+           lambda right: lambda ctx, g: np.where(ctx.saved[0] > 0, g * ctx.slope, g), "leaky_relu"),
+    Mutant("leaky_relu: slope forgotten", ACTIVATION + "LeakyRelu.backward",
+           lambda right: lambda ctx, g: np.where(ctx.saved[0] > 0, g, 0), "leaky_relu"),
+    Mutant("prelu: weight's gradient from the positive side", ACTIVATION + "Prelu.backward",
+           lambda right: lambda ctx, g: (right(ctx, g)[0], (g * ctx.saved[0] * (ctx.saved[0] > 0))
+                                         .sum((0, 2))), "prelu-3 weights"),
+    Mutant("prelu: weight's gradient without x", ACTIVATION + "Prelu.backward",
+           lambda right: lambda ctx, g: (right(ctx, g)[0], (g * (ctx.saved[0] <= 0)).sum()
+                                         .reshape(1)),
            "prelu-1 weights"),
-    Mutant("sigmoid: y for y (1 - y)", ACTIVATION + "sigmoid_backward",
-           instead(lambda g, y: g * y), "sigmoid"),
-    Mutant("tanh: 1 - y for 1 - y^2", ACTIVATION + "tanh_backward",
-           instead(lambda g, y: g * (1 - y)), "tanh"),
+    Mutant("sigmoid: y for y (1 - y)", ACTIVATION + "Sigmoid.backward",
+           instead(lambda ctx, g: g * ctx.saved[0]), "sigmoid"),
+    Mutant("tanh: 1 - y for 1 - y^2", ACTIVATION + "Tanh.backward",
+           instead(lambda ctx, g: g * (1 - ctx.saved[0])), "tanh"),
     # convolution
     Mutant("conv: col2im overwrites", "kernels.conv:col2im",
            instead(overwriting_col2im), "conv2d-plain", "plain"),
@@ -486,13 +487,19 @@ KINK_MUTANTS = [
     ("amax: ties to all in full", "ops.reduce:Extreme.backward",
      lambda right: lambda ctx, g: np.sign(right(ctx, g)),
      kinks.test_amax_shares_ties_and_max_gives_them_to_the_first),
-    ("max_pool: last of a tie", "kernels.pool:_max_taps",
+    ("max_pool: last of a tie", "kernels.pool:max_pool2d_forward",
+     edited("won[tap.real > best.real] = number", "won[tap.real >= best.real] = number"),
+     lambda: kinks.test_max_pool_ties_go_to_the_first_in_row_major_order("float64"), "plain"),
+    ("max_pool: last of a tie, fast", "kernels.fast.pool:_max_taps",
      edited("xp.greater(candidate.real, best.real, out=beats)",
             "xp.greater_equal(candidate.real, best.real, out=beats)"),
-     lambda: kinks.test_max_pool_ties_go_to_the_first_in_row_major_order("float64")),
-    ("max_pool: padding 0", "kernels.pool:pad_into",
+     lambda: kinks.test_max_pool_ties_go_to_the_first_in_row_major_order("float64"), "fast"),
+    ("max_pool: padding 0", "kernels.pool:pad",
+     lambda right: lambda x, window, out, value: right(x, window, out, 0.0),
+     lambda: kinks.test_max_pool_pads_with_minus_infinity(np.float64), "plain"),
+    ("max_pool: padding 0, fast", "kernels.fast.pool:pad_into",
      lambda right: lambda padded, x, padding, value=0.0: right(padded, x, padding),
-     lambda: kinks.test_max_pool_pads_with_minus_infinity(np.float64)),
+     lambda: kinks.test_max_pool_pads_with_minus_infinity(np.float64), "fast"),
 ]  # fmt: skip
 
 

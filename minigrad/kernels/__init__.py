@@ -3,9 +3,24 @@
 A formula's file defines it; those of `fast` and `cuda` register other ways to compute it.
 """
 
-from . import contrast, conv, cuda, dropout, fast, im2col, linear, lrn, pool, product, softmax
+from . import (
+    activation,
+    contrast,
+    conv,
+    cuda,
+    dropout,
+    fast,
+    im2col,
+    linear,
+    lrn,
+    pool,
+    product,
+    sgd,
+    softmax,
+    threefry,
+)
 
 __all__ = [
-    "contrast", "conv", "cuda", "dropout", "fast", "im2col", "linear", "lrn", "pool", "product",
-    "softmax",
+    "activation", "contrast", "conv", "cuda", "dropout", "fast", "im2col", "linear", "lrn", "pool",
+    "product", "sgd", "softmax", "threefry",
 ]  # fmt: skip

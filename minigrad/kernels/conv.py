@@ -157,15 +157,9 @@ def conv_geometry(
 
 
 def conv2d_naive(
-    x: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-    grad: Array | None = None,
-) -> tuple[Array, Array, Array, Array]:
+    x: Array, weight: Array, bias: Array | None = None, stride: Pair = (1, 1),
+    padding: Pair = (0, 0), dilation: Pair = (1, 1), groups: int = 1, grad: Array | None = None,
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """The formula, one output element at a time: (y, dx, dweight, dbias) for `grad` (or zeros)."""
     geometry = conv_geometry(x.shape, weight.shape, stride, padding, dilation, groups)
     window, (top, left), (height, width) = geometry.window, padding, geometry.inputs
@@ -177,12 +171,9 @@ def conv2d_naive(
     for n, o, i, j in np.ndindex(*y.shape):
         first = o // features * part
         rows, columns = i * stride[0], j * stride[1]
-        seen = (
-            n,
-            slice(first, first + part),
-            slice(rows, rows + window.extent[0], dilation[0]),
-            slice(columns, columns + window.extent[1], dilation[1]),
-        )
+        down = slice(rows, rows + window.extent[0], dilation[0])
+        right = slice(columns, columns + window.extent[1], dilation[1])
+        seen = (n, slice(first, first + part), down, right)
         y[n, o, i, j] = (weight[o] * padded[seen]).sum() + (0 if bias is None else bias[o])
         dweight[o] += g[n, o, i, j] * padded[seen]
         dpadded[seen] += g[n, o, i, j] * weight[o]

@@ -7,20 +7,130 @@ windows (paper section 3.4).
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, array_module
-from . import cuda
-from .fast.memory import empty
-from .fast.parallel import over_batch, scratch
-from .im2col import Pair, Window, pad_into
-from .layout import as_nchw, as_nhwc, masked
+from .im2col import Pair, Window
+from .layout import as_nchw, as_nhwc
+from .ways import Kernel
 
 
-def empty_nhwc(like, shape, dtype=None):
-    return empty(array_module(like), shape, dtype or like.dtype)
+@Kernel
+def max_pool2d_forward(
+    x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = (0, 0),
+    dilation: Pair = (1, 1), ceil_mode: bool = False, winners: bool = True,
+) -> tuple[Array, Array | None]:  # fmt: skip
+    """y[n,c,i,j] = max over (u,v) of x[n, c, i*sh + u*dh - ph, j*sw + v*dw - pw].
+
+    x (N, C, H, W) -> y (N, C, oh, ow) and the winners: which tap u*kw + v won, one byte an output
+    (two if the window has more than 256 taps), the only thing backward needs. Padding counts as
+    -inf; a tie goes to the first maximum in row-major order; a NaN makes its windows NaN. Complex
+    numbers are compared by their real part.
+    """
+    xp, window = array_module(x), Window(kernel, stride or kernel, padding, dilation)
+    out = pool_output(x, window, ceil_mode)
+    taps = taps_of(pad(x, window, out, -math.inf), window, out)
+    best, won = taps[0], xp.zeros(taps[0].shape, winner_dtype(kernel))
+    for number, tap in enumerate(taps[1:], 1):
+        won[tap.real > best.real] = number
+        best = xp.where((tap.real > best.real) | xp.isnan(tap.real), tap, best)
+    return as_nchw(best), as_nchw(won) if winners else None
+
+
+@Kernel
+def max_pool2d_backward(
+    grad: Array, winners: Array, shape: tuple[int, int, int, int], kernel: Pair,
+    stride: Pair | None = None, padding: Pair = (0, 0), dilation: Pair = (1, 1),
+) -> Array:  # fmt: skip
+    """dx: each output's gradient is added to the pixel that won. grad (N, C, oh, ow) -> `shape`.
+
+    For each tap, the outputs it won pass their gradient to that tap's pixels; overlapping windows
+    add up. kh*kw strided additions, no scatter.
+    """
+    xp, window = array_module(grad), Window(kernel, stride or kernel, padding, dilation)
+    g, won = as_nhwc(grad), as_nhwc(winners)
+    dpadded = xp.zeros(padded_shape(shape, window, g.shape[1:3]), grad.dtype)
+    for number, dtap in enumerate(taps_of(dpadded, window, g.shape[1:3])):
+        dtap += xp.where(won == number, g, 0)
+    return inside(dpadded, shape, padding)
+
+
+@Kernel
+def avg_pool2d_forward(
+    x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = (0, 0),
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Array:  # fmt: skip
+    """y[n,c,i,j] = sum of the window / its size. x (N, C, H, W) -> (N, C, oh, ow); saves nothing.
+
+    The size counts zero padding or not (`count_include_pad`), never what hangs over beyond it.
+    """
+    window = Window(kernel, stride or kernel, padding)
+    out = pool_output(x, window, ceil_mode)
+    share = shares(x, x.shape[2:], window, out, count_include_pad, divisor_override)
+    return as_nchw(sum(taps_of(pad(x, window, out, 0.0), window, out)) * share)
+
+
+@Kernel
+def avg_pool2d_backward(
+    grad: Array, shape: tuple[int, int, int, int], kernel: Pair, stride: Pair | None = None,
+    padding: Pair = (0, 0), count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Array:  # fmt: skip
+    """dx: a pixel gets grad / size from each window it lies in. grad (N, C, oh, ow) -> `shape`."""
+    xp, window = array_module(grad), Window(kernel, stride or kernel, padding)
+    g = as_nhwc(grad)
+    g = g * shares(g, shape[2:], window, g.shape[1:3], count_include_pad, divisor_override)
+    dpadded = xp.zeros(padded_shape(shape, window, g.shape[1:3]), grad.dtype)
+    for dtap in taps_of(dpadded, window, g.shape[1:3]):
+        dtap += g
+    return inside(dpadded, shape, padding)
+
+
+# ----- windows -----
+
+
+def taps_of(padded: Array, window: Window, out: Pair) -> list[Array]:
+    """Views of padded (N, H, W, C), one for each tap of the window, in row-major order: the pixels
+    that it sees from all outputs (N, oh, ow, C)."""
+    kh, kw = window.kernel
+    places = (window.tap(u, v, out) for u in range(kh) for v in range(kw))
+    return [padded[:, rows, columns] for rows, columns in places]
+
+
+def pad(x: Array, window: Window, out: Pair, value: float) -> Array:
+    """x (N, C, H, W) as (N, H, W, C) with a border of `value`, as far as the windows reach."""
+    xp, (height, width), (top, left) = array_module(x), x.shape[2:], window.padding
+    padded = xp.full(padded_shape(x.shape, window, out), value, x.dtype)
+    padded[:, top : top + height, left : left + width] = as_nhwc(x)
+    return padded
+
+
+def padded_shape(
+    shape: tuple[int, ...], window: Window, out: Pair
+) -> tuple[int, int, int, int]:
+    """(N, H, W, C) of a padded map: it holds the image (N, C, H, W) and all that windows touch."""
+    n, channels, height, width = shape
+    (top, left), (rows, columns) = window.padding, touched(window, out)
+    return n, max(rows, top + height), max(columns, left + width), channels
+
+
+def inside(padded: Array, shape: tuple[int, ...], padding: Pair) -> Array:
+    """The image (N, C, H, W) of `shape` without its border."""
+    (top, left), (height, width) = padding, shape[2:]
+    return as_nchw(padded[:, top : top + height, left : left + width])
+
+
+def touched(window: Window, out: Pair) -> Pair:
+    """Rows and columns of the padded map that the windows touch."""
+    return (
+        (out[0] - 1) * window.stride[0] + window.extent[0],
+        (out[1] - 1) * window.stride[1] + window.extent[1],
+    )
+
+
+def winner_dtype(kernel: Pair) -> np.dtype[np.unsignedinteger]:
+    """What holds the number of a tap."""
+    return np.dtype(np.uint8 if math.prod(kernel) <= 256 else np.uint16)
 
 
 def pooled_size(
@@ -56,154 +166,27 @@ def pool_output(x: Array, window: Window, ceil_mode: bool) -> Pair:
     return rows, columns
 
 
-def _needed(window: Window, out: Pair) -> Pair:
-    """Rows and columns of the padded map that the windows touch."""
-    return (
-        (out[0] - 1) * window.stride[0] + window.extent[0],
-        (out[1] - 1) * window.stride[1] + window.extent[1],
-    )
+def shares(
+    like: Array, sizes: tuple[int, ...], window: Window, out: Pair, include_pad: bool,
+    override: int | None,
+) -> Array:  # fmt: skip
+    """1 / (number of pixels that count) for each window over an image of `sizes` (H, W):
+    (oh, ow, 1), in the real dtype of `like`."""
+    if override is not None:
+        count = np.full(out, float(override))
+    else:
+        lengths = []
+        for size, k, s, p, o in zip(
+            sizes, window.kernel, window.stride, window.padding, out, strict=True
+        ):
+            start = np.arange(o) * s - p
+            low, high = (-p, size + p) if include_pad else (0, size)
+            lengths.append(np.minimum(start + k, high) - np.maximum(start, low))
+        count = np.outer(*lengths).astype(float)
+    return array_module(like).asarray((1.0 / count)[:, :, None].astype(like.real.dtype))
 
 
-def _padded(image: Array, window: Window, out: Pair, value: float) -> Array:
-    """`image` (n, H, W, C) itself if every window lies inside it, else a padded copy in scratch."""
-    n, height, width, channels = image.shape
-    rows, columns = _needed(window, out)
-    if window.padding == (0, 0) and rows <= height and columns <= width:
-        return image
-    (top, left) = window.padding
-    shape = (n, max(rows, top + height), max(columns, left + width), channels)
-    xp = array_module(image)
-    return pad_into(scratch(xp, "pool", shape, image.dtype), image, window.padding, value)
-
-
-def max_pool2d_forward(
-    x: Array,
-    kernel: Pair,
-    stride: Pair | None = None,
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    ceil_mode: bool = False,
-    winners: bool = True,
-) -> tuple[Array, Array | None]:
-    """y[n,c,i,j] = max over (u,v) of x[n, c, i*sh + u*dh - ph, j*sw + v*dw - pw].
-
-    x (N, C, H, W) -> y (N, C, oh, ow) and the winners: which tap u*kw + v won, one byte an output
-    (two if the window has more than 256 taps), the only thing backward needs. Padding counts as
-    -inf; a tie goes to the first maximum in row-major order; a NaN makes its windows NaN. Complex
-    numbers are compared by their real part. Cost: three passes over y for each tap.
-    """
-    xp = array_module(x)
-    window = Window(kernel, stride or kernel, padding, dilation)
-    out = pool_output(x, window, ceil_mode)
-    source, (n, channels) = as_nhwc(x), x.shape[:2]
-    y = empty_nhwc(x, (n, *out, channels))
-    kind = xp.uint8 if math.prod(kernel) <= 256 else xp.uint16
-    won = empty_nhwc(x, y.shape, kind) if winners else None
-    if cuda.usable(y, source):
-        place = xp.empty(1, kind) if won is None else won
-        cuda.launch(f"pool.max_forward{8 * place.itemsize}", y.size, y, place, source,
-                    *source.shape[1:], *_cuda(window, out), won is not None)  # fmt: skip
-        return as_nchw(y), None if won is None else as_nchw(won)
-
-    def task(chunks: list[slice]) -> None:
-        for part in chunks:
-            padded = _padded(source[part], window, out, -math.inf)
-            _max_taps(xp, padded, window, out, y[part], None if won is None else won[part])
-
-    over_batch(xp, task, n, _images(y))
-    return as_nchw(y), None if won is None else as_nchw(won)
-
-
-def _cuda(window: Window, out: Pair) -> tuple[int, ...]:
-    """The arguments that the kernels of cuda/pool.cu share, after the channels."""
-    return (*window.kernel, *window.stride, *window.padding, *window.dilation, *out)
-
-
-def _images(array: Array, cache: int = 1 << 20) -> int:
-    """How many images of an (N, H, W, C) array fit into about a megabyte of cache."""
-    image: int = math.prod(array.shape[1:]) * array.dtype.itemsize
-    return max(1, cache // max(1, image))
-
-
-def _max_taps(
-    xp: Any, padded: Array, window: Window, out: Pair, best: Array, winner: Array | None
-) -> None:
-    kh, kw = window.kernel
-    complex_ = padded.dtype.kind == "c"
-    for tap in range(kh * kw):
-        rows, columns = window.tap(tap // kw, tap % kw, out)
-        if tap == 0:
-            best[...] = padded[:, rows, columns]
-            if winner is not None:
-                winner[...] = 0
-            continue
-        candidate = scratch(xp, "candidate", best.shape, best.dtype)
-        candidate[...] = padded[:, rows, columns]  # one strided pass instead of two slower ones
-        if winner is not None or complex_:
-            beats = scratch(xp, "beats", best.shape, bool)
-            xp.greater(candidate.real, best.real, out=beats)
-        if winner is not None:
-            # Taps come in rising order, so the last that beat all before is the largest number.
-            number = scratch(xp, "number", best.shape, winner.dtype)
-            xp.multiply(beats.view(xp.uint8), winner.dtype.type(tap), out=number)
-            xp.maximum(winner, number, out=winner)
-        if complex_:
-            best[...] = xp.where(beats, candidate, best)
-        else:
-            xp.maximum(best, candidate, out=best)
-
-
-def max_pool2d_backward(
-    grad: Array,
-    winners: Array,
-    shape: tuple[int, int, int, int],
-    kernel: Pair,
-    stride: Pair | None = None,
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-) -> Array:
-    """dx: each output's gradient is added to the pixel that won. grad (N, C, oh, ow) -> `shape`.
-
-    For each tap, the outputs it won pass their gradient to that tap's pixels; overlapping windows
-    add up. Deterministic: kh*kw strided additions, no scatter.
-    """
-    xp = array_module(grad)
-    window = Window(kernel, stride or kernel, padding, dilation)
-    dy, won = as_nhwc(grad), as_nhwc(winners)
-    n, channels, height, width = shape
-    out = dy.shape[1:3]
-    dx = empty_nhwc(grad, (n, height, width, channels))
-    if cuda.usable(dx, dy):
-        cuda.launch(f"pool.max_backward{8 * won.itemsize}", dx.size, dx, dy, won,
-                    *dx.shape[1:], *_cuda(window, out))  # fmt: skip
-        return as_nchw(dx)
-    rows, columns = _needed(window, out)
-    inside = window.padding == (0, 0) and rows <= height and columns <= width
-
-    def task(chunks: list[slice]) -> None:
-        for part in chunks:
-            target = dx[part]
-            if not inside:
-                (top, left) = padding
-                size = (target.shape[0], max(rows, top + height), max(columns, left + width))
-                target = scratch(xp, "pool", (*size, channels), dx.dtype)
-            _spread_taps(xp, dy[part], won[part], window, out, target)
-            if not inside:
-                dx[part] = target[:, top : top + height, left : left + width]
-
-    over_batch(xp, task, n, _images(dy))
-    return as_nchw(dx)
-
-
-def _spread_taps(xp: Any, dy: Array, won: Array, window: Window, out: Pair, dx: Array) -> None:
-    kw = window.kernel[1]
-    dx[...] = 0
-    mine = scratch(xp, "mine", dy.shape, bool)
-    share = scratch(xp, "share", dy.shape, dy.dtype)
-    for tap in range(math.prod(window.kernel)):
-        rows, columns = window.tap(tap // kw, tap % kw, out)
-        xp.equal(won, won.dtype.type(tap), out=mine)
-        dx[:, rows, columns] += masked(dy, mine, out=share)
+# ----- the formulas in loops -----
 
 
 def max_pool2d_naive(
@@ -233,82 +216,6 @@ def max_pool2d_naive(
         if winner is not None:
             dx[winner] += 1 if grad is None else grad[n, c, i, j]
     return y, dx
-
-
-def avg_pool2d_forward(
-    x: Array,
-    kernel: Pair,
-    stride: Pair | None = None,
-    padding: Pair = (0, 0),
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Array:
-    """y[n,c,i,j] = sum of the window / its size. x (N, C, H, W) -> (N, C, oh, ow); saves nothing.
-
-    The size counts zero padding or not (`count_include_pad`), never what hangs over beyond it.
-    """
-    xp = array_module(x)
-    window = Window(kernel, stride or kernel, padding)
-    out = pool_output(x, window, ceil_mode)
-    source, (n, channels) = as_nhwc(x), x.shape[:2]
-    y = empty_nhwc(x, (n, *out, channels))
-    scale = _divisors(xp, x, window, out, count_include_pad, divisor_override)
-
-    def task(chunks: list[slice]) -> None:
-        for part in chunks:
-            padded, total = _padded(source[part], window, out, 0.0), y[part]
-            total[...] = 0
-            for tap in range(math.prod(kernel)):
-                rows, columns = window.tap(tap // kernel[1], tap % kernel[1], out)
-                total += padded[:, rows, columns]
-            total *= scale
-
-    over_batch(xp, task, n, _images(y))
-    return as_nchw(y)
-
-
-def avg_pool2d_backward(
-    grad: Array,
-    shape: tuple[int, int, int, int],
-    kernel: Pair,
-    stride: Pair | None = None,
-    padding: Pair = (0, 0),
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Array:
-    """dx: a pixel gets grad / size from each window it lies in. grad (N, C, oh, ow) -> `shape`."""
-    xp = array_module(grad)
-    window = Window(kernel, stride or kernel, padding)
-    dy, (n, channels, height, width) = as_nhwc(grad), shape
-    out = dy.shape[1:3]
-    like = empty(xp, (0, channels, height, width), grad.dtype)
-    share = dy * _divisors(xp, like, window, out, count_include_pad, divisor_override)
-    touched, (top, left) = _needed(window, out), padding
-    size = (max(touched[0], top + height), max(touched[1], left + width))
-    padded = xp.zeros((n, *size, channels), grad.dtype)
-    for tap in range(math.prod(kernel)):
-        rows, columns = window.tap(tap // kernel[1], tap % kernel[1], out)
-        padded[:, rows, columns] += share
-    return as_nchw(padded[:, top : top + height, left : left + width])
-
-
-def _divisors(
-    xp: Any, x: Array, window: Window, out: Pair, include_pad: bool, override: int | None
-) -> Array:
-    """1 / (number of pixels that count) for each window: (oh, ow, 1), in x's real dtype."""
-    if override is not None:
-        count = np.full(out, float(override))
-    else:
-        lengths = []
-        for size, k, s, p, o in zip(
-            x.shape[2:], window.kernel, window.stride, window.padding, out, strict=True
-        ):
-            start = np.arange(o) * s - p
-            low, high = (-p, size + p) if include_pad else (0, size)
-            lengths.append(np.minimum(start + k, high) - np.maximum(start, low))
-        count = np.outer(*lengths).astype(float)
-    return xp.asarray((1.0 / count)[:, :, None].astype(x.real.dtype))
 
 
 def avg_pool2d_naive(

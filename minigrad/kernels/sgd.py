@@ -1,72 +1,66 @@
-"""SGD on a GPU: the update of all parameters in one launch of cuda/sgd.cu."""
+"""A step of stochastic gradient descent with momentum, in PyTorch's form and in the paper's.
+
+The two agree while the learning rate is constant. When it drops, the first scales all past steps at
+once; in the second the old velocity keeps its size and fades over about 1 / (1 - momentum) steps.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from ..arrays import Array
-from . import cuda
-
-ROWS = 48  # of a table; an argument of a kernel has at most 4 KiB
+from .ways import Kernel
 
 
-class Row(NamedTuple):
-    """One parameter: flat arrays that `cuda.usable` takes, and the numbers of the formula there."""
+class Rule(NamedTuple):
+    """The numbers of a step; Python floats, which change no dtype. `paper`: the paper's form."""
+
+    lr: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    dampening: float = 0.0
+    nesterov: bool = False
+    maximize: bool = False
+    paper: bool = False
+
+
+class Update(NamedTuple):
+    """One parameter w, its gradient g and its velocity v (None without momentum): arrays of one
+    shape and dtype."""
 
     w: Array
     g: Array
     v: Array | None
-    nesterov: bool
-    sign: float
-    decay: float
-    momentum: float
-    gain: float
-    rate: float
+    rule: Rule
 
 
-def sgd_update(rows: list[Row]) -> None:
-    """Update each row's w and v in place, as cuda/sgd.cu says.
+@Kernel
+def sgd_step(updates: Sequence[Update]) -> None:
+    """Change each w and v in place. Reads three arrays a parameter and writes two."""
+    for update in updates:
+        (paper_step if update.rule.paper else torch_step)(*update)
 
-    The table of addresses and numbers is an argument of the kernel, which the driver takes over at
-    the launch: nothing is copied to the device on its own, and nobody waits.
+
+def torch_step(w: Array, g: Array, v: Array | None, rule: Rule) -> None:
+    """g <- g + weight_decay w;  v <- momentum v + (1 - dampening) g;  w <- w - lr v.
+
+    `nesterov` takes g + momentum v in place of v, `maximize` -g for g. Source: torch.optim.SGD.
     """
-    kinds: dict[tuple[int, str], list[Row]] = {}
-    for row in rows:
-        kinds.setdefault((row.w.device.id, row.w.dtype.char), []).append(row)
-    for same in kinds.values():
-        for part in _tables(same):
-            cuda.launch("sgd.sgd", sum(row.w.size for row in part), _table(part), like=part[0].w,
-                        ROWS=ROWS)  # fmt: skip
+    g = (-g if rule.maximize else g) + rule.weight_decay * w
+    if v is not None:
+        v[...] = rule.momentum * v + (1 - rule.dampening) * g
+        g = g + rule.momentum * v if rule.nesterov else v
+    w[...] = w - rule.lr * g
 
 
-def _tables(rows: list[Row]) -> Iterator[list[Row]]:
-    """Cut into parts that a launch can take."""
-    part: list[Row] = []
-    total = 0
-    for row in rows:
-        total += row.w.size
-        if len(part) == ROWS or total >= cuda.MOST:
-            yield part
-            part, total = [], row.w.size
-        part.append(row)
-    yield part
+def paper_step(w: Array, g: Array, v: Array | None, rule: Rule) -> None:
+    """v <- momentum v - weight_decay lr w - lr g;  w <- w + v.
 
-
-def _table(rows: list[Row]) -> np.ndarray[tuple[()], np.dtype[np.void]]:
-    """The structure `Table` of cuda/sgd.cu."""
-    real = rows[0].w.dtype.char
-    row_type = np.dtype(
-        [("w", "u8"), ("g", "u8"), ("v", "u8"), ("end", "u4"), ("nesterov", "i4"),
-         *((name, real) for name in Row._fields[4:])],
-        align=True,
-    )  # fmt: skip
-    table, end = np.zeros((), np.dtype([("rows", row_type, ROWS)])), 0
-    for place, row in enumerate(rows):
-        w, g, v, *numbers = row
-        end += w.size
-        address = 0 if v is None else v.data.ptr
-        table["rows"][place] = (w.data.ptr, g.data.ptr, address, end, *numbers)
-    return table
+    Source: Krizhevsky et al. 2012, section 5; cuda-convnet, weights.cu.
+    """
+    g = -g if rule.maximize else g
+    step = -rule.weight_decay * rule.lr * w - rule.lr * g
+    if v is not None:
+        v[...] = step = rule.momentum * v + step
+    w[...] = w + step

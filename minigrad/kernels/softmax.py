@@ -10,42 +10,31 @@ import math
 import numpy as np
 
 from ..arrays import Array, array_module
-from . import cuda
+from .ways import Kernel
 
 
-def _shifted(x: Array) -> Array:
-    """x less its row's maximum (by real part; a constant, so the derivative ignores it)."""
-    return x - array_module(x).max(x.real, axis=-1, keepdims=True)
-
-
+@Kernel
 def softmax_forward(x: Array) -> Array:
     """y_i = exp(x_i) / sum_j exp(x_j), over the last axis."""
-    if x.size and cuda.usable(x):
-        return _rows_on_gpu("softmax.softmax", x)
     y = array_module(x).exp(_shifted(x))
     return y / y.sum(axis=-1, keepdims=True)
 
 
+@Kernel
 def softmax_backward(grad: Array, y: Array) -> Array:
     """dx_i = y_i (g_i - sum_j g_j y_j)."""
     return y * (grad - (grad * y).sum(axis=-1, keepdims=True))
 
 
-def _rows_on_gpu(kernel: str, x: Array) -> Array:
-    y, classes = array_module(x).empty(x.shape, x.dtype), x.shape[-1]
-    cuda.launch(kernel, x.size // classes, y, x, classes, rows=True)
-    return y
-
-
+@Kernel
 def log_softmax_forward(x: Array) -> Array:
     """y_i = x_i - log sum_j exp(x_j), over the last axis."""
-    if x.size and cuda.usable(x):
-        return _rows_on_gpu("softmax.log_softmax", x)
     xp = array_module(x)
     shifted = _shifted(x)
     return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
 
 
+@Kernel
 def log_softmax_backward(grad: Array, y: Array) -> Array:
     """dx_i = g_i - exp(y_i) sum_j g_j."""
     return grad - array_module(y).exp(y) * grad.sum(axis=-1, keepdims=True)
@@ -59,36 +48,26 @@ def at_labels(x: Array, labels: Array) -> Array:
     return xp.where((labels >= 0) & (labels < classes), values, x.dtype.type(math.nan))
 
 
+@Kernel
 def cross_entropy_forward(x: Array, labels: Array, smoothing: float = 0.0) -> tuple[Array, Array]:
     """loss_n = -sum_i t_ni log softmax(x_n)_i with t = (1 - smoothing) one-hot + smoothing / C.
 
     x (N, C), labels (N,) integers -> loss (N,), NaN for a label out of range, and log softmax
     (N, C), saved for backward.
     """
-    if x.size and cuda.usable(x):
-        xp, (rows, classes) = array_module(x), x.shape
-        loss, log_p = xp.empty(rows, x.dtype), xp.empty(x.shape, x.dtype)
-        cuda.launch("softmax.cross_entropy", rows, loss, log_p, x, _as_int64(labels),
-                    float(smoothing), classes, rows=True)  # fmt: skip
-        return loss, log_p
-    log_p = log_softmax_forward(x)
+    log_p = log_softmax_forward.plain(x)
     loss = -at_labels(log_p, labels)
     if smoothing:
         loss = loss * (1 - smoothing) - log_p.sum(axis=-1) * (smoothing / x.shape[1])
     return loss, log_p
 
 
+@Kernel
 def cross_entropy_backward(
     grad: Array, log_p: Array, labels: Array, smoothing: float = 0.0
 ) -> Array:
     """dx_ni = g_n (softmax(x_n)_i - t_ni). grad (N,) -> (N, C)."""
     xp, classes = array_module(log_p), log_p.shape[1]
-    row_grad = xp.ascontiguousarray(grad)  # that of a mean is one number, seen N times
-    if cuda.usable(log_p, row_grad):
-        dx = xp.empty(log_p.shape, log_p.dtype)
-        cuda.launch("softmax.cross_entropy_backward", dx.size, dx, row_grad, log_p,
-                    _as_int64(labels), float(smoothing), classes)  # fmt: skip
-        return dx
     dx = xp.exp(log_p)
     if smoothing:
         dx -= smoothing / classes
@@ -97,9 +76,12 @@ def cross_entropy_backward(
     return dx
 
 
-def _as_int64(labels: Array) -> Array:
-    xp = array_module(labels)
-    return xp.ascontiguousarray(labels, xp.int64)
+def _shifted(x: Array) -> Array:
+    """x less its row's maximum (by real part; a constant, so the derivative ignores it)."""
+    return x - array_module(x).max(x.real, axis=-1, keepdims=True)
+
+
+# ----- the formulas in loops -----
 
 
 def softmax_naive(x: Array) -> Array:

@@ -8,16 +8,16 @@ state: a dropout mask is not stored but drawn again in the backward pass.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .fast.parallel import for_ranges
+from .ways import Kernel
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
-_BLOCK = 1 << 15  # pairs per block: the round's arrays stay in the cache
 
 
 class Key(NamedTuple):
@@ -44,27 +44,28 @@ def threefry2x32(key: tuple[int, int], first: Any, second: Any) -> tuple[Any, An
     return a, b
 
 
-def _pairs(key: Key, count: int, xp: ModuleType, finish: Any, dtype: Any) -> Any:
-    """Fill (2, count) with `finish(a, b)` of the pairs 0..count-1 of a draw, block by block."""
+@Kernel
+def random_pairs(
+    key: Key, count: int, xp: ModuleType, finish: Callable[[Any, Any], tuple[Any, Any]], dtype: Any
+) -> Any:
+    """finish(a, b) of the pairs 0..count-1 of a draw: shape (2, count)."""
     out = xp.empty((2, count), dtype)
-    words = (key.seed & 0xFFFFFFFF, key.seed >> 32)
-
-    def block(part: slice) -> None:
-        first = xp.arange(part.start, part.stop, dtype=xp.uint32)
-        a, b = threefry2x32(words, first, xp.full(first.shape, key.stream, xp.uint32))
-        out[0, part], out[1, part] = finish(a, b)
-
-    if xp is np:
-        for_ranges(block, count, _BLOCK)
-    else:
-        block(slice(0, count))
+    fill_pairs(out, key, slice(0, count), xp, finish)
     return out
+
+
+def fill_pairs(out: Any, key: Key, part: slice, xp: ModuleType, finish: Any) -> None:
+    """Part of what `random_pairs` returns."""
+    first = xp.arange(part.start, part.stop, dtype=xp.uint32)
+    words = (key.seed & 0xFFFFFFFF, key.seed >> 32)
+    a, b = threefry2x32(words, first, xp.full(first.shape, key.stream, xp.uint32))
+    out[0, part], out[1, part] = finish(a, b)
 
 
 def random_bits(key: Key, count: int, xp: ModuleType = np) -> Any:
     """Return `count` random uint32 of a draw, shape (count,), bit-identical on every device."""
     half = (count + 1) // 2
-    return _pairs(key, half, xp, lambda a, b: (a, b), xp.uint32).reshape(-1)[:count]
+    return random_pairs(key, half, xp, lambda a, b: (a, b), xp.uint32).reshape(-1)[:count]
 
 
 def uniform(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
@@ -78,7 +79,8 @@ def uniform(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
         high = (a >> np.uint32(5)).astype(np.float64) * 2.0**26
         return (high + (b >> np.uint32(6))) * 2.0**-53, 0.0
 
-    return _pairs(key, count, np, finish, np.float64)[0].reshape(shape).astype(dtype, copy=False)
+    numbers = random_pairs(key, count, np, finish, np.float64)[0]
+    return numbers.reshape(shape).astype(dtype, copy=False)
 
 
 def normal(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
@@ -90,4 +92,4 @@ def normal(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
         angle = b * (2.0 * np.pi * 2.0**-32)
         return radius * np.cos(angle), radius * np.sin(angle)
 
-    return _pairs(key, (count + 1) // 2, np, finish, dtype).reshape(-1)[:count].reshape(shape)
+    return random_pairs(key, (count + 1) // 2, np, finish, dtype).reshape(-1)[:count].reshape(shape)

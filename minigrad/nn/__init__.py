@@ -1,6 +1,7 @@
 """Modules, layers and initialisation under PyTorch's names."""
 
 from . import functional, init, utils
+from .containers import ModuleList, Sequential
 from .layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -25,7 +26,7 @@ from .layers import (
     Softmax,
     Tanh,
 )
-from .module import Module, ModuleList, Parameter, Sequential
+from .module import Module, Parameter
 
 __all__ = [
     "AdaptiveAvgPool2d", "AvgPool2d", "Conv2d", "CrossEntropyLoss", "Dropout", "Flatten",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import arrays
-from ..arrays import to_dtype
 from ..core import RemovableHook, Tensor
 from ..rules import MixedDeviceError
 
@@ -63,7 +62,7 @@ class Module:
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         if observers:
-            _tell("enter", self, args, None)
+            tell("enter", self, args, None)
         try:
             output = forward(*args, **kwargs)
         except MixedDeviceError as error:
@@ -75,7 +74,7 @@ class Module:
             changed = hook(self, args, output)
             output = output if changed is None else changed
         if observers:
-            _tell("leave", self, args, output)
+            tell("leave", self, args, output)
         return output
 
     def fused(self, following: Module) -> Callable[..., Any] | None:
@@ -185,18 +184,12 @@ class Module:
 
     def to(self, *targets: Any, dtype: Any = None, device: str | None = None) -> Module:
         """Move and convert all parameters in place (their gradients, too); returns the module."""
-        for target in targets:
-            if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
-                device = target
-            else:
-                dtype = target
-        place = None if device is None else arrays.parse_device(device)
-        kind = None if dtype is None else to_dtype(dtype)
+        dtype, device = arrays.parse_targets(targets, dtype, device)
         for parameter in self.parameters():
             for tensor in (parameter, parameter.grad):
                 if tensor is not None:
-                    data = tensor.data if place is None else arrays.to_device(tensor.data, place)
-                    tensor.data = data if kind is None else data.astype(kind, copy=False)
+                    data = arrays.to_device(tensor.data, device or tensor.device)
+                    tensor.data = data if dtype is None else data.astype(dtype, copy=False)
                     tensor.bump_version()
         return self
 
@@ -275,104 +268,6 @@ class Module:
         return f"{type(self).__name__}({inner})"
 
 
-def _tell(event: str, module: Module, args: tuple[Any, ...], output: Any) -> None:
+def tell(event: str, module: Module, args: tuple[Any, ...], output: Any) -> None:
     for observer in list(observers):
         observer(event, module, args, output)
-
-
-class Sequential(Module):
-    """Modules one after another; named by position, or by the keys of a mapping.
-
-    A ReLU right behind a Conv2d is computed with it, while the output is in the cache: same
-    numbers, less memory. A forward hook of either, or a pre-hook of the ReLU, is handed what is
-    between the two; then each runs by itself.
-    """
-
-    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
-        super().__init__()
-        named = (
-            modules[0].items()
-            if len(modules) == 1 and isinstance(modules[0], Mapping)
-            else ((str(i), m) for i, m in enumerate(modules))
-        )
-        for name, module in named:
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential: {name} is {type(module).__name__}, expected a Module")
-            setattr(self, name, module)
-
-    def forward(self, input: Any) -> Any:
-        """Feed each module's output to the next."""
-        modules = list(self.children())
-        while modules:
-            module = modules.pop(0)
-            forward = _fused(module, modules[0]) if modules else None
-            if forward is None:
-                input = module(input)
-                continue
-            input = module._call(forward, (input,), {})
-            following = modules.pop(0)
-            if observers:  # its input has become its output, in the same memory
-                _tell("enter", following, (input,), None)
-                _tell("leave", following, (input,), input)
-        return input
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __getitem__(self, index: int | slice) -> Module:
-        if isinstance(index, slice):
-            return Sequential(dict(list(self._modules.items())[index]))
-        return list(self.children())[index]
-
-
-class ModuleList(Module):
-    """A list of modules, registered by position; it has no forward of its own."""
-
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        super().__init__()
-        self.extend(modules)
-
-    def append(self, module: Module) -> ModuleList:
-        """Add a module at the end."""
-        return self.extend([module])
-
-    def extend(self, modules: Iterable[Module]) -> ModuleList:
-        """Add modules at the end. Raises TypeError for anything else."""
-        for module in modules:
-            self._register(len(self), module)
-        return self
-
-    def insert(self, index: int, module: Module) -> None:
-        """Put a module before the one at `index`; those behind it move up."""
-        modules = list(self)
-        modules.insert(index, module)
-        for i, each in enumerate(modules):
-            self._register(i, each)
-
-    def _register(self, index: int, module: Module) -> None:
-        if not isinstance(module, Module):
-            raise TypeError(f"ModuleList: got {type(module).__name__}, expected a Module")
-        setattr(self, str(index), module)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __getitem__(self, index: int | slice) -> Module:
-        modules = list(self.children())[index]
-        return ModuleList(modules) if isinstance(modules, list) else modules
-
-    def __setitem__(self, index: int, module: Module) -> None:
-        self._register(range(len(self))[index], module)
-
-
-def _fused(module: Module, following: Module) -> Callable[..., Any] | None:
-    """How to compute both in one, unless a hook is to see what is between them."""
-    if module._forward_hooks or following._forward_pre_hooks or following._forward_hooks:
-        return None
-    return module.fused(following)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arrays import Array
+from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
-from ..kernels import activation as kernel
+from ..kernels.activation import relu_backward, relu_forward
 
 __all__ = ["leaky_relu", "prelu", "relu", "sigmoid", "tanh"]
 
@@ -14,61 +14,83 @@ __all__ = ["leaky_relu", "prelu", "relu", "sigmoid", "tanh"]
 class Relu(Function):
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
-        y = kernel.relu_forward(x)
+        y = relu_forward(x)
         ctx.save(y)
         return y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        return kernel.relu_backward(grad, *ctx.saved)
+        (y,) = ctx.saved
+        return relu_backward(grad, y)
 
 
 class LeakyRelu(Function):
+    """x where x > 0, else slope * x."""
+
     @staticmethod
     def forward(ctx: Context, x: Array, slope: float) -> Array:
         ctx.save(x)
         ctx.slope = slope
-        return kernel.leaky_relu_forward(x, slope)
+        return array_module(x).where(x.real > 0, x, x * slope)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         (x,) = ctx.saved
-        return kernel.leaky_relu_backward(grad, x, ctx.slope)
+        return array_module(x).where(x.real > 0, grad, grad * ctx.slope)
 
 
 class Prelu(Function):
+    """x where x > 0, else weight * x; weight (1,) or one for each channel (axis 1)."""
+
     @staticmethod
     def forward(ctx: Context, x: Array, weight: Array) -> Array:
         ctx.save(x, weight)
-        return kernel.prelu_forward(x, weight)
+        return array_module(x).where(x.real > 0, x, x * _on_axis_1(weight, x.ndim))
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
-        return kernel.prelu_backward(grad, *ctx.saved)
+        x, weight = ctx.saved
+        xp = array_module(x)
+        dx = xp.where(x.real > 0, grad, grad * _on_axis_1(weight, x.ndim))
+        part = xp.where(x.real > 0, 0, grad * x)
+        if weight.size == 1:
+            return dx, part.sum().reshape(weight.shape)
+        return dx, part.sum(axis=tuple(i for i in range(x.ndim) if i != 1))
+
+
+def _on_axis_1(weight: Array, ndim: int) -> Array:
+    """View the weight (C,) or (1,) so that it meets axis 1."""
+    return weight.reshape((-1,) + (1,) * (ndim - 2)) if ndim > 1 else weight
 
 
 class Sigmoid(Function):
+    """1 / (1 + exp(-x)), as exp(x) / (1 + exp(x)) for x < 0: nothing overflows."""
+
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
-        y = kernel.sigmoid_forward(x)
+        xp = array_module(x)
+        small = xp.exp(xp.where(x.real < 0, x, -x))
+        y = xp.where(x.real < 0, small, 1) / (1 + small)
         ctx.save(y)
         return y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        return kernel.sigmoid_backward(grad, *ctx.saved)
+        (y,) = ctx.saved
+        return grad * y * (1 - y)
 
 
 class Tanh(Function):
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
-        y = kernel.tanh_forward(x)
+        y = array_module(x).tanh(x)
         ctx.save(y)
         return y
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        return kernel.tanh_backward(grad, *ctx.saved)
+        (y,) = ctx.saved
+        return grad * (1 - y * y)
 
 
 def _not_in_place(operation: str, inplace: bool) -> None:

@@ -80,13 +80,9 @@ def lrn(
 
 
 def local_contrast_norm(
-    input: Tensor,
-    size: int = 5,
-    alpha: float = 1e-3,
-    beta: float = 0.75,
-    k: float = 1.0,
+    input: Tensor, size: int = 5, alpha: float = 1e-3, beta: float = 0.75, k: float = 1.0,
     subtract_mean: bool = True,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Normalise each pixel by its neighbours in the same map, over a size x size window:
     u / (k + alpha/size^2 * sum of u^2)^beta with u = input - its local mean.
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from .optimizer import Optimizer, blockwise, check_range
-from .sgd import decayed_gradient
+from ..kernels.fast.blockwise import blockwise, decayed_gradient
+from .optimizer import Optimizer, check_range
 
 
 class Adam(Optimizer):

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..core import Tensor
-from .optimizer import Optimizer, flat_views
+from ..kernels.fast.blockwise import flat_views
+from .optimizer import Optimizer
 
 _LARGEST = 2.0**120  # of scales: the scaled loss is float32, which ends at 2^128
 

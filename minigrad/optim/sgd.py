@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from typing import Any
 
-from ..kernels import cuda
-from ..kernels.sgd import Row, sgd_update
-from .optimizer import Optimizer, Update, blockwise, check_range, flat_views
+from ..kernels import sgd as kernel
+from .optimizer import Optimizer, Update, check_range
 
 
 class SGD(Optimizer):
@@ -74,114 +72,33 @@ class SGD(Optimizer):
             )
 
     def _update_all(self, updates: list[Update]) -> None:
-        rows = []  # for the kernel that takes all of them at once
+        steps = []
         for w, g, state, group in updates:
             velocity, first = self._velocity(w, state, group)
-            flat = flat_views((w, g, *velocity))
-            if flat is not None and cuda.usable(*flat):
-                rows.append(_row(group, first, *flat))
-            else:
-                blockwise(_rule(group, first), w, g, *velocity)
-        sgd_update(rows)
+            steps.append(kernel.Update(w, g, velocity, _rule(group, first)))
+        kernel.sgd_step(steps)
 
-    def _velocity(
-        self, w: Any, state: dict[str, Any], group: dict[str, Any]
-    ) -> tuple[list[Any], bool]:
+    def _velocity(self, w: Any, state: dict[str, Any], group: dict[str, Any]) -> tuple[Any, bool]:
         """The velocity if this group has one, and whether this is its first step."""
         if not group["momentum"]:
-            return [], True
+            return None, True
         first = "momentum_buffer" not in state
         if first:
             zeros = w.copy(order="K")  # w's memory order, so that both have a common flat view
             zeros[...] = 0
             state["momentum_buffer"] = zeros
-        return [state["momentum_buffer"]], first
+        return state["momentum_buffer"], first
 
 
-def _rule(group: dict[str, Any], first: bool) -> Callable[..., None]:
-    """The group's rule as `blockwise` takes it."""
+def _rule(group: dict[str, Any], first: bool) -> kernel.Rule:
+    """The numbers of a group's step; the first sets v = g."""
     # plain floats: a NumPy float64 scalar would pull float32 arrays up to float64
-    options = {key: float(group[key]) for key in ("lr", "momentum", "weight_decay")}
-    if group["rule"] == "paper":
-        return partial(_paper_rule, maximize=group["maximize"], **options)
-    return partial(
-        _torch_rule,
-        nesterov=group["nesterov"],
-        dampening=0.0 if first else float(group["dampening"]),
-        maximize=group["maximize"],
-        **options,
-    )
-
-
-def _row(group: dict[str, Any], first: bool, w: Any, g: Any, v: Any = None) -> Row:
-    """The group's rule as cuda/sgd.cu takes it."""
-    lr, paper = float(group["lr"]), group["rule"] == "paper"
-    dampening = 0.0 if first else float(group["dampening"])
-    return Row(
-        w,
-        g,
-        v,
-        nesterov=bool(group["nesterov"]),
-        sign=-1.0 if group["maximize"] else 1.0,
-        decay=float(group["weight_decay"]),
+    return kernel.Rule(
+        lr=float(group["lr"]),
         momentum=float(group["momentum"]),
-        gain=-lr if paper else 1 - dampening,
-        rate=-1.0 if paper and v is not None else lr,
+        weight_decay=float(group["weight_decay"]),
+        dampening=0.0 if first else float(group["dampening"]),
+        nesterov=bool(group["nesterov"]),
+        maximize=bool(group["maximize"]),
+        paper=group["rule"] == "paper",
     )
-
-
-def _torch_rule(
-    xp: Any,
-    s: Any,
-    t: Any,
-    w: Any,
-    g: Any,
-    v: Any = None,
-    *,
-    lr: float,
-    momentum: float,
-    weight_decay: float,
-    nesterov: bool,
-    dampening: float,
-    maximize: bool,
-) -> None:
-    g = decayed_gradient(xp, s, t, w, g, weight_decay, maximize)
-    if v is not None:
-        v *= momentum
-        v += xp.multiply(g, 1 - dampening, out=t) if dampening else g
-        g = xp.add(g, xp.multiply(v, momentum, out=t), out=s) if nesterov else v
-    w -= xp.multiply(g, lr, out=t)
-
-
-def _paper_rule(
-    xp: Any,
-    s: Any,
-    t: Any,
-    w: Any,
-    g: Any,
-    v: Any = None,
-    *,
-    lr: float,
-    momentum: float,
-    weight_decay: float,
-    maximize: bool,
-) -> None:
-    if v is None:
-        v = s
-        v[...] = 0
-    v *= momentum
-    if weight_decay:
-        v -= xp.multiply(w, weight_decay * lr, out=t)
-    v -= xp.multiply(g, -lr if maximize else lr, out=t)
-    w += v
-
-
-def decayed_gradient(
-    xp: Any, s: Any, t: Any, w: Any, g: Any, weight_decay: float, maximize: bool
-) -> Any:
-    """(-g if maximize else g) + weight_decay*w, in `s`, or `g` itself where that is the same."""
-    if maximize:
-        g = xp.negative(g, out=s)
-    if weight_decay:
-        g = xp.add(g, xp.multiply(w, weight_decay, out=t), out=s)
-    return g

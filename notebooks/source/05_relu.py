@@ -49,20 +49,19 @@ use_style()
 # $(c \cdot c - s \cdot s) / c^2 = 1 - y^2$.
 
 # %%
+CURVES = {  # name: y from x, and the gradient of x from that of y
+    "tanh": (np.tanh, lambda grad, y: grad * (1 - y**2)),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda grad, y: grad * y * (1 - y)),
+    "ReLU": (kernel.relu_forward, kernel.relu_backward),
+}
 x = np.linspace(-6, 6, 601)
 ones = np.ones_like(x)
-y_tanh, y_sigmoid, y_relu = (
-    kernel.tanh_forward(x),
-    kernel.sigmoid_forward(x),
-    kernel.relu_forward(x),
-)
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4))
-for y, backward, name, colour, line in (
-    (y_tanh, kernel.tanh_backward, "tanh", ORANGE, "--"),
-    (y_sigmoid, kernel.sigmoid_backward, "sigmoid", GREEN, "-."),
-    (y_relu, kernel.relu_backward, "ReLU", BLUE, "-"),
+for (name, (forward, backward)), colour, line in zip(
+    CURVES.items(), (ORANGE, GREEN, BLUE), ("--", "-.", "-"), strict=True
 ):
+    y = forward(x)
     left.plot(x, y, line, color=colour, label=name, linewidth=2)
     right.plot(x, backward(ones, y), line, color=colour, linewidth=2)
 left.set(xlabel="x", ylabel="y", ylim=(-1.2, 3), title="The curves")
@@ -75,11 +74,7 @@ plt.show()
 # its slope is nearly 0. The gradient stops there. At $x = 5$ the slopes are
 
 # %%
-for name, forward, backward in (
-    ("tanh", kernel.tanh_forward, kernel.tanh_backward),
-    ("sigmoid", kernel.sigmoid_forward, kernel.sigmoid_backward),
-    ("ReLU", kernel.relu_forward, kernel.relu_backward),
-):
+for name, (forward, backward) in CURVES.items():
     y = forward(np.array(5.0))
     print(f"{name:8s} {backward(np.array(1.0), y):.6f}")
 
@@ -144,8 +139,8 @@ raw = F.conv2d(mg.tensor(pixels), mg.tensor(weight), stride=4).data
 scaled = F.conv2d(mg.tensor(pixels / 64), mg.tensor(weight), stride=4).data
 
 for name, x in (("pixels as they are", raw), ("pixels / 64", scaled)):
-    y = kernel.tanh_forward(x)
-    slope = kernel.tanh_backward(np.ones_like(y), y)
+    y = np.tanh(x)
+    slope = 1 - y**2
     print(
         f"{name:19s} inputs of tanh: rms {x.std():5.2f}   outputs beyond 0.99: "
         f"{(np.abs(y) > 0.99).mean():4.0%}   mean slope {slope.mean():.2f}"
@@ -159,7 +154,7 @@ titles = (
 )
 for ax, x, title in zip(axes, (raw, scaled), titles, strict=True):
     share = 100 * np.ones(x.size) / x.size
-    ax.hist(kernel.tanh_forward(x).ravel(), bins=40, range=(-1, 1), weights=share, color=ORANGE)
+    ax.hist(np.tanh(x).ravel(), bins=40, range=(-1, 1), weights=share, color=ORANGE)
     ax.set_xlabel("tanh(x)")
     ax.set_title(title, fontsize=11)
 axes[0].set_ylabel("outputs (%)")

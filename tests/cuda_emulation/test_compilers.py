@@ -11,7 +11,8 @@ from pathlib import Path
 import emulate
 import pytest
 
-from minigrad.kernels import cuda, sgd
+from minigrad.kernels import cuda
+from minigrad.kernels.cuda import sgd
 
 HERE = Path(__file__).parent
 

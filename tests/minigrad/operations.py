@@ -6,6 +6,7 @@ finite step never crosses one; the rule at each kink has a test of its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import Tensor
-from minigrad.kernels.activation import relu_naive, sigmoid_naive
+from minigrad.kernels.activation import relu_naive
 from minigrad.kernels.contrast import contrast_norm_naive
 from minigrad.kernels.conv import conv2d_naive
 from minigrad.kernels.dropout import dropout_mask, dropout_naive
@@ -109,6 +110,11 @@ class Case:
             return out.data, []
         out.backward(self.upstream(out.shape, out.dtype) if upstream is None else upstream)
         return out.data, [t.grad.data for t in tensors if t.requires_grad and t.grad is not None]
+
+
+def sigmoid_naive(x: Any) -> Any:
+    """1 / (1 + exp(-x)), element by element."""
+    return np.array([1 / (1 + math.exp(-v)) for v in x.ravel()], x.dtype).reshape(x.shape)
 
 
 def leaves(arrays: list[Any]) -> list[Tensor]:

@@ -14,6 +14,7 @@ from operations import CASES, Case
 import minigrad as mg
 from minigrad.kernels import ways
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward
+from minigrad.kernels.sgd import Rule, Update, sgd_step
 from minigrad.kernels.ways import Kernel, Way
 
 every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -89,6 +90,8 @@ def test_the_table_takes_every_kernel_in_every_way_of_the_cpu(seen):
 NOT_IN_THE_TABLE = {
     ("bfloat16_bits", "plain"),  # tests/minigrad/test_precision.py
     ("matmul", "fast"),  # the same: on the CPU it rounds to 16 bits
+    ("sgd_step", "plain"),  # below
+    ("sgd_step", "fast"),
 }
 
 
@@ -101,6 +104,36 @@ def test_the_fast_product_is_the_plain_one_of_rounded_operands(name, seen):
     assert ("matmul", "fast") in seen
     with mg.plain():
         np.testing.assert_array_equal(found.data, mg.matmul(a, b).data)  # small integers are exact
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(0.1), Rule(0.1, 0.9, 0.01), Rule(0.1, 0.9, 0.01, nesterov=True),
+        Rule(0.1, 0.9, dampening=0.2, maximize=True), Rule(0.1, 0.9, 0.01, paper=True),
+        Rule(0.1, weight_decay=0.01, maximize=True, paper=True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_fast_step_of_sgd_is_the_plain_one(rule, seen):
+    rng = np.random.default_rng(0)
+    shapes = [(3, 4), (5,), (2, 3, 4, 5), ()]
+    arrays = [[np.array(rng.normal(size=shape)) for _ in range(3)] for shape in shapes]
+
+    def stepped(way):
+        updates = [
+            Update(w.copy(), g.copy(), v.copy() if rule.momentum else None, rule)
+            for w, g, v in arrays
+        ]
+        for _ in range(3):
+            way(updates)
+        return updates
+
+    for found, expected in zip(stepped(sgd_step), stepped(sgd_step.plain), strict=True):
+        near(found.w, expected.w)
+        if rule.momentum:
+            near(found.v, expected.v)
+    assert seen == [("sgd_step", "fast")] * 3
 
 
 # ----- choosing -----
@@ -178,6 +211,7 @@ def test_training_runs_the_plain_way(seen):
         mg.nn.Conv2d(3, 4, 3, padding=1), mg.nn.ReLU(), mg.nn.PaperLRN(), mg.nn.MaxPool2d(3, 2),
         mg.nn.Flatten(), mg.nn.Linear(36, 5),
     )  # fmt: skip
+    seen.clear()
     with mg.plain():
         mg.nn.functional.cross_entropy(model(mg.randn(2, 3, 7, 7)), [0, 4]).backward()
         mg.optim.SGD(model.parameters(), lr=0.1, momentum=0.9).step()

@@ -4,7 +4,7 @@ Each NAME.cu here holds the kernels of one operation, and NAME.py launches them 
 operation's kernel. The array versions remain: MINIGRAD_CUDA_KERNELS=off takes those of `fast/`.
 """
 
-from . import conv, lrn, product
+from . import conv, dropout, lrn, pool, product, sgd, softmax
 from .launcher import (
     BLOCK,
     MOST,
@@ -19,6 +19,6 @@ from .launcher import (
 )
 
 __all__ = [
-    "BLOCK", "MOST", "MOST_BLOCKS", "SWITCH", "conv", "launch", "lrn", "options", "product",
-    "source", "sources", "supported", "usable",
+    "BLOCK", "MOST", "MOST_BLOCKS", "SWITCH", "conv", "dropout", "launch", "lrn", "options",
+    "pool", "product", "sgd", "softmax", "source", "sources", "supported", "usable",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ struct Row {
     real sign, decay, momentum, gain, rate;
 };
 
-struct Table {  // as in kernels/sgd.py
+struct Table {  // as in sgd.py beside
     Row rows[ROWS];
 };
 

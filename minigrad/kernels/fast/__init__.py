@@ -1,5 +1,7 @@
 """The kernels on CPU threads, in chunks that fit the caches, with reused memory."""
 
-from . import contrast, conv, linear, lrn, product
+from . import blockwise, contrast, conv, linear, lrn, pool, product, sgd, threefry
 
-__all__ = ["contrast", "conv", "linear", "lrn", "product"]
+__all__ = [
+    "blockwise", "contrast", "conv", "linear", "lrn", "pool", "product", "sgd", "threefry",
+]  # fmt: skip

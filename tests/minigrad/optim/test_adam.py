@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from minigrad.core import Tensor
+from minigrad.kernels.fast.blockwise import BLOCK_CPU
 from minigrad.optim import Adam, AdamW
-from minigrad.optim.optimizer import BLOCK_CPU
 
 
 def make_param(rng, shape, dtype=np.float64):

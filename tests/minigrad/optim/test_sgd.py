@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from minigrad.core import Tensor
+from minigrad.kernels.fast.blockwise import BLOCK_CPU, blockwise, flat_views
 from minigrad.optim import SGD, Adam
-from minigrad.optim.optimizer import BLOCK_CPU, blockwise, flat_views
 
 BIG = BLOCK_CPU * 2 + 12_345  # several blocks, the last one short
 

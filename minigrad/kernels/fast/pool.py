@@ -1,0 +1,144 @@
+"""Pooling over the CPU threads, a few images that fit the cache at a time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...arrays import Array, array_module
+from .. import pool
+from ..im2col import Pair, Window, pad_into
+from ..layout import as_nchw, as_nhwc, masked
+from ..ways import always
+from .memory import empty
+from .parallel import over_batch, scratch
+
+
+def _padded(image: Array, window: Window, out: Pair, value: float) -> Array:
+    """`image` (n, H, W, C) itself if every window lies inside it, else a padded copy in scratch."""
+    n, height, width, channels = image.shape
+    rows, columns = pool.touched(window, out)
+    if window.padding == (0, 0) and rows <= height and columns <= width:
+        return image
+    shape = pool.padded_shape((n, channels, height, width), window, out)
+    xp = array_module(image)
+    return pad_into(scratch(xp, "pool", shape, image.dtype), image, window.padding, value)
+
+
+def _images(array: Array, cache: int = 1 << 20) -> int:
+    """How many images of an (N, H, W, C) array fit into about a megabyte of cache."""
+    image: int = math.prod(array.shape[1:]) * array.dtype.itemsize
+    return max(1, cache // max(1, image))
+
+
+@pool.max_pool2d_forward.instead(always)
+def max_forward(
+    x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = (0, 0),
+    dilation: Pair = (1, 1), ceil_mode: bool = False, winners: bool = True,
+) -> tuple[Array, Array | None]:  # fmt: skip
+    """`max_pool2d_forward`: three passes over y for each tap."""
+    xp, window = array_module(x), Window(kernel, stride or kernel, padding, dilation)
+    out = pool.pool_output(x, window, ceil_mode)
+    source, (n, channels) = as_nhwc(x), x.shape[:2]
+    y = empty(xp, (n, *out, channels), x.dtype)
+    won = empty(xp, y.shape, pool.winner_dtype(kernel)) if winners else None
+
+    def task(chunks: list[slice]) -> None:
+        for part in chunks:
+            padded = _padded(source[part], window, out, -math.inf)
+            _max_taps(xp, padded, window, out, y[part], None if won is None else won[part])
+
+    over_batch(xp, task, n, _images(y))
+    return as_nchw(y), None if won is None else as_nchw(won)
+
+
+def _max_taps(
+    xp: Any, padded: Array, window: Window, out: Pair, best: Array, winner: Array | None
+) -> None:
+    kh, kw = window.kernel
+    complex_ = padded.dtype.kind == "c"
+    for tap in range(kh * kw):
+        rows, columns = window.tap(tap // kw, tap % kw, out)
+        if tap == 0:
+            best[...] = padded[:, rows, columns]
+            if winner is not None:
+                winner[...] = 0
+            continue
+        candidate = scratch(xp, "candidate", best.shape, best.dtype)
+        candidate[...] = padded[:, rows, columns]  # one strided pass instead of two slower ones
+        if winner is not None or complex_:
+            beats = scratch(xp, "beats", best.shape, bool)
+            xp.greater(candidate.real, best.real, out=beats)
+        if winner is not None:
+            # Taps come in rising order, so the last that beat all before is the largest number.
+            number = scratch(xp, "number", best.shape, winner.dtype)
+            xp.multiply(beats.view(xp.uint8), winner.dtype.type(tap), out=number)
+            xp.maximum(winner, number, out=winner)
+        if complex_:
+            best[...] = xp.where(beats, candidate, best)
+        else:
+            xp.maximum(best, candidate, out=best)
+
+
+@pool.max_pool2d_backward.instead(always)
+def max_backward(
+    grad: Array, winners: Array, shape: tuple[int, int, int, int], kernel: Pair,
+    stride: Pair | None = None, padding: Pair = (0, 0), dilation: Pair = (1, 1),
+) -> Array:  # fmt: skip
+    """`max_pool2d_backward`."""
+    xp, window = array_module(grad), Window(kernel, stride or kernel, padding, dilation)
+    dy, won = as_nhwc(grad), as_nhwc(winners)
+    n, channels, height, width = shape
+    out = dy.shape[1:3]
+    dx = empty(xp, (n, height, width, channels), grad.dtype)
+    rows, columns = pool.touched(window, out)
+    within = window.padding == (0, 0) and rows <= height and columns <= width
+
+    def task(chunks: list[slice]) -> None:
+        for part in chunks:
+            target = dx[part]
+            if not within:
+                size = pool.padded_shape((len(target), *shape[1:]), window, out)
+                target = scratch(xp, "pool", size, dx.dtype)
+            _spread_taps(xp, dy[part], won[part], window, out, target)
+            if not within:
+                (top, left) = padding
+                dx[part] = target[:, top : top + height, left : left + width]
+
+    over_batch(xp, task, n, _images(dy))
+    return as_nchw(dx)
+
+
+def _spread_taps(xp: Any, dy: Array, won: Array, window: Window, out: Pair, dx: Array) -> None:
+    kw = window.kernel[1]
+    dx[...] = 0
+    mine = scratch(xp, "mine", dy.shape, bool)
+    share = scratch(xp, "share", dy.shape, dy.dtype)
+    for tap in range(math.prod(window.kernel)):
+        rows, columns = window.tap(tap // kw, tap % kw, out)
+        xp.equal(won, won.dtype.type(tap), out=mine)
+        dx[:, rows, columns] += masked(dy, mine, out=share)
+
+
+@pool.avg_pool2d_forward.instead(always)
+def avg_forward(
+    x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = (0, 0),
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Array:  # fmt: skip
+    """`avg_pool2d_forward`."""
+    xp, window = array_module(x), Window(kernel, stride or kernel, padding)
+    out = pool.pool_output(x, window, ceil_mode)
+    source, (n, channels) = as_nhwc(x), x.shape[:2]
+    y = empty(xp, (n, *out, channels), x.dtype)
+    share = pool.shares(x, x.shape[2:], window, out, count_include_pad, divisor_override)
+
+    def task(chunks: list[slice]) -> None:
+        for part in chunks:
+            padded, total = _padded(source[part], window, out, 0.0), y[part]
+            total[...] = 0
+            for tap in pool.taps_of(padded, window, out):
+                total += tap
+            total *= share
+
+    over_batch(xp, task, n, _images(y))
+    return as_nchw(y)
