@@ -20,7 +20,6 @@ def softmax_forward(x: Array) -> Array:
     return y / y.sum(axis=-1, keepdims=True)
 
 
-@Kernel
 def softmax_backward(grad: Array, y: Array) -> Array:
     """dx_i = y_i (g_i - sum_j g_j y_j)."""
     return y * (grad - (grad * y).sum(axis=-1, keepdims=True))
@@ -34,7 +33,6 @@ def log_softmax_forward(x: Array) -> Array:
     return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-@Kernel
 def log_softmax_backward(grad: Array, y: Array) -> Array:
     """dx_i = g_i - exp(y_i) sum_j g_j."""
     return grad - array_module(y).exp(y) * grad.sum(axis=-1, keepdims=True)
