@@ -12,8 +12,8 @@ from minigrad.cuda import device
 from minigrad.kernels import cuda
 
 sys.path.append(str(Path(__file__).parent))
-import emulate
-import standin
+from minigrad.testing import cuda_on_cpu as emulate
+from minigrad.testing import cupy_on_cpu as standin
 
 MODULE = standin.make()
 CUDA = pytest.param(

@@ -11,8 +11,8 @@ test_compute_sanitizer.py. FILE RIGHT WRONG plants a fault, which CALL shows, or
 import os
 import sys
 
-import emulate
-import standin
+from minigrad.testing import cuda_on_cpu as emulate
+from minigrad.testing import cupy_on_cpu as standin
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """Training in tf32 and in mixed precision: close to float32, resumable, and told."""
 
-import cublas_on_cpu
+from minigrad.testing import cublas_on_cpu
 import numpy as np
 import pytest
-import standin
+from minigrad.testing import cupy_on_cpu as standin
 
 import minigrad as mg
 from alexnet_scratch.cli import main

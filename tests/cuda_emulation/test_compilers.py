@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import emulate
+from minigrad.testing import cuda_on_cpu as emulate
 import pytest
 
 from minigrad.kernels import cuda, sgd

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import emulate
+from minigrad.testing import cuda_on_cpu as emulate
 import numpy as np
 import pytest
 

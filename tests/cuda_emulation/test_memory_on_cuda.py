@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 import pytest
-import standin
-import standin_memory as memory
+from minigrad.testing import cupy_on_cpu as standin
+from minigrad.testing import cupy_memory_on_cpu as memory
 
 import minigrad as mg
 from alexnet_scratch.cli import main

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import standin_memory as memory
+from minigrad.testing import cupy_memory_on_cpu as memory
 
 import minigrad as mg
 from minigrad.data import DataLoader, Dataset, prefetch

@@ -1,9 +1,9 @@
 """Products on "cuda": the call of cuBLAS that each precision makes, and what it computes."""
 
-import cublas_on_cpu
+from minigrad.testing import cublas_on_cpu
 import numpy as np
 import pytest
-import standin
+from minigrad.testing import cupy_on_cpu as standin
 
 import minigrad as mg
 from minigrad.kernels import cuda

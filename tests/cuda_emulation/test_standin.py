@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import emulate
+from minigrad.testing import cuda_on_cpu as emulate
 import numpy as np
 import pytest
-import standin
-import standin_memory
+from minigrad.testing import cupy_on_cpu as standin
+from minigrad.testing import cupy_memory_on_cpu as standin_memory
 
 import minigrad as mg
 

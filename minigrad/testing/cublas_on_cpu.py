@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class Cublas:
             )
 
 
-def _matrix(address: int, kind: int, rows: int, columns: int, leading: int) -> np.ndarray:
+def _matrix(address: int, kind: int, rows: int, columns: int, leading: int) -> np.ndarray[Any, Any]:
     """The (rows, columns) at an address, `leading` elements from column to column."""
     if leading < max(1, rows) or min(rows, columns) < 1:
         raise CUBLASError("CUBLAS_STATUS_INVALID_VALUE")
@@ -90,7 +90,7 @@ def _matrix(address: int, kind: int, rows: int, columns: int, leading: int) -> n
     )
 
 
-def _numbers(matrix: np.ndarray, tf32: bool) -> np.ndarray:
+def _numbers(matrix: np.ndarray[Any, Any], tf32: bool) -> np.ndarray[Any, Any]:
     """What the tensor cores take for the matrix, in float32."""
     if matrix.dtype == np.uint16:
         return (matrix.astype(np.uint32) << 16).view(np.float32)
