@@ -13,13 +13,16 @@ _DTYPES = {
     "short": "int16", "unsigned short": "uint16", "int": "int32", "unsigned": "uint32",
     "unsigned int": "uint32", "long long": "int64", "unsigned long long": "uint64",
 }  # fmt: skip
+MINIGRAD: Mapping[str, object] = {"real": "float"}  # what a name of a type stands for
 
 
-def check(text: str, function: str, args: list[Any], macros: Mapping[str, object] = {}) -> None:
+def check(
+    text: str, function: str, args: list[Any], macros: Mapping[str, object] = MINIGRAD
+) -> None:
     """Raise TypeError if the arguments, the last of them the number of elements, do not fit.
 
-    args: NumPy arrays and numbers. macros: what names of types stand for; `real` is float without.
-    A type that only another macro or a template knows is not checked.
+    args: NumPy arrays and numbers. macros: what names of types stand for. A type that only
+    another macro or a template knows is not checked.
     """
     parameters = parameters_of(text, function)
     call = f"{function}({', '.join(parameters)})"
@@ -46,11 +49,11 @@ def parameters_of(text: str, function: str) -> list[str]:
     raise ValueError(f"no kernel {function} in the source")
 
 
-def dtype_of(parameter: str, macros: Mapping[str, object] = {}) -> str | None:
+def dtype_of(parameter: str, macros: Mapping[str, object]) -> str | None:
     """NumPy's name for the type of a parameter, or of what it points to; None if not known."""
     words = re.findall(r"\w+", parameter)
     kind = " ".join(w for w in words[:-1] if w not in ("const", "__restrict__", "__restrict"))
-    return _DTYPES.get(str({"real": "float", **macros}.get(kind, kind)))
+    return _DTYPES.get(str(macros.get(kind, kind)))
 
 
 def _wanted(parameter: str, macros: Mapping[str, object]) -> str | None:
