@@ -84,7 +84,7 @@ def _matrix(address: int, kind: int, rows: int, columns: int, leading: int) -> n
     dtype = np.dtype(_TYPES[kind])
     count = (columns - 1) * leading + rows
     memory = (ctypes.c_char * (count * dtype.itemsize)).from_address(address)
-    flat = np.frombuffer(memory, dtype)
+    flat = np.frombuffer(memoryview(memory), dtype)
     return np.lib.stride_tricks.as_strided(
         flat, (rows, columns), (dtype.itemsize, leading * dtype.itemsize)
     )

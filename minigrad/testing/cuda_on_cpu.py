@@ -50,7 +50,8 @@ def library(code: str, options: tuple[str, ...], sanitize: str) -> ctypes.CDLL:
     source, built = _folder() / f"{name}.cpp", _folder() / f"{name}.so"
     source.write_text(text)
     flags = ["-std=c++17", "-O1", "-g", "-shared", "-fPIC", "-pthread", "-Wall", "-Werror",
-             "-Wno-unknown-pragmas", *(o for o in options if o.startswith(("-D", "-W")))]  # fmt: skip
+             "-Wno-unknown-pragmas",
+             *(o for o in options if o.startswith(("-D", "-W")))]  # fmt: skip
     if sanitize:
         flags += [f"-fsanitize={sanitize}", "-fno-omit-frame-pointer"]
     done = subprocess.run(

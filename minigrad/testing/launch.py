@@ -90,9 +90,7 @@ def run_cuda(
         cuda_on_cpu.order = before
 
 
-def _held(
-    text: str, kernel: str, args: list[Any], macros: Mapping[str, object]
-) -> tuple[Any, ...]:
+def _held(text: str, kernel: str, args: list[Any], macros: Mapping[str, object]) -> tuple[Any, ...]:
     """The arguments as `RawModule` takes them: what holds an array, and numbers by value."""
     signature.check(text, kernel, args, macros)
     return tuple(
@@ -109,9 +107,7 @@ def _number(value: Any, dtype: str | None) -> Any:
     return np.array([value], dtype)
 
 
-def _compiled(
-    text: str, kernel: str, macros: Mapping[str, object], before: int, file: str
-) -> Any:
+def _compiled(text: str, kernel: str, macros: Mapping[str, object], before: int, file: str) -> Any:
     """The kernel. Raises ValueError with what the compiler says, or with the names there are."""
     options = tuple(f"-D{name}={value}" for name, value in macros.items())
     try:

@@ -11,15 +11,14 @@ test_compute_sanitizer.py. FILE RIGHT WRONG plants a fault, which CALL shows, or
 import os
 import sys
 
-from minigrad.testing import cuda_on_cpu as emulate
-from minigrad.testing import cupy_on_cpu as standin
+from minigrad.testing import cuda_on_cpu, cupy_on_cpu
 
 
 def main() -> None:
     kind = sys.argv[1]
     if kind != "gpu":
-        sys.modules["cupy"] = standin.make()
-        emulate.sanitizer, emulate.workers = kind, 2
+        sys.modules["cupy"] = cupy_on_cpu.make()
+        cuda_on_cpu.sanitizer, cuda_on_cpu.workers = kind, 2
     os.environ["MINIGRAD_CUDA_KERNELS"] = "on"
     import cupy
     import numpy as np

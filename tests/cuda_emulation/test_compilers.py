@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from minigrad.testing import cuda_on_cpu as emulate
 import pytest
 
 from minigrad.kernels import cuda, sgd
+from minigrad.testing import cuda_on_cpu as emulate
 
 HERE = Path(__file__).parent
 
