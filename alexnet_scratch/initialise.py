@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad import Tensor, nn, no_grad
-from minigrad.nn import functional as F
 from minigrad.nn import init
 
 LAST_STD = 0.1  # of the logits after LSUV: near ln(C), but not blind to the image
@@ -76,10 +75,10 @@ def _lsuv(model: nn.Module, images: Tensor | None) -> None:
 
 def _unit_variance(name: str, layer: Any, x: Tensor, target: float) -> Tensor:
     """Give `layer` weights with which its output has standard deviation `target`; return the
-    output, behind the ReLU if one is fused."""
+    output."""
     init.normal_(layer.weight, 0.0, 1 / math.sqrt(init.fans(layer.weight)[0]))
     init.zeros_(layer.bias)
-    y = _without_relu(layer, x)
+    y: Tensor = layer(x)
     std = float(y.data.std(dtype="float64"))
     if not 0 < std < math.inf:
         raise InitialisationError(
@@ -91,15 +90,7 @@ def _unit_variance(name: str, layer: Any, x: Tensor, target: float) -> Tensor:
     layer.weight.data *= scale
     layer.weight.bump_version()
     y.data *= scale
-    return F.relu(y) if getattr(layer, "activation", None) == "relu" else y
-
-
-def _without_relu(layer: Any, x: Tensor) -> Tensor:
-    if isinstance(layer, nn.Linear):
-        return F.linear(x, layer.weight, layer.bias)
-    return F.conv2d(
-        x, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups
-    )
+    return y
 
 
 _ONES = (0, 1, 0, 1, 1, 1, 1, 0)  # biases from conv1 to fc8

@@ -22,7 +22,8 @@ Floats = NDArray[np.floating]
 def activations(model: AlexNet, x: Tensor, layers: Sequence[str]) -> dict[str, Floats]:
     """The outputs of the named layers for x, as NumPy arrays of their own shapes.
 
-    layers: names as in `model.named_modules()`, "conv1" or "relu7". Raises ValueError for another.
+    layers: names as in `model.named_modules()`; "conv1" is what it gives before its ReLU, "relu1"
+    what is behind it. Raises ValueError for another.
     """
     modules = dict(model.named_modules())
     unknown = [name for name in layers if name not in modules]

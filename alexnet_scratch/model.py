@@ -155,7 +155,7 @@ def _pooled_side(size: int, conv1_edge: str) -> int:
 def _convolutions(
     widths: tuple[int, ...], conv1_edge: str, orders: tuple[str, str], lrn: tuple[Any, ...]
 ) -> dict[str, nn.Module]:
-    """conv1 to pool5 by name. ReLU right after a convolution is fused into it."""
+    """conv1 to pool5 by name."""
     layers: dict[str, nn.Module] = {}
     if conv1_edge == "ceil":
         layers["edge1"] = CeilEdge(11, 4)
@@ -169,12 +169,10 @@ def _convolutions(
     )
     after = (*orders, "relu", "relu", "relu-pool")
     for i, ((kernel, stride, padding, groups), order) in enumerate(zip(shapes, after, strict=True)):
-        fused = order.startswith("relu")
         layers[f"conv{i + 1}"] = nn.Conv2d(
-            inputs[i], widths[i], kernel, stride, padding, groups=groups,
-            activation="relu" if fused else None,
-        )  # fmt: skip
-        for step in order.split("-")[fused:]:
+            inputs[i], widths[i], kernel, stride, padding, groups=groups
+        )
+        for step in order.split("-"):
             layers[f"{step}{i + 1}"] = _step(step, lrn)
     return layers
 
@@ -188,22 +186,13 @@ def _step(name: str, lrn: tuple[Any, ...]) -> nn.Module:
 
 
 def _one_tower(num_classes: int, dropout_p: float, fc_width: int) -> dict[str, nn.Module]:
-    """torchvision's AlexNet (after "One weird trick", Krizhevsky 2014), with its key names.
-
-    Places of `features` whose ReLU is fused into the convolution before hold an Identity.
-    """
-
-    def conv(
-        inputs: int, maps: int, kernel: int, stride: int, padding: int
-    ) -> tuple[nn.Module, nn.Module]:
-        layer = nn.Conv2d(inputs, maps, kernel, stride, padding, activation="relu")
-        return layer, nn.Identity()
-
+    """torchvision's AlexNet (after "One weird trick", Krizhevsky 2014), with its key names."""
     features = nn.Sequential(
-        *conv(3, 64, 11, 4, 2), nn.MaxPool2d(3, 2),
-        *conv(64, 192, 5, 1, 2), nn.MaxPool2d(3, 2),
-        *conv(192, 384, 3, 1, 1), *conv(384, 256, 3, 1, 1), *conv(256, 256, 3, 1, 1),
-        nn.MaxPool2d(3, 2),
+        nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(64, 192, 5, 1, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(192, 384, 3, 1, 1), nn.ReLU(),
+        nn.Conv2d(384, 256, 3, 1, 1), nn.ReLU(),
+        nn.Conv2d(256, 256, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(3, 2),
     )  # fmt: skip
     classifier = nn.Sequential(
         nn.Dropout(dropout_p), nn.Linear(256 * 6 * 6, fc_width), nn.ReLU(),

@@ -72,8 +72,8 @@ def measure(model: nn.Module, images: Tensor) -> list[LayerSignal]:
     previous: list[Any] = []  # the module called before, if it was one with weights
 
     def note(module: nn.Module, name: str, output: Tensor) -> None:
-        rectified = isinstance(module, nn.ReLU) or getattr(module, "activation", None) == "relu"
-        if isinstance(module, nn.ReLU) and previous:
+        rectified = isinstance(module, nn.ReLU)
+        if rectified and previous:
             name = rows.pop().name
         if isinstance(module, _SHOWN):
             rows.append(_signal(name, output.data, rectified))

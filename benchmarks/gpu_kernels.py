@@ -25,6 +25,7 @@ from alexnet_scratch.bench import TrainingStep
 from minigrad import modes
 from minigrad.kernels import cuda
 from minigrad.kernels.fast import product
+from minigrad.nn import module as calls
 from minigrad.nn.module import Module
 from minigrad.tools.text import align
 
@@ -145,17 +146,15 @@ class Recorder:
         self._launches.append(Launch(kernel, size, operations, begin, self.clock.mark()))
         return result
 
-    def _follow(self, stack: ExitStack, path: str, module: Module) -> None:
-        """Know when this layer's forward is running."""
+    def _following(self, model: Module) -> Callable[..., None]:
+        """An observer that knows which layer's forward is running."""
+        layers = {m: path for path, m in model.named_modules() if not list(m.children())}
 
-        def enter(module: Module, args: Any) -> None:
-            self._layer = path
+        def follow(event: str, module: Module, args: Any, output: Any) -> None:
+            if module in layers:
+                self._layer = layers[module] if event == "enter" else ""
 
-        def leave(module: Module, args: Any, output: Any) -> None:
-            self._layer = ""
-
-        stack.callback(module.register_forward_pre_hook(enter).remove)
-        stack.callback(module.register_forward_hook(leave).remove)
+        return follow
 
     @contextmanager
     def watching(self, model: Module) -> Iterator[None]:
@@ -174,12 +173,10 @@ class Recorder:
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(cuda, "launch", launched))
             stack.enter_context(mock.patch.object(product, "gemm", multiplied))
-            for path, module in model.named_modules():
-                if not list(module.children()):
-                    self._follow(stack, path, module)
-            observer = self.observe
-            modes.observers.append(observer)
-            stack.callback(modes.observers.remove, observer)
+            watch = ((modes.observers, self.observe), (calls.observers, self._following(model)))
+            for observers, observer in watch:
+                observers.append(observer)
+                stack.callback(observers.remove, observer)
             yield
 
 

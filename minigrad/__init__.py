@@ -21,6 +21,7 @@ from .derivatives import grad, hvp
 from .gradcheck import GradcheckError, gradcheck
 from .kernels.fast.parallel import get_num_threads, set_num_threads
 from .kernels.fast.product import get_precision, precision, precision_problem, set_precision
+from .kernels.ways import plain
 from .modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad
 from .ops import *  # noqa: F403
 from .ops import __all__ as _operations
@@ -44,7 +45,7 @@ __all__ = [
     "complex128", "complex64", "core", "cuda", "data", "detect_anomaly", "enable_grad",
     "float32", "float64", "from_numpy", "full", "get_num_threads", "get_precision", "grad",
     "gradcheck", "hvp", "int32", "int64", "is_grad_enabled", "kernels", "load_file", "manual_seed",
-    "memory_report", "nn", "no_grad", "ones", "ones_like", "ops", "optim", "precision",
+    "memory_report", "nn", "no_grad", "ones", "ones_like", "ops", "optim", "plain", "precision",
     "precision_problem", "rand", "randn", "random", "save_file", "set_num_threads",
     "set_precision", "tensor", "uint8", "zeros", "zeros_like",
     *_operations,

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import textwrap
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,28 +20,63 @@ from operations import BY_NAME
 
 import minigrad as mg
 from minigrad.kernels.dropout import dropout_forward
+from minigrad.kernels.ways import Kernel
 from minigrad.nn import functional as F
 
 
 class Mutant(NamedTuple):
-    """`wrong(right)` takes the place of `target` ("module:name" under minigrad); `case` dies."""
+    """`wrong(right)` takes the place of `target` ("module:name" under minigrad); `case` dies.
+
+    A target that is a kernel is planted in its plain way and in its fast one, unless `way` names
+    one of them; so is any other target with a `way`, in which alone it is reached.
+    """
 
     name: str
     target: str
     wrong: Callable[[Any], Any]
     case: str
+    way: str = ""
 
 
-def plant(monkeypatch: pytest.MonkeyPatch, target: str, wrong: Callable[[Any], Any]) -> None:
-    """Replace a function of a module, or a method of a class."""
+def owner_of(target: str) -> tuple[Any, str]:
+    """The module or class, and the name in it."""
     module_name, _, path = target.partition(":")
     owner: Any = importlib.import_module(f"minigrad.{module_name}")
     *outer, name = path.split(".")
     for part in outer:
         owner = getattr(owner, part)
-    static = isinstance(inspect.getattr_static(owner, name), staticmethod)
-    mutated = wrong(getattr(owner, name))
-    monkeypatch.setattr(owner, name, staticmethod(mutated) if static else mutated)
+    return owner, name
+
+
+def ways_of(target: str, way: str) -> list[str]:
+    """The ways in which a mutant is planted."""
+    owner, name = owner_of(target)
+    found = getattr(owner, name)
+    if way or not isinstance(found, Kernel):
+        return [way]
+    return ["plain", *(w.name for w in found.ways if w.name == "fast")]
+
+
+def plant(
+    monkeypatch: pytest.MonkeyPatch, target: str, wrong: Callable[[Any], Any], way: str = "plain"
+) -> None:
+    """Replace a function of a module, a method of a class, or one way of a kernel."""
+    owner, name = owner_of(target)
+    right = getattr(owner, name)
+    if not isinstance(right, Kernel):
+        static = isinstance(inspect.getattr_static(owner, name), staticmethod)
+        mutated = wrong(right)
+        monkeypatch.setattr(owner, name, staticmethod(mutated) if static else mutated)
+    elif way == "plain":
+        monkeypatch.setattr(right, "plain", wrong(right.plain))
+    else:
+        ways = [w._replace(compute=wrong(w.compute)) if w.name == way else w for w in right.ways]
+        monkeypatch.setattr(right, "ways", ways)
+
+
+def taking(way: str) -> Any:
+    """A block in which the kernels take this way."""
+    return mg.plain() if way == "plain" else nullcontext()
 
 
 # ----- how to be wrong -----
@@ -170,6 +206,7 @@ def edited(old: str, new: str) -> Callable[[Any], Any]:
 
     def wrong(right: Any) -> Any:
         source = textwrap.dedent(inspect.getsource(right))
+        source = source[source.index("def ") :]  # without its decorators
         assert source.count(old) == 1, f"{old!r} is no longer in {right.__name__}"
         namespace = dict(right.__globals__)
         exec(compile("from __future__ import annotations\n" + source.replace(old, new), "mutant",
@@ -193,7 +230,8 @@ def softmax_wrong_axis(ctx: Any, grad: Any) -> Any:
     return (y * (g - (g * y).sum(0, keepdims=True))).swapaxes(ctx.axis, -1)
 
 
-LRN, CONV = "ops.norm:lrn_backward", "ops.conv:conv2d_backward"
+LRN, CONV = "kernels.lrn:lrn_backward", "kernels.conv:conv2d_backward"
+CONTRAST = "kernels.contrast:contrast_norm_backward"
 MAX_POOL = "kernels.pool:max_pool2d_backward"
 ELEMENTWISE, SHAPE, LOSS = "ops.elementwise:", "ops.shape:", "ops.loss:"
 ACTIVATION, SOFTMAX = "kernels.activation:", "kernels.softmax:"
@@ -217,8 +255,6 @@ LRN_MUTANTS = [
         ("missing factor 2", lrn_with(lambda n, a, b, g: (n, a / 2, b, g)), "n 5"),
         ("missing beta", lrn_with(lambda n, a, b, g: (n, a / b, b, g)), "n 5"),
         ("alpha divided by the window", lrn_with(lambda n, a, b, g: (n, a / n, b, g)), "n 5"),
-        ("power -beta for -beta - 1",
-         edited("xp.divide(part, s[rows], out=ratio)", "ratio[...] = part"), "n 5"),
     )
 ]  # fmt: skip
 
@@ -228,20 +264,29 @@ MUTANTS = [
         for name, wrong, case in LRN_MUTANTS
         for alpha in ("0.0001", "1")
     ),
+    *(
+        Mutant(f"lrn: power -beta for -beta - 1, alpha {alpha}, {way}", LRN, wrong,
+               f"lrn-n 5, alpha {alpha}", way)
+        for way, wrong in (
+            ("plain", edited("g * x / scale", "g * x")),
+            ("fast", edited("xp.divide(part, s[rows], out=ratio)", "ratio[...] = part")),
+        )
+        for alpha in ("0.0001", "1")
+    ),
     Mutant("lrn: towers forgotten", LRN, lrn_with(lambda n, a, b, g: (n, a, b, 1)),
            "lrn-two groups, alpha 1e-4"),
     Mutant("lrn: beta 0.75 always", LRN, lrn_with(lambda n, a, b, g: (n, a, 0.75, g)),
            "lrn-beta 0.6"),
-    Mutant("contrast: mean's term forgotten", "ops.norm:contrast_norm_backward",
+    Mutant("contrast: mean's term forgotten", CONTRAST,
            lambda right: lambda *a: right(*a[:-1], False), "local_contrast_norm-size 5, mean"),
-    Mutant("contrast: missing factor 2", "ops.norm:contrast_norm_backward",
+    Mutant("contrast: missing factor 2", CONTRAST,
            lambda right: lambda g, s, n, a, b, m: right(g, s, n, a / 2, b, m),
            "local_contrast_norm-size 3, no mean"),
-    Mutant("contrast: window not mirrored", "ops.norm:contrast_norm_backward",
+    Mutant("contrast: window not mirrored", CONTRAST,
            lambda right: lambda g, s, *o: right(
                g[..., ::-1, ::-1], tuple(a[..., ::-1, ::-1] for a in s), *o)[..., ::-1, ::-1],
            "local_contrast_norm-size 4, no mean"),
-    Mutant("contrast: same count everywhere", "ops.norm:contrast_norm_backward",
+    Mutant("contrast: same count everywhere", CONTRAST,
            edited("_counts(u, before, after)", "size**2"), "local_contrast_norm-size 5, mean"),
     # pooling
     Mutant("max_pool: winners as if the padding were 0", "kernels.pool:max_pool2d_forward",
@@ -290,7 +335,15 @@ MUTANTS = [
            instead(lambda g, y: g * (1 - y)), "tanh"),
     # convolution
     Mutant("conv: col2im overwrites", "kernels.conv:col2im",
-           instead(overwriting_col2im), "conv2d-plain"),
+           instead(overwriting_col2im), "conv2d-plain", "plain"),
+    Mutant("conv: col2im overwrites, fast", "kernels.fast.conv:col2im",
+           instead(overwriting_col2im), "conv2d-plain", "fast"),
+    Mutant("conv: pixels with the padding", "kernels.conv:pixels",
+           edited("top : top + height, left : left + width", ":height, :width"),
+           "conv2d-padding", "plain"),
+    Mutant("conv: columns with the groups mixed", "kernels.conv:columns",
+           edited("groups, geometry.channels // groups)", "geometry.channels // groups, groups)"
+                  ".swapaxes(5, 6)"), "conv2d-groups 2", "plain"),
     Mutant("conv: groups swapped in dweight", CONV, one_wrong(1, swapped_halves),
            "conv2d-groups 2"),
     Mutant("conv: groups swapped in dx", CONV, one_wrong(0, lambda dx: np.roll(dx, 2, 1)),
@@ -311,15 +364,15 @@ MUTANTS = [
            "conv2d-plain"),
     Mutant("conv: bias forgotten", CONV, one_wrong(2, np.zeros_like), "conv2d-plain"),
     Mutant("conv: bias is a mean", CONV, one_wrong(2, lambda db: db / 12), "conv2d-plain"),
-    Mutant("conv by columns of the gradient: kernel not turned", "kernels.conv:_turn",
-           edited("[:, :, ::-1, ::-1]", ""), "conv2d-fewer features"),
-    Mutant("conv by columns of the gradient: groups mixed", "kernels.conv:_turn",
+    Mutant("conv by columns of the gradient: kernel not turned", "kernels.fast.conv:_flipped",
+           edited("[:, :, ::-1, ::-1]", ""), "conv2d-fewer features", "fast"),
+    Mutant("conv by columns of the gradient: groups mixed", "kernels.fast.conv:_flipped",
            edited("[:, :, ::-1, ::-1]", "[::-1, :, ::-1, ::-1]"),
-           "conv2d-fewer features, all options"),
+           "conv2d-fewer features, all options", "fast"),
     # fully connected
-    Mutant("linear: dweight transposed", "ops.linear:linear_backward",
+    Mutant("linear: dweight transposed", "kernels.linear:linear_backward",
            one_wrong(1, lambda dw: dw.T.reshape(dw.shape)), "linear"),
-    Mutant("linear: bias is a mean", "ops.linear:linear_backward",
+    Mutant("linear: bias is a mean", "kernels.linear:linear_backward",
            one_wrong(2, lambda db: db / 4), "linear"),
     Mutant("matmul: broadcast batches not summed", "ops.linear:unbroadcast",
            instead(first_instead_of_sum), "matmul-(5, 1, 2, 3)@(4, 3, 2)"),
@@ -416,8 +469,11 @@ MUTANTS = [
 KINK_MUTANTS = [
     ("relu: >= for >", ACTIVATION + "relu_backward", instead(lambda g, y: g * (y >= 0)),
      kinks.test_relu_has_derivative_0_at_0),
-    ("conv2d_relu: >= for >", "kernels.conv:_passed",
-     edited("xp.greater(", "xp.greater_equal("), kinks.test_fused_relu_has_derivative_0_at_0),
+    ("conv2d_relu: >= for >", "kernels.conv:relu_backward", instead(lambda g, y: g * (y >= 0)),
+     kinks.test_fused_relu_has_derivative_0_at_0, "plain"),
+    ("conv2d_relu: >= for >, fast", "kernels.fast.conv:Steps.relu_backward",
+     edited("xp.greater(", "xp.greater_equal("), kinks.test_fused_relu_has_derivative_0_at_0,
+     "fast"),
     ("abs: 1 at 0", ELEMENTWISE + "Abs.backward",
      instead(lambda ctx, g: g * np.where(ctx.saved[0] < 0, -1.0, 1.0)),
      kinks.test_abs_has_derivative_0_at_0),
@@ -440,22 +496,36 @@ KINK_MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_check_kills(mutant: Mutant, monkeypatch: pytest.MonkeyPatch):
+PLANTED = [(m, way) for m in MUTANTS for way in ways_of(m.target, m.way)]
+
+
+@pytest.mark.parametrize(("mutant", "way"), PLANTED,
+                         ids=[f"{m.name} {way}".strip() for m, way in PLANTED])  # fmt: skip
+def test_the_check_kills(mutant: Mutant, way: str, monkeypatch: pytest.MonkeyPatch):
     case = BY_NAME[mutant.case]
-    assert mg.gradcheck(case.call, case.tensors())
-    plant(monkeypatch, mutant.target, mutant.wrong)
-    for method in ("complex", "central"):
-        assert not mg.gradcheck(case.call, case.tensors(), method, raise_exception=False), method
+    with taking(way):
+        assert mg.gradcheck(case.call, case.tensors())
+        plant(monkeypatch, mutant.target, mutant.wrong, way)
+        for method in ("complex", "central"):
+            found = mg.gradcheck(case.call, case.tensors(), method, raise_exception=False)
+            assert not found, method
 
 
-@pytest.mark.parametrize(("target", "wrong", "test"), [m[1:] for m in KINK_MUTANTS],
-                         ids=[m[0] for m in KINK_MUTANTS])  # fmt: skip
-def test_a_test_of_the_kink_kills(target, wrong, test, monkeypatch: pytest.MonkeyPatch):
-    test()
-    plant(monkeypatch, target, wrong)
-    with pytest.raises(AssertionError):
+KINKS_PLANTED = [
+    (name, target, wrong, test, one)
+    for name, target, wrong, test, *way in KINK_MUTANTS
+    for one in ways_of(target, *(way or [""]))
+]
+
+
+@pytest.mark.parametrize(("target", "wrong", "test", "way"), [m[1:] for m in KINKS_PLANTED],
+                         ids=[f"{m[0]} {m[4]}".strip() for m in KINKS_PLANTED])  # fmt: skip
+def test_a_test_of_the_kink_kills(target, wrong, test, way, monkeypatch: pytest.MonkeyPatch):
+    with taking(way):
         test()
+        plant(monkeypatch, target, wrong, way)
+        with pytest.raises(AssertionError):
+            test()
 
 
 def test_mutants_have_a_name_each():
@@ -484,7 +554,7 @@ def test_tolerance_does_not_grow_with_size(shape, monkeypatch):
 def test_the_smallest_term_of_lrn_in_a_large_map(seed, monkeypatch):
     x = mg.tensor(np.random.default_rng(seed).normal(size=(1, 96, 27, 27)), requires_grad=True)
     assert mg.gradcheck(F.lrn, x, directions=1, seed=seed)
-    plant(monkeypatch, LRN, lrn_with(lambda n, a, b, g: (1, a, b, g)))
+    plant(monkeypatch, LRN, lrn_with(lambda n, a, b, g: (1, a, b, g)), "fast")
     assert not mg.gradcheck(F.lrn, x, directions=1, seed=seed, raise_exception=False)
 
 
@@ -493,7 +563,7 @@ def test_tolerance_follows_the_scale_of_the_numbers(scale, monkeypatch):
     case = BY_NAME["lrn-n 5, alpha 1"]
     x = case.tensors()[0]
     assert mg.gradcheck(lambda x: F.lrn(x * scale, 5, 2.0, scale**-2) * scale, x)
-    plant(monkeypatch, LRN, lrn_with(lambda n, a, b, g: (1, a, b, g)))
+    plant(monkeypatch, LRN, lrn_with(lambda n, a, b, g: (1, a, b, g)), "fast")
     wrong = mg.gradcheck(
         lambda x: F.lrn(x * scale, 5, 2.0, scale**-2) * scale, x, raise_exception=False
     )
@@ -506,7 +576,7 @@ def test_one_wrong_element_among_many(monkeypatch):
         dw[3, 1, 2, 2] *= 1 + 1e-6
         return dw
 
-    plant(monkeypatch, CONV, one_wrong(1, one_off))
+    plant(monkeypatch, CONV, one_wrong(1, one_off), "fast")
     rng = np.random.default_rng(0)
     x, w = (mg.tensor(rng.normal(size=s), requires_grad=True) for s in ((2, 8, 9, 9), (8, 8, 3, 3)))
     with pytest.raises(mg.GradcheckError, match=r"input 1 \[3, 1, 2, 2\]"):

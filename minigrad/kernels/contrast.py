@@ -9,110 +9,48 @@ Windows are clipped at the image's edge; the mean counts the pixels that are the
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 
 from ..arrays import Array, array_module
-from .fast.parallel import over_batch, scratch
-from .layout import as_nchw, as_nhwc, empty_nhwc
-from .lrn import power
+from .lrn import halves, window_sum
+from .ways import Kernel
 
 Saved = tuple[Array, Array]
-_CACHE = 1 << 18  # elements of a block: a few images, whose arrays stay near the caches
 
 
-def _box_sum(xp: Any, q: Array, before: int, after: int, out: Array) -> Array:
-    """Sum over the clipped window around each pixel of q (n, H, W, C): rows, then columns.
-
-    Shifted additions, as in `lrn`: a running difference would leave rounding errors behind.
-    """
-    rows = _shifted_sum(q, before, after, scratch(xp, "rows", q.shape, q.dtype))
-    _shifted_sum(rows.swapaxes(1, 2), before, after, out.swapaxes(1, 2))
-    return out
-
-
-def _shifted_sum(q: Array, before: int, after: int, out: Array) -> Array:
-    """out[:, i] = q[:, i - before] + ... + q[:, i + after], as far as they are there."""
-    out[...] = q
-    for shift in range(1, min(before, q.shape[1] - 1) + 1):
-        out[:, shift:] += q[:, :-shift]
-    for shift in range(1, min(after, q.shape[1] - 1) + 1):
-        out[:, :-shift] += q[:, shift:]
-    return out
-
-
-def _counts(x: Array, before: int, after: int) -> Array:
-    """Number of pixels in each clipped window, (1, H, W, 1). x (N, H, W, C)."""
-    xp = array_module(x)
-    ones = xp.ones((1, *x.shape[1:3], 1), x.real.dtype)
-    return _box_sum(xp, ones, before, after, xp.empty_like(ones))
-
-
-def _images(x: Array) -> int:
-    image: int = math.prod(x.shape[1:])
-    return max(1, _CACHE // max(1, image))
-
-
+@Kernel
 def contrast_norm_forward(
     x: Array, size: int, alpha: float, beta: float, k: float, subtract_mean: bool
 ) -> tuple[Array, Saved]:
     """Forward of the formula above. x (N, C, H, W) -> y; saves u and the scale (twice x)."""
-    xp, source = array_module(x), as_nhwc(x)
-    before, after = size // 2, (size - 1) // 2
-    y, scale = empty_nhwc(x, source.shape), empty_nhwc(x, source.shape)
-    u = empty_nhwc(x, source.shape) if subtract_mean else source
-    counts = _counts(source, before, after) if subtract_mean else None
-
-    def task(chunks: list[slice]) -> None:
-        for part in chunks:
-            if counts is not None:
-                _box_sum(xp, source[part], before, after, u[part])
-                u[part] /= counts
-                xp.subtract(source[part], u[part], out=u[part])
-            square = scratch(xp, "square", u[part].shape, u.dtype)
-            xp.multiply(u[part], u[part], out=square)
-            s = _box_sum(xp, square, before, after, scale[part])
-            s *= x.dtype.type(alpha / size**2)
-            s += x.dtype.type(k)
-            xp.divide(u[part], power(xp, s, beta, out=square), out=y[part])
-
-    over_batch(xp, task, len(x), _images(source))
-    return as_nchw(y), (as_nchw(u), as_nchw(scale))
+    before, after = halves(size)
+    u = x - _box_sum(x, before, after) / _counts(x, before, after) if subtract_mean else x
+    scale = k + alpha / size**2 * _box_sum(u * u, before, after)
+    return u / scale**beta, (u, scale)
 
 
+@Kernel
 def contrast_norm_backward(
     grad: Array, saved: Saved, size: int, alpha: float, beta: float, subtract_mean: bool
 ) -> Array:
     """du = g s^-beta - 2 alpha/size^2 beta u * (mirrored window sum of g u s^(-beta-1)),
     then dx = du - mirrored window sum of du / count."""
-    xp = array_module(grad)
-    g, u, scale = as_nhwc(grad), as_nhwc(saved[0]), as_nhwc(saved[1])
-    before, after = size // 2, (size - 1) // 2
-    kind = np.result_type(g.dtype, u.dtype)  # complex above a real x: a second-order product
-    dx = empty_nhwc(saved[0], u.shape, kind)
-    counts = _counts(u, before, after) if subtract_mean else None
-    factor = u.dtype.type(2 * alpha / size**2 * beta)
+    (u, scale), (before, after) = saved, halves(size)
+    g = grad / scale**beta
+    du = g - 2 * alpha / size**2 * beta * u * _box_sum(g * u / scale, after, before)
+    if not subtract_mean:
+        return du
+    return du - _box_sum(du / _counts(u, before, after), after, before)
 
-    def task(chunks: list[slice]) -> None:
-        for part in chunks:
-            d, a, s = dx[part], u[part], scale[part]
-            ratio, sums = (scratch(xp, name, d.shape, kind) for name in ("ratio", "sums"))
-            powered = power(xp, s, beta, out=scratch(xp, "power", s.shape, s.dtype))
-            xp.divide(g[part], powered, out=d)
-            xp.multiply(d, a, out=ratio)
-            ratio /= s
-            _box_sum(xp, ratio, after, before, sums)  # mirrored
-            sums *= a
-            sums *= factor
-            d -= sums
-            if counts is not None:
-                xp.divide(d, counts, out=ratio)
-                d -= _box_sum(xp, ratio, after, before, sums)
 
-    over_batch(xp, task, len(dx), _images(u))
-    return as_nchw(dx)
+def _box_sum(x: Array, before: int, after: int) -> Array:
+    """Sums over the clipped window around each pixel of x (N, C, H, W): columns, then rows."""
+    return window_sum(window_sum(x, before, after, axis=2), before, after, axis=3)
+
+
+def _counts(x: Array, before: int, after: int) -> Array:
+    """Number of pixels in each clipped window, (1, 1, H, W)."""
+    return _box_sum(array_module(x).ones((1, 1, *x.shape[2:]), x.real.dtype), before, after)
 
 
 def contrast_norm_naive(

@@ -106,9 +106,8 @@ def im2col_naive(padded: Array, window: Window, out: Pair) -> Array:
     n, _, _, channels = padded.shape
     (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
     col = np.empty((n, *out, kh, kw, channels), padded.dtype)
-    for place in np.ndindex(*col.shape):
-        image, i, j, u, v, c = place
-        col[place] = padded[image, i * sh + u * dh, j * sw + v * dw, c]
+    for image, i, j, u, v, c in np.ndindex(*col.shape):
+        col[image, i, j, u, v, c] = padded[image, i * sh + u * dh, j * sw + v * dw, c]
     return col.reshape(n * out[0] * out[1], kh * kw * channels)
 
 

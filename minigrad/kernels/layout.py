@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import Array, array_module
-from .fast.memory import empty
 
 
 def as_nhwc(x: Array) -> Array:
@@ -41,9 +40,9 @@ def as_nchw(x: Array) -> Array:
     return x.transpose(0, 3, 1, 2)
 
 
-def empty_nhwc(like: Array, shape: tuple[int, int, int, int], dtype: Any = None) -> Array:
-    """Return uninitialised reused memory of shape (N, H, W, C) in the module of `like`."""
-    return empty(array_module(like), shape, dtype or like.dtype)
+def channels_last(x: Array) -> Array:
+    """The NCHW array itself if its memory is channels-last, else a copy that is."""
+    return as_nchw(as_nhwc(x))
 
 
 def pair(value: Any, name: str, smallest: int = 0) -> tuple[int, int]:

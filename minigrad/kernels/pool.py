@@ -16,7 +16,11 @@ from . import cuda
 from .fast.memory import empty
 from .fast.parallel import over_batch, scratch
 from .im2col import Pair, Window, pad_into
-from .layout import as_nchw, as_nhwc, empty_nhwc, masked
+from .layout import as_nchw, as_nhwc, masked
+
+
+def empty_nhwc(like, shape, dtype=None):
+    return empty(array_module(like), shape, dtype or like.dtype)
 
 
 def pooled_size(

@@ -15,8 +15,11 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _plain: ContextVar[bool] = ContextVar("minigrad_plain", default=False)
+
+ROOMS = ("cuda", "fast")  # in which order they are asked
 
 # Called as watcher(kernel's name, way's name) before a kernel computes.
 watchers: list[Callable[[str, str], None]] = []
@@ -53,18 +56,23 @@ class Kernel(Generic[P, R]):
             _tell(self.name, "plain")
         return self.plain(*args, **options)
 
-    def instead(
-        self, usable: Callable[..., bool]
-    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def instead(self, usable: Callable[..., bool]) -> Callable[[F], F]:
         """Decorate a way that is taken where `usable(*args, **options)`, the arguments of the call,
-        says so. The one registered last is asked first; its name is that of its folder."""
+        says so. Its name is that of its folder. The newest is asked first, but for those of
+        `cuda/` and then `fast/`, which are asked last, in whatever order they are imported."""
 
-        def register(compute: Callable[P, R]) -> Callable[P, R]:
+        def register(compute: F) -> F:
             room = compute.__module__.split(".")[-2]
             self.ways.insert(0, Way(room, usable, compute))
+            self.ways.sort(key=lambda way: ROOMS.index(way.name) if way.name in ROOMS else -1)
             return compute
 
         return register
+
+
+def always(*args: Any, **options: Any) -> bool:
+    """`usable` of a way that any call may take."""
+    return True
 
 
 def _tell(kernel: str, way: str) -> None:

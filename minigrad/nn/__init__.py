@@ -1,6 +1,6 @@
 """Modules, layers and initialisation under PyTorch's names."""
 
-from . import functional, init
+from . import functional, init, utils
 from .layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -25,11 +25,11 @@ from .layers import (
     Softmax,
     Tanh,
 )
-from .module import Module, Parameter, Sequential
+from .module import Module, ModuleList, Parameter, Sequential
 
 __all__ = [
     "AdaptiveAvgPool2d", "AvgPool2d", "Conv2d", "CrossEntropyLoss", "Dropout", "Flatten",
     "Identity", "LeakyReLU", "Linear", "LocalContrastNorm", "LocalResponseNorm", "LogSoftmax",
-    "MSELoss", "MaxPool2d", "Module", "NLLLoss", "PReLU", "PaperDropout", "PaperLRN", "Parameter",
-    "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh", "functional", "init",
+    "MSELoss", "MaxPool2d", "Module", "ModuleList", "NLLLoss", "PReLU", "PaperDropout", "PaperLRN",
+    "Parameter", "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh", "functional", "init", "utils",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,10 @@ def _pytorch_init(weight: Parameter, bias: Parameter | None) -> None:
         init.uniform_(bias, -bound, bound)
 
 
+def _has_forward_of(module: Module, kind: type[Module]) -> bool:
+    return getattr(module.forward, "__func__", None) is kind.forward
+
+
 class Linear(Module):
     """y = x weight^T + bias. weight (out, in), bias (out,)."""
 
@@ -48,11 +53,7 @@ class Linear(Module):
 
 
 class Conv2d(Module):
-    """2-D convolution. weight (out, in / groups, kh, kw), bias (out,).
-
-    `activation="relu"` applies ReLU while the output is in the cache; the result is the same as a
-    `ReLU` module behind.
-    """
+    """2-D convolution. weight (out, in / groups, kh, kw), bias (out,)."""
 
     def __init__(
         self,
@@ -66,13 +67,10 @@ class Conv2d(Module):
         bias: bool = True,
         padding_mode: str = "zeros",
         dtype: Any = None,
-        activation: str | None = None,
     ) -> None:
         super().__init__()
         if padding_mode != "zeros":
             raise NotImplementedError(f"Conv2d: padding_mode {padding_mode!r}, only 'zeros'")
-        if activation not in (None, "relu"):
-            raise ValueError(f"Conv2d: activation {activation!r} is unknown: use 'relu' or None")
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d: groups={groups} does not divide {in_channels} input and "
@@ -81,17 +79,26 @@ class Conv2d(Module):
         kernel = pair(kernel_size, "kernel_size", 1)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel
         self.stride, self.padding, self.dilation = stride, padding, dilation
-        self.groups, self.activation = groups, activation
+        self.groups = groups
         self.weight = _parameter(out_channels, in_channels // groups, *kernel, dtype=dtype)
         self.bias = _parameter(out_channels, dtype=dtype) if bias else None
         _pytorch_init(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, in, H, W) -> (N, out, oh, ow)."""
-        conv = F.conv2d if self.activation is None else F.conv2d_relu
-        return conv(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
+        return F.conv2d(input, *self._arguments())
+
+    def fused(self, following: Module) -> Callable[..., Any] | None:
+        """Bias and ReLU in one pass; only for the two classes' own forwards."""
+        if _has_forward_of(self, Conv2d) and _has_forward_of(following, ReLU):
+            return self._forward_relu
+        return None
+
+    def _forward_relu(self, input: Tensor) -> Tensor:
+        return F.conv2d_relu(input, *self._arguments())
+
+    def _arguments(self) -> tuple[Any, ...]:
+        return self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
 
     def extra_repr(self) -> str:
         return (
@@ -99,7 +106,6 @@ class Conv2d(Module):
             f"stride={self.stride}, padding={self.padding}"
             + (f", dilation={self.dilation}" if self.dilation not in (1, (1, 1)) else "")
             + (f", groups={self.groups}" if self.groups != 1 else "")
-            + (f", activation={self.activation!r}" if self.activation else "")
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,10 @@ from .. import arrays
 from ..arrays import to_dtype
 from ..core import RemovableHook, Tensor
 from ..rules import MixedDeviceError
+
+# Called as observer(event, module, args, output) when a forward begins ("enter", without an output)
+# and when it is over ("leave"). Unlike a hook, an observer changes nothing, not even what is fused.
+observers: list[Callable[[str, Module, tuple[Any, ...], Any], None]] = []
 
 
 class Parameter(Tensor):
@@ -49,12 +53,19 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(self.forward, args, kwargs)
+
+    def _call(
+        self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         for hook in list(self._forward_pre_hooks.values()):
             changed = hook(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
+        if observers:
+            _tell("enter", self, args, None)
         try:
-            output = self.forward(*args, **kwargs)
+            output = forward(*args, **kwargs)
         except MixedDeviceError as error:
             # Every module on the way up names its parameters; the outermost has the whole path.
             paths = {id(p): name for name, p in self.named_parameters()}
@@ -63,7 +74,16 @@ class Module:
         for hook in list(self._forward_hooks.values()):
             changed = hook(self, args, output)
             output = output if changed is None else changed
+        if observers:
+            _tell("leave", self, args, output)
         return output
+
+    def fused(self, following: Module) -> Callable[..., Any] | None:
+        """A forward that computes `following(self(...))` in one, or None where there is none.
+
+        `Sequential` takes it where no hook looks at what would be between the two.
+        """
+        return None
 
     def register_forward_pre_hook(self, hook: Callable[[Module, Any], Any]) -> RemovableHook:
         """Call `hook(module, args)` before every forward; what it returns, unless None, replaces
@@ -255,8 +275,18 @@ class Module:
         return f"{type(self).__name__}({inner})"
 
 
+def _tell(event: str, module: Module, args: tuple[Any, ...], output: Any) -> None:
+    for observer in list(observers):
+        observer(event, module, args, output)
+
+
 class Sequential(Module):
-    """Modules one after another; named by position, or by the keys of a mapping."""
+    """Modules one after another; named by position, or by the keys of a mapping.
+
+    A ReLU right behind a Conv2d is computed with it, while the output is in the cache: same
+    numbers, less memory. A forward hook of either, or a pre-hook of the ReLU, is handed what is
+    between the two; then each runs by itself.
+    """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
         super().__init__()
@@ -272,8 +302,18 @@ class Sequential(Module):
 
     def forward(self, input: Any) -> Any:
         """Feed each module's output to the next."""
-        for module in self.children():
-            input = module(input)
+        modules = list(self.children())
+        while modules:
+            module = modules.pop(0)
+            forward = _fused(module, modules[0]) if modules else None
+            if forward is None:
+                input = module(input)
+                continue
+            input = module._call(forward, (input,), {})
+            following = modules.pop(0)
+            if observers:  # its input has become its output, in the same memory
+                _tell("enter", following, (input,), None)
+                _tell("leave", following, (input,), input)
         return input
 
     def __len__(self) -> int:
@@ -286,3 +326,53 @@ class Sequential(Module):
         if isinstance(index, slice):
             return Sequential(dict(list(self._modules.items())[index]))
         return list(self.children())[index]
+
+
+class ModuleList(Module):
+    """A list of modules, registered by position; it has no forward of its own."""
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        super().__init__()
+        self.extend(modules)
+
+    def append(self, module: Module) -> ModuleList:
+        """Add a module at the end."""
+        return self.extend([module])
+
+    def extend(self, modules: Iterable[Module]) -> ModuleList:
+        """Add modules at the end. Raises TypeError for anything else."""
+        for module in modules:
+            self._register(len(self), module)
+        return self
+
+    def insert(self, index: int, module: Module) -> None:
+        """Put a module before the one at `index`; those behind it move up."""
+        modules = list(self)
+        modules.insert(index, module)
+        for i, each in enumerate(modules):
+            self._register(i, each)
+
+    def _register(self, index: int, module: Module) -> None:
+        if not isinstance(module, Module):
+            raise TypeError(f"ModuleList: got {type(module).__name__}, expected a Module")
+        setattr(self, str(index), module)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return self.children()
+
+    def __getitem__(self, index: int | slice) -> Module:
+        modules = list(self.children())[index]
+        return ModuleList(modules) if isinstance(modules, list) else modules
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self._register(range(len(self))[index], module)
+
+
+def _fused(module: Module, following: Module) -> Callable[..., Any] | None:
+    """How to compute both in one, unless a hook is to see what is between them."""
+    if module._forward_hooks or following._forward_pre_hooks or following._forward_hooks:
+        return None
+    return module.fused(following)

@@ -7,8 +7,7 @@ from typing import Any
 from ..arrays import Array
 from ..core import Context, Function, Tensor
 from ..kernels.conv import conv2d_backward, conv2d_forward, conv_geometry
-from ..kernels.im2col import Window
-from ..kernels.layout import as_nchw, as_nhwc, pair
+from ..kernels.layout import channels_last, pair
 
 __all__ = ["conv2d", "conv2d_relu"]
 
@@ -22,7 +21,7 @@ class Conv2d(Function):
         relu: bool,
     ) -> Array:  # fmt: skip
         stride, padding, dilation, groups = options
-        x = as_nchw(as_nhwc(x))  # another memory order is converted here, once for both passes
+        x = channels_last(x)  # another memory order is converted here, once for both passes
         y = conv2d_forward(x, weight, bias, stride, padding, dilation, groups, relu)
         ctx.save(x, weight, y if relu else None)
         ctx.options = options
@@ -84,9 +83,7 @@ def _conv2d(
             )
         padding = tuple(span // 2 for span in spans)
     borders = pair(0 if padding == "valid" else padding, "padding")
-    conv_geometry(
-        input.shape, weight.shape, Window(kernel, strides, borders, spacing), groups
-    )
+    conv_geometry(input.shape, weight.shape, strides, borders, spacing, groups)
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"conv2d: bias has shape {bias.shape}, expected {weight.shape[:1]}")
     return Conv2d.apply(input, weight, bias, (strides, borders, spacing, groups), relu)

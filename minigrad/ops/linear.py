@@ -6,8 +6,8 @@ from typing import Any
 
 from ..arrays import Array
 from ..core import Context, Function, Tensor, unbroadcast
-from ..kernels.fast.product import matmul as matmul_at_precision
 from ..kernels.linear import linear_backward, linear_forward
+from ..kernels.product import matmul as product
 
 __all__ = ["linear", "matmul"]
 
@@ -18,7 +18,7 @@ class Matmul(Function):
     @staticmethod
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         ctx.save(a, b)
-        return matmul_at_precision(a, b)
+        return product(a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
@@ -32,10 +32,10 @@ class Matmul(Function):
             grad = grad[..., None]
         da = db = None
         if ctx.needs[0]:
-            da = matmul_at_precision(grad, right.swapaxes(-1, -2))
+            da = product(grad, right.swapaxes(-1, -2))
             da = unbroadcast(da, left.shape).reshape(a.shape)
         if ctx.needs[1]:
-            db = matmul_at_precision(left.swapaxes(-1, -2), grad)
+            db = product(left.swapaxes(-1, -2), grad)
             db = unbroadcast(db, right.shape).reshape(b.shape)
         return da, db
 

@@ -78,11 +78,14 @@ class LRScheduler:
         vars(self).update(state_dict)
         self._set_lr()
 
+    def rates(self) -> list[float]:
+        """The rate of each group at `last_epoch`; overridden where they follow different rules."""
+        return [self.lr_at(base_lr, self.last_epoch) for base_lr in self.base_lrs]
+
     def _set_lr(self) -> None:
-        groups = self.optimizer.param_groups
-        for group, base_lr in zip(groups, self.base_lrs, strict=True):
-            group["lr"] = self.lr_at(base_lr, self.last_epoch)
-        self._last_lr = [group["lr"] for group in groups]
+        self._last_lr = self.rates()
+        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
+            group["lr"] = rate
 
 
 class StepLR(LRScheduler):
@@ -160,7 +163,7 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def lr_at(self, base_lr: float, epoch: int) -> float:
-        wave = (1 + math.cos(math.pi * epoch / self.T_max)) / 2
+        wave = (1 + math.cos(math.pi * (epoch / self.T_max))) / 2
         return self.eta_min + (base_lr - self.eta_min) * wave
 
 
@@ -247,7 +250,8 @@ class ReduceLROnPlateau:
                 raise ValueError(f"{name} {value!r} is unknown; expected one of {known}")
         self.optimizer = _checked(optimizer)
         self.mode, self.threshold, self.threshold_mode = mode, threshold, threshold_mode
-        self.factor, self.patience, self.cooldown, self.eps = factor, patience, cooldown, eps
+        self.factor, self.cooldown, self.eps = factor, cooldown, eps
+        self.patience: float = patience
         self.min_lrs = _per_group(min_lr, len(optimizer.param_groups))
         self.best = math.inf if mode == "min" else -math.inf
         self.last_epoch = self.num_bad_epochs = self.cooldown_counter = 0
@@ -265,9 +269,16 @@ class ReduceLROnPlateau:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
-            self._reduce()
+            self.reduce()
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
+
+    def reduce(self) -> None:
+        """Lower the rates; a subclass may answer a plateau otherwise."""
+        for group, min_lr in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
+            lr = max(group["lr"] * self.factor, min_lr)
+            if group["lr"] - lr > self.eps:
+                group["lr"] = lr
 
     def get_last_lr(self) -> list[float]:
         """The learning rate of each parameter group."""
@@ -290,12 +301,6 @@ class ReduceLROnPlateau:
         if self.threshold_mode == "abs":
             return sign * current < sign * self.best - self.threshold
         return sign * current < sign * self.best * (1 - sign * self.threshold)
-
-    def _reduce(self) -> None:
-        for group, min_lr in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
-            lr = max(group["lr"] * self.factor, min_lr)
-            if group["lr"] - lr > self.eps:
-                group["lr"] = lr
 
 
 def _checked(optimizer: Any) -> Optimizer:

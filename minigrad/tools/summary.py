@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..arrays import to_dtype
 from ..core import Tensor
 from ..modes import enable_grad
 from ..nn.layers import Conv2d, Linear
-from ..nn.module import Module
+from ..nn.module import Module, observers
 from ..random import default_generator
 from .graph import saved_bytes
 from .text import align, format_bytes
@@ -25,7 +25,8 @@ class Row(NamedTuple):
 
     `parameters` are the layer's own, 0 for those that an earlier row has counted; `macs` are the
     multiply-adds of forward (of Conv2d and Linear; 0 for every other kind); `activation_bytes` is
-    the size of the output, 0 where it is the input's memory.
+    the size of the output, 0 where it is the input's memory: a ReLU that its Sequential computes
+    with the convolution before it has none of its own.
     """
 
     name: str
@@ -134,22 +135,21 @@ def _recorded(model: Module, rows: list[Row]) -> Iterator[None]:
         counted.update(id(p) for p in fresh)
         return sum(p.numel() for p in fresh)
 
-    def recorder(name: str) -> Any:
-        def record(module: Module, args: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                rows.append(Row(
-                    name, type(module).__name__, output.shape[1:], parameters_of(module),
-                    _macs(module, output), _new_bytes(args, output),
-                ))  # fmt: skip
+    names = {module: name for name, module in model.named_modules()}
 
-        return record
+    def record(event: str, module: Module, args: Any, output: Any) -> None:
+        leaf = next(module.children(), None) is None
+        if event == "leave" and leaf and module in names and isinstance(output, Tensor):
+            rows.append(Row(
+                names[module], type(module).__name__, output.shape[1:], parameters_of(module),
+                _macs(module, output), _new_bytes(args, output),
+            ))  # fmt: skip
 
-    with ExitStack() as stack:
-        names = {module: name for name, module in model.named_modules()}
-        for module, name in names.items():  # one that stands in two places has the last name
-            if next(module.children(), None) is None:
-                stack.callback(module.register_forward_hook(recorder(name)).remove)
+    observers.append(record)
+    try:
         yield
+    finally:
+        observers.remove(record)
 
 
 def _macs(module: Module, output: Tensor) -> int:

@@ -18,7 +18,8 @@ import numpy as np
 import minigrad as mg
 from alexnet_course import n03_convolution as check
 from alexnet_course.style import BLUE, GREEN, ORANGE, PURPLE, SKY, use_style
-from minigrad.kernels.conv import WORKSPACE, conv2d_backward, conv2d_forward, conv2d_naive
+from minigrad.kernels.conv import conv2d_backward, conv2d_forward, conv2d_naive
+from minigrad.kernels.fast.conv import WORKSPACE
 from minigrad.kernels.im2col import Window, col2im, im2col
 from minigrad.nn import functional as F
 from minigrad.tools.graph import saved_bytes

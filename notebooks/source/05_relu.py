@@ -107,8 +107,8 @@ check.relu_backward(relu_backward)
 check.tanh_backward(tanh_backward)
 
 # %% [markdown]
-# That $y$ is enough has a use: the input of a ReLU need not be kept. minigrad's convolution applies the
-# ReLU to its own output (`nn.Conv2d(..., activation="relu")`), and the numbers before it are nowhere stored.
+# That $y$ is enough has a use: the input of a ReLU need not be kept. Where an `nn.ReLU` stands right behind an
+# `nn.Conv2d`, minigrad's convolution applies it to its own output, and the numbers before it are nowhere stored.
 #
 # The complex step agrees with both kernels. A central difference could not agree at the corner: there it is the
 # mean of the slopes left and right.

@@ -51,12 +51,11 @@ use_style()
 # Fill in the function, for any widths: `widths` are the maps of the five convolutions. The layers are in
 # `minigrad.nn`:
 #
-# - `nn.Conv2d(maps in, maps out, size, stride=1, padding=0, groups=1, activation=None)`; `activation="relu"`
-#   puts a ReLU behind it
+# - `nn.Conv2d(maps in, maps out, size, stride=1, padding=0, groups=1)` and `nn.ReLU()`
 # - `nn.PaperLRN(groups=2)`, which has the paper's constants, and `nn.MaxPool2d(size, stride)`
-# - `nn.Flatten()`, `nn.Linear(units in, units out)`, `nn.ReLU()`, `nn.Dropout(0.5)`
+# - `nn.Flatten()`, `nn.Linear(units in, units out)`, `nn.Dropout(0.5)`
 #
-# `nn.Sequential({"conv1": ..., "lrn1": ..., ...})` runs them in order. After pool5 the maps have 6×6
+# `nn.Sequential({"conv1": ..., "relu1": ..., "lrn1": ..., ...})` runs them in order. After pool5 the maps have 6×6
 # pixels. The check builds a narrow network, gives it the weights of minigrad's, and compares.
 
 
@@ -81,7 +80,8 @@ network = summary(AlexNet(), (3, 224, 224))
 print(network)
 
 # %% [markdown]
-# (ReLU behind a convolution has no row of its own: minigrad applies it while the output is in the cache.)
+# (A ReLU right behind a convolution has no memory of its own: minigrad applies it while the output is in the
+# cache.)
 #
 # Check the abstract of the paper with it: "60 million parameters and 650,000 neurons". The neurons are the
 # numbers that come out of the eight layers:
@@ -208,7 +208,7 @@ ax.axis("off")
 plt.show()
 
 # %% [markdown]
-# (LRN and pooling are not drawn: each map is pooled by itself.)
+# (ReLU, LRN and pooling are not drawn: each map is rectified and pooled by itself.)
 #
 # Is this more than a drawing? Let us ask the network. Change the biases of tower B in conv1 and nothing
 # else. Which maps answer, layer by layer? All layers have 16 maps here, so that the picture stays small; the
@@ -220,7 +220,7 @@ def activations(model, x):
     """What each layer up to conv4 gives, by name."""
     outputs = {}
     with mg.no_grad():
-        for name, layer in list(model.named_children())[:8]:
+        for name, layer in list(model.named_children())[:11]:
             x = layer(x)
             outputs[name] = x.numpy()
     return outputs

@@ -287,7 +287,7 @@ print("colour: gap of our towers beyond four deviations of random halves:", odd)
 
 # %%
 shown = int(np.flatnonzero(labels == classes.index("triangles"))[1])
-maps = inside.activations(model, to_input(mg.tensor(crops[[shown]])), ["conv1", "conv5"])
+maps = inside.activations(model, to_input(mg.tensor(crops[[shown]])), ["relu1", "relu5"])
 
 
 def tiled(maps, columns):
@@ -354,9 +354,9 @@ def one_class(best):
     return np.array([np.bincount(labels[row]).max() / len(row) for row in best])
 
 
-layers = ["conv1", "conv2", "conv3", "conv4", "conv5", "relu6", "relu7"]
+layers = [f"relu{i}" for i in range(1, 8)]
 answers = {name: peaks(net, layers, crops) for name, net in (("t", model), ("u", untrained))}
-best, units = best_images(answers["t"]["conv5"])
+best, units = best_images(answers["t"]["relu5"])
 order = np.argsort(-one_class(best), kind="stable")
 fig, axes = plt.subplots(4, 7, figsize=(8.5, 5.1))
 for row, k in zip(axes, [*order[:2], *order[-2:]], strict=True):
@@ -389,7 +389,7 @@ plt.title("Units grow choosy from layer to layer, by training only")
 plt.legend()
 plt.show()
 choosier = np.array(curves["trained"]) - curves["untrained"]
-print("conv1: choosier than untrained by 15 points:", choosier[0] > 0.15)
+print("relu1: choosier than untrained by 15 points:", choosier[0] > 0.15)
 print("relu7: choosier than untrained by 15 points:", choosier[-1] > 0.15)
 
 # %% [markdown]
@@ -694,7 +694,7 @@ def features(network, images, layers):
     return {name: np.concatenate(parts) for name, parts in kept.items()}
 
 
-depths = ["pool1", "pool2", "conv3", "conv4", "conv5", "pool5", "relu6", "relu7"]
+depths = ["pool1", "pool2", "relu3", "relu4", "relu5", "pool5", "relu6", "relu7"]
 gallery_crops = np.ascontiguousarray(cut(gallery, CENTRE[0], size))
 ours, theirs = (features(model, part, depths) for part in (crops, gallery_crops))
 queries = [int(np.flatnonzero(labels == classes.index(c))[0]) for c in ("dots", "rays", "waves")]

@@ -31,8 +31,9 @@ from alexnet_scratch.bench import TrainingStep, layer_table, seconds_of, time_la
 from alexnet_scratch.model import AlexNet
 from minigrad import nn
 from minigrad.arrays import array_module
-from minigrad.kernels import conv, cuda
+from minigrad.kernels import cuda
 from minigrad.kernels.activation import relu_backward
+from minigrad.kernels.fast import conv
 from minigrad.kernels.lrn import lrn_forward
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward
 from minigrad.nn import functional as F
@@ -532,7 +533,8 @@ print(f"from the first to the second: peak x {new[0] / old[0]:.0f} (tf32 x {tens
 # %% [markdown]
 # Now the layers of AlexNet, forward, for a batch of 128. A layer has to read its input and its weights, and write its
 # output: each once, at best. (LRN also writes its denominators, pooling its winners.) A multiply-add counts as two
-# operations. The ReLU of a convolution is inside its row (notebook 9); those of fc6 and fc7 have their own.
+# operations. The ReLU of a convolution is computed with it (notebook 9) and has no memory of its own, so it is left
+# out; those of fc6 and fc7 have their own.
 
 # %%
 network = summary(AlexNet(), (3, 224, 224))
@@ -545,7 +547,7 @@ def layers(batch):
     costs, inputs = {}, 3 * 224 * 224
     for row in network.rows:
         outputs = int(np.prod(row.output_shape))
-        if row.kind != "Flatten":
+        if row.kind != "Flatten" and row.activation_bytes:
             operations = 2 * row.macs or SIMPLE[row.kind] * outputs
             numbers = batch * (inputs + outputs) + row.parameters
             size = 4 * numbers + batch * outputs * KEPT.get(row.kind, 0)

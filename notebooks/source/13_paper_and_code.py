@@ -133,9 +133,9 @@ print(f"the paper with the code's init: {ratio['fc8']:.1f} times")
 for name in ("conv3", "conv4", "conv5"):
     print(f"    after {name}: {ratio[name]:4.1f} times")
 for title, (model, x) in zip(("0.01", "0.03"), starts.values(), strict=True):
-    kept = inside.activations(model, x, ["conv4", "conv5"])
-    print(f"{title}: off in conv4 {(kept['conv4'] == 0).mean():.0%}, in conv5", end=" ")
-    print(f"{(kept['conv5'] == 0).mean():.0%}")
+    kept = inside.activations(model, x, ["relu4", "relu5"])
+    print(f"{title}: off in conv4 {(kept['relu4'] == 0).mean():.0%}, in conv5", end=" ")
+    print(f"{(kept['relu5'] == 0).mean():.0%}")
 del model, starts
 
 # %% [markdown]

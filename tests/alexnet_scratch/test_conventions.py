@@ -61,7 +61,7 @@ def test_the_code_normalises_within_maps_behind_its_second_lrn() -> None:
     net: Any = network("source2012")
     names = [name for name, _ in net.named_children()]
     assert names[:4] == ["edge1", "conv1", "lrn1", "pool1"]
-    assert names[4:9] == ["relu1", "conv2", "lrn2", "contrast2", "pool2"]
+    assert names[4:10] == ["relu1", "conv2", "relu2", "lrn2", "contrast2", "pool2"]
     # 5 x 5 pixels of 100: 1 + 0.001 / 25 * 25 * 100^2 = 11 in the middle, 9 pixels in the corner
     y = net.contrast2(mg.tensor(np.full((1, 1, 5, 5), 100, np.float32))).data[0, 0]
     assert y[2, 2] == pytest.approx(100 / 11**0.75, rel=1e-6)

@@ -36,6 +36,12 @@ def test_activations_are_the_layers_outputs(model, x):
     np.testing.assert_array_equal(kept["fc8"], logits(model, x.data))
 
 
+def test_a_convolution_is_seen_before_its_relu_and_the_relu_behind(model, x):
+    kept = inside.activations(model, x, ["conv1", "relu1"])
+    assert (kept["conv1"] < 0).any()
+    np.testing.assert_array_equal(kept["relu1"], np.maximum(kept["conv1"], 0))
+
+
 def test_the_mode_and_the_hooks_are_put_back(model, x):
     model.train()
     inside.activations(model, x, ["conv1"])

@@ -101,7 +101,7 @@ def test_the_ceil_rule_is_an_image_with_three_zeros_to_the_right_and_below():
     x = images(1, 224)
     padded = mg.tensor(np.pad(x.data, ((0, 0), (0, 0), (0, 3), (0, 3))))
     expected = F.relu(F.conv2d(padded, net.conv1.weight, net.conv1.bias, stride=4))
-    ours = net[:2](x)  # the edge and conv1
+    ours = net[:3](x)  # the edge, conv1 and its ReLU
     assert ours.shape[2:] == (55, 55)
     np.testing.assert_allclose(ours.data, expected.data, rtol=1e-12, atol=1e-13)
     other = F.relu(F.conv2d(x, net.conv1.weight, net.conv1.bias, stride=4, padding=2))
@@ -152,7 +152,7 @@ def test_grouped_differs_from_two_tower_at_the_border_of_the_towers_alone():
     grouped = AlexNet(10, "grouped", **{**NARROW, "widths": (16, 8, 8, 8, 8)}).double()
     grouped.load_state_dict(two.state_dict())
     x = images(1, 67)
-    a, b = (net[:2](x).data for net in (two, grouped))  # conv1 and its LRN
+    a, b = (net[:3](x).data for net in (two, grouped))  # conv1, ReLU and LRN
     differs = (a != b).any((0, 2, 3))
     # A window of 5 reaches 2 channels across: 6, 7 | 8, 9 of 16.
     assert np.flatnonzero(differs).tolist() == [6, 7, 8, 9]
@@ -165,13 +165,23 @@ def test_order_of_the_layers(order):
     steps = {"relu": "ReLU", "lrn": "PaperLRN", "pool": "MaxPool2d"}
     steps["contrast"] = "LocalContrastNorm"
     expected = [steps[s] for s in order.split("-")]
-    if expected[0] == "ReLU":
-        assert net.conv1.activation == "relu"
-        del expected[0]
-    else:
-        assert net.conv1.activation is None
     assert names[1 : names.index("Conv2d", 1)] == expected
     assert net(images(1, 67, "float32")).shape == (1, 10)
+
+
+def test_the_printed_network_shows_its_relus():
+    lines = [line.strip() for line in repr(AlexNet(10, **NARROW)).splitlines()]
+    for i in range(1, 6):
+        conv = next(j for j, line in enumerate(lines) if line.startswith(f"(conv{i})"))
+        assert lines[conv + 1] == f"(relu{i}): ReLU()"
+
+
+def test_one_tower_has_torchvisions_layers_at_their_places():
+    kinds = [type(layer).__name__ for layer in AlexNet(10, "one-tower", fc_width=8).features]
+    assert kinds == [
+        "Conv2d", "ReLU", "MaxPool2d", "Conv2d", "ReLU", "MaxPool2d", "Conv2d", "ReLU",
+        "Conv2d", "ReLU", "Conv2d", "ReLU", "MaxPool2d",
+    ]  # fmt: skip
 
 
 def test_dropout_form_and_probability():

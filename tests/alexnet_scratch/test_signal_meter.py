@@ -35,12 +35,12 @@ def test_two_layers_give_the_numbers_worked_out_by_hand() -> None:
 
 
 def test_a_unit_is_a_place_in_a_map() -> None:
-    conv = nn.Conv2d(1, 1, 1, activation="relu")
+    conv = nn.Conv2d(1, 1, 1)
     conv.weight.data[...], conv.bias.data[...] = 1, 0
     images = np.zeros((3, 1, 2, 2), np.float32)
     images[:, 0, 0, 0] = 6, 6, 6  # lit, but the same in all
     images[:, 0, 1, 1] = 0, 3, -5  # lit in one
-    (row,) = measure(conv, mg.tensor(images))
+    (row,) = measure(nn.Sequential(conv, nn.ReLU()), mg.tensor(images))
     assert row.dead == 0.5
     assert row.rms == pytest.approx(math.sqrt((3 * 36 + 9) / 12))
     assert row.image_rms == pytest.approx(math.sqrt((9 / 3 - 1) / 4))

@@ -275,8 +275,9 @@ def test_a_wrong_index_is_noticed(cupy, monkeypatch, kernel, right, wrong, name)
     assert kernel in check(cupy, monkeypatch, name)
     file, code = kernel.partition(".")[0], cuda.source
     assert code(file).count(right) == 1
-    monkeypatch.setattr(cuda, "source", lambda f: code(f).replace(right, wrong))
-    monkeypatch.setattr(cuda, "_module", cuda._module.__wrapped__)  # not those compiled before
+    monkeypatch.setattr(cuda.launcher, "source", lambda f: code(f).replace(right, wrong))
+    compiled_anew = cuda.launcher._module.__wrapped__  # not those of before
+    monkeypatch.setattr(cuda.launcher, "_module", compiled_anew)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check(cupy, monkeypatch, name)
 
@@ -324,5 +325,6 @@ def test_lrn_takes_arrays_that_are_not_aligned(cupy, monkeypatch, offset):
 def test_a_step_is_one_launch_for_each_kind_of_parameter(cupy, monkeypatch):
     assert check(cupy, monkeypatch, "sgd-torch") == ["sgd.sgd"] * 2  # of two steps
     assert check(cupy, monkeypatch, "sgd-many") == ["sgd.sgd"] * 6  # 48 + 48 + 4 a step
+    monkeypatch.setattr(cuda.launcher, "MOST", 60)
     monkeypatch.setattr(cuda, "MOST", 60)  # elements of one launch; there are 12 + 24 + 36
     assert check(cupy, monkeypatch, "sgd") == ["sgd.sgd"] * 3

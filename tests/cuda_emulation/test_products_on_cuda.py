@@ -5,7 +5,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.kernels import cuda
-from minigrad.kernels.cuda.gemm import OVERRIDES
+from minigrad.kernels.fast.gemm import OVERRIDES
 from minigrad.kernels.fast.product import matmul, operand, product
 from minigrad.testing import cublas_on_cpu
 from minigrad.testing import cupy_on_cpu as standin

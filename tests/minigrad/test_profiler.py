@@ -7,14 +7,18 @@ import pytest
 
 import minigrad as mg
 from minigrad import modes, nn
+from minigrad.kernels import ways
+from minigrad.kernels.ways import Kernel
+from minigrad.nn.module import observers as module_observers
 from minigrad.tools.profiler import profile
 
 
 @pytest.fixture(autouse=True)
 def nothing_stays():
-    before = list(modes.observers)
+    lists = (modes.observers, module_observers, ways.watchers)
+    before = [list(each) for each in lists]
     yield
-    assert modes.observers == before
+    assert list(lists) == before
 
 
 @pytest.fixture
@@ -156,3 +160,75 @@ def test_each_thread_has_its_own(model):
     for n in (3, 5):
         assert set(seen[n].values()) == {n}
         assert len(seen[n]) == 10
+
+
+def test_a_profile_leaves_convolution_and_relu_fused():
+    model = nn.Sequential({"conv": nn.Conv2d(2, 3, 3), "relu": nn.ReLU()})
+    with profile(model) as p:
+        model(mg.ones((1, 2, 5, 5))).sum().backward()
+    assert counts(p.costs) == {
+        (path, operation, phase): 1
+        for path, operation in (("conv", "conv2d"), ("", "sum"))
+        for phase in ("forward", "backward")
+    }
+
+
+# ----- the way that ran -----
+
+
+@Kernel
+def doubled(x):
+    return 2 * x
+
+
+@doubled.instead(lambda x: x.size > 2)
+def _doubled_in_another_room(x):
+    return x + x
+
+
+class Double(mg.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return doubled(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return doubled(grad)
+
+
+OTHER = doubled.ways[0].name
+
+
+def test_the_way_that_ran_is_named():
+    small, large = (mg.tensor(np.ones(n), requires_grad=True) for n in (2, 3))
+    with profile() as p:
+        Double.apply(large).sum().backward()
+        Double.apply(small)
+    costs = p.by_operation()
+    assert costs["double", "forward"].way == f"{OTHER}+plain"
+    assert costs["double", "backward"].way == OTHER
+    assert costs["sum", "forward"].way == ""
+    head, *lines = str(p).splitlines()
+    assert head.split()[2] == "way"
+    (line,) = (line for line in lines if line.startswith("double") and "forward" in line)
+    assert line.split()[2] == f"{OTHER}+plain"
+
+
+def test_a_plain_block_is_named_plain_and_by_module():
+    class Layer(nn.Module):
+        def forward(self, x):
+            return Double.apply(x) * 2.0
+
+    with profile(nn.Sequential({"layer": (layer := Layer())})) as p, ways.plain():
+        layer(mg.ones((3,)))
+    assert p.by_module()["layer", "forward"].way == "plain"
+    assert p.costs["layer", "mul", "forward"].way == ""
+
+
+def test_a_kernel_of_another_thread_is_not_of_this_profile():
+    with profile() as p:
+        thread = threading.Thread(target=doubled, args=(np.ones(3),))
+        thread.start()
+        thread.join()
+        mg.ones((3,)).exp()
+    assert p.costs["", "exp", "forward"].way == ""

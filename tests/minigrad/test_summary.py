@@ -6,6 +6,7 @@ import pytest
 import minigrad as mg
 from alexnet_scratch.model import AlexNet
 from minigrad import nn
+from minigrad.nn.module import observers as module_observers
 from minigrad.random import default_generator
 from minigrad.tools.summary import summary
 
@@ -64,13 +65,39 @@ def test_bytes_kept_for_backward_by_hand():
     """conv keeps its input and (for ReLU) its output, pooling a byte an output, linear its input,
     which flattening channels-last memory has copied."""
     model = nn.Sequential(
-        nn.Conv2d(2, 4, 3, activation="relu"), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 9, 5)
+        nn.Conv2d(2, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 9, 5)
     )
     table = summary(model, (2, 8, 8))
     expected = 4 * (2 * 64 + 4 * 36) + 4 * 9 + 4 * 36
     assert table.saved_bytes == expected
-    assert [row.activation_bytes for row in table.rows] == [4 * 144, 4 * 36, 4 * 36, 4 * 5]
-    assert [row.macs for row in table.rows] == [36 * 4 * 18, 0, 0, 36 * 5]
+    # the ReLU is computed with the convolution, so that it has no memory of its own
+    assert [row.activation_bytes for row in table.rows] == [4 * 144, 0, 4 * 36, 4 * 36, 4 * 5]
+    assert [row.macs for row in table.rows] == [36 * 4 * 18, 0, 0, 0, 36 * 5]
+
+
+def test_a_relu_has_a_row_and_memory_of_its_own_where_it_runs_by_itself():
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU())
+    fused = summary(model, (2, 8, 8))
+    assert [row[:3] for row in fused.rows] == [("0", "Conv2d", (4, 6, 6)), ("1", "ReLU", (4, 6, 6))]
+    model[1].register_forward_hook(lambda module, args, output: None)
+    alone = summary(model, (2, 8, 8))
+    assert [row.activation_bytes for row in alone.rows] == [4 * 144, 4 * 144]
+    assert [row._replace(activation_bytes=0) for row in alone.rows] == [
+        row._replace(activation_bytes=0) for row in fused.rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variant", "relus"),
+    [("two-tower", [f"relu{i}" for i in range(1, 8)]),
+     ("one-tower", [*(f"features.{i}" for i in (1, 4, 7, 9, 11)), "classifier.2", "classifier.5"])],
+)  # fmt: skip
+def test_every_relu_of_alexnet_has_a_row(variant, relus):
+    model = AlexNet(10, variant, fc_width=8)
+    rows = [row for row in summary(model, (3, 224, 224)).rows if row.kind == "ReLU"]
+    assert [row.name for row in rows] == relus
+    assert [row.activation_bytes for row in rows] == [0] * 5 + [4 * 8] * 2
+    assert all(row.macs == row.parameters == 0 for row in rows)
 
 
 def test_a_frozen_model_keeps_nothing():
@@ -106,6 +133,7 @@ def test_looking_changes_nothing():
     assert default_generator.state == state
     assert all(p.grad is None for p in model.parameters())
     assert not any(m._forward_hooks for m in model.modules())
+    assert not module_observers
 
 
 def test_a_wrong_input_raises_and_leaves_no_hook():
@@ -114,6 +142,7 @@ def test_a_wrong_input_raises_and_leaves_no_hook():
     with pytest.raises(RuntimeError, match="do not fit"):
         summary(model, (4,))
     assert not any(m._forward_hooks for m in model.modules())
+    assert not module_observers
     assert not model.training
 
 

@@ -1,1 +1,5 @@
-"""Faster ways of the kernels: CPU threads, chunks, reused memory."""
+"""The kernels on CPU threads, in chunks that fit the caches, with reused memory."""
+
+from . import contrast, conv, linear, lrn, product
+
+__all__ = ["contrast", "conv", "linear", "lrn", "product"]

@@ -24,8 +24,8 @@ import numpy as np
 
 from ...arrays import Array, array_module, parse_device
 from ...cuda.device import compute_capability
-from .. import cuda
-from ..cuda.gemm import TENSOR_CORES, gemm
+from .. import product as kernel
+from .gemm import TENSOR_CORES, gemm
 
 PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
 STORED = {"float16": np.dtype("float16"), "bfloat16": np.dtype("uint16")}  # CuPy's; bfloat16's bits
@@ -99,43 +99,47 @@ def product(a: Array, b: Array, out: Array) -> Array:
     return gemm(operand(a, out.dtype), operand(b, out.dtype), out, name == "tf32")
 
 
-def matmul(a: Array, b: Array) -> Array:
-    """a @ b at the precision in force, with batch dimensions that broadcast.
+def _rounds(a: Array, b: Array) -> bool:
+    """Whether a precision has a say in a @ b: for float32, on a GPU or in 16 bits."""
+    on_cpu = array_module(a) is np
+    return bool(
+        np.result_type(a.dtype, b.dtype) == np.float32
+        and not (on_cpu and get_precision() not in STORED)
+    )
 
-    A batch on a GPU takes a launch for each of its float32 matrices.
-    """
-    xp, kind = array_module(a), np.result_type(a.dtype, b.dtype)
-    if kind != np.float32 or (xp is np and get_precision() not in STORED):
-        return a @ b
+
+@kernel.matmul.instead(_rounds)
+def matmul(a: Array, b: Array) -> Array:
+    """a @ b at the precision in force. A batch on a GPU takes a launch for each of its matrices."""
     if b.ndim == 1:
         return matmul(a, b[:, None])[..., 0]
     if a.ndim == 1:
         return matmul(a[None, :], b)[..., 0, :]
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    out = xp.empty((*batch, a.shape[-2], b.shape[-1]), kind)
+    xp, batch = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    out = xp.empty((*batch, a.shape[-2], b.shape[-1]), np.float32)
     a, b = (xp.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (a, b))
     for index in np.ndindex(*batch):
         product(a[index], b[index], out[index])
     return out
 
 
-def operand_type(xp: Any, kind: Any) -> np.dtype[Any]:
-    """The dtype in which `product` wants the operands of a result of dtype `kind`."""
-    stored: np.dtype[Any] = np.dtype(kind)
+def operand_type(xp: Any, dtype: Any) -> np.dtype[Any]:
+    """The dtype in which `product` wants the operands of a result of `dtype`."""
+    stored: np.dtype[Any] = np.dtype(dtype)
     if xp is not np and stored == np.float32:
         stored = STORED.get(get_precision(), stored)
     return stored
 
 
 @np.errstate(over="ignore")  # beyond 65504: Inf, as on a GPU; loss scaling looks for it
-def operand(x: Array, kind: Any) -> Array:
-    """x as `product` wants it for a result of dtype `kind`: round once what enters several.
+def operand(x: Array, dtype: Any) -> Array:
+    """x as `product` wants it for a result of `dtype`: round once what enters several.
 
     A GPU has it in 16 bits, where the precision in force says so: bfloat16 as its bits, in uint16.
     """
     xp = array_module(x)
-    stored = operand_type(xp, kind)
-    if xp is np or kind != np.float32 or x.dtype == stored:
+    stored = operand_type(xp, dtype)
+    if xp is np or dtype != np.float32 or x.dtype == stored:
         return x
     if stored == np.uint16:
         return _bfloat16(xp, x.astype(np.float32, copy=False))
@@ -146,19 +150,7 @@ def _bfloat16(xp: Any, x: Array) -> Array:
     """The bits of x (float32) in bfloat16, in the same order of memory if that has no gaps."""
     if not x.flags.c_contiguous and x.T.flags.c_contiguous:
         return _bfloat16(xp, x.T).T
-    x = xp.ascontiguousarray(x)
-    if not cuda.usable(x):
-        return _bfloat16_bits(xp, x)
-    bits = xp.empty(x.shape, np.uint16)
-    cuda.launch("bfloat16.bfloat16_bits", x.size, x, bits)
-    return bits
-
-
-def _bfloat16_bits(xp: Any, x: Array) -> Array:
-    """The upper half of float32's bits, rounded to nearest, ties to even."""
-    bits = x.view(np.uint32)
-    rounded = (bits + (((bits >> 16) & 1) + 0x7FFF)) >> 16
-    return xp.where(xp.isnan(x), np.uint32(0x7FC0), rounded).astype(np.uint16)
+    return kernel.bfloat16_bits(xp.ascontiguousarray(x))
 
 
 @np.errstate(all="ignore")  # Inf and what becomes of it, as above
@@ -172,4 +164,4 @@ def _rounded(x: Any, name: str) -> Any:
     x = x.astype(np.float32, copy=False)
     if name == "float16":
         return x.astype(np.float16).astype(np.float32)
-    return (_bfloat16_bits(np, x).astype(np.uint32) << 16).view(np.float32)
+    return (kernel.bfloat16_bits(np.ascontiguousarray(x)).astype(np.uint32) << 16).view(np.float32)

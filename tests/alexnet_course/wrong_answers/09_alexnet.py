@@ -2,30 +2,22 @@
 
 LRN1, LRN2 = '"lrn1": nn.PaperLRN(groups=2),', '"lrn2": nn.PaperLRN(groups=2),'
 POOL1, POOL5 = '"pool1": nn.MaxPool2d(3, 2),', '"pool5": nn.MaxPool2d(3, 2),'
-CONV1 = '11, stride=4, padding=2, activation="relu")'
-CONV3 = 'w3, 3, padding=1, activation="relu")'
-CONV4 = 'w4, 3, padding=1, groups=2, activation="relu")'
+RELU1, RELU3 = '"relu1": nn.ReLU(),', '"relu3": nn.ReLU(),'
+CONV1 = "11, stride=4, padding=2)"
+CONV3 = "w3, 3, padding=1)"
+CONV4 = "w4, 3, padding=1, groups=2)"
 DROP6, DROP7 = '"drop6": nn.Dropout(0.5),', '"drop7": nn.Dropout(0.5),'
 FC8 = "nn.Linear(fc_width, num_classes),"
 TORCH = "nn.LocalResponseNorm(5, 1e-4, 0.75, k=2.0),"
-NO_RELU = [
-    (f'{rest}, activation="relu")', f"{rest})")
-    for rest in (
-        "w1, 11, stride=4, padding=2",
-        "w2, 5, padding=2, groups=2",
-        "w3, 3, padding=1",
-        "w4, 3, padding=1, groups=2",
-        "w5, 3, padding=1, groups=2",
-    )
-]
+NO_RELU = [(f'"relu{i}": nn.ReLU(),', "") for i in range(1, 6)]
 WRONG = {
     "build": [
-        ([("padding=2, activation", "activation")], "has padding=0, expected 2"),
-        ([("padding=2, activation", "padding=1, activation")], "it has padding=1"),
-        ([("padding=2, activation", "padding=3, activation")], "conv1 has padding=3"),
-        ([(CONV4, CONV4.replace("groups=2, ", ""))], "conv4 reads the maps of both towers"),
+        ([(CONV1, "11, stride=4)")], "has padding=0, expected 2"),
+        ([(CONV1, CONV1.replace("2", "1"))], "it has padding=1"),
+        ([(CONV1, CONV1.replace("2", "3"))], "conv1 has padding=3"),
+        ([(CONV4, CONV4.replace(", groups=2", ""))], "conv4 reads the maps of both towers"),
         ([(CONV3, CONV3.replace("padding=1", "padding=1, groups=2"))], "conv3 reads only half"),
-        ([(CONV3, CONV3.replace(', activation="relu"', ""))], "no ReLU behind conv3"),
+        ([(RELU3, "")], "no ReLU behind conv3"),
         ([('"relu7": nn.ReLU(),', "")], "no ReLU behind fc7"),
         ([('"relu6": nn.ReLU(),', ""), ('"relu7": nn.ReLU(),', "")], "behind fc6 and fc7"),
         (NO_RELU, "behind the convolutions"),
@@ -40,8 +32,7 @@ WRONG = {
         ([(LRN1, "")], "LRN is missing behind conv1."),
         ([(LRN1, ""), (LRN2, "")], "LRN is missing behind conv1 and conv2."),
         ([(LRN1, ""), (POOL1, POOL1 + LRN1)], "behind the pooling in layer 1"),
-        ([(LRN1, ""), (CONV1 + ",", CONV1.replace(', activation="relu"', "") + "," + LRN1),
-          (POOL1, POOL1 + '"relu1": nn.ReLU(),')], "before ReLU in layer 1"),
+        ([(RELU1, ""), (POOL1, POOL1 + RELU1)], "before ReLU in layer 1"),
         ([(POOL5, ""), ("w5 * 6 * 6", "w5 * 13 * 13")], "no pool5"),
         ([(POOL1, '"pool1": nn.MaxPool2d(2, 2),')], "3x3 at stride 2"),
         ([(POOL1, '"pool1": nn.MaxPool2d(3, 3),')], "pool1 gives maps of 18x18"),

@@ -222,14 +222,54 @@ def test_repr_shows_the_tree():
     assert "    (body): Sequential(\n      (0): Linear(3, 3, bias=True)" in text
 
 
+# ----- ModuleList -----
+
+
+def test_a_module_list_registers_by_position():
+    layers = nn.ModuleList([nn.Linear(2, 3), nn.ReLU()])
+    layers.append(nn.Linear(3, 1)).extend([nn.Tanh()])
+    assert list(layers.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert len(layers) == 4
+    assert [type(layer).__name__ for layer in layers] == ["Linear", "ReLU", "Linear", "Tanh"]
+    assert layers[-1] is list(layers)[3]
+    assert isinstance(layers[1:], nn.ModuleList)
+    assert list(layers[1:].state_dict()) == ["1.weight", "1.bias"]
+
+
+def test_a_module_list_is_edited_like_a_list():
+    first, second, third = nn.ReLU(), nn.Tanh(), nn.Identity()
+    layers = nn.ModuleList([first, second])
+    layers.insert(1, third)
+    assert list(layers) == [first, third, second]
+    layers[-1] = first
+    assert list(layers) == [first, third, first]
+    with pytest.raises(IndexError):
+        layers[3] = first
+
+
+def test_a_module_list_is_part_of_its_module_and_has_no_forward():
+    class Stack(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(2))
+
+    stack = Stack().eval()
+    assert next(name for name, _ in stack.named_parameters()) == "layers.0.weight"
+    assert not stack.layers[1].training
+    with pytest.raises(NotImplementedError, match="ModuleList does not define forward"):
+        stack.layers(mg.ones(1, 2))
+    with pytest.raises(TypeError, match="got function, expected a Module"):
+        nn.ModuleList([F.relu])
+
+
 # ----- layers -----
 
 x4 = np.random.default_rng(0).normal(size=(2, 4, 6, 6)).astype(np.float32)
 LAYERS = {
     "Conv2d": (nn.Conv2d(4, 6, (3, 2), 2, 1, 1, 2),
                lambda m, x: F.conv2d(x, m.weight, m.bias, 2, 1, 1, 2)),
-    "Conv2d relu": (nn.Conv2d(4, 6, 3, activation="relu"),
-                    lambda m, x: F.relu(F.conv2d(x, m.weight, m.bias))),
+    "Conv2d and ReLU": (nn.Sequential({"conv": nn.Conv2d(4, 6, 3), "relu": nn.ReLU()}),
+                        lambda m, x: F.relu(F.conv2d(x, m.conv.weight, m.conv.bias))),
     "Linear": (nn.Linear(6, 5, bias=False), lambda m, x: F.linear(x, m.weight)),
     "MaxPool2d": (nn.MaxPool2d(3, 2, ceil_mode=True),
                   lambda m, x: F.max_pool2d(x, 3, 2, ceil_mode=True)),
@@ -279,7 +319,6 @@ def test_losses(loss, function):
     [
         (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "groups=2 does not divide 3 input"),
         (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), NotImplementedError, "reflect"),
-        (lambda: nn.Conv2d(3, 4, 3, activation="tanh"), ValueError, "'tanh' is unknown"),
         (lambda: nn.MaxPool2d(3, return_indices=True), NotImplementedError, "return_indices"),
         (lambda: nn.ReLU(inplace=True), NotImplementedError, "inplace"),
         (lambda: nn.Dropout(1.5), ValueError, "1.5"),

@@ -1,0 +1,60 @@
+"""What is done to the gradients of a whole network between backward and the optimizer's step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..arrays import array_module
+from ..core import Tensor
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients, in place, so that their common norm is at most `max_norm`.
+
+    The norm is that of all gradients as one vector, `norm_type` 1, 2, ... or inf. They are
+    multiplied by min(1, max_norm / (norm + 1e-6)). Returns the norm before, a scalar.
+
+    Raises ValueError for a `max_norm` below 0 or a `norm_type` not above 0, and RuntimeError for a
+    norm that is Inf or NaN, if `error_if_nonfinite`. Source: torch.nn.utils.clip_grad_norm_;
+    Pascanu et al. 2013.
+    """
+    if not max_norm >= 0 or not norm_type > 0:
+        raise ValueError(
+            f"clip_grad_norm_: got max_norm={max_norm} and norm_type={norm_type}, expected at "
+            "least 0 and more than 0"
+        )
+    several = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    grads = [p.grad for p in several if p.grad is not None and p.grad.data.size]
+    if not grads:
+        return Tensor(np.zeros((), np.float32))
+    xp = array_module(grads[0].data)
+    with np.errstate(all="ignore"):  # what is not finite is in the result
+        each = xp.stack([_norm(xp, g.data, norm_type) for g in grads])
+        total = xp.asarray(_norm(xp, each, norm_type))
+        if error_if_nonfinite and not bool(xp.isfinite(total)):
+            raise RuntimeError(
+                f"clip_grad_norm_: the norm of the gradients is {float(total)}: look for the cause "
+                "with detect_anomaly(), or pass error_if_nonfinite=False"
+            )
+        # On the device: reading the norm would make the host wait for backward.
+        factor = xp.minimum(max_norm / (total + 1e-6), 1.0)
+        for g in grads:
+            g.data *= factor.astype(g.data.dtype)
+            g.bump_version()
+    return Tensor(total)
+
+
+def _norm(xp: Any, array: Any, norm_type: float) -> Any:
+    """The norm of an array as one vector."""
+    sizes = xp.abs(array)
+    if norm_type == float("inf"):
+        return sizes.max()
+    return (sizes**norm_type).sum() ** (1 / norm_type)
