@@ -24,7 +24,7 @@ def main() -> None:
     import numpy as np
     import test_cuda_kernels as tests
 
-    from minigrad.kernels import cuda
+    from minigrad.kernels.cuda import launcher
 
     if kind == "gpu":
         cupy.cuda.set_allocator(None)
@@ -32,8 +32,8 @@ def main() -> None:
     if len(sys.argv) > 2:
         file, right, wrong, *shown_by = sys.argv[2:]
         calls = shown_by or calls
-        code = cuda.source
-        cuda.source = lambda f: code(f).replace(right, wrong) if f == file else code(f)
+        code = launcher.source
+        launcher.source = lambda f: code(f).replace(right, wrong) if f == file else code(f)
     for name in calls:
         tests.results(cupy, name, np.float32)
 
