@@ -1,19 +1,10 @@
-"""Notebook 12's CUDA kernels, run where they can be: on a GPU, or emulated by a C++ compiler.
-
-The emulation, and the stand-in for CuPy, are those of the project's tests.
-"""
+"""Notebook 12's CUDA kernels, run where they can be: on a GPU, or emulated by a C++ compiler."""
 
 from __future__ import annotations
 
 import functools
-import importlib
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,51 +13,20 @@ from minigrad import arrays
 from minigrad.cuda import device
 from minigrad.cuda.device import on_gpu
 from minigrad.kernels import cuda
+from minigrad.testing import cupy_on_cpu, problem, run_cuda, signature, stand_in_for_cupy
 
-from . import signature
 from .checks import close
 
-EMULATION = Path(__file__).resolve().parents[1] / "tests" / "cuda_emulation"
-# The emulation's threads run one after the other, so nobody interrupts them. On line 1 of a source.
-ATOMIC = (
-    "template <class T, class V> T atomicAdd(T* at, V value) "
-    "{ T old = *at; *at += value; return old; } "
-)
-
 # ----- where kernels run -----
-
-
-def _module(name: str) -> Any:
-    """A module of tests/cuda_emulation."""
-    sys.path.append(str(EMULATION))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(EMULATION))
-
-
-@functools.cache
-def emulation_problem() -> str | None:
-    """Why CUDA C cannot be emulated here, or None."""
-    if not (EMULATION / "emulate.py").is_file():
-        return "the emulation is not here: it comes with a clone of the repository"
-    emulate = _module("emulate")
-    if emulate.COMPILER is None:
-        return "the emulation needs a C++ compiler (g++ or clang++)"
-    try:
-        emulate.library('extern "C" __global__ void probe(int* x) { *x = 1; }', (), "")
-    except (OSError, SyntaxError, subprocess.CalledProcessError):
-        return "the C++ compiler here cannot build the emulation"
-    return None
 
 
 def where() -> str:
     """What `run` runs kernels on."""
     if device.is_available():
         return "on the GPU, by CuPy; where an order is asked for, " + (
-            emulation_problem() or "emulated by a C++ compiler"
+            problem() or "emulated by a C++ compiler"
         )
-    return emulation_problem() or "emulated: CUDA C through a C++ compiler, on the CPU"
+    return problem() or "emulated: CUDA C through a C++ compiler, on the CPU"
 
 
 def run(
@@ -90,20 +50,19 @@ def run(
     """
     if order not in (None, "forward", "reversed", "shuffled"):
         raise ValueError(f'order={order!r}: expected "forward", "reversed" or "shuffled"')
-    file = kernel.partition(".")[0]
-    text = _edited(cuda.source(file) if code is None else _common() + code, *edit)
+    file, _, function = kernel.partition(".")
+    source = _edited(_source(file) if code is None else code, *edit)
     on_gpu = order is None and device.is_available()
-    problem = None if on_gpu else emulation_problem()
-    if problem:
-        _say(f"not run: {problem}")
+    if not on_gpu and problem():
+        _say(f"not run: {problem()}")
         return None
-    plain = [_plain(a) for a in (*args, count)]
-    grid = (min(-(-count // cuda.BLOCK), cuda.MOST_BLOCKS),)
-    options = cuda.options("f", **defines)
     if on_gpu:
-        _on_gpu(text, kernel, options, grid, plain)
+        _on_gpu(source, function, defines, [_plain(a) for a in (*args, count)])
     else:
-        _emulated(text, kernel, options, grid, plain, order or "forward")
+        run_cuda(
+            source, function, count, *args, order=order or "forward", header=_common(),
+            defines={"real": "float", **defines}, file=f"{file}.cu",
+        )  # fmt: skip
     return args[0]
 
 
@@ -145,16 +104,20 @@ def _common() -> str:
     return (Path(cuda.__file__).with_name("common.cuh")).read_text("utf-8") + "\n"
 
 
+def _source(file: str) -> str:
+    """FILE.cu without what all files share."""
+    return cuda.source(file).removeprefix(_common())
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value
     return np.float32(value) if isinstance(value, float | np.floating) else np.int32(value)
 
 
-def _on_gpu(
-    text: str, kernel: str, options: tuple[str, ...], grid: tuple[int], args: list[Any]
-) -> None:
-    function = kernel.partition(".")[2]
+def _on_gpu(source: str, function: str, defines: dict[str, Any], args: list[Any]) -> None:
+    text, options = _common() + source, cuda.options("f", **defines)
+    grid = (min(-(-int(args[-1]) // cuda.BLOCK), cuda.MOST_BLOCKS),)
     with on_gpu() as cupy:
         start = cupy.RawModule(code=text, options=options).get_function(function)
         signature.check(text, function, args)
@@ -165,82 +128,14 @@ def _on_gpu(
                 host[...] = arrays.to_numpy(device)
 
 
-def _emulated(
-    text: str,
-    kernel: str,
-    options: tuple[str, ...],
-    grid: tuple[int],
-    args: list[Any],
-    order: str,
-) -> None:
-    emulate = _module("emulate")
-    start = _compiled(emulate, ATOMIC + text, kernel, options)
-    signature.check(text, kernel.partition(".")[2], args)
-    before, emulate.order = emulate.order, order
-    try:  # an array, to the emulation, is what holds a NumPy array under this name
-        held = [SimpleNamespace(_host=a) if isinstance(a, np.ndarray) else a for a in args]
-        start(grid, (cuda.BLOCK,), tuple(held))
-    finally:
-        emulate.order = before
-
-
-def _compiled(emulate: Any, text: str, kernel: str, options: tuple[str, ...]) -> Any:
-    """The kernel. Raises ValueError with what the compiler says, or with the names there are."""
-    file, _, function = kernel.partition(".")
-    try:
-        names = emulate.kernel_names(text)
-        if function in names:
-            return emulate.RawModule(text, options).get_function(function)
-    except (SyntaxError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", "") or str(error)
-        raise ValueError(f"{kernel} does not compile:\n{_errors(said, file)}") from None
-    raise ValueError(
-        f"no kernel {function!r} in the source, which has {', '.join(names) or 'none'}; a kernel "
-        'begins with: extern "C" __global__ void NAME('
-    )
-
-
-def _errors(said: str, file: str) -> str:
-    """The compiler's errors, in the lines of FILE.cu or of the learner's code: common.cuh is in
-    front of both."""
-    before = _common().count("\n")
-
-    def place(match: re.Match[str]) -> str:
-        line = int(match[1])
-        return f"{file}.cu:{line - before}" if line > before else f"common.cuh:{line}"
-
-    errors = [line for line in said.splitlines() if "error:" in line]
-    own = [line for line in errors if re.match(r"(kernels\.cu|<stdin>):", line)]
-    if not own:  # the compiler read on into what the emulation puts behind the source
-        own = ["after its last line (is a bracket still open?):", *errors]
-    return re.sub(r"(?:kernels\.cu|<stdin>):(\d+)", place, "\n".join(own))
-
-
 # ----- a GPU that is none -----
 
 
 def on_pretended_gpu(call: Callable[[Any], Any]) -> Any:
     """Return call(transfers), while "cuda" is a stand-in for CuPy that computes with NumPy.
 
-    transfers: how often numbers went "to device" and "to host", a Counter. Without a clone of
-    the repository, returns a text that says so.
+    transfers: how often numbers went "to device" and "to host", a Counter.
     """
-    if not (EMULATION / "standin.py").is_file():
-        return "not run: the stand-in for CuPy comes with a clone of the repository"
-    standin, pool = _module("standin"), _module("standin_memory").pool
-    hooks, pool.hooks = pool.hooks, {}  # of a stand-in before this one
-    cupy, switch = sys.modules.get("cupy"), os.environ.get(cuda.SWITCH)
-    sys.modules["cupy"] = standin.make()
-    os.environ[cuda.SWITCH] = "off"  # the array versions: they need no compiler
-    arrays.require_cupy.cache_clear()
-    standin.transfers.clear()
-    try:
-        return call(standin.transfers)
-    finally:
-        del sys.modules["cupy"], os.environ[cuda.SWITCH]
-        if cupy is not None:
-            sys.modules["cupy"] = cupy
-        if switch is not None:
-            os.environ[cuda.SWITCH] = switch
-        arrays.require_cupy.cache_clear()
-        pool.hooks = hooks
+    with stand_in_for_cupy():
+        cupy_on_cpu.transfers.clear()
+        return call(cupy_on_cpu.transfers)

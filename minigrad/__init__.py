@@ -1,5 +1,7 @@
 """minigrad: a small autograd engine on NumPy and CuPy, with PyTorch's names."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from . import core, cuda, data, kernels, nn, ops, optim, random
 from .arrays import DeviceError
 from .core import Function, Tensor
@@ -27,6 +29,11 @@ from .random import manual_seed
 from .rules import AnomalyError
 from .serialization import load_file, save_file
 from .tools.memory_report import memory_report
+
+if _TYPE_CHECKING:
+    from . import testing as testing
+else:
+    from ._moved import late as __getattr__  # noqa: F401
 
 __version__ = "0.1.0"
 

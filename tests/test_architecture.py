@@ -38,7 +38,7 @@ FLOORS = (
     ("nn, optim, data", r"minigrad\.(nn|optim|data)(\..*)?"),
     ("tools", r"minigrad\.tools(\..*)?"),
     ("testing", r"minigrad\.testing(\..*)?"),
-    ("minigrad", r"minigrad"),
+    ("minigrad", r"minigrad(\._moved)?"),
     ("alexnet_scratch", r"alexnet_scratch(\..*)?"),
     ("alexnet_course", r"alexnet_course(\..*)?"),
 )

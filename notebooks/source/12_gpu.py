@@ -469,7 +469,8 @@ for name, kernel, wanted in (
 #
 # So one needs both. The project's tests do both for every kernel, with a wrong index planted in each
 # (`tests/cuda_emulation/test_cuda_kernels.py`), and run the kernels under a thread sanitiser, too
-# (`test_compilers.py` there), which reports two threads at the same memory even if the result is the same.
+# (`test_compilers.py` there), which reports two threads at the same memory even if the result is the same. For a
+# kernel of your own, `mg.testing.check_orders` does both.
 
 # %% [markdown]
 # ## Neighbours side by side

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from alexnet_course import emulation, signature
+from alexnet_course import emulation
 from minigrad.cuda import device
 from minigrad.kernels import cuda
 from minigrad.kernels.activation import relu_backward
+from minigrad.testing import cuda_on_cpu, problem, signature
 
-emulated = pytest.mark.skipif(
-    emulation.emulation_problem() is not None, reason="no C++ compiler (g++, clang++)"
-)
+emulated = pytest.mark.skipif(problem() is not None, reason="no C++ compiler (g++, clang++)")
 G, Y = (np.random.default_rng(s).standard_normal((3, 700)).astype("f4") for s in (0, 1))
 
 
@@ -103,7 +102,7 @@ def test_an_order_that_there_is_not_is_refused():
 def test_the_parameters_of_every_kernel_are_found():
     for file in cuda.sources():
         text = cuda.source(file)
-        for kernel in emulation._module("emulate").kernel_names(text):
+        for kernel in cuda_on_cpu.kernel_names(text):
             assert signature.parameters_of(text, kernel)[-1] in ("int n", "int half")
     text = cuda.source("pool")
     with pytest.raises(
@@ -115,19 +114,16 @@ def test_the_parameters_of_every_kernel_are_found():
         signature.check(cuda.source("lrn"), "lrn_forward", [*arrays, 96, 2, 0.1, 0.75, 0, 1])
 
 
-@pytest.mark.parametrize("missing", ["folder", "compiler", "working compiler"])
-def test_without_the_emulation_it_says_so(monkeypatch, capsys, tmp_path, missing):
+@pytest.mark.parametrize("missing", ["compiler", "working compiler"])
+def test_without_the_emulation_it_says_so(monkeypatch, capsys, missing):
     monkeypatch.setattr(device, "is_available", lambda: False)
-    emulate = emulation._module("emulate")
-    if missing == "folder":
-        monkeypatch.setattr(emulation, "EMULATION", tmp_path)
-    elif missing == "compiler":
-        monkeypatch.setattr(emulate, "COMPILER", None)
+    if missing == "compiler":
+        monkeypatch.setattr(cuda_on_cpu, "COMPILER", None)
     else:
-        monkeypatch.setattr(emulate, "COMPILER", sys.executable)
-        emulate.kernel_names.cache_clear()
-        emulate.library.cache_clear()
-    emulation.emulation_problem.cache_clear()
+        monkeypatch.setattr(cuda_on_cpu, "COMPILER", sys.executable)
+        cuda_on_cpu.kernel_names.cache_clear()
+        cuda_on_cpu.library.cache_clear()
+    problem.cache_clear()
     try:
         out = emulation.run("activation.relu_backward", Y.size, np.empty_like(G), G, Y)
         assert out is None
@@ -135,12 +131,10 @@ def test_without_the_emulation_it_says_so(monkeypatch, capsys, tmp_path, missing
         emulation.run("activation.relu_backward", Y.size, np.empty_like(G), G, Y)
         assert not capsys.readouterr().out, "it is said once"
         assert emulation.same(out, G) == emulation.near(out, G, 1) == "not run"
-        assert emulation.where() == emulation.emulation_problem()
-        if missing == "folder":
-            assert emulation.on_pretended_gpu(lambda transfers: 1).startswith("not run: ")
+        assert emulation.where() == problem()
     finally:
-        emulation.emulation_problem.cache_clear()
-        emulate.kernel_names.cache_clear()
+        problem.cache_clear()
+        cuda_on_cpu.kernel_names.cache_clear()
 
 
 def test_the_pretended_gpu_is_there_only_inside(monkeypatch):

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from minigrad import arrays
 from minigrad.cuda import device
 from minigrad.kernels import cuda
+from minigrad.testing import cuda_on_cpu, stand_in_for_cupy
 
-sys.path.append(str(Path(__file__).parent))
-import emulate
-import standin
-
-MODULE = standin.make()
+sys.path.append(str(Path(__file__).parent))  # `import agreement`
 CUDA = pytest.param(
     "on",
     marks=pytest.mark.skipif(
-        emulate.COMPILER is None, reason="no GPU, and no C++ compiler (g++, clang++) to do without"
+        cuda_on_cpu.COMPILER is None,
+        reason="no GPU, and no C++ compiler (g++, clang++) to do without",
     ),
 )
 
@@ -36,10 +33,8 @@ def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
             pytest.skip(str(device.why_not()))
         yield importlib.import_module("cupy")
         return
-    monkeypatch.setitem(sys.modules, "cupy", MODULE)
-    arrays.require_cupy.cache_clear()
-    yield MODULE
-    arrays.require_cupy.cache_clear()
+    with stand_in_for_cupy() as module:
+        yield module
 
 
 @pytest.fixture(

@@ -11,21 +11,20 @@ test_compute_sanitizer.py. FILE RIGHT WRONG plants a fault, which CALL shows, or
 import os
 import sys
 
-import emulate
-import standin
+from minigrad.testing import cuda_on_cpu, cupy_on_cpu
 
 
 def main() -> None:
     kind = sys.argv[1]
     if kind != "gpu":
-        sys.modules["cupy"] = standin.make()
-        emulate.sanitizer, emulate.workers = kind, 2
+        sys.modules["cupy"] = cupy_on_cpu.make()
+        cuda_on_cpu.sanitizer, cuda_on_cpu.workers = kind, 2
     os.environ["MINIGRAD_CUDA_KERNELS"] = "on"
     import cupy
     import numpy as np
     import test_cuda_kernels as tests
 
-    from minigrad.kernels import cuda
+    from minigrad.kernels.cuda import launcher
 
     if kind == "gpu":
         cupy.cuda.set_allocator(None)
@@ -33,8 +32,8 @@ def main() -> None:
     if len(sys.argv) > 2:
         file, right, wrong, *shown_by = sys.argv[2:]
         calls = shown_by or calls
-        code = cuda.source
-        cuda.source = lambda f: code(f).replace(right, wrong) if f == file else code(f)
+        code = launcher.source
+        launcher.source = lambda f: code(f).replace(right, wrong) if f == file else code(f)
     for name in calls:
         tests.results(cupy, name, np.float32)
 

@@ -1,9 +1,7 @@
 """Training in tf32 and in mixed precision: close to float32, resumable, and told."""
 
-import cublas_on_cpu
 import numpy as np
 import pytest
-import standin
 
 import minigrad as mg
 from alexnet_scratch.cli import main
@@ -11,6 +9,8 @@ from alexnet_scratch.model import AlexNet
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from minigrad.nn import functional as F
 from minigrad.serialization import load_file
+from minigrad.testing import cublas_on_cpu
+from minigrad.testing import cupy_on_cpu as standin
 
 # By precision: how far the losses, and the way that weights have gone, may be from float32's. The
 # weights' is that large because a ReLU or a pool that is near a tie goes the other way.

@@ -1,8 +1,9 @@
 """The shim's barriers, in kernels of a few lines."""
 
-import emulate
 import numpy as np
 import pytest
+
+from minigrad.testing import cuda_on_cpu as emulate
 
 pytestmark = pytest.mark.skipif(
     emulate.COMPILER is None, reason="no GPU, and no C++ compiler (g++, clang++) to do without"

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import emulate
 import pytest
 
 from minigrad.kernels import cuda
 from minigrad.kernels.cuda import sgd
+from minigrad.testing import cuda_on_cpu as emulate
 
 HERE = Path(__file__).parent
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import emulate
 import numpy as np
 import pytest
 
@@ -17,6 +16,7 @@ from minigrad.kernels import conv, cuda, dropout, lrn, pool, softmax
 from minigrad.kernels.layout import as_nchw
 from minigrad.kernels.threefry import Key
 from minigrad.optim import SGD
+from minigrad.testing import cuda_on_cpu as emulate
 
 FOLDER = Path(cuda.__file__).parent
 

@@ -6,8 +6,6 @@ import re
 
 import numpy as np
 import pytest
-import standin
-import standin_memory as memory
 
 import minigrad as mg
 from alexnet_scratch.cli import main
@@ -15,6 +13,8 @@ from alexnet_scratch.recipe import Recipe
 from alexnet_scratch.training import trainer as training
 from alexnet_scratch.training.input import open_splits
 from minigrad import nn
+from minigrad.testing import cupy_memory_on_cpu as memory
+from minigrad.testing import cupy_on_cpu as standin
 
 MB = 1 << 20
 

@@ -3,9 +3,9 @@
 import numpy as np
 import operations
 import pytest
-import standin
 
 import minigrad as mg
+from minigrad.testing import cupy_on_cpu as standin
 
 
 @pytest.mark.parametrize("case", operations.CASES, ids=lambda case: case.name)

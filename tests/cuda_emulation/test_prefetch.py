@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import standin_memory as memory
 
 import minigrad as mg
 from minigrad.data import DataLoader, Dataset, prefetch
 from minigrad.data.prefetch import MOST_UNDER_WAY
+from minigrad.testing import cupy_memory_on_cpu as memory
 
 
 class Pictures(Dataset):

@@ -1,14 +1,14 @@
 """Products on "cuda": the call of cuBLAS that each precision makes, and what it computes."""
 
-import cublas_on_cpu
 import numpy as np
 import pytest
-import standin
 
 import minigrad as mg
 from minigrad.kernels import cuda
 from minigrad.kernels.fast.gemm import OVERRIDES
 from minigrad.kernels.fast.product import matmul, operand, product
+from minigrad.testing import cublas_on_cpu
+from minigrad.testing import cupy_on_cpu as standin
 
 # By precision: the rounding of the operands, their type and the compute type. tf32's rounding is a
 # whole unit in the last place: hardware may cut bits off.

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-import emulate
 import numpy as np
 import pytest
-import standin
-import standin_memory
 
 import minigrad as mg
+from minigrad.testing import cuda_on_cpu as emulate
+from minigrad.testing import cupy_memory_on_cpu as standin_memory
+from minigrad.testing import cupy_on_cpu as standin
 
 
 def test_the_backend_takes_it_for_a_gpu(cupy):
@@ -69,7 +69,7 @@ OWN = {"count", "hooks", "allocator", "put", "run", "asked", "executed", "seen"}
 
 
 def test_the_pool_and_the_streams_have_no_names_of_their_own(cupy):
-    known = json.loads(Path(__file__).with_name("cupy_cuda_names.json").read_text())
+    known = json.loads(Path(standin.__file__).with_name("cupy_cuda_names.json").read_text())
     kinds = {
         "cuda": cupy.cuda, "memory": cupy.cuda.memory, "runtime": cupy.cuda.runtime,
         "MemoryPool": standin_memory.MemoryPool, "MemoryHook": standin_memory.MemoryHook,

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import standin_memory
+from . import cupy_memory_on_cpu as memory
 
 
-class TimedEvent(standin_memory.Event):
+class TimedEvent(memory.Event):
     """`cupy.cuda.Event`; knows when it was recorded, unless it was made to know less."""
 
     def __init__(
@@ -36,6 +36,6 @@ def add(cupy: Any) -> None:
     """Give the stand-in `cupy` these names."""
     cuda, runtime = cupy.cuda, cupy.cuda.runtime
     cuda.Event, cuda.get_elapsed_time = TimedEvent, get_elapsed_time
-    properties = {"name": b"stand-in", "totalGlobalMem": standin_memory.TOTAL}
+    properties = {"name": b"stand-in", "totalGlobalMem": memory.TOTAL}
     runtime.getDeviceProperties = lambda index: properties
     runtime.driverGetVersion = runtime.runtimeGetVersion = lambda: 13020

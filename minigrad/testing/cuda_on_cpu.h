@@ -39,6 +39,16 @@ inline unsigned short float16_bits(float x)
     return bits;
 }
 
+// On numbers of 4 and 8 bytes.
+template <class Number, class Value> static Number atomicAdd(Number* at, Value value)
+{
+    Number old, sum;
+    __atomic_load(at, &old, __ATOMIC_RELAXED);
+    do sum = old + static_cast<Number>(value);
+    while (!__atomic_compare_exchange(at, &old, &sum, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return old;
+}
+
 struct Index { unsigned x, y, z; };
 static thread_local Index threadIdx, blockIdx;
 static Index blockDim, gridDim;

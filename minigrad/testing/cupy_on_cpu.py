@@ -4,7 +4,7 @@ An `ndarray` here holds a NumPy array and lets nobody at it by accident: as with
 `asnumpy`, `item` and the like bring numbers to the host, and only `asarray` and `array` bring them
 to the "device"; NumPy's functions and NumPy arrays as operands are refused (NumPy's functions more
 strictly than CuPy does, which takes some). Reductions return arrays of no dimension. Whatever CuPy
-does not have (cupy_names.json, written by list_names.py), this does not have either.
+does not have (cupy_names.json, written by list_cupy_names.py), this does not have either.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import cublas_on_cpu
-import emulate
 import numpy as np
-import standin_device
-import standin_memory as memory
 
-NAMES = json.loads(Path(__file__).with_name("cupy_names.json").read_text())
+from . import cublas_on_cpu, cuda_on_cpu, cupy_device_on_cpu
+from . import cupy_memory_on_cpu as memory
+
+NAMES = json.loads(Path(__file__).with_name("cupy_names.json").read_text("utf-8"))
 transfers: Counter[str] = Counter()  # "to host" and "to device", calls
 
 
@@ -258,7 +257,7 @@ def make() -> ModuleType:
     cupy.__version__ = NAMES["version"]
     cupy.ndarray, cupy.asarray, cupy.asnumpy = ndarray, _asarray, _asnumpy
     cupy.array = lambda value, dtype=None: _asarray(value, dtype, copy=True)
-    cupy.RawModule = emulate.RawModule
+    cupy.RawModule = cuda_on_cpu.RawModule
     cupy.linalg = _Module("linalg", np.linalg)
     cupy.lib = SimpleNamespace(stride_tricks=_Module("lib.stride_tricks", np.lib.stride_tricks))
     cupy.cuda = SimpleNamespace(
@@ -280,5 +279,5 @@ def make() -> ModuleType:
         get_cublas_handle=lambda: 1,
     )
     cupy.get_default_memory_pool = lambda: memory.pool
-    standin_device.add(cupy)
+    cupy_device_on_cpu.add(cupy)
     return cupy  # type: ignore[no-any-return]

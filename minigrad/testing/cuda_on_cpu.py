@@ -21,6 +21,7 @@ ORDERS = {"forward": 0, "reversed": 1, "shuffled": 2}
 order = "forward"  # in which the threads of a launch run
 workers = 1  # CPU threads that share them
 sanitizer = ""  # "address" or "thread"
+fibers = False  # a stack for each thread, without barriers too: the sanitizer tells them apart
 
 
 @functools.cache
@@ -49,7 +50,8 @@ def library(code: str, options: tuple[str, ...], sanitize: str) -> ctypes.CDLL:
     source, built = _folder() / f"{name}.cpp", _folder() / f"{name}.so"
     source.write_text(text)
     flags = ["-std=c++17", "-O1", "-g", "-shared", "-fPIC", "-pthread", "-Wall", "-Werror",
-             "-Wno-unknown-pragmas", *(o for o in options if o.startswith("-D"))]  # fmt: skip
+             "-Wno-unknown-pragmas",
+             *(o for o in options if o.startswith(("-D", "-W")))]  # fmt: skip
     if sanitize:
         flags += [f"-fsanitize={sanitize}", "-fno-omit-frame-pointer"]
     done = subprocess.run(
@@ -70,12 +72,12 @@ class RawModule:
     def get_function(self, name: str) -> Any:
         """A kernel, called as `kernel(grid, block, args)`."""
         function = getattr(library(self._code, self._options, sanitizer), f"{name}_emulated")
-        fibers = "__syncthreads()" in self._code
+        barriers = "__syncthreads()" in self._code
 
         def launch(grid: tuple[int], block: tuple[int], args: tuple[Any, ...]) -> None:
             held = [_argument(value) for value in args]
             pointers = (ctypes.c_void_p * len(held))(*map(ctypes.addressof, held))
-            line = function(grid[0], block[0], pointers, ORDERS[order], workers, fibers)
+            line = function(grid[0], block[0], pointers, ORDERS[order], workers, barriers or fibers)
             if line:
                 text = self._code.splitlines()[line - 1].strip()
                 raise RuntimeError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,20 +77,20 @@ class Cublas:
             )
 
 
-def _matrix(address: int, kind: int, rows: int, columns: int, leading: int) -> np.ndarray:
+def _matrix(address: int, kind: int, rows: int, columns: int, leading: int) -> np.ndarray[Any, Any]:
     """The (rows, columns) at an address, `leading` elements from column to column."""
     if leading < max(1, rows) or min(rows, columns) < 1:
         raise CUBLASError("CUBLAS_STATUS_INVALID_VALUE")
     dtype = np.dtype(_TYPES[kind])
     count = (columns - 1) * leading + rows
     memory = (ctypes.c_char * (count * dtype.itemsize)).from_address(address)
-    flat = np.frombuffer(memory, dtype)
+    flat = np.frombuffer(memoryview(memory), dtype)
     return np.lib.stride_tricks.as_strided(
         flat, (rows, columns), (dtype.itemsize, leading * dtype.itemsize)
     )
 
 
-def _numbers(matrix: np.ndarray, tf32: bool) -> np.ndarray:
+def _numbers(matrix: np.ndarray[Any, Any], tf32: bool) -> np.ndarray[Any, Any]:
     """What the tensor cores take for the matrix, in float32."""
     if matrix.dtype == np.uint16:
         return (matrix.astype(np.uint32) << 16).view(np.float32)

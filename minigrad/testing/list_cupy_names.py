@@ -1,7 +1,7 @@
 """Write cupy_names.json: what CuPy's modules and arrays offer, and cupy_cuda_names.json: what its
 pool, streams and events do. Needs CuPy, but no GPU.
 
-python tests/cuda_emulation/list_names.py
+python -m minigrad.testing.list_cupy_names
 """
 
 import inspect
@@ -10,23 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cupy
-import cupy.lib.stride_tricks
-
-MODULES = {"": cupy, "linalg": cupy.linalg, "lib.stride_tricks": cupy.lib.stride_tricks}
-
-
-CLASSES = {
-    "MemoryPool": cupy.cuda.MemoryPool,
-    "MemoryHook": cupy.cuda.MemoryHook,
-    "PinnedMemoryPointer": cupy.cuda.PinnedMemoryPointer,
-    "Stream": cupy.cuda.Stream,
-    "Event": cupy.cuda.Event,
-}
-
 
 def parameters(value: Any) -> list[str] | None:
     """Names of a Python function's parameters; None for anything else."""
+    import cupy
+
     if isinstance(value, type | cupy.ufunc) or not callable(value):
         return None
     try:
@@ -43,9 +31,14 @@ def public(module: ModuleType) -> dict[str, list[str] | None]:
 
 
 def main() -> None:
+    import cupy
+    import cupy.lib.stride_tricks
+
+    modules = {"": cupy, "linalg": cupy.linalg, "lib.stride_tricks": cupy.lib.stride_tricks}
+    classes = ("MemoryPool", "MemoryHook", "PinnedMemoryPointer", "Stream", "Event")
     names = {
         "version": cupy.__version__,
-        "modules": {name: public(module) for name, module in MODULES.items()},
+        "modules": {name: public(module) for name, module in modules.items()},
         "ndarray": [n for n in dir(cupy.ndarray) if not n.startswith("_")],
         "ufunc": [n for n in dir(cupy.add) if not n.startswith("_")],
     }
@@ -53,7 +46,10 @@ def main() -> None:
         "cuda": ["cublas", *(n for n in dir(cupy.cuda) if not n.startswith("_"))],  # cublas is lazy
         "memory": [n for n in dir(cupy.cuda.memory) if not n.startswith("_")],
         "runtime": [n for n in dir(cupy.cuda.runtime) if not n.startswith("_")],
-        **{name: [n for n in dir(c) if not n.startswith("_")] for name, c in CLASSES.items()},
+        **{
+            name: [n for n in dir(getattr(cupy.cuda, name)) if not n.startswith("_")]
+            for name in classes
+        },
     }
     for file, found in (("cupy_names.json", names), ("cupy_cuda_names.json", cuda)):
         lines = json.dumps(found, separators=(",", ":"))
