@@ -42,7 +42,7 @@ import minigrad as mg
 from alexnet_scratch.bench import TrainingStep, positive
 from alexnet_scratch.model import AlexNet
 from alexnet_scratch.recipe import RECIPES
-from alexnet_scratch.training.pixels import PixelStatistics, ToInput
+from alexnet_scratch.pixels import PixelStatistics, ToInput
 from minigrad.kernels.fast.product import PRECISIONS
 from minigrad.tools.text import align, format_bytes
 

@@ -20,7 +20,7 @@ from minigrad.serialization import CheckpointError, load_file, load_metadata, sa
 
 from ..model import AlexNet
 from ..recipe import Recipe, RecipeError, build_model
-from .pixels import PixelStatistics
+from ..pixels import PixelStatistics
 
 FORMAT = "alexnet_scratch 2"
 

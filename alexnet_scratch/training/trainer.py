@@ -25,7 +25,7 @@ from minigrad.random import default_generator
 
 from ..data import DataError
 from ..data.folder import some
-from ..evaluation import Scores, evaluate
+from ..evaluation import Scores, count_in_top, evaluate
 from ..initialise import initialise
 from ..model import AlexNet
 from ..out_of_memory import OutOfMemory, batch_that_fits, shortage
@@ -35,8 +35,8 @@ from .checkpoint import Checkpoint, Position, link, save_checkpoint
 from .folder import RunError
 from .input import Splits, pinned_for, train_loader
 from .log import Log
-from .metrics import EpochMetrics, Totals, count_in_top, write_metrics
-from .pixels import (
+from .metrics import EpochMetrics, Totals, write_metrics
+from ..pixels import (
     PixelStatistics,
     ToInput,
     colour_alphas,

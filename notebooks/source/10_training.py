@@ -33,7 +33,7 @@ from alexnet_scratch.initialise import initialise
 from alexnet_scratch.recipe import RECIPES, build_model
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.input import data_note, open_splits
-from alexnet_scratch.training.pixels import ToInput, pixel_statistics
+from alexnet_scratch.pixels import ToInput, pixel_statistics
 from alexnet_scratch.training.schedule import RecipeLR
 from alexnet_scratch.training.trainer import Trainer
 from minigrad import nn, optim

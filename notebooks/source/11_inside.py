@@ -29,7 +29,7 @@ from alexnet_scratch.evaluation import predict
 from alexnet_scratch.recipe import RECIPES, build_model
 from alexnet_scratch.training.checkpoint import find_checkpoint, load_checkpoint
 from alexnet_scratch.training.input import data_note, open_splits
-from alexnet_scratch.training.pixels import ToInput
+from alexnet_scratch.pixels import ToInput
 from alexnet_scratch.training.trainer import Trainer
 from minigrad import nn
 

@@ -14,7 +14,7 @@ from alexnet_scratch.commands.show_augment import training_view
 from alexnet_scratch.data.augment import Place, cut
 from alexnet_scratch.recipe import Recipe
 from alexnet_scratch.training.input import Splits, open_splits
-from alexnet_scratch.training.pixels import colour_alphas
+from alexnet_scratch.pixels import colour_alphas
 from alexnet_scratch.training.trainer import Trainer
 
 Capture = pytest.CaptureFixture[str]

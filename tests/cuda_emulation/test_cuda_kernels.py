@@ -11,7 +11,7 @@ import pytest
 
 import minigrad as mg
 from alexnet_scratch.recipe import RECIPES
-from alexnet_scratch.training.pixels import PixelStatistics, ToInput
+from alexnet_scratch.pixels import PixelStatistics, ToInput
 from minigrad import Tensor
 from minigrad.kernels import conv, cuda, dropout, lrn, pool, softmax
 from minigrad.kernels.layout import as_nchw

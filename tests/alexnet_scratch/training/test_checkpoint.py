@@ -18,7 +18,7 @@ from alexnet_scratch.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from alexnet_scratch.training.pixels import PixelStatistics
+from alexnet_scratch.pixels import PixelStatistics
 from minigrad import optim
 from minigrad.serialization import CheckpointError, load_metadata, save_file
 

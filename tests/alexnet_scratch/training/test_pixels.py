@@ -9,7 +9,7 @@ import pytest
 import minigrad as mg
 from alexnet_scratch.data.augment import Place, cut
 from alexnet_scratch.recipe import RECIPES, Recipe
-from alexnet_scratch.training.pixels import (
+from alexnet_scratch.pixels import (
     PixelStatistics,
     ToInput,
     colour_alphas,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from .recipe import RECIPES
-from .recipe_fields import Recipe
+from .fields import Recipe
+from .presets import RECIPES
 
 # What the choice does: true of any two recipes.
 NOTES = {

@@ -7,8 +7,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_args, get_origin, get_type_hints
 
-from .initialise import SCHEMES
-from .model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS
+from ..initialise import SCHEMES
+from ..model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS
 
 MEANS = ("constant", "channel", "image", "image-centre")
 CROPS = ("random", "random-2048", "resized", "centre")
