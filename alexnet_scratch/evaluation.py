@@ -142,7 +142,7 @@ def label_ranks(logits: Array, labels: Array) -> Array:
     logits (N, C), or anything that grows with them, labels (N,). A tie counts against the network,
     and so does a NaN: a constant output is right for nobody.
     """
-    xp = array_module(logits)
+    xp = arrays.array_module(logits)
     own = logits[xp.arange(len(labels)), labels][:, None]
     return (~(logits < own)).sum(axis=1)  # its own logit is one of them
 

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from minigrad.serialization import replacing
 
-from .data import DataError
 from .evaluation import Predictions
 from .picture import save_picture
 

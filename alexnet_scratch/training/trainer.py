@@ -29,13 +29,6 @@ from ..evaluation import Scores, count_in_top, evaluate
 from ..initialise import initialise
 from ..model import AlexNet
 from ..out_of_memory import OutOfMemory, batch_that_fits, shortage
-from ..progress import progress_bar
-from ..recipe import Recipe, build_model, parameter_groups
-from .checkpoint import Checkpoint, Position, link, save_checkpoint
-from .folder import RunError
-from .input import Splits, pinned_for, train_loader
-from .log import Log
-from .metrics import EpochMetrics, Totals, write_metrics
 from ..pixels import (
     PixelStatistics,
     ToInput,
@@ -43,6 +36,13 @@ from ..pixels import (
     needs_statistics,
     pixel_statistics,
 )
+from ..progress import progress_bar
+from ..recipe import Recipe, build_model, parameter_groups
+from .checkpoint import Checkpoint, Position, link, save_checkpoint
+from .folder import RunError
+from .input import Splits, pinned_for, train_loader
+from .log import Log
+from .metrics import EpochMetrics, Totals, write_metrics
 from .plot import draw_curves
 from .precision import chosen_precision, skips_message
 from .schedule import RecipeLR

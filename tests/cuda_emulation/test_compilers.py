@@ -11,6 +11,7 @@ from pathlib import Path
 import emulate
 import pytest
 
+import alexnet_scratch.pixels  # noqa: F401  (its kernels are held to the same)
 from minigrad.kernels import cuda, sgd
 
 HERE = Path(__file__).parent

@@ -1,8 +1,9 @@
 """Hand-written CUDA kernels, where the array version would cross the memory several times.
 
-Each NAME.cu here, or in a folder given to `add_sources`, holds the kernels of one operation. A file is compiled by CuPy when one of its
-kernels is first launched, for float32 or float64, which the sources call `real`. The array versions
-remain: they are the reference, and MINIGRAD_CUDA_KERNELS=off takes them.
+Each NAME.cu here, or in a folder given to `add_sources`, holds the kernels of one operation. A file
+is compiled by CuPy when one of its kernels is first launched, for float32 or float64, which the
+sources call `real`. The array versions remain: they are the reference, and
+MINIGRAD_CUDA_KERNELS=off takes them.
 """
 
 from __future__ import annotations
