@@ -37,11 +37,11 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     apart = bool(recipe.conv1_drop_epochs or recipe.conv1_freeze_epoch)
     for name, parameter in model.named_parameters():
         bias = name.endswith("bias")
-        kind = "conv1 " * (apart and name.startswith(CONV1)) + ("biases" if bias else "weights")
+        label = "conv1 " * (apart and name.startswith(CONV1)) + ("biases" if bias else "weights")
         group = groups.setdefault(
-            kind,
+            label,
             {
-                "name": kind,
+                "name": label,
                 "params": [],
                 "lr": recipe.lr * (recipe.bias_lr_factor if bias else 1.0),
                 "weight_decay": recipe.weight_decay if recipe.bias_decay or not bias else 0.0,
