@@ -6,7 +6,8 @@ raw pixels, another dropout form is another optimisation problem, and so on. The
 """
 
 from .build import build_model, parameter_groups
-from .fields import Recipe, RecipeError
+from .fields import Recipe
+from .option import RecipeError
 from .presets import PRESETS, RECIPES
 
 __all__ = ["PRESETS", "RECIPES", "Recipe", "RecipeError", "build_model", "parameter_groups"]

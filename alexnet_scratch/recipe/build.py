@@ -7,7 +7,8 @@ from typing import Any
 from minigrad import nn
 
 from ..model import AlexNet
-from .fields import Recipe, RecipeError
+from .fields import Recipe
+from .option import RecipeError
 
 CONV1 = ("conv1.", "features.0.")  # its name in one tower is the second
 

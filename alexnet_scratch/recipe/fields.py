@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from ..initialise import SCHEMES
 from ..model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS
-from .option import RecipeError, check_type, check_value, in_words, option
+from .option import RecipeError, as_given, check_type, check_value, option
 
 MEANS = ("constant", "channel", "image", "image-centre")
 CROPS = ("random", "random-2048", "resized", "centre")
@@ -279,7 +279,8 @@ class Recipe:
             )
         if len(self.widths) != 5 or any(width % 2 for width in self.widths):
             raise RecipeError(
-                f"widths is {in_words(self.widths)}, expected five even numbers: half for each tower"
+                f"widths is {as_given(self.widths)}, expected five even numbers: "
+                "half for each tower"
             )
         if self.variant == "one-tower":
             self._check_one_tower()
@@ -290,8 +291,8 @@ class Recipe:
         for name, value in {"conv1_edge": "pad", "dropout": "inverted", **fixed}.items():
             if getattr(self, name) != value:
                 raise RecipeError(
-                    f"{name} is {in_words(getattr(self, name))}, but the one-tower network has only "
-                    f"{in_words(value)}: give that, or another variant"
+                    f"{name} is {as_given(getattr(self, name))}, but the one-tower network has "
+                    f"only {as_given(value)}: give that, or another variant"
                 )
 
     @property

@@ -8,7 +8,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from .fields import Recipe, RecipeError
+from .fields import Recipe
+from .option import RecipeError
 from .presets import RECIPES
 
 

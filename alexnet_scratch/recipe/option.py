@@ -40,13 +40,13 @@ def check_type(name: str, value: Any, hint: Any) -> None:
         if not fits:
             of = f"{items[0].__name__} values"
             expected = of if items[-1] is Ellipsis else f"{len(items)} {of}"
-            raise RecipeError(f"{name} is {in_words(value)}, expected {expected}")
+            raise RecipeError(f"{name} is {as_given(value)}, expected {expected}")
         for item in value:
             check_type(name, item, items[0])
         return
     accepted = (int, float) if hint is float else hint  # 1 is a fine learning rate, True is not
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
-        raise RecipeError(f"{name} is {in_words(value)}, expected {hint.__name__}")
+        raise RecipeError(f"{name} is {as_given(value)}, expected {hint.__name__}")
 
 
 def check_value(name: str, value: Any, limits: Any) -> None:
@@ -63,6 +63,6 @@ def check_value(name: str, value: Any, limits: Any) -> None:
             raise RecipeError(f"{name} is {item}, expected {number}")
 
 
-def in_words(value: Any) -> str:
+def as_given(value: Any) -> str:
     """A value as a message gives it."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else repr(value)
