@@ -56,6 +56,15 @@ class Totals:
     def top1(self) -> float:
         return self.correct / max(1, self.images)
 
+    @property
+    def images_per_second(self) -> float:
+        return self.images / max(self.seconds, 1e-9)
+
+    def line(self) -> str:
+        """For people, while the epoch goes on."""
+        speed = self.images_per_second
+        return f"loss {self.mean_loss:.3f}, top-1 {self.top1:.1%}, {speed:.0f} images/s"
+
     def state(self) -> dict[str, Any]:
         """The sums, for JSON; call `read` first."""
         return {

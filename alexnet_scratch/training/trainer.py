@@ -2,12 +2,12 @@
 
 Everything that decides the numbers is in the recipe and in `Position`: a run that is interrupted
 and resumed ends with the same bytes as one that was not (with as many threads, and the same BLAS).
-What a run keeps in its folder is in `run.py`, where its batches come from in `feed.py`.
+What a run keeps in its folder is in `run.py`, where its batches come from in `feed.py`, its network in
+`begin.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import time
 from collections.abc import Iterator
@@ -20,23 +20,14 @@ from minigrad.data import DataLoader
 from minigrad.nn import functional as F
 from minigrad.random import default_generator
 
-from ..data.folder import some
 from ..evaluation import Scores, count_in_top, evaluate
-from ..initialise import initialise
-from ..model import AlexNet
-from ..out_of_memory import OutOfMemory, batch_that_fits, shortage
-from ..pixels import (
-    PixelStatistics,
-    ToInput,
-    colour_alphas,
-    needs_statistics,
-    pixel_statistics,
-)
+from ..out_of_memory import OutOfMemory, shortage, what_fits
+from ..pixels import ToInput, colour_alphas
 from ..progress import progress_bar
-from ..recipe import Recipe, build_model, parameter_groups
+from ..recipe import Recipe, parameter_groups
+from .begin import check_same_data, measured, new_model
 from .checkpoint import Checkpoint
 from .feed import Feed
-from .folder import RunError
 from .input import Splits, pinned_for, train_loader
 from .metrics import EpochMetrics, Totals
 from .precision import chosen_precision, skips_message
@@ -95,10 +86,12 @@ class Trainer(Run):
         )
         self.feed, self.val_feed = (Feed(it, self.log) for it in (self.loader, self.val_loader))
 
-        self.pixels = resume.pixels if resume else self._measured()
+        self.pixels = resume.pixels if resume else measured(recipe, splits)
         self.to_input = ToInput(recipe, self.pixels, self.device)
         mg.manual_seed(recipe.seed)
-        self.model = resume.model() if resume else self._new_model()
+        classes = len(splits.classes)
+        new = (recipe, classes, self.feed, self.pixels)
+        self.model = resume.model() if resume else new_model(*new)
         self.model.to(self.device)
         self.optimizer = optim.SGD(
             parameter_groups(self.model, recipe), momentum=recipe.momentum, rule=recipe.rule
@@ -110,40 +103,15 @@ class Trainer(Run):
         self.totals = Totals()
         if resume:
             self._restore(resume)
-        self.watchdog = Watchdog(recipe, len(splits.classes), self.at.step)
+        self.watchdog = Watchdog(recipe, classes, self.at.step)
         self.at.precision = self.precision
         self.skips_told = self.scaler.skipped_steps
         self.read_every = 1 if self.device == "cpu" else READ_EVERY
         self.saved_at = time.monotonic()
 
-    # ----- beginning -----
-
-    def _measured(self) -> PixelStatistics:
-        recipe = self.recipe
-        statistics = self.splits.statistics() if needs_statistics(recipe) else None
-        return pixel_statistics(recipe, statistics)
-
-    def _new_model(self) -> AlexNet:
-        model = build_model(self.recipe, len(self.splits.classes))
-        with contextlib.closing(self.feed.batches(0, 0)) as batches:
-            _, (images, _, places) = next(batches)
-        on_cpu = ToInput(self.recipe, self.pixels)
-        initialise(model, self.recipe.init, on_cpu(images, places.data))
-        return model
-
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Everything but the weights, which are in place already."""
-        if checkpoint.classes != self.splits.classes:
-            raise RunError(
-                f"the data set has the classes {some(self.splits.classes)}, the run was trained "
-                f"on {some(checkpoint.classes)}: give the run's own data"
-            )
-        before, now = checkpoint.data["train_images"], len(self.splits.train)
-        if before != now:
-            raise RunError(
-                f"the data set has {now} training images, the run had {before}: bring back the "
-                "same files, or start a new run"
-            )
+        check_same_data(checkpoint, self.splits)
         self.at = checkpoint.position
         self.totals = Totals(**self.at.totals)
         checkpoint.restore(self.optimizer, self.model)
@@ -185,14 +153,7 @@ class Trainer(Run):
         """Finds it out, which spoils the weights; nothing is saved."""
         self.model.train()
         self.totals = Totals()
-        recipe = self.recipe
-        fits = batch_that_fits(self._step, recipe.batch_size, recipe.input_size, self.device)
-        if fits is None:
-            return "not even a batch of 1 fits: free memory on the GPU, or use --device cpu"
-        return (
-            f"a batch of {fits} fits, {recipe.batch_size} is too many: begin a new run with "
-            f"--batch-size {fits}, or free memory on the GPU"
-        )
+        return what_fits(self._step, self.recipe.batch_size, self.recipe.input_size, self.device)
 
     def _train_epoch(self) -> None:
         """The rest of the epoch in progress."""
@@ -211,7 +172,7 @@ class Trainer(Run):
                     self._read_losses()
                 now = time.perf_counter()
                 self.totals.seconds, mark = self.totals.seconds + now - mark, now
-                bar.set_postfix_str(self._postfix(), refresh=False)
+                bar.set_postfix_str(self.totals.line(), refresh=False)
                 if time.monotonic() - self.saved_at > SAVE_EVERY:
                     self._save()
                     mark = time.perf_counter()
@@ -258,7 +219,7 @@ class Trainer(Run):
             val_top1=scores.top1,
             val_top5=scores.top5,
             lr=self.at.lr,
-            images_per_second=totals.images / max(totals.seconds, 1e-9),
+            images_per_second=totals.images_per_second,
             seconds=totals.seconds + val_seconds,
         )
         if not abs(row.val_loss) < float("inf"):
@@ -287,11 +248,6 @@ class Trainer(Run):
         if self.scaler.skipped_steps > self.skips_told:
             self.skips_told = self.scaler.skipped_steps
             self.log.say(skips_message(self.scaler, self.at.step))
-
-    def _postfix(self) -> str:
-        t = self.totals
-        speed = t.images / max(t.seconds, 1e-9)
-        return f"loss {t.mean_loss:.3f}, top-1 {t.top1:.1%}, {speed:.0f} images/s"
 
     def _save(self) -> None:
         self._read_losses()  # never save over a good checkpoint when the loss is not finite
