@@ -124,9 +124,7 @@ def _predictions(
                 yield batch
                 bar.update()
 
-        return collect(
-            network.model, counted(), network.recipe, device, view_sets, network.pixels
-        )
+        return collect(network.model, counted(), network.recipe, device, view_sets, network.pixels)
 
 
 def _table(scores: dict[str, Scores]) -> str:

@@ -2,8 +2,8 @@
 
 Everything that decides the numbers is in the recipe and in `Position`: a run that is interrupted
 and resumed ends with the same bytes as one that was not (with as many threads, and the same BLAS).
-What a run keeps in its folder is in `run.py`; where its batches come from, in `feed.py`; what it begins
-with, in `begin.py`.
+What a run keeps in its folder is in `run.py`; where its batches come from, in `feed.py`; what it
+begins with, in `begin.py`.
 """
 
 from __future__ import annotations
