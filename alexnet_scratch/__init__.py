@@ -1,5 +1,30 @@
 """AlexNet, built from minigrad: data, training, evaluation, the paper's experiments."""
 
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
 from .blas import load_numpy
 
+if TYPE_CHECKING:
+    from .trained import Trained
+
+__all__ = ["load"]
+
 load_numpy()
+
+
+def load(run: str | os.PathLike[str], device: str = "cpu") -> Trained:
+    """The network of a run, trained, with all that it needs to name what is on an image.
+
+        trained = alexnet_scratch.load("runs/small")
+        probabilities = trained.predict(trained.image("dog.jpg")[None])[0]  # of trained.classes
+
+    run: the folder of an `alexnet train`, for its best checkpoint, or a checkpoint's file.
+    device: "cpu", "cuda" or "cuda:N".
+    Raises CheckpointError for anything else, and DeviceError for a device that is not there.
+    """
+    from .trained import load_trained  # the package alone stays light
+
+    return load_trained(run, device)

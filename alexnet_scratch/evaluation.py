@@ -22,9 +22,8 @@ from minigrad.kernels.softmax import log_softmax_forward
 from .data import DataError
 from .data.views import CENTRE, View, cut
 from .model import AlexNet, evaluating
+from .pixels import PixelStatistics, ToInput, pixel_statistics
 from .recipe import Recipe
-from .training.metrics import label_ranks
-from .training.pixels import PixelStatistics, ToInput, pixel_statistics
 
 TOP = 5  # classes that are kept of an image
 
@@ -135,6 +134,22 @@ def predict(
         log_p = _log_probabilities(model, Tensor(images), to_input, [views])[0]
     probabilities: NDArray[np.float32] = np.exp(arrays.to_numpy(log_p)).astype(np.float32)
     return probabilities
+
+
+def label_ranks(logits: Array, labels: Array) -> Array:
+    """The place of each row's label among its logits, from 1: (N,) int64, on their device.
+
+    logits (N, C), or anything that grows with them, labels (N,). A tie counts against the network,
+    and so does a NaN: a constant output is right for nobody.
+    """
+    xp = arrays.array_module(logits)
+    own = logits[xp.arange(len(labels)), labels][:, None]
+    return (~(logits < own)).sum(axis=1)  # its own logit is one of them
+
+
+def count_in_top(logits: Array, labels: Array, k: int) -> Array:
+    """How many rows have their label among the k largest logits, see `label_ranks`."""
+    return (label_ranks(logits, labels) <= k).sum()
 
 
 def _log_probabilities(

@@ -1,6 +1,6 @@
 """What goes on inside a trained network: activations, saliency, occlusion, nearest neighbours.
 
-All of them take the network's own input, (N, 3, size, size) tensors as `training.pixels.ToInput`
+All of them take the network's own input, (N, 3, size, size) tensors as `pixels.ToInput`
 makes them, and leave the network in the mode it was in, without gradients.
 """
 

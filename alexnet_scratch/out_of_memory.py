@@ -49,6 +49,17 @@ def batch_that_fits(step: Step, size: int, side: int, device: str) -> int | None
     return None
 
 
+def what_fits(step: Step, size: int, side: int, device: str) -> str:
+    """Advice for a training that found no memory for batches of `size`: see `batch_that_fits`."""
+    fits = batch_that_fits(step, size, side, device)
+    if fits is None:
+        return "not even a batch of 1 fits: free memory on the GPU, or use --device cpu"
+    return (
+        f"a batch of {fits} fits, {size} is too many: begin a new run with --batch-size {fits}, "
+        "or free memory on the GPU"
+    )
+
+
 def _fits(step: Step, size: int, side: int, device: str) -> bool:
     try:
         # The batch in hand, and the one that travels meanwhile.

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from minigrad.serialization import replacing
 
-from .data import DataError
 from .evaluation import Predictions
+from .picture import save_picture
 
 FILES = ("confusion.csv", "confusion.png", "classes.csv", "predictions.csv", "hardest.png")
 NUMBERED, NAMED = 20, 60  # most classes whose cells have numbers, whose rows have names
@@ -184,24 +184,6 @@ def draw_hardest(path: Path, report: Report) -> None:
             fontsize=8, loc="left", parse_math=False,
         )  # fmt: skip
     save_picture(figure, path)
-
-
-def save_picture(figure: Any, path: Path) -> None:
-    """Write a Matplotlib figure as a PNG, all of it or nothing. Needs no display.
-
-    Raises DataError for a name with another ending, and for a place that cannot be written to.
-    """
-    if path.suffix.lower() != ".png":
-        raise DataError(f"{path}: pictures are PNG files, give a name that ends in .png")
-    try:
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=120, format="png")
-    except OSError as error:
-        if error.errno is None:  # `replacing` has said why
-            raise
-        raise DataError(
-            f"{path}: the picture cannot be written there ({error.strerror}); give another place"
-        ) from error
 
 
 def _class_lines(report: Report, rows: Sequence[ClassRow]) -> Iterable[list[Any]]:

@@ -40,8 +40,8 @@ from rounds import SideError, alternate, peak_bytes, ratio_line, run_side, sprea
 from alexnet_scratch.data.packed import open_packed
 from alexnet_scratch.data.prepare import prepare
 from alexnet_scratch.data.sources import open_source
+from alexnet_scratch.pixels import PixelStatistics, ToInput
 from alexnet_scratch.recipe import RECIPES
-from alexnet_scratch.training.pixels import PixelStatistics, ToInput
 from minigrad.data import Compose, DataLoader, RandomCrop, RandomHorizontalFlip
 from minigrad.tools.text import align, format_bytes
 

@@ -41,8 +41,8 @@ from rounds import Result, SideError, alternate, ratio_line, run_side, spread
 import minigrad as mg
 from alexnet_scratch.bench import TrainingStep, positive
 from alexnet_scratch.model import AlexNet
+from alexnet_scratch.pixels import PixelStatistics, ToInput
 from alexnet_scratch.recipe import RECIPES
-from alexnet_scratch.training.pixels import PixelStatistics, ToInput
 from minigrad.kernels.fast.product import PRECISIONS
 from minigrad.tools.text import align, format_bytes
 

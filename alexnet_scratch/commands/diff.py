@@ -9,8 +9,8 @@ import textwrap
 from typing import Any
 
 from ..recipe import RECIPES
-from ..recipe_flags import recipe_named, shown
-from ..recipe_notes import differences
+from ..recipe.flags import recipe_named, shown
+from ..recipe.notes import differences
 
 
 def add_parser(commands: Any) -> None:

@@ -29,7 +29,7 @@ from ..data import DataError, ImageFolder, find_splits, patterns
 from ..data.packed import is_packed, open_packed
 from ..data.source import SPLITS
 from ..recipe import Recipe
-from ..recipe_flags import add_recipe_flags, recipe_from
+from ..recipe.flags import add_recipe_flags, recipe_from
 from ..signal_meter import LayerSignal, advice, measure, percent
 from ..training.input import fitted, open_splits
 from ..training.trainer import Trainer

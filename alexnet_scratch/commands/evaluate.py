@@ -22,6 +22,7 @@ from ..evaluation import NoImagesError, Predictions, Scores, collect
 from ..out_of_memory import in_smaller_batches
 from ..progress import progress_bar
 from ..report import Report, report_folder, write_report
+from ..trained import trained
 from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from ..training.input import open_splits, pinned_for
 from .common import add_device_flags, device_from
@@ -112,8 +113,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _predictions(
     checkpoint: Checkpoint, loader: DataLoader, view_sets: Sequence[Sequence[View]], device: str
 ) -> list[Predictions]:
-    model = checkpoint.model()
-    model.to(device)
+    network = trained(checkpoint, device)
     with (
         closing(loader.batches(0)) as batches,  # type: ignore[type-var]
         progress_bar("evaluation", len(loader)) as bar,
@@ -124,7 +124,7 @@ def _predictions(
                 yield batch
                 bar.update()
 
-        return collect(model, counted(), checkpoint.recipe, device, view_sets, checkpoint.pixels)
+        return collect(network.model, counted(), network.recipe, device, view_sets, network.pixels)
 
 
 def _table(scores: dict[str, Scores]) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data import BadImageError, load_image
-from ..evaluation import predict
+from ..data import BadImageError
 from ..out_of_memory import in_smaller_batches
+from ..trained import trained
 from ..training.checkpoint import find_checkpoint, load_checkpoint
 from .common import BAD_INPUT, add_device_flags, device_from
 from .evaluate import add_view_flags, views_from
@@ -36,16 +36,14 @@ def _predict(options: argparse.Namespace) -> int:
     views = views_from(options)
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = device_from(options)
-    recipe, classes = checkpoint.recipe, checkpoint.classes
-    readable, resize = checkpoint.data.get("names", {}), checkpoint.data.get("resize", "crop")
-    model = checkpoint.model()
-    model.to(device)
+    network = trained(checkpoint, device)
+    classes, batch_size = network.classes, network.recipe.batch_size
     results, status = [], 0
-    for i in range(0, len(options.image), recipe.batch_size):
+    for i in range(0, len(options.image), batch_size):
         names, images = [], []
-        for name in options.image[i : i + recipe.batch_size]:
+        for name in options.image[i : i + batch_size]:
             try:
-                images.append(load_image(name, recipe.image_size, resize))
+                images.append(network.image(name))
                 names.append(name)
             except BadImageError as error:
                 print(f"alexnet: {error}", file=sys.stderr)
@@ -56,8 +54,7 @@ def _predict(options: argparse.Namespace) -> int:
 
         def rows_of(size: int, pixels: Any = pixels) -> Any:
             parts = [pixels[j : j + size] for j in range(0, len(pixels), size)]
-            said = [predict(model, p, recipe, device, views, checkpoint.pixels) for p in parts]
-            return np.concatenate(said)
+            return np.concatenate([network.predict(part, views) for part in parts])
 
         rows = in_smaller_batches(rows_of, len(pixels), device)
         for name, probabilities in zip(names, rows, strict=True):
@@ -65,7 +62,7 @@ def _predict(options: argparse.Namespace) -> int:
             ranked = [
                 {
                     "class": classes[c],
-                    "name": readable.get(classes[c], classes[c]),
+                    "name": network.names.get(classes[c], classes[c]),
                     "probability": float(probabilities[c]),
                 }
                 for c in top

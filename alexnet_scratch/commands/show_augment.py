@@ -14,11 +14,11 @@ from minigrad.data import TensorDataset
 
 from ..data import DataError, load_image, patterns
 from ..data.views import TEN_CROP
+from ..picture import save_picture
+from ..pixels import PixelStatistics, ToInput, colour_alphas, pixel_statistics
 from ..recipe import Recipe
-from ..recipe_flags import add_recipe_flags, recipe_from
-from ..report import save_picture
+from ..recipe.flags import add_recipe_flags, recipe_from
 from ..training.input import Splits, TrainingImages, fitted, open_splits, train_loader
-from ..training.pixels import PixelStatistics, ToInput, colour_alphas, pixel_statistics
 
 GRID = 4  # rows and columns of training views
 # Okabe and Ito's colours, which colour-blind readers tell apart; line styles say it again.

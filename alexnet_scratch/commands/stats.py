@@ -13,7 +13,7 @@ from minigrad.tools.text import align
 from ..data.packed import PackedSet, open_packed
 from ..data.source import SPLITS
 from ..data.statistics import Statistics, measure
-from ..report import save_picture
+from ..picture import save_picture
 
 CHANNELS = ("red", "green", "blue")
 # Okabe and Ito's, which colour-blind readers tell apart; hatches and labels say it again.

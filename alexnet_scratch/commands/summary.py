@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ..recipe import build_model
-from ..recipe_flags import add_recipe_flags, recipe_from
+from ..recipe.flags import add_recipe_flags, recipe_from
 from .common import count
 
 

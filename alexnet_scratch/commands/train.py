@@ -11,7 +11,7 @@ from typing import Any
 from ..data import DataError, patterns
 from ..out_of_memory import OutOfMemory
 from ..recipe import PRESETS
-from ..recipe_flags import add_recipe_flags, given_fields, recipe_from
+from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
 from ..training.folder import RunError, new_folder
 from ..training.input import data_note, fitted, open_splits

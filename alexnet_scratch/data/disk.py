@@ -28,9 +28,9 @@ def full_disk_told(folder: Path, advice: Callable[[], str]) -> Iterator[None]:
         raise DataError(f"disk full: {folder} ({error.strerror}); {advice()}") from error
 
 
-def checksum(file: Path, kind: str) -> str:
-    """The checksum of a file in hexadecimal; kind: "sha256", "md5"."""
-    digest = hashlib.new(kind, usedforsecurity=False)  # MD5 is what some publish
+def checksum(file: Path, algorithm: str) -> str:
+    """The checksum of a file in hexadecimal; algorithm: "sha256", "md5"."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)  # MD5 is what some publish
     with open(file, "rb") as stream:
         while piece := stream.read(CHUNK):
             digest.update(piece)

@@ -279,12 +279,12 @@ def _fault(archive: Archive, file: Path) -> str | None:
     size = file.stat().st_size
     if archive.size not in (None, size):
         return f"it has {size} bytes, expected {archive.size}"
-    kind, _, expected = (archive.checksum or "sha256:").partition(":")
-    found = checksum(file, kind)
+    algorithm, _, expected = (archive.checksum or "sha256:").partition(":")
+    found = checksum(file, algorithm)
     if archive.checksum is None:
         say(f"{archive.name}: sha256 {found}, not compared: no checksum is published")
     elif found != expected:
-        return f"its {kind} is {found}, expected {expected}"
+        return f"its {algorithm} is {found}, expected {expected}"
     return None
 
 

@@ -19,8 +19,8 @@ from minigrad import Tensor, nn, optim
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
 
 from ..model import AlexNet
+from ..pixels import PixelStatistics
 from ..recipe import Recipe, RecipeError, build_model
-from .pixels import PixelStatistics
 
 FORMAT = "alexnet_scratch 2"
 

@@ -26,7 +26,7 @@ from ..data.augment import TrainingView
 from ..data.packed import is_packed, open_packed
 from ..data.statistics import Accumulator, Statistics
 from ..progress import progress_bar
-from ..recipe_fields import Recipe
+from ..recipe.fields import Recipe
 
 
 @dataclass(frozen=True)

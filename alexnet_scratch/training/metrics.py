@@ -10,22 +10,6 @@ from typing import Any
 from minigrad.arrays import Array, array_module, to_numpy
 
 
-def label_ranks(logits: Array, labels: Array) -> Array:
-    """The place of each row's label among its logits, from 1: (N,) int64, on their device.
-
-    logits (N, C), or anything that grows with them, labels (N,). A tie counts against the network,
-    and so does a NaN: a constant output is right for nobody.
-    """
-    xp = array_module(logits)
-    own = logits[xp.arange(len(labels)), labels][:, None]
-    return (~(logits < own)).sum(axis=1)  # its own logit is one of them
-
-
-def count_in_top(logits: Array, labels: Array, k: int) -> Array:
-    """How many rows have their label among the k largest logits, see `label_ranks`."""
-    return (label_ranks(logits, labels) <= k).sum()
-
-
 @dataclass
 class Totals:
     """Sums over the images of one epoch.
@@ -71,6 +55,15 @@ class Totals:
     @property
     def top1(self) -> float:
         return self.correct / max(1, self.images)
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / max(self.seconds, 1e-9)
+
+    def line(self) -> str:
+        """For people, while the epoch goes on."""
+        speed = self.images_per_second
+        return f"loss {self.mean_loss:.3f}, top-1 {self.top1:.1%}, {speed:.0f} images/s"
 
     def state(self) -> dict[str, Any]:
         """The sums, for JSON; call `read` first."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..report import save_picture
+from ..picture import save_picture
 from .metrics import EpochMetrics
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; line styles say it again.

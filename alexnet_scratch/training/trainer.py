@@ -2,58 +2,41 @@
 
 Everything that decides the numbers is in the recipe and in `Position`: a run that is interrupted
 and resumed ends with the same bytes as one that was not (with as many threads, and the same BLAS).
+What a run keeps in its folder is in `run.py`; where its batches come from, in `feed.py`; what it
+begins with, in `begin.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import enum
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import minigrad as mg
 from minigrad import Tensor, arrays, optim
-from minigrad.data import DataLoader, prefetch
+from minigrad.data import DataLoader
 from minigrad.nn import functional as F
 from minigrad.random import default_generator
 
-from ..data import DataError
-from ..data.folder import some
-from ..evaluation import Scores, evaluate
-from ..initialise import initialise
-from ..model import AlexNet
-from ..out_of_memory import OutOfMemory, batch_that_fits, shortage
+from ..evaluation import Scores, count_in_top, evaluate
+from ..out_of_memory import OutOfMemory, shortage, what_fits
+from ..pixels import ToInput, colour_alphas
 from ..progress import progress_bar
-from ..recipe import Recipe, build_model, parameter_groups
-from .checkpoint import Checkpoint, Position, link, save_checkpoint
-from .folder import RunError
+from ..recipe import Recipe, parameter_groups
+from .begin import check_same_data, measured, new_model
+from .checkpoint import Checkpoint
+from .feed import Feed
 from .input import Splits, pinned_for, train_loader
-from .log import Log
-from .metrics import EpochMetrics, Totals, count_in_top, write_metrics
-from .pixels import (
-    PixelStatistics,
-    ToInput,
-    colour_alphas,
-    needs_statistics,
-    pixel_statistics,
-)
-from .plot import draw_curves
+from .metrics import EpochMetrics, Totals
 from .precision import chosen_precision, skips_message
+from .run import Run
 from .schedule import RecipeLR
 from .watchdog import Diverged, Watchdog, is_chance
 
-MOST_BAD = 0.01  # share of images that may be unreadable
 SAVE_EVERY = 600.0  # seconds between checkpoints within a long epoch
 READ_EVERY = 25  # steps between two looks at the loss on a GPU, which would wait for us
-
-
-Batches = Generator[tuple[int, Any], None, None]
 
 
 class Outcome(enum.Enum):
@@ -68,7 +51,7 @@ class _Stop(Exception):  # noqa: N818  (a way out of two loops, not an error)
     """Leave the loops between two batches."""
 
 
-class Trainer:
+class Trainer(Run):
     """One run: `Trainer(...)` starts anew, with a checkpoint it goes on; then `run()`.
 
     folder: where the run's files go, an existing folder. data: what the checkpoint says about the
@@ -92,23 +75,23 @@ class Trainer:
         precision: str | None = None,
         resume: Checkpoint | None = None,
     ) -> None:
-        self.folder, self.recipe, self.splits, self.data = folder, recipe, splits, data
+        super().__init__(folder, recipe, splits, data)
         self.device = arrays.parse_device(device)
         self.max_steps = max_steps
         saved = resume.position.precision if resume else None
         self.precision = chosen_precision(precision, saved, self.device)
-        self.log = Log(folder / "log.txt")
         self.loader = train_loader(splits.train, recipe, workers, device=self.device)
         self.val_loader = DataLoader(
             splits.val, recipe.batch_size, num_workers=workers, **pinned_for(self.device)
         )
-        self.reported: dict[int, int] = {}  # by loader: bad images named so far
-        self.interrupted = False
+        self.feed, self.val_feed = (Feed(it, self.log) for it in (self.loader, self.val_loader))
 
-        self.pixels = resume.pixels if resume else self._measured()
+        self.pixels = resume.pixels if resume else measured(recipe, splits)
         self.to_input = ToInput(recipe, self.pixels, self.device)
         mg.manual_seed(recipe.seed)
-        self.model = resume.model() if resume else self._new_model()
+        classes = len(splits.classes)
+        new = (recipe, classes, self.feed, self.pixels)
+        self.model = resume.model() if resume else new_model(*new)
         self.model.to(self.device)
         self.optimizer = optim.SGD(
             parameter_groups(self.model, recipe), momentum=recipe.momentum, rule=recipe.rule
@@ -117,43 +100,18 @@ class Trainer:
         self.weights = names.index("weights")  # the group whose rate is reported
         self.schedule = RecipeLR(self.optimizer, recipe, len(self.loader))
         self.scaler = optim.GradScaler(enabled=self.precision == "float16")
-        self.at, self.totals = Position(), Totals()
+        self.totals = Totals()
         if resume:
             self._restore(resume)
-        self.watchdog = Watchdog(recipe, len(splits.classes), self.at.step)
+        self.watchdog = Watchdog(recipe, classes, self.at.step)
         self.at.precision = self.precision
         self.skips_told = self.scaler.skipped_steps
         self.read_every = 1 if self.device == "cpu" else READ_EVERY
         self.saved_at = time.monotonic()
 
-    # ----- beginning -----
-
-    def _measured(self) -> PixelStatistics:
-        recipe = self.recipe
-        statistics = self.splits.statistics() if needs_statistics(recipe) else None
-        return pixel_statistics(recipe, statistics)
-
-    def _new_model(self) -> AlexNet:
-        model = build_model(self.recipe, len(self.splits.classes))
-        with contextlib.closing(self._batches(self.loader, 0, 0)) as batches:
-            _, (images, _, places) = next(batches)
-        on_cpu = ToInput(self.recipe, self.pixels)
-        initialise(model, self.recipe.init, on_cpu(images, places.data))
-        return model
-
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Everything but the weights, which are in place already."""
-        if checkpoint.classes != self.splits.classes:
-            raise RunError(
-                f"the data set has the classes {some(self.splits.classes)}, the run was trained "
-                f"on {some(checkpoint.classes)}: give the run's own data"
-            )
-        before, now = checkpoint.data["train_images"], len(self.splits.train)
-        if before != now:
-            raise RunError(
-                f"the data set has {now} training images, the run had {before}: bring back the "
-                "same files, or start a new run"
-            )
+        check_same_data(checkpoint, self.splits)
         self.at = checkpoint.position
         self.totals = Totals(**self.at.totals)
         checkpoint.restore(self.optimizer, self.model)
@@ -180,11 +138,8 @@ class Trainer:
         raise OutOfMemory(f"{short}; {self._what_fits()}")
 
     def _run(self) -> Outcome:
-        # Also when it is resumed: killed between two files, a run must not stay out of step.
-        (self.folder / "recipe.json").write_text(self.recipe.to_json() + "\n", encoding="utf-8")
-        self._write_metrics()
-        self._name_best()
-        with _signals(self._interrupt):
+        self.write_beginning()
+        with self.signals():
             try:
                 while self.at.epoch < self.recipe.epochs:
                     self._train_epoch()
@@ -198,14 +153,7 @@ class Trainer:
         """Finds it out, which spoils the weights; nothing is saved."""
         self.model.train()
         self.totals = Totals()
-        recipe = self.recipe
-        fits = batch_that_fits(self._step, recipe.batch_size, recipe.input_size, self.device)
-        if fits is None:
-            return "not even a batch of 1 fits: free memory on the GPU, or use --device cpu"
-        return (
-            f"a batch of {fits} fits, {recipe.batch_size} is too many: begin a new run with "
-            f"--batch-size {fits}, or free memory on the GPU"
-        )
+        return what_fits(self._step, self.recipe.batch_size, self.recipe.input_size, self.device)
 
     def _train_epoch(self) -> None:
         """The rest of the epoch in progress."""
@@ -213,7 +161,7 @@ class Trainer:
         title = f"epoch {self.at.epoch + 1}/{self.recipe.epochs}"
         with progress_bar(title, len(self.loader), self.at.batch) as bar:
             mark = time.perf_counter()
-            batches = self._batches(self.loader, self.at.epoch, self.at.batch, self.device)
+            batches = self.feed.batches(self.at.epoch, self.at.batch, self.device)
             for batch, sample in batches:
                 if self.max_steps is not None and self.at.step >= self.max_steps:
                     raise _Stop
@@ -224,10 +172,11 @@ class Trainer:
                     self._read_losses()
                 now = time.perf_counter()
                 self.totals.seconds, mark = self.totals.seconds + now - mark, now
-                bar.set_postfix_str(self._postfix(), refresh=False)
+                bar.set_postfix_str(self.totals.line(), refresh=False)
                 if time.monotonic() - self.saved_at > SAVE_EVERY:
                     self._save()
                     mark = time.perf_counter()
+                self._stop_if_interrupted()
         self._read_losses()
 
     def _step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
@@ -251,9 +200,10 @@ class Trainer:
         with progress_bar("validation", len(self.val_loader)) as bar:
 
             def batches() -> Iterator[Any]:
-                for done, batch in self._batches(self.val_loader, 0, 0):
+                for done, batch in self.val_feed.batches(0, 0):
                     yield batch
                     bar.update(done - bar.n)
+                    self._stop_if_interrupted()
 
             scores = evaluate(self.model, batches(), self.recipe, self.device, pixels=self.pixels)
         return scores, time.perf_counter() - began
@@ -269,7 +219,7 @@ class Trainer:
             val_top1=scores.top1,
             val_top5=scores.top5,
             lr=self.at.lr,
-            images_per_second=totals.images / max(totals.seconds, 1e-9),
+            images_per_second=totals.images_per_second,
             seconds=totals.seconds + val_seconds,
         )
         if not abs(row.val_loss) < float("inf"):
@@ -279,50 +229,16 @@ class Trainer:
         if self.schedule.end_epoch(1 - row.val_top1, chance):
             lr = self.schedule.get_last_lr()[self.weights]
             self.log.say(f"Validation no longer improves: the rate goes down to {lr:.2g}.")
-        best = self.at.best
-        if not best or (row.val_top1, -row.val_loss) > (best["val_top1"], -best["val_loss"]):
-            self.at.best = asdict(row)
-        self.at.metrics.append(asdict(row))
-        self.at.epoch, self.at.batch, self.totals = self.at.epoch + 1, 0, Totals()
+        self.count_epoch(row)
+        self.totals = Totals()
         self._save()
-        self._name_best()
-        self._write_metrics()
-        rows = [EpochMetrics(**row) for row in self.at.metrics]
-        name = f"{self.recipe.name}, {self.recipe.variant} AlexNet"
-        draw_curves(self.folder / "curves.png", rows, len(self.splits.classes), name)
+        self.write_epoch()
 
     # ----- what the loop calls -----
 
-    def _batches(self, loader: DataLoader, epoch: int, start: int, device: str = "cpu") -> Batches:
-        """Batches with the number of the epoch's batches that are then done; images on `device`.
-
-        The loader leaves out a batch of which no image can be read, but counts it.
-        """
-        size, order = loader.batch_size, loader.order(epoch)
-        done = start
-        for batch in prefetch(loader.batches(epoch, start), device):
-            bad = {skipped.index for skipped in loader.skipped}
-            while bad and bad.issuperset(order[done * size : (done + 1) * size]):
-                done += 1
-            done += 1
-            self._report_bad(loader)
-            yield done, batch
-            if self.interrupted:
-                raise _Stop
-        self._report_bad(loader)
-
-    def _report_bad(self, loader: DataLoader) -> None:
-        """Name new unreadable images; DataError when there are too many."""
-        reported = self.reported.setdefault(id(loader), 0)
-        for skipped in loader.skipped[reported:]:
-            self.log.say(f"Skipped, cannot be read: {skipped.reason}")
-        self.reported[id(loader)] = bad = len(loader.skipped)
-        total = len(loader.dataset)
-        if bad > MOST_BAD * total:
-            raise DataError(
-                f"at least {bad} of {total} images cannot be read, more than {MOST_BAD:.0%}: mend "
-                f"or remove {some([skipped.name for skipped in loader.skipped])}"
-            )
+    def _stop_if_interrupted(self) -> None:
+        if self.interrupted:
+            raise _Stop
 
     def _read_losses(self) -> None:
         for loss in self.totals.read():
@@ -333,50 +249,10 @@ class Trainer:
             self.skips_told = self.scaler.skipped_steps
             self.log.say(skips_message(self.scaler, self.at.step))
 
-    def _postfix(self) -> str:
-        t = self.totals
-        speed = t.images / max(t.seconds, 1e-9)
-        return f"loss {t.mean_loss:.3f}, top-1 {t.top1:.1%}, {speed:.0f} images/s"
-
     def _save(self) -> None:
         self._read_losses()  # never save over a good checkpoint when the loss is not finite
         self.at.totals = self.totals.state()
         self.at.schedule = self.schedule.state_dict()
         self.at.scaler = self.scaler.state_dict()
         self.at.generator = list(default_generator.state)
-        save_checkpoint(
-            self.folder / "last.safetensors", self.model, self.optimizer, self.recipe,
-            self.splits.classes, self.data, self.at, self.pixels,
-        )  # fmt: skip
-        self.saved_at = time.monotonic()
-
-    def _name_best(self) -> None:
-        """If the epoch just saved is the best, its checkpoint is best.safetensors, too."""
-        if self.at.epoch and not self.at.batch and self.at.best["epoch"] == self.at.epoch:
-            link(self.folder / "last.safetensors", self.folder / "best.safetensors")
-
-    def _write_metrics(self) -> None:
-        rows = [EpochMetrics(**row) for row in self.at.metrics]
-        write_metrics(self.folder / "metrics.jsonl", rows)
-
-    def _interrupt(self, *_: Any) -> None:
-        if self.interrupted:
-            raise KeyboardInterrupt
-        self.interrupted = True
-        # Not print(): the signal may have come in the middle of one.
-        with contextlib.suppress(OSError):
-            os.write(2, b"\nFinishing this batch, then saving; Ctrl-C again stops at once.\n")
-
-
-@contextlib.contextmanager
-def _signals(handler: Callable[..., None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `handler`; only the main thread may ask for that."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+        self.write_checkpoint(self.model, self.optimizer, self.pixels)

@@ -442,7 +442,7 @@ print("channels that differ:", np.flatnonzero(two_towers != one_list))
 # code of 2012 (`layers/layers-145.cfg`) have it after the second LRN layer, 5×5, with
 # $\alpha = 0.001$, $\beta = 0.75$, $k = 1$
 # ([computerhistory/AlexNet-Source-Code](https://github.com/computerhistory/AlexNet-Source-Code)).
-# Of this project's recipes (`alexnet_scratch/recipe.py`), `source2012` has it and `paper` has not.
+# Of this project's recipes (`alexnet_scratch/recipe/`), `source2012` has it and `paper` has not.
 #
 # A picture under uneven light shows what the two do (with numbers for its small scale, not those of 2012):
 

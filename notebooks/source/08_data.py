@@ -23,8 +23,8 @@ from alexnet_scratch.data import load_image
 from alexnet_scratch.data.augment import Place, TrainingView, centre, colour_axes, cut
 from alexnet_scratch.data.statistics import measure
 from alexnet_scratch.data.views import TEN_CROP
+from alexnet_scratch.pixels import ToInput, pixel_statistics
 from alexnet_scratch.recipe import RECIPES
-from alexnet_scratch.training.pixels import ToInput, pixel_statistics
 from minigrad.nn import functional as F
 
 use_style()

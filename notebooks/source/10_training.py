@@ -30,10 +30,10 @@ from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, use_st
 from alexnet_scratch import signal_meter
 from alexnet_scratch.data import patterns
 from alexnet_scratch.initialise import initialise
+from alexnet_scratch.pixels import ToInput, pixel_statistics
 from alexnet_scratch.recipe import RECIPES, build_model
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.input import data_note, open_splits
-from alexnet_scratch.training.pixels import ToInput, pixel_statistics
 from alexnet_scratch.training.schedule import RecipeLR
 from alexnet_scratch.training.trainer import Trainer
 from minigrad import nn, optim

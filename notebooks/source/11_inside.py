@@ -26,10 +26,10 @@ from alexnet_scratch import inside
 from alexnet_scratch.data import ImageFolder, patterns
 from alexnet_scratch.data.views import CENTRE, TEN_CROP, cut
 from alexnet_scratch.evaluation import predict
+from alexnet_scratch.pixels import ToInput
 from alexnet_scratch.recipe import RECIPES, build_model
 from alexnet_scratch.training.checkpoint import find_checkpoint, load_checkpoint
 from alexnet_scratch.training.input import data_note, open_splits
-from alexnet_scratch.training.pixels import ToInput
 from alexnet_scratch.training.trainer import Trainer
 from minigrad import nn
 

@@ -23,10 +23,10 @@ from alexnet_scratch import inside, signal_meter
 from alexnet_scratch.data import patterns
 from alexnet_scratch.data.statistics import Accumulator
 from alexnet_scratch.initialise import initialise
+from alexnet_scratch.pixels import ToInput, pixel_statistics
 from alexnet_scratch.recipe import RECIPES, build_model
-from alexnet_scratch.recipe_flags import shown
-from alexnet_scratch.recipe_notes import differences
-from alexnet_scratch.training.pixels import ToInput, pixel_statistics
+from alexnet_scratch.recipe.flags import shown
+from alexnet_scratch.recipe.notes import differences
 from minigrad.kernels.lrn import lrn_forward
 from minigrad.tools.summary import summary
 

@@ -10,13 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+import alexnet_scratch
 import minigrad
 from alexnet_scratch.cli import main
 from alexnet_scratch.training.checkpoint import load_checkpoint
-from minigrad.serialization import load_metadata, save_file
+from minigrad.serialization import CheckpointError, load_metadata, save_file
 
 Capture = pytest.CaptureFixture[str]
 
@@ -48,6 +50,31 @@ def test_an_overfitted_network_names_the_class(
     table = capsys.readouterr().out.splitlines()
     assert table[0] == images[0]
     assert table[1].split()[1] == "red"
+
+
+def test_load_gives_the_network_that_the_commands_use(
+    learnt: Path, colours: Path, capsys: Capture
+) -> None:
+    trained = alexnet_scratch.load(learnt)
+    assert not trained.model.training
+    images = [colours / f"val/{name}/{name}_0.png" for name in ("red", "green", "blue")]
+    rows = trained.predict(np.stack([trained.image(image) for image in images]))
+    assert [trained.classes[row.argmax()] for row in rows] == ["red", "green", "blue"]
+    assert main(["predict", str(learnt), *map(str, images), "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    said = [r["predictions"][0]["probability"] for r in results]
+    assert said == rows.max(axis=1).tolist()
+    one = alexnet_scratch.load(learnt / "best.safetensors")
+    for name, weight in trained.model.state_dict().items():
+        np.testing.assert_array_equal(one.model.state_dict()[name].data, weight.data)
+    with pytest.raises(CheckpointError, match=r"no such run: .*expected the folder"):
+        alexnet_scratch.load(learnt / "nowhere")
+
+
+def test_importing_the_package_imports_neither_engine_nor_pillow() -> None:
+    code = "import sys, alexnet_scratch; print({'minigrad', 'PIL'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_evaluate_agrees_with_the_run(learnt: Path, colours: Path, capsys: Capture) -> None:

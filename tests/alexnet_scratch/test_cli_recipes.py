@@ -90,7 +90,7 @@ def test_the_mean_comes_from_the_checkpoint_when_a_run_goes_on(
     def measured_again(*_: object) -> None:
         raise AssertionError("a resumed run has its statistics")
 
-    monkeypatch.setattr("alexnet_scratch.training.trainer.pixel_statistics", measured_again)
+    monkeypatch.setattr("alexnet_scratch.training.begin.pixel_statistics", measured_again)
     assert main(["train", "--resume", str(run)]) == 0
 
 

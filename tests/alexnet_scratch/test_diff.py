@@ -7,7 +7,7 @@ import pytest
 
 from alexnet_scratch.cli import main
 from alexnet_scratch.recipe import RECIPES, Recipe
-from alexnet_scratch.recipe_notes import NOTES, SAID, differences
+from alexnet_scratch.recipe.notes import NOTES, SAID, differences
 
 
 def test_every_field_has_a_note() -> None:

@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 import minigrad as mg
 from alexnet_scratch.data import DataError
 from alexnet_scratch.data.views import CENTRE, PLACES, TEN_CROP, View, cut
-from alexnet_scratch.evaluation import Predictions, _outcome, collect, evaluate, predict
+from alexnet_scratch.evaluation import (
+    Predictions,
+    _outcome,
+    collect,
+    count_in_top,
+    evaluate,
+    predict,
+)
 from alexnet_scratch.model import AlexNet
+from alexnet_scratch.pixels import PixelStatistics, ToInput, pixel_statistics
 from alexnet_scratch.recipe import Recipe, build_model
-from alexnet_scratch.training.metrics import count_in_top
-from alexnet_scratch.training.pixels import PixelStatistics, ToInput, pixel_statistics
 from minigrad.data import DataLoader, TensorDataset
 
 N, CLASSES = 11, 7

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 from alexnet_scratch.recipe import RECIPES, Recipe, RecipeError, build_model, parameter_groups
-from alexnet_scratch.recipe_flags import add_recipe_flags, recipe_from
+from alexnet_scratch.recipe.flags import add_recipe_flags, recipe_from
 
 FIELDS = [f.name for f in fields(Recipe) if f.name != "name"]
 

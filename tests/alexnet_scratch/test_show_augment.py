@@ -12,9 +12,9 @@ import minigrad as mg
 from alexnet_scratch.cli import main
 from alexnet_scratch.commands.show_augment import training_view
 from alexnet_scratch.data.augment import Place, cut
+from alexnet_scratch.pixels import colour_alphas
 from alexnet_scratch.recipe import Recipe
 from alexnet_scratch.training.input import Splits, open_splits
-from alexnet_scratch.training.pixels import colour_alphas
 from alexnet_scratch.training.trainer import Trainer
 
 Capture = pytest.CaptureFixture[str]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import alexnet_scratch.pixels  # noqa: F401  (its kernels are held to the same)
 from minigrad.kernels import cuda
 from minigrad.kernels.cuda import sgd
 from minigrad.testing import cuda_on_cpu as emulate

@@ -3,22 +3,19 @@
 import re
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minigrad as mg
+from alexnet_scratch.pixels import PixelStatistics, ToInput
 from alexnet_scratch.recipe import RECIPES
-from alexnet_scratch.training.pixels import PixelStatistics, ToInput
 from minigrad import Tensor
 from minigrad.kernels import conv, cuda, dropout, lrn, pool, softmax
 from minigrad.kernels.layout import as_nchw
 from minigrad.kernels.threefry import Key
 from minigrad.optim import SGD
 from minigrad.testing import cuda_on_cpu as emulate
-
-FOLDER = Path(cuda.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -288,10 +285,25 @@ def test_every_kernel_has_a_wrong_index():
 
 def test_sources_open_with_formula_bytes_and_launch():
     for file in cuda.sources():
-        opening = re.match(r"(//.*\n)+", (FOLDER / f"{file}.cu").read_text())
+        opening = re.match(r"(//.*\n)+", cuda.source_path(file).read_text())
         assert opening, file
         for word in ("=|<-", "once", "Launch: "):
             assert re.search(word, opening[0]), (file, word)
+
+
+def test_sources_of_another_folder(monkeypatch, tmp_path):
+    assert cuda.source_path("pixels").parent.name == "alexnet_scratch"
+    monkeypatch.setattr(cuda, "_FOLDERS", cuda._FOLDERS[:1])
+    assert "pixels" not in cuda.sources()
+    (tmp_path / "twice.cu").write_text("// twice as much")
+    cuda.add_sources(tmp_path)
+    cuda.add_sources(tmp_path)
+    assert "twice" in cuda.sources()
+    assert cuda.source("twice").endswith("// twice as much")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "lrn.cu").touch()
+    with pytest.raises(ValueError, match=r"lrn\.cu is known already: give it another name"):
+        cuda.add_sources(tmp_path / "more")
 
 
 def test_what_the_kernels_do_not_take(cupy, monkeypatch):

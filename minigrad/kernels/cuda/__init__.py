@@ -10,15 +10,18 @@ from .launcher import (
     MOST,
     MOST_BLOCKS,
     SWITCH,
+    add_sources,
     launch,
     options,
     source,
+    source_path,
     sources,
     supported,
     usable,
 )
 
 __all__ = [
-    "BLOCK", "MOST", "MOST_BLOCKS", "SWITCH", "conv", "dropout", "launch", "lrn", "options",
-    "pool", "product", "sgd", "softmax", "source", "sources", "supported", "usable",
+    "BLOCK", "MOST", "MOST_BLOCKS", "SWITCH", "add_sources", "conv", "dropout", "launch", "lrn",
+    "options", "pool", "product", "sgd", "softmax", "source", "source_path", "sources", "supported",
+    "usable",
 ]  # fmt: skip

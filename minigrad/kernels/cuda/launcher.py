@@ -1,4 +1,4 @@
-"""Compiling and launching the CUDA sources of this folder.
+"""Compiling and launching the CUDA sources of this folder, and of those given to `add_sources`.
 
 A file is compiled by CuPy when one of its kernels is first launched, for float32 or float64, which
 the sources call `real`. Callers take `launch` from the package, where a test or a benchmark may
@@ -22,6 +22,7 @@ BLOCK = 256  # threads
 MOST_BLOCKS = 1 << 16  # beyond it, a thread takes several elements
 MOST = 1 << 31  # elements; indices are 32 bits wide, 64-bit division is slow on a GPU
 _REAL = {"f": "float", "d": "double"}
+_FOLDERS = [Path(__file__).parent]
 
 
 def usable(*arrays: Array) -> bool:
@@ -79,15 +80,37 @@ def options(char: str, **defines: Any) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def add_sources(folder: Path) -> None:
+    """Let `launch` find the kernels of the .cu files in another folder, too; twice is as once.
+
+    Raises ValueError if one of them has the name of a file that is known already.
+    """
+    if folder in _FOLDERS:
+        return
+    taken = set(sources()) & {path.stem for path in folder.glob("*.cu")}
+    if taken:
+        raise ValueError(f"{folder}: {min(taken)}.cu is known already: give it another name")
+    _FOLDERS.append(folder)
+
+
+def source_path(file: str) -> Path:
+    """Where FILE.cu lies. Raises KeyError for a name that `sources` does not list."""
+    return _paths()[file]
+
+
 def source(file: str) -> str:
     """The CUDA C of FILE.cu, with what all files share in front."""
-    here = Path(__file__).parent
-    return "\n".join((here / name).read_text("utf-8") for name in ("common.cuh", f"{file}.cu"))
+    common = _FOLDERS[0] / "common.cuh"
+    return "\n".join(path.read_text("utf-8") for path in (common, source_path(file)))
 
 
 def sources() -> list[str]:
     """The names of all files of kernels."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.cu"))
+    return sorted(_paths())
+
+
+def _paths() -> dict[str, Path]:
+    return {path.stem: path for folder in _FOLDERS for path in folder.glob("*.cu")}
 
 
 def _switched_on() -> bool:

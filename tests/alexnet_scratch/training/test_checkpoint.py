@@ -10,6 +10,7 @@ import pytest
 
 import minigrad as mg
 from alexnet_scratch.model import AlexNet
+from alexnet_scratch.pixels import PixelStatistics
 from alexnet_scratch.recipe import Recipe, build_model, parameter_groups
 from alexnet_scratch.training.checkpoint import (
     Position,
@@ -18,7 +19,6 @@ from alexnet_scratch.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from alexnet_scratch.training.pixels import PixelStatistics
 from minigrad import optim
 from minigrad.serialization import CheckpointError, load_metadata, save_file
 

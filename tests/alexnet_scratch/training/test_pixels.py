@@ -8,13 +8,13 @@ import pytest
 
 import minigrad as mg
 from alexnet_scratch.data.augment import Place, cut
-from alexnet_scratch.recipe import RECIPES, Recipe
-from alexnet_scratch.training.pixels import (
+from alexnet_scratch.pixels import (
     PixelStatistics,
     ToInput,
     colour_alphas,
     pixel_statistics,
 )
+from alexnet_scratch.recipe import RECIPES, Recipe
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3, 64, 64, 3), np.uint8)

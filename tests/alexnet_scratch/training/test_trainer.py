@@ -293,7 +293,7 @@ def test_a_batch_without_any_image_keeps_its_place(
     one_bad = replace(splits, train=SomeBad(splits.train, 100, {42}))
     it = trainer(tmp_path / "run", replace(narrow, batch_size=1), one_bad)
     place = it.loader.order(0).index(42)
-    done = [number for number, _ in it._batches(it.loader, 0, place - 2)]
+    done = [number for number, _ in it.feed.batches(0, place - 2)]
     assert done == [place - 1, place, *range(place + 2, 101)]
 
 

@@ -8,7 +8,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from .recipe import RECIPES, Recipe, RecipeError
+from .fields import Recipe
+from .option import RecipeError
+from .presets import RECIPES
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
@@ -45,26 +47,26 @@ def add_recipe_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()
         if f.name == "name" or (only and f.name not in only):
             continue
         hint, choices = hints[f.name], f.metadata["choices"]
-        kind: dict[str, Any] = {"type": hint, "metavar": hint.__name__.upper()}
+        parsing: dict[str, Any] = {"type": hint, "metavar": hint.__name__.upper()}
         if hint is bool:
-            kind = {"action": argparse.BooleanOptionalAction}
+            parsing = {"action": argparse.BooleanOptionalAction}
         elif get_origin(hint) is tuple:
-            kind = {"type": _tuple_of(get_args(hint)[0]), "metavar": "A,B,..."}
+            parsing = {"type": _tuple_of(get_args(hint)[0]), "metavar": "A,B,..."}
         elif choices:
-            kind = {"choices": choices}
-        of = f" ({' or '.join(choices)})" if choices and "choices" not in kind else ""
+            parsing = {"choices": choices}
+        of = f" ({' or '.join(choices)})" if choices and "choices" not in parsing else ""
         text = f"{f.metadata['help']}{of} [{_presets(f.name)}]".replace("%", "%%")
         flag = f"--{f.name.replace('_', '-')}"
-        group.add_argument(flag, dest=f.name, default=argparse.SUPPRESS, help=text, **kind)
+        group.add_argument(flag, dest=f.name, default=argparse.SUPPRESS, help=text, **parsing)
 
 
-def _tuple_of(kind: type) -> Callable[[str], tuple[Any, ...]]:
+def _tuple_of(item: type) -> Callable[[str], tuple[Any, ...]]:
     def parse(text: str) -> tuple[Any, ...]:
         try:
-            return tuple(kind(item) for item in text.split(",") if item)
+            return tuple(item(part) for part in text.split(",") if part)
         except ValueError:
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a list of {kind.__name__} values, expected A,B,..."
+                f"{text!r} is not a list of {item.__name__} values, expected A,B,..."
             ) from None
 
     return parse

@@ -1,63 +1,10 @@
-"""Recipes: model, input, initialisation, optimiser and schedule of one experiment, fixed together.
-
-They are fixed together because they only work together: weights of 0.01 with biases of 1 presume
-raw pixels, another dropout form is another optimisation problem, and so on. The defaults of
-`Recipe` are the paper's text (Krizhevsky, Sutskever, Hinton 2012); a preset states what it changes.
-"""
+"""The recipes that have a name: a preset states what it changes of the paper's text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from minigrad import nn
-
-from .model import AlexNet
-from .recipe_fields import Recipe, RecipeError
-
-__all__ = ["PRESETS", "RECIPES", "Recipe", "RecipeError", "build_model", "parameter_groups"]
-
-
-CONV1 = ("conv1.", "features.0.")  # its name in one tower is the second
-
-
-def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
-    """The recipe's network, with the layers' default initialisation.
-
-    Raises RecipeError for sizes that do not fit together.
-    """
-    try:
-        return AlexNet(
-            num_classes, recipe.variant, input_size=recipe.input_size,
-            conv1_edge=recipe.conv1_edge, orders=recipe.orders,
-            lrn_size=recipe.lrn_size, lrn_k=recipe.lrn_k,
-            lrn_alpha=recipe.lrn_alpha, lrn_beta=recipe.lrn_beta,
-            dropout=recipe.dropout, dropout_p=recipe.dropout_p,
-            widths=recipe.widths, fc_width=recipe.fc_width,
-        )  # fmt: skip
-    except ValueError as error:
-        raise RecipeError(str(error)) from error
-
-
-def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """The optimiser's groups: weights, and biases with their own rate and decay; conv1's apart,
-    where the schedule treats it apart."""
-    groups: dict[str, dict[str, Any]] = {}
-    apart = bool(recipe.conv1_drop_epochs or recipe.conv1_freeze_epoch)
-    for name, parameter in model.named_parameters():
-        bias = name.endswith("bias")
-        kind = "conv1 " * (apart and name.startswith(CONV1)) + ("biases" if bias else "weights")
-        group = groups.setdefault(
-            kind,
-            {
-                "name": kind,
-                "params": [],
-                "lr": recipe.lr * (recipe.bias_lr_factor if bias else 1.0),
-                "weight_decay": recipe.weight_decay if recipe.bias_decay or not bias else 0.0,
-            },
-        )
-        group["params"].append(parameter)
-    return list(groups.values())
+from .fields import Recipe
 
 
 def paper() -> Recipe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from minigrad.kernels import cuda
 from minigrad.kernels.fast.memory import empty
 from minigrad.kernels.layout import as_nchw
 
-from ..data.augment import Place, centre, colour_axes, cut
-from ..data.statistics import Statistics
-from ..recipe_fields import Recipe
+from .data.augment import Place, centre, colour_axes, cut
+from .data.statistics import Statistics
+from .recipe.fields import Recipe
+
+cuda.add_sources(Path(__file__).parent)  # pixels.cu
 
 
 @dataclass(frozen=True)

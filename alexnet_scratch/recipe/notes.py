@@ -9,61 +9,11 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from .recipe import RECIPES
-from .recipe_fields import Recipe
+from .fields import Recipe
+from .presets import RECIPES
 
 # What the choice does: true of any two recipes.
-NOTES = {
-    "variant": "two towers end LRN's windows at their border, groups do not; one tower has no "
-    "groups and no LRN",
-    "input_size": "side of the crops that the network sees",
-    "conv1_edge": "two zeros around the image, or zeros right and below only (ceil)",
-    "orders": "what comes between the first two convolutions and the next",
-    "lrn_size": "channels that compete; all presets have 5",
-    "lrn_k": "the constant that the sum is added to",
-    "lrn_alpha": "on the plain sum",
-    "lrn_beta": "the power; all presets have 0.75",
-    "dropout": "mask in training and halve at test (paper), or double in training (inverted): "
-    "equal at test, two different optimisation problems",
-    "dropout_p": "share of the units that are masked; all presets have 0.5",
-    "widths": "maps of the five convolutions",
-    "fc_width": "all presets have 4096; fewer overfit less on small sets",
-    "init": "how large the first weights and biases are, and so how much of the image gets through",
-    "image_size": "side of the prepared images",
-    "mean": "what is subtracted from the pixels",
-    "input_mean": "used where mean is constant",
-    "input_std": "what the pixels are divided by; weights of 0.01 presume raw ones: of unit ones "
-    "hardly anything reaches fc8",
-    "crop": "where training crops are cut",
-    "crop_chunk": "images in a row that share a crop",
-    "flip": "mirrored images",
-    "colour_noise": "what scales the noise along the colours' axes",
-    "colour_std": "standard deviation of the noise's factor; all presets have 0.1",
-    "colour_divisor": "what the sum of pixels and noise is divided by",
-    "colour_epochs": "how long there is noise, 0 for throughout",
-    "colour_jitter": "no part of 2012; modern recipes have it",
-    "rotation": "no part of 2012, though summaries name it",
-    "val_fraction": "where the data has no validation images of its own",
-    "epochs": "passes over the training images",
-    "batch_size": "images in a step: fewer make more steps, and noisier ones",
-    "lr": "all presets start at 0.01",
-    "momentum": "all presets have 0.9",
-    "weight_decay": "how hard the weights are pulled to 0",
-    "bias_lr_factor": "the biases' rate, as a factor",
-    "bias_decay": "whether biases are pulled to 0, too",
-    "rule": "the rate inside the velocity (paper) or outside (torch): they part when it changes",
-    "label_smoothing": "no part of 2012",
-    "schedule": "how the rate falls",
-    "warmup_steps": "steps in which the rate rises; no part of 2012",
-    "drop_factor": "all presets divide by 10",
-    "drop_epochs": "when the rate is divided",
-    "conv1_drop_epochs": "when conv1's is, if not with the rest",
-    "conv1_freeze_epoch": "when conv1 stops learning, 0 for never",
-    "replayed_epochs": "a shorter run keeps the proportions of the one whose epochs these are",
-    "plateau_patience": "epochs without progress that are let pass before a drop",
-    "plateau_drops": "the most drops",
-    "seed": "of everything that is drawn",
-}
+NOTES = {f.name: f.metadata["note"] for f in fields(Recipe) if f.name != "name"}
 
 # What is to be said of a preset's value: shown where that preset is one of the two.
 SAID = {

@@ -1,0 +1,13 @@
+"""Recipes: model, input, initialisation, optimiser and schedule of one experiment, fixed together.
+
+They are fixed together because they only work together: weights of 0.01 with biases of 1 presume
+raw pixels, another dropout form is another optimisation problem, and so on. The defaults of
+`Recipe` are the paper's text (Krizhevsky, Sutskever, Hinton 2012); a preset states what it changes.
+"""
+
+from .build import build_model, parameter_groups
+from .fields import Recipe
+from .option import RecipeError
+from .presets import PRESETS, RECIPES
+
+__all__ = ["PRESETS", "RECIPES", "Recipe", "RecipeError", "build_model", "parameter_groups"]

@@ -1,0 +1,52 @@
+"""What a recipe asks for: the network, and the optimiser's groups of parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad import nn
+
+from ..model import AlexNet
+from .fields import Recipe
+from .option import RecipeError
+
+CONV1 = ("conv1.", "features.0.")  # its name in one tower is the second
+
+
+def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
+    """The recipe's network, with the layers' default initialisation.
+
+    Raises RecipeError for sizes that do not fit together.
+    """
+    try:
+        return AlexNet(
+            num_classes, recipe.variant, input_size=recipe.input_size,
+            conv1_edge=recipe.conv1_edge, orders=recipe.orders,
+            lrn_size=recipe.lrn_size, lrn_k=recipe.lrn_k,
+            lrn_alpha=recipe.lrn_alpha, lrn_beta=recipe.lrn_beta,
+            dropout=recipe.dropout, dropout_p=recipe.dropout_p,
+            widths=recipe.widths, fc_width=recipe.fc_width,
+        )  # fmt: skip
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+
+
+def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """The optimiser's groups: weights, and biases with their own rate and decay; conv1's apart,
+    where the schedule treats it apart."""
+    groups: dict[str, dict[str, Any]] = {}
+    apart = bool(recipe.conv1_drop_epochs or recipe.conv1_freeze_epoch)
+    for name, parameter in model.named_parameters():
+        bias = name.endswith("bias")
+        label = "conv1 " * (apart and name.startswith(CONV1)) + ("biases" if bias else "weights")
+        group = groups.setdefault(
+            label,
+            {
+                "name": label,
+                "params": [],
+                "lr": recipe.lr * (recipe.bias_lr_factor if bias else 1.0),
+                "weight_decay": recipe.weight_decay if recipe.bias_decay or not bias else 0.0,
+            },
+        )
+        group["params"].append(parameter)
+    return list(groups.values())

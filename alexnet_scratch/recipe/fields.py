@@ -1,0 +1,334 @@
+"""The fields of a recipe, each declared once, and the recipe as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_type_hints
+
+from ..initialise import SCHEMES
+from ..model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS
+from .option import RecipeError, as_given, check_type, check_value, option
+
+MEANS = ("constant", "channel", "image", "image-centre")
+CROPS = ("random", "random-2048", "resized", "centre")
+COLOUR_NOISES = ("none", "eigenvalue", "deviation")
+SCHEDULES = ("plateau", "steps", "cosine", "constant")
+RULES = ("torch", "paper")
+NOT_ONE_TOWER = ("widths", "orders", "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One experiment. Every field is simple, says what it is, and is a flag of `alexnet train`.
+
+    Raises RecipeError for a value of another type or out of range.
+    """
+
+    name: str = option("paper", "name of the recipe")
+
+    # ----- the network -----
+    variant: str = option(
+        "two-tower",
+        "form of the network",
+        VARIANTS,
+        note="two towers end LRN's windows at their border, groups do not; one tower has no "
+        "groups and no LRN",
+    )
+    input_size: int = option(
+        224,
+        "side of the network's input in pixels",
+        low=63,
+        note="side of the crops that the network sees",
+    )
+    conv1_edge: str = option(
+        "pad",
+        "conv1's border: padding 2, or the ceil rule",
+        CONV1_EDGES,
+        note="two zeros around the image, or zeros right and below only (ceil)",
+    )
+    orders: tuple[str, str] = option(
+        ("relu-lrn-pool", "relu-lrn-pool"),
+        "what follows conv1 and conv2",
+        ORDERS,
+        note="what comes between the first two convolutions and the next",
+    )
+    lrn_size: int = option(
+        5,
+        "channels in the window of the response normalisation",
+        low=1,
+        note="channels that compete; all presets have 5",
+    )
+    lrn_k: float = option(
+        2.0, "response normalisation: k", low=0, note="the constant that the sum is added to"
+    )
+    lrn_alpha: float = option(
+        1e-4, "response normalisation: alpha, on the plain sum", low=0, note="on the plain sum"
+    )
+    lrn_beta: float = option(
+        0.75, "response normalisation: beta", low=0, note="the power; all presets have 0.75"
+    )
+    dropout: str = option(
+        "paper",
+        "scale in training (inverted) or at test (paper)",
+        DROPOUTS,
+        note="mask in training and halve at test (paper), or double in training (inverted): "
+        "equal at test, two different optimisation problems",
+    )
+    dropout_p: float = option(
+        0.5,
+        "probability that dropout zeroes a unit",
+        low=0,
+        high=1,
+        note="share of the units that are masked; all presets have 0.5",
+    )
+    widths: tuple[int, ...] = option(
+        (96, 256, 384, 384, 256),
+        "maps of the convolutions",
+        low=2,
+        note="maps of the five convolutions",
+    )
+    fc_width: int = option(
+        4096,
+        "units of fc6 and fc7",
+        low=1,
+        note="all presets have 4096; fewer overfit less on small sets",
+    )
+    init: str = option(
+        "paper",
+        "initialisation",
+        SCHEMES,
+        note="how large the first weights and biases are, and so how much of the image gets "
+        "through",
+    )
+
+    # ----- the input -----
+    image_size: int = option(
+        256,
+        "side to which images are resized before cropping",
+        low=1,
+        note="side of the prepared images",
+    )
+    mean: str = option(
+        "image",
+        "what is subtracted from pixels: input_mean, the training images' channel means, or their "
+        "mean image, where the crop is or always its centre",
+        MEANS,
+        note="what is subtracted from the pixels",
+    )
+    input_mean: tuple[float, float, float] = option(
+        (127.3, 119.7, 104.9),
+        "mean constant: red, green and blue (0-255)",
+        note="used where mean is constant",
+    )
+    input_std: tuple[float, float, float] = option(
+        (1.0, 1.0, 1.0),
+        "what red, green and blue are divided by afterwards",
+        low=1e-6,
+        note="what the pixels are divided by; weights of 0.01 presume raw ones: of unit "
+        "ones hardly anything reaches fc8",
+    )
+    crop: str = option(
+        "random-2048",
+        "training crops: at every place, at 32 x 32 places, resized at random, or at the centre",
+        CROPS,
+        note="where training crops are cut",
+    )
+    crop_chunk: int = option(
+        1,
+        "images in a row that share crop and flip",
+        low=1,
+        note="images in a row that share a crop",
+    )
+    flip: bool = option(True, "mirror half of the training images", note="mirrored images")
+    colour_noise: str = option(
+        "eigenvalue",
+        "noise along the colours' principal axes, scaled by the eigenvalue (of pixels from 0 to 1, "
+        "as everybody reads it) or by the standard deviation",
+        COLOUR_NOISES,
+        note="what scales the noise along the colours' axes",
+    )
+    colour_std: float = option(
+        0.1,
+        "colour noise: standard deviation of its factor",
+        low=0,
+        note="standard deviation of the noise's factor; all presets have 0.1",
+    )
+    colour_divisor: float = option(
+        1.0,
+        "colour noise: what the sum is divided by",
+        low=1e-6,
+        note="what the sum of pixels and noise is divided by",
+    )
+    colour_epochs: int = option(
+        0,
+        "colour noise: epochs with it, 0 for all",
+        low=0,
+        note="how long there is noise, 0 for throughout",
+    )
+    colour_jitter: float = option(
+        0.0,
+        "most change of brightness, contrast and saturation, as a share",
+        low=0,
+        high=1,
+        note="no part of 2012; modern recipes have it",
+    )
+    rotation: float = option(
+        0.0,
+        "most degrees that a training image is turned",
+        low=0,
+        high=180,
+        note="no part of 2012, though summaries name it",
+    )
+    val_fraction: float = option(
+        0.1,
+        "share held out for validation where the data has no such folder",
+        low=1e-6,
+        high=0.999,
+        note="where the data has no validation images of its own",
+    )
+
+    # ----- the optimiser -----
+    epochs: int = option(90, "passes over the training images", low=1)
+    batch_size: int = option(
+        128,
+        "images in a training step",
+        low=1,
+        note="images in a step: fewer make more steps, and noisier ones",
+    )
+    lr: float = option(
+        0.01, "learning rate after the warm-up", low=0, note="all presets start at 0.01"
+    )
+    momentum: float = option(0.9, "momentum", low=0, high=0.999999, note="all presets have 0.9")
+    weight_decay: float = option(
+        0.0005, "weight decay", low=0, note="how hard the weights are pulled to 0"
+    )
+    bias_lr_factor: float = option(
+        1.0, "learning rate of the biases, as a factor", low=0, note="the biases' rate, as a factor"
+    )
+    bias_decay: bool = option(
+        True, "weight decay on the biases, too", note="whether biases are pulled to 0, too"
+    )
+    rule: str = option(
+        "paper",
+        "learning rate outside (torch) or inside the velocity",
+        RULES,
+        note="the rate inside the velocity (paper) or outside (torch): they part when it changes",
+    )
+    label_smoothing: float = option(
+        0.0, "share of the label given to all classes", low=0, high=1, note="no part of 2012"
+    )
+
+    # ----- the schedule -----
+    schedule: str = option(
+        "plateau", "how the learning rate falls", SCHEDULES, note="how the rate falls"
+    )
+    warmup_steps: int = option(
+        0,
+        "steps of rising learning rate, at most a quarter of all",
+        low=0,
+        note="steps in which the rate rises; no part of 2012",
+    )
+    drop_factor: float = option(
+        0.1, "plateau, steps: factor of one drop", low=0, high=1, note="all presets divide by 10"
+    )
+    drop_epochs: tuple[int, ...] = option(
+        (), "steps: epochs after which the rate drops", low=1, note="when the rate is divided"
+    )
+    conv1_drop_epochs: tuple[int, ...] = option(
+        (),
+        "steps: the same for conv1 alone, if other ones",
+        low=1,
+        note="when conv1's is, if not with the rest",
+    )
+    conv1_freeze_epoch: int = option(
+        0,
+        "steps: epoch after which conv1 rests, 0 for none",
+        low=0,
+        note="when conv1 stops learning, 0 for never",
+    )
+    replayed_epochs: int = option(
+        0, "length of the run that epochs of drops, of conv1 and of colour noise are taken from: "
+        "they are stretched to this run's; 0: as given",
+        low=0,
+    note="a shorter run keeps the proportions of the one whose epochs these are")  # fmt: skip
+    plateau_patience: int = option(
+        2,
+        "plateau: epochs without a better validation error that are let pass",
+        low=0,
+        note="epochs without progress that are let pass before a drop",
+    )
+    plateau_drops: int = option(3, "plateau: most drops", low=0, note="the most drops")
+
+    seed: int = option(
+        0,
+        "seed of initialisation, dropout, order and augmentation",
+        low=0,
+        note="of everything that is drawn",
+    )
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(Recipe)
+        for f in fields(self):
+            check_type(f.name, getattr(self, f.name), hints[f.name])
+            check_value(f.name, getattr(self, f.name), f.metadata)
+        if self.image_size < self.input_size:
+            raise RecipeError(
+                f"image_size is {self.image_size}, expected at least input_size "
+                f"({self.input_size}): the input is cropped from the image"
+            )
+        if len(self.widths) != 5 or any(width % 2 for width in self.widths):
+            raise RecipeError(
+                f"widths is {as_given(self.widths)}, expected five even numbers: "
+                "half for each tower"
+            )
+        if self.variant == "one-tower":
+            self._check_one_tower()
+
+    def _check_one_tower(self) -> None:
+        """torchvision's network has no such choices; a value that did nothing would mislead."""
+        fixed = {name: getattr(Recipe, name) for name in self.unused}
+        for name, value in {"conv1_edge": "pad", "dropout": "inverted", **fixed}.items():
+            if getattr(self, name) != value:
+                raise RecipeError(
+                    f"{name} is {as_given(getattr(self, name))}, but the one-tower network has "
+                    f"only {as_given(value)}: give that, or another variant"
+                )
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The fields that the variant has no use for."""
+        return NOT_ONE_TOWER if self.variant == "one-tower" else ()
+
+    @property
+    def stretch(self) -> float:
+        """What the epochs of a replayed run are multiplied by."""
+        return self.epochs / (self.replayed_epochs or self.epochs)
+
+    def to_json(self) -> str:
+        """The recipe as JSON, a field per line."""
+        return json.dumps(asdict(self), indent=2)
+
+    @staticmethod
+    def from_json(text: str) -> Recipe:
+        """The recipe that `to_json` wrote; a field that is missing has its default.
+
+        Raises RecipeError for anything but a JSON object, an unknown field or a wrong value.
+        """
+        try:
+            given = json.loads(text)
+        except ValueError as error:
+            raise RecipeError(f"a recipe is a JSON object, this is no JSON: {error}") from error
+        if not isinstance(given, dict):
+            raise RecipeError(f"a recipe is a JSON object, got {type(given).__name__}")
+        known = [f.name for f in fields(Recipe)]
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise RecipeError(
+                f"unknown field {', '.join(unknown)}: a recipe has {', '.join(known)}"
+            )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+        }
+        return Recipe(**values)
