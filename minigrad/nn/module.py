@@ -54,9 +54,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._call(self.forward, args, kwargs)
 
-    def _call(
-        self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _call(self, forward: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         for hook in list(self._forward_pre_hooks.values()):
             changed = hook(self, args)
             if changed is not None:

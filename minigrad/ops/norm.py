@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..arrays import Array
 from ..core import Context, Function, Tensor
 from ..kernels.contrast import contrast_norm_backward, contrast_norm_forward
@@ -93,5 +91,5 @@ def local_contrast_norm(
         raise ValueError(f"local_contrast_norm: got shape {input.shape}, expected (N, C, H, W)")
     if size < 1:
         raise ValueError(f"local_contrast_norm: size must be at least 1, got {size}")
-    options: tuple[Any, ...] = (int(size), float(alpha), float(beta), float(k), subtract_mean)
-    return ContrastNorm.apply(input, *options)
+    numbers = (float(alpha), float(beta), float(k))
+    return ContrastNorm.apply(input, int(size), *numbers, subtract_mean)
