@@ -293,7 +293,7 @@ def test_sources_open_with_formula_bytes_and_launch():
 
 def test_sources_of_another_folder(monkeypatch, tmp_path):
     assert cuda.source_path("pixels").parent.name == "alexnet_scratch"
-    monkeypatch.setattr(cuda, "_FOLDERS", cuda._FOLDERS[:1])
+    monkeypatch.setattr(cuda.launcher, "_FOLDERS", cuda.launcher._FOLDERS[:1])
     assert "pixels" not in cuda.sources()
     (tmp_path / "twice.cu").write_text("// twice as much")
     cuda.add_sources(tmp_path)
