@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Trained:
     pixels: PixelStatistics
     device: str
 
-    def image(self, source: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
+    def image(self, source: Any) -> NDArray[np.uint8]:
         """An image file, or its bytes, as uint8 RGB (S, S, 3), S the recipe's `image_size`.
 
         Raises BadImageError for anything that is not a whole image.

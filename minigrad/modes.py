@@ -66,7 +66,7 @@ def detect_anomaly() -> contextlib.AbstractContextManager[None]:
 
 
 def observed(phase: str, operation: str, call: Callable[..., Any], *args: Any) -> Any:
-    """call(*args), and a word of it to the observers."""
+    """Call a forward or backward, and tell the observers of it."""
     with np.errstate(all="ignore"):  # NaN and Inf are results; detect_anomaly looks for them
         if not observers:
             return call(*args)
