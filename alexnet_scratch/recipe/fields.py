@@ -13,7 +13,7 @@ from .option import RecipeError, as_given, check_type, check_value, option
 MEANS = ("constant", "channel", "image", "image-centre")
 CROPS = ("random", "random-2048", "resized", "centre")
 COLOUR_NOISES = ("none", "eigenvalue", "deviation")
-SCHEDULES = ("plateau", "steps", "cosine", "constant")
+SCHEDULES = ("plateau", "steps", "cosine", "linear", "constant")
 RULES = ("torch", "paper")
 NOT_ONE_TOWER = ("widths", "orders", "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta")
 

@@ -120,3 +120,69 @@ def test_conv1_drops_apart_and_is_frozen_at_last() -> None:
 def test_a_replayed_schedule_keeps_its_proportions() -> None:
     recipe = replace(BASE, schedule="steps", epochs=9, drop_epochs=(30, 60), replayed_epochs=90)
     assert rates(schedule(recipe, 1), 9) == pytest.approx([1] * 3 + [0.1] * 3 + [0.01] * 3)
+
+
+# ----- to the last bit: runs of before go on with the same rates -----
+
+
+def by_formula(recipe: Recipe, steps_per_epoch: int, step: int, drops: int = 0) -> float:
+    """The rate of a step, as the formulas have it."""
+    total = recipe.epochs * steps_per_epoch
+    warmup = min(recipe.warmup_steps, total // 4)
+    if step < warmup:
+        return recipe.lr * (step + 1) / (warmup + 1)
+    if recipe.schedule == "cosine":
+        return recipe.lr * ((1 + math.cos(math.pi * ((step - warmup) / (total - warmup)))) / 2)
+    if recipe.schedule == "steps":
+        stretch = recipe.epochs / (recipe.replayed_epochs or recipe.epochs)
+        ends = [round(epoch * stretch * steps_per_epoch) for epoch in recipe.drop_epochs]
+        drops = sum(step >= end for end in ends)
+    return recipe.lr * recipe.drop_factor**drops
+
+
+@pytest.mark.parametrize("kind", ["steps", "cosine", "constant"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_rate_is_that_of_the_formula_bit_for_bit(name: str, kind: str) -> None:
+    recipe = replace(RECIPES[name], schedule=kind, warmup_steps=40, lr=0.01 / 3)
+    it = schedule(recipe, 7)
+    total = 7 * recipe.epochs
+    assert rates(it, total) == [by_formula(recipe, 7, step) for step in range(total)]
+
+
+def test_every_rate_of_a_plateau_is_that_of_the_formula_bit_for_bit() -> None:
+    recipe = replace(RECIPES["paper"], lr=0.01 / 3, epochs=40, warmup_steps=11)
+    it, errors, drops = schedule(recipe, 3), [0.9, 0.5, *[0.6] * 3, 0.4, *[0.7] * 34], 0
+    for epoch, error in enumerate(errors):
+        expected = [by_formula(recipe, 3, 3 * epoch + i, drops) for i in range(3)]
+        assert rates(it, 3) == expected
+        drops += it.end_epoch(error, at_chance=False)
+    assert drops == 3
+
+
+def test_numbers_that_runs_were_trained_with() -> None:
+    small = rates(schedule(replace(RECIPES["small"], epochs=4), 100), 400)
+    assert [small[i] for i in (0, 39, 40, 41, 250, 399)] == [
+        0.00024390243902439024, 0.00975609756097561, 0.01, 0.009999809615320857,
+        0.003705904774487396, 1.903846791434516e-07,
+    ]  # fmt: skip
+
+
+def test_conv1_rests_also_within_the_warm_up() -> None:
+    recipe = replace(
+        BASE, schedule="steps", epochs=8, warmup_steps=2, drop_epochs=(4,), conv1_freeze_epoch=1
+    )
+    it = groups(recipe, 1)
+    assert it.get_last_lr() == [1 / 3, 1 / 3]
+    it.step()
+    assert it.get_last_lr() == [0, 2 / 3]
+
+
+def test_a_state_of_an_older_run_loads() -> None:
+    it = schedule(replace(RECIPES["paper"], warmup_steps=0), 5)
+    old = {"last_epoch": 37, "drops": 2, "waited": 1, "lowest_error": 0.625}
+    it.load_state_dict(old)
+    assert it.get_last_lr() == [0.01 * 0.1**2]
+    assert it.state_dict() == old
+    assert [it.end_epoch(0.7, at_chance) for at_chance in (False, True, False)] == [
+        False, False, True,
+    ]  # fmt: skip
