@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from . import _moved as _moved
 from .blas import load_numpy
 
 if TYPE_CHECKING:

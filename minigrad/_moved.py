@@ -19,12 +19,6 @@ MOVED = {
     "minigrad.memory": "minigrad.kernels.fast.memory",
     "minigrad.memory_report": "minigrad.tools.memory_report",
     "minigrad.kernels.parallel": "minigrad.kernels.fast.parallel",
-    "alexnet_scratch.course": "alexnet_course",
-    "alexnet_scratch.figures": "alexnet_course.figures",
-    "alexnet_scratch.training.pixels": "alexnet_scratch.pixels",
-    "alexnet_scratch.recipe_flags": "alexnet_scratch.recipe.flags",
-    "alexnet_scratch.recipe_fields": "alexnet_scratch.recipe.fields",
-    "alexnet_scratch.recipe_notes": "alexnet_scratch.recipe.notes",
 }
 
 

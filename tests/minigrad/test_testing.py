@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+import alexnet_scratch
 import minigrad as mg
 from minigrad import _moved, arrays
 from minigrad.cuda import device
@@ -274,9 +275,12 @@ def test_importing_minigrad_brings_no_testing():
         mg.no_such  # noqa: B018
 
 
-@pytest.mark.parametrize("old", _moved.MOVED)
+MOVED = _moved.MOVED | alexnet_scratch._moved.MOVED
+
+
+@pytest.mark.parametrize("old", MOVED)
 def test_an_old_path_names_the_new_one(old):
-    said = re.escape(f"{old} is now {_moved.MOVED[old]}")
+    said = re.escape(f"{old} is now {MOVED[old]}")
     with pytest.raises(ModuleNotFoundError, match=said):
         importlib.import_module(old)
     with pytest.raises(ModuleNotFoundError, match=said):
@@ -285,7 +289,7 @@ def test_an_old_path_names_the_new_one(old):
     if not hasattr(importlib.import_module(package), name):  # `minigrad.tensor` is a function, too
         with pytest.raises(ModuleNotFoundError, match=said):
             exec(f"from {package} import {name}")
-    new, *others = re.findall(r"(?:minigrad|alexnet_\w+)[.\w]*", _moved.MOVED[old])
+    new, *others = re.findall(r"(?:minigrad|alexnet_\w+)[.\w]*", MOVED[old])
     for module in (new, *others):
         importlib.import_module(module)
 
