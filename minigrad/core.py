@@ -8,7 +8,7 @@ points the other way, so there is no cycle and a graph goes the moment its last 
 `backward` takes the newest node first, adds up the gradients that arrive, and hands them on.
 
 Elsewhere: what an operation is held to (`rules`), recording on and off (`modes`), what a tensor can
-do (`ops`, which hands its functions to `Tensor`), second derivatives (`derivatives`).
+do (`ops/methods.py`, which sets functions on `Tensor`), second derivatives (`derivatives`).
 """
 
 from __future__ import annotations
@@ -338,7 +338,7 @@ class Function:
 
 def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     """Sum a gradient over the axes that broadcasting added or stretched: the adjoint of
-    broadcasting, done here for every operation."""
+    broadcasting, done here for every operation that says `broadcasts`."""
     if grad.shape == shape:
         return grad
     extra = grad.ndim - len(shape)
@@ -354,7 +354,7 @@ def backward(
     root: Tensor, gradient: Any = None, retain_graph: bool = False,
     inputs: Sequence[Tensor] | None = None,
 ) -> dict[int, Array]:  # fmt: skip
-    """Walk the graph from `root`, add to every leaf's `grad`, return the gradients by id(leaf).
+    """Walk the graph from `root`, add to every leaf's `grad`, return the gradients by id(tensor).
 
     Nodes are taken newest first, which is a topological order: whoever used a result is newer than
     it. The walk is a loop over a heap, so a chain of any length works.
@@ -377,7 +377,7 @@ def backward(
     for leaf, grad in sums.leaves():
         if wanted is None or id(leaf) in wanted:
             found[id(leaf)] = grad = _run_hooks(leaf.hooks, grad)
-            if leaf.hooks:  # one may have kept what it saw, or returned what it keeps
+            if leaf.hooks:  # a hook may have kept what it saw, or returned what it keeps
                 found[id(leaf)] = grad = grad.copy()
             if wanted is None:
                 _accumulate(leaf, grad)

@@ -268,7 +268,7 @@ MUTANTS = [
         Mutant(f"lrn: power -beta for -beta - 1, alpha {alpha}, {way}", LRN, wrong,
                f"lrn-n 5, alpha {alpha}", way)
         for way, wrong in (
-            ("plain", edited("g * x / scale", "g * x")),
+            ("plain", edited("scaled * x / scale", "scaled * x")),
             ("fast", edited("xp.divide(part, s[rows], out=ratio)", "ratio[...] = part")),
         )
         for alpha in ("0.0001", "1")

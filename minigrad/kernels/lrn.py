@@ -1,4 +1,4 @@
-"""Local response normalisation: across channels (LRN), and within a map (its sibling).
+"""Local response normalisation across channels; `contrast.py` has its sibling within a map.
 
 What libraries call alpha differs. `lrn_forward` is the paper's formula; this is what to pass:
 
@@ -45,8 +45,8 @@ def lrn_backward(
     The sum runs over the channels j whose window holds i: the mirrored window. All (N, C, H, W).
     """
     before, after = halves(n)
-    g = grad / scale**beta
-    return g - 2 * alpha * beta * x * _over_channels(g * x / scale, after, before, groups)
+    scaled = grad / scale**beta
+    return scaled - 2 * alpha * beta * x * _over_channels(scaled * x / scale, after, before, groups)
 
 
 def halves(n: int) -> tuple[int, int]:
