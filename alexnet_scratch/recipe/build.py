@@ -1,10 +1,10 @@
-"""What a recipe asks for: the network, and the optimiser's groups of parameters."""
+"""What a recipe asks for: the network, and the optimiser with its groups of parameters."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from minigrad import nn
+from minigrad import nn, optim
 
 from ..model import AlexNet
 from .fields import Recipe
@@ -29,6 +29,16 @@ def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
         )  # fmt: skip
     except ValueError as error:
         raise RecipeError(str(error)) from error
+
+
+def build_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """The recipe's optimiser for the network's parameters."""
+    groups = parameter_groups(model, recipe)
+    if recipe.optimizer == "adam":
+        return optim.Adam(groups)
+    if recipe.optimizer == "adamw":
+        return optim.AdamW(groups)
+    return optim.SGD(groups, momentum=recipe.momentum, rule=recipe.rule)
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:

@@ -14,8 +14,10 @@ MEANS = ("constant", "channel", "image", "image-centre")
 CROPS = ("random", "random-2048", "resized", "centre")
 COLOUR_NOISES = ("none", "eigenvalue", "deviation")
 SCHEDULES = ("plateau", "steps", "cosine", "linear", "constant")
+OPTIMIZERS = ("sgd", "adam", "adamw")
 RULES = ("torch", "paper")
 NOT_ONE_TOWER = ("widths", "orders", "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta")
+NOT_ADAM = ("momentum", "rule")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,241 +32,142 @@ class Recipe:
     # ----- the network -----
     variant: str = option(
         "two-tower",
-        "form of the network",
+        "form of the network: two towers end LRN's windows at their border, groups do not; one "
+        "tower has no groups and no LRN",
         VARIANTS,
-        note="two towers end LRN's windows at their border, groups do not; one tower has no "
-        "groups and no LRN",
     )
     input_size: int = option(
-        224,
-        "side of the network's input in pixels",
-        low=63,
-        note="side of the crops that the network sees",
+        224, "side in pixels of the network's input, the crops that it sees", low=63
     )
     conv1_edge: str = option(
-        "pad",
-        "conv1's border: padding 2, or the ceil rule",
+        "pad", "conv1's border: two zeros around the image, or zeros right and below only (ceil)",
         CONV1_EDGES,
-        note="two zeros around the image, or zeros right and below only (ceil)",
-    )
+    )  # fmt: skip
     orders: tuple[str, str] = option(
-        ("relu-lrn-pool", "relu-lrn-pool"),
-        "what follows conv1 and conv2",
-        ORDERS,
-        note="what comes between the first two convolutions and the next",
+        ("relu-lrn-pool", "relu-lrn-pool"), "what follows conv1 and conv2", ORDERS
     )
-    lrn_size: int = option(
-        5,
-        "channels in the window of the response normalisation",
-        low=1,
-        note="channels that compete; all presets have 5",
-    )
+    lrn_size: int = option(5, "response normalisation: channels in the window", low=1)
     lrn_k: float = option(
-        2.0, "response normalisation: k", low=0, note="the constant that the sum is added to"
+        2.0, "response normalisation: k, the constant that the sum is added to", low=0
     )
-    lrn_alpha: float = option(
-        1e-4, "response normalisation: alpha, on the plain sum", low=0, note="on the plain sum"
-    )
-    lrn_beta: float = option(
-        0.75, "response normalisation: beta", low=0, note="the power; all presets have 0.75"
-    )
+    lrn_alpha: float = option(1e-4, "response normalisation: alpha, on the plain sum", low=0)
+    lrn_beta: float = option(0.75, "response normalisation: beta, the power", low=0)
     dropout: str = option(
         "paper",
-        "scale in training (inverted) or at test (paper)",
+        "mask in training and halve at test (paper), or double in training (inverted): equal at "
+        "test, two different optimisation problems",
         DROPOUTS,
-        note="mask in training and halve at test (paper), or double in training (inverted): "
-        "equal at test, two different optimisation problems",
     )
-    dropout_p: float = option(
-        0.5,
-        "probability that dropout zeroes a unit",
-        low=0,
-        high=1,
-        note="share of the units that are masked; all presets have 0.5",
-    )
+    dropout_p: float = option(0.5, "probability that dropout zeroes a unit", low=0, high=1)
     widths: tuple[int, ...] = option(
-        (96, 256, 384, 384, 256),
-        "maps of the convolutions",
-        low=2,
-        note="maps of the five convolutions",
+        (96, 256, 384, 384, 256), "maps of the five convolutions", low=2
     )
-    fc_width: int = option(
-        4096,
-        "units of fc6 and fc7",
-        low=1,
-        note="all presets have 4096; fewer overfit less on small sets",
-    )
+    fc_width: int = option(4096, "units of fc6 and fc7: fewer overfit less on small sets", low=1)
     init: str = option(
         "paper",
-        "initialisation",
+        "initialisation: how large the first weights and biases are, and so how much of the image "
+        "gets through",
         SCHEMES,
-        note="how large the first weights and biases are, and so how much of the image gets "
-        "through",
     )
 
     # ----- the input -----
-    image_size: int = option(
-        256,
-        "side to which images are resized before cropping",
-        low=1,
-        note="side of the prepared images",
-    )
+    image_size: int = option(256, "side to which images are resized before cropping", low=1)
     mean: str = option(
         "image",
         "what is subtracted from pixels: input_mean, the training images' channel means, or their "
         "mean image, where the crop is or always its centre",
         MEANS,
-        note="what is subtracted from the pixels",
     )
     input_mean: tuple[float, float, float] = option(
-        (127.3, 119.7, 104.9),
-        "mean constant: red, green and blue (0-255)",
-        note="used where mean is constant",
+        (127.3, 119.7, 104.9), "mean constant: red, green and blue (0-255)"
     )
     input_std: tuple[float, float, float] = option(
         (1.0, 1.0, 1.0),
-        "what red, green and blue are divided by afterwards",
+        "what red, green and blue are divided by afterwards; weights of 0.01 presume raw pixels: "
+        "of unit ones hardly anything reaches fc8",
         low=1e-6,
-        note="what the pixels are divided by; weights of 0.01 presume raw ones: of unit "
-        "ones hardly anything reaches fc8",
     )
     crop: str = option(
         "random-2048",
         "training crops: at every place, at 32 x 32 places, resized at random, or at the centre",
         CROPS,
-        note="where training crops are cut",
     )
-    crop_chunk: int = option(
-        1,
-        "images in a row that share crop and flip",
-        low=1,
-        note="images in a row that share a crop",
-    )
-    flip: bool = option(True, "mirror half of the training images", note="mirrored images")
+    crop_chunk: int = option(1, "images in a row that share crop and flip", low=1)
+    flip: bool = option(True, "mirror half of the training images")
     colour_noise: str = option(
         "eigenvalue",
         "noise along the colours' principal axes, scaled by the eigenvalue (of pixels from 0 to 1, "
         "as everybody reads it) or by the standard deviation",
         COLOUR_NOISES,
-        note="what scales the noise along the colours' axes",
     )
-    colour_std: float = option(
-        0.1,
-        "colour noise: standard deviation of its factor",
-        low=0,
-        note="standard deviation of the noise's factor; all presets have 0.1",
-    )
+    colour_std: float = option(0.1, "colour noise: standard deviation of its factor", low=0)
     colour_divisor: float = option(
-        1.0,
-        "colour noise: what the sum is divided by",
-        low=1e-6,
-        note="what the sum of pixels and noise is divided by",
+        1.0, "colour noise: what the sum of pixels and noise is divided by", low=1e-6
     )
-    colour_epochs: int = option(
-        0,
-        "colour noise: epochs with it, 0 for all",
-        low=0,
-        note="how long there is noise, 0 for throughout",
-    )
+    colour_epochs: int = option(0, "colour noise: epochs with it, 0 for all", low=0)
     colour_jitter: float = option(
-        0.0,
-        "most change of brightness, contrast and saturation, as a share",
-        low=0,
-        high=1,
-        note="no part of 2012; modern recipes have it",
-    )
+        0.0, "most change of brightness, contrast and saturation, as a share (none in 2012)",
+        low=0, high=1,
+    )  # fmt: skip
     rotation: float = option(
-        0.0,
-        "most degrees that a training image is turned",
-        low=0,
-        high=180,
-        note="no part of 2012, though summaries name it",
+        0.0, "most degrees that a training image is turned (none in 2012)", low=0, high=180
     )
     val_fraction: float = option(
-        0.1,
-        "share held out for validation where the data has no such folder",
-        low=1e-6,
-        high=0.999,
-        note="where the data has no validation images of its own",
-    )
+        0.1, "share held out for validation where the data has no such folder",
+        low=1e-6, high=0.999,
+    )  # fmt: skip
 
     # ----- the optimiser -----
     epochs: int = option(90, "passes over the training images", low=1)
     batch_size: int = option(
-        128,
-        "images in a training step",
-        low=1,
-        note="images in a step: fewer make more steps, and noisier ones",
+        128, "images in a training step: fewer make more steps, and noisier ones", low=1
     )
-    lr: float = option(
-        0.01, "learning rate after the warm-up", low=0, note="all presets start at 0.01"
+    optimizer: str = option(
+        "sgd",
+        "what moves the weights: sgd with momentum, or a step of about lr for each weight (adam; "
+        "adamw, whose weight decay bypasses its means)",
+        OPTIMIZERS,
     )
-    momentum: float = option(0.9, "momentum", low=0, high=0.999999, note="all presets have 0.9")
-    weight_decay: float = option(
-        0.0005, "weight decay", low=0, note="how hard the weights are pulled to 0"
-    )
-    bias_lr_factor: float = option(
-        1.0, "learning rate of the biases, as a factor", low=0, note="the biases' rate, as a factor"
-    )
-    bias_decay: bool = option(
-        True, "weight decay on the biases, too", note="whether biases are pulled to 0, too"
-    )
+    lr: float = option(0.01, "learning rate after the warm-up", low=0)
+    momentum: float = option(0.9, "sgd: momentum", low=0, high=0.999999)
     rule: str = option(
         "paper",
-        "learning rate outside (torch) or inside the velocity",
+        "sgd: the rate inside the velocity (paper) or outside (torch): they part when it changes",
         RULES,
-        note="the rate inside the velocity (paper) or outside (torch): they part when it changes",
     )
+    weight_decay: float = option(
+        0.0005, "weight decay: how hard the weights are pulled to 0", low=0
+    )
+    bias_lr_factor: float = option(1.0, "learning rate of the biases, as a factor", low=0)
+    bias_decay: bool = option(True, "weight decay on the biases, too")
     label_smoothing: float = option(
-        0.0, "share of the label given to all classes", low=0, high=1, note="no part of 2012"
+        0.0, "share of the label given to all classes (none in 2012)", low=0, high=1
     )
 
     # ----- the schedule -----
-    schedule: str = option(
-        "plateau", "how the learning rate falls", SCHEDULES, note="how the rate falls"
-    )
+    schedule: str = option("plateau", "how the learning rate falls after the warm-up", SCHEDULES)
     warmup_steps: int = option(
-        0,
-        "steps of rising learning rate, at most a quarter of all",
-        low=0,
-        note="steps in which the rate rises; no part of 2012",
+        0, "steps of rising learning rate, at most a quarter of all (none in 2012)", low=0
     )
-    drop_factor: float = option(
-        0.1, "plateau, steps: factor of one drop", low=0, high=1, note="all presets divide by 10"
-    )
-    drop_epochs: tuple[int, ...] = option(
-        (), "steps: epochs after which the rate drops", low=1, note="when the rate is divided"
-    )
+    drop_factor: float = option(0.1, "plateau, steps: factor of one drop", low=0, high=1)
+    drop_epochs: tuple[int, ...] = option((), "steps: epochs after which the rate drops", low=1)
     conv1_drop_epochs: tuple[int, ...] = option(
-        (),
-        "steps: the same for conv1 alone, if other ones",
-        low=1,
-        note="when conv1's is, if not with the rest",
+        (), "steps: the same for conv1 alone, if other ones", low=1
     )
-    conv1_freeze_epoch: int = option(
-        0,
-        "steps: epoch after which conv1 rests, 0 for none",
-        low=0,
-        note="when conv1 stops learning, 0 for never",
-    )
+    conv1_freeze_epoch: int = option(0, "steps: epoch after which conv1 rests, 0 for never", low=0)
     replayed_epochs: int = option(
-        0, "length of the run that epochs of drops, of conv1 and of colour noise are taken from: "
+        0,
+        "length of the run that epochs of drops, of conv1 and of colour noise are taken from: "
         "they are stretched to this run's; 0: as given",
         low=0,
-    note="a shorter run keeps the proportions of the one whose epochs these are")  # fmt: skip
-    plateau_patience: int = option(
-        2,
-        "plateau: epochs without a better validation error that are let pass",
-        low=0,
-        note="epochs without progress that are let pass before a drop",
     )
-    plateau_drops: int = option(3, "plateau: most drops", low=0, note="the most drops")
+    plateau_patience: int = option(
+        2, "plateau: epochs without a better validation error that are let pass", low=0
+    )
+    plateau_drops: int = option(3, "plateau: most drops", low=0)
 
     seed: int = option(
-        0,
-        "seed of initialisation, dropout, order and augmentation",
-        low=0,
-        note="of everything that is drawn",
+        0, "seed of everything drawn: initialisation, dropout, order, augmentation", low=0
     )
 
     def __post_init__(self) -> None:
@@ -287,7 +190,7 @@ class Recipe:
 
     def _check_one_tower(self) -> None:
         """torchvision's network has no such choices; a value that did nothing would mislead."""
-        fixed = {name: getattr(Recipe, name) for name in self.unused}
+        fixed = {name: getattr(Recipe, name) for name in NOT_ONE_TOWER}
         for name, value in {"conv1_edge": "pad", "dropout": "inverted", **fixed}.items():
             if getattr(self, name) != value:
                 raise RecipeError(
@@ -297,8 +200,8 @@ class Recipe:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """The fields that the variant has no use for."""
-        return NOT_ONE_TOWER if self.variant == "one-tower" else ()
+        """The fields that the variant or the optimizer has no use for."""
+        return NOT_ONE_TOWER * (self.variant == "one-tower") + NOT_ADAM * (self.optimizer != "sgd")
 
     @property
     def stretch(self) -> float:

@@ -18,7 +18,25 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
     given = given_fields(options)
     if given.keys() & {"drop_epochs", "conv1_drop_epochs", "conv1_freeze_epoch", "colour_epochs"}:
         given = {"replayed_epochs": 0, **given}  # epochs that a user names are this run's
-    return replace(recipe_named(options.recipe or "small"), **given)
+    base = recipe_named(options.recipe or "small")
+    recipe = replace(base, **given)
+    _check_of_use(recipe, given)
+    if "lr" not in given and (base.optimizer == "sgd") != (recipe.optimizer == "sgd"):
+        raise RecipeError(
+            f"--optimizer {recipe.optimizer}: give --lr, too, since the rate of {base.name} "
+            f"({base.lr:g}) is meant for {base.optimizer}: about 0.01 for sgd, 0.0003 for an Adam"
+        )
+    return recipe
+
+
+def _check_of_use(recipe: Recipe, given: dict[str, Any]) -> None:
+    """RecipeError for a flag that would do nothing: somebody believes that it does."""
+    idle = [f"--{name.replace('_', '-')}" for name in recipe.unused if name in given]
+    if idle:
+        raise RecipeError(
+            f"{', '.join(idle)}: of no use to {recipe.optimizer} in the {recipe.variant} network; "
+            "leave it out, or choose another --optimizer or --variant"
+        )
 
 
 def recipe_named(name: str) -> Recipe:
@@ -55,7 +73,7 @@ def add_recipe_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()
         elif choices:
             parsing = {"choices": choices}
         of = f" ({' or '.join(choices)})" if choices and "choices" not in parsing else ""
-        text = f"{f.metadata['help']}{of} [{_presets(f.name)}]".replace("%", "%%")
+        text = f"{f.metadata['about']}{of} [{_presets(f.name)}]".replace("%", "%%")
         flag = f"--{f.name.replace('_', '-')}"
         group.add_argument(flag, dest=f.name, default=argparse.SUPPRESS, help=text, **parsing)
 

@@ -13,7 +13,7 @@ from .fields import Recipe
 from .presets import RECIPES
 
 # What the choice does: true of any two recipes.
-NOTES = {f.name: f.metadata["note"] for f in fields(Recipe) if f.name != "name"}
+NOTES = {f.name: f.metadata["about"] for f in fields(Recipe) if f.name != "name"}
 
 # What is to be said of a preset's value: shown where that preset is one of the two.
 SAID = {

@@ -13,20 +13,16 @@ class RecipeError(ValueError):
 
 def option(
     default: Any,
-    help: str,
+    about: str,
     choices: tuple[str, ...] = (),
     low: float = -math.inf,
     high: float = math.inf,
-    note: str = "",
 ) -> Any:
-    """A field: what it is, the values it may take (bounds included), and what its choice does.
+    """A field: what it is and what its choice does, and the values it may take (bounds included).
 
-    help: for the flag of `alexnet train`. note: for `alexnet diff`, true of any two recipes; the
-    help by default.
+    about: for the flag of `alexnet train` and for `alexnet diff`, so true of any two recipes.
     """
-    metadata = {
-        "help": help, "note": note or help, "choices": choices, "low": low, "high": high
-    }  # fmt: skip
+    metadata = {"about": about, "choices": choices, "low": low, "high": high}
     return field(default=default, metadata=metadata)
 
 

@@ -24,7 +24,7 @@ from ..evaluation import Scores, count_in_top, evaluate
 from ..out_of_memory import OutOfMemory, shortage, what_fits
 from ..pixels import ToInput, colour_alphas
 from ..progress import progress_bar
-from ..recipe import Recipe, parameter_groups
+from ..recipe import Recipe, build_optimizer
 from .begin import check_same_data, measured, new_model
 from .checkpoint import Checkpoint
 from .feed import Feed
@@ -93,9 +93,7 @@ class Trainer(Run):
         new = (recipe, classes, self.feed, self.pixels)
         self.model = resume.model() if resume else new_model(*new)
         self.model.to(self.device)
-        self.optimizer = optim.SGD(
-            parameter_groups(self.model, recipe), momentum=recipe.momentum, rule=recipe.rule
-        )
+        self.optimizer = build_optimizer(self.model, recipe)
         names = [group["name"] for group in self.optimizer.param_groups]
         self.weights = names.index("weights")  # the group whose rate is reported
         self.schedule = RecipeLR(self.optimizer, recipe, len(self.loader))

@@ -543,6 +543,64 @@ for name, images in (("ImageNet", 1.2e6), ("our run", 2400)):
 # almost nothing. The paper reports that the decay "is not merely a regularizer: it reduces the model's
 # training error" (section 5).
 #
+# ## Adam, and whose decay it is
+#
+# Adam (2015) came after AlexNet, and you will meet it everywhere. For each weight it keeps two running means:
+# $m$ of the gradient, as momentum does, and $v$ of its *square*. The step is
+#
+# $$w \leftarrow w - \mathrm{lr}\, \frac{m}{\sqrt{v} + \varepsilon},$$
+#
+# (with both means corrected for their start at 0). Where gradients agree, $m / \sqrt{v}$ is about 1: **the rate is
+# the length of a step, in the unit of the weights**, however steep the loss is. Back to the valley. We make
+# its flat direction flatter still, or multiply the whole loss by 1000:
+
+
+# %%
+def descend_adam(curvature, steps=200):
+    w = mg.tensor(np.array([-10.0, 0.6]), requires_grad=True)
+    optimizer = optim.Adam([w], lr=0.1)
+    for _ in range(steps):
+        loss = (mg.tensor(curvature / 2) * w * w).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return w.detach().numpy()
+
+
+valley = descend_adam(curvature)
+for name, other in (("200 times flatter", [0.005, 200.0]), ("1000 times the loss", [1e3, 2e5])):
+    print(f"{name:20} ends where the first one did:", np.allclose(descend_adam(np.array(other)), valley))
+print("after 200 steps, flat and steep:", np.abs(valley).round(3))
+
+# %% [markdown]
+# The price is a third number for each weight (two where momentum has one), and this: whatever is *added* to the
+# gradient is divided by $\sqrt{v}$, too. Weight decay is added to the gradient. So a weight with large, noisy
+# gradients hardly decays, though its gradients say nothing. AdamW (2019) takes the decay out of the gradient,
+# straight off the weight: $w \leftarrow (1 - \mathrm{lr}\,\lambda)\, w$. Here are weights of 1 that get
+# nothing but noise, of three sizes. By the decay alone, $(1 - \mathrm{lr}\, \lambda)^{1000} = 0.37$ of them should
+# be left:
+
+
+# %%
+def left_of_weights(kind, noise):
+    rng = np.random.default_rng(3)
+    w = mg.tensor(np.ones(1000), requires_grad=True)
+    optimizer = kind([w], lr=0.01, weight_decay=0.1)
+    for _ in range(1000):
+        w.grad = mg.tensor(noise * rng.standard_normal(1000))
+        optimizer.step()
+    return w.detach().numpy().mean()
+
+
+print("noise      Adam   AdamW")
+for noise in (1.0, 10.0, 100.0):
+    adam, adamw = (left_of_weights(kind, noise) for kind in (optim.Adam, optim.AdamW))
+    print(f"{noise:5.0f}  {adam:8.2f} {adamw:7.2f}")
+
+# %% [markdown]
+# Both train our network as well: `alexnet train --optimizer adamw --lr 0.0003`, say. The rate of SGD, 0.01, would be
+# a step of 0.01 for each weight, which is the size of the weights themselves.
+#
 # ## The plateau schedule
 #
 # Near a minimum, the gradients of small batches are mostly noise, and the weights wander about the minimum

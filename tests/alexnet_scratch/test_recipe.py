@@ -7,8 +7,16 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from alexnet_scratch.recipe import RECIPES, Recipe, RecipeError, build_model, parameter_groups
+from alexnet_scratch.recipe import (
+    RECIPES,
+    Recipe,
+    RecipeError,
+    build_model,
+    build_optimizer,
+    parameter_groups,
+)
 from alexnet_scratch.recipe.flags import add_recipe_flags, recipe_from
+from minigrad import optim
 
 FIELDS = [f.name for f in fields(Recipe) if f.name != "name"]
 
@@ -41,9 +49,9 @@ def test_json_gives_the_recipe_back(recipe: Recipe) -> None:
 def test_every_field_is_simple_and_described() -> None:
     hints = get_type_hints(Recipe)
     for f in fields(Recipe):
-        kind = get_args(hints[f.name])[0] if get_origin(hints[f.name]) is tuple else hints[f.name]
-        assert kind in (int, float, str, bool)
-        assert f.metadata["help"]
+        of = get_args(hints[f.name])[0] if get_origin(hints[f.name]) is tuple else hints[f.name]
+        assert of in (int, float, str, bool)
+        assert f.metadata["about"]
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -57,8 +65,10 @@ def test_every_field_is_a_flag(name: str) -> None:
         arguments = [flag if value else f"--no-{flag[2:]}"]
     else:
         arguments = [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
-    recipe = recipe_from(parser.parse_args(arguments))
-    assert recipe == replace(RECIPES["small"], **{name: value})
+    needed = ["--lr", "0.001"] if name == "optimizer" else []
+    recipe = recipe_from(parser.parse_args([*arguments, *needed]))
+    rate = {"lr": 0.001} if needed else {}
+    assert recipe == replace(RECIPES["small"], **rate, **{name: value})
     parser.format_help()  # a stray % in a help text would fail here
 
 
@@ -165,3 +175,39 @@ def test_conv1_is_set_apart_in_every_variant() -> None:
         assert {g["name"]: len(g["params"]) for g in groups} == {
             "conv1 weights": 1, "conv1 biases": 1, "weights": 7, "biases": 7,
         }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "of"), [("sgd", optim.SGD), ("adam", optim.Adam), ("adamw", optim.AdamW)]
+)
+def test_the_optimizer_is_the_recipes(name: str, of: type) -> None:
+    recipe = replace(RECIPES["small"], optimizer=name, lr=0.25, weight_decay=0.125, fc_width=2)
+    optimizer = build_optimizer(build_model(recipe, 2), recipe)
+    assert type(optimizer) is of
+    assert {group["lr"] for group in optimizer.param_groups} == {0.25}
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.125}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"optimizer": "adam"}, "give --lr, too, since the rate of small .0.01. is meant for sgd"),
+        ({"optimizer": "adam", "lr": 0.001, "momentum": 0.9}, "--momentum: of no use to adam"),
+        ({"optimizer": "adamw", "lr": 0.001, "rule": "torch"}, "--rule: of no use to adamw"),
+        ({"recipe": "owt", "lrn_k": 2.0}, "--lrn-k: of no use .* the one-tower network"),
+        ({"recipe": "mine.json", "optimizer": "sgd"}, "give --lr, too, since the rate of mine"),
+    ],
+)
+def test_flags_that_do_not_go_together(
+    given: dict[str, Any], message: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.json").write_text('{"name": "mine", "optimizer": "adam", "lr": 0.001}')
+    with pytest.raises(RecipeError, match=message):
+        recipe_from(argparse.Namespace(**{"recipe": None, **given}))
+
+
+def test_an_adam_goes_on_with_its_own_rate(tmp_path: Any) -> None:
+    file = tmp_path / "recipe.json"
+    file.write_text('{"optimizer": "adam", "lr": 0.001}')
+    assert recipe_from(argparse.Namespace(recipe=str(file), optimizer="adamw")).lr == 0.001

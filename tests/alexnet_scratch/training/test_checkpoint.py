@@ -121,13 +121,21 @@ def test_another_model_is_refused(tmp_path: Path, narrow: Recipe) -> None:
 def test_a_recipe_or_format_of_the_future_is_refused(tmp_path: Path, narrow: Recipe) -> None:
     path = tmp_path / "last.safetensors"
     save(path, narrow)
-    rewritten(path, recipe={"lr": 0.1, "optimizer": "lion"})
-    with pytest.raises(CheckpointError, match="unknown field optimizer"):
+    rewritten(path, recipe={"lr": 0.1, "cutmix": 1.0})
+    with pytest.raises(CheckpointError, match="unknown field cutmix"):
         load_checkpoint(path)
     save(path, narrow)
     rewritten(path, format="alexnet_scratch 3")
     with pytest.raises(CheckpointError, match="use the version that wrote it"):
         load_checkpoint(path)
+
+
+def test_a_recipe_from_before_there_was_a_choice_had_sgd(tmp_path: Path, narrow: Recipe) -> None:
+    path = tmp_path / "last.safetensors"
+    save(path, narrow)
+    fields = json.loads(narrow.to_json())
+    assert fields.pop("optimizer") == "sgd"
+    assert load_checkpoint(rewritten(path, recipe=fields)).recipe == narrow
 
 
 @pytest.mark.parametrize("missing", ["pixels.mean", "pixels.axes", "groups", "epoch"])

@@ -179,6 +179,20 @@ def test_resume_is_exact(
     assert_same_end(tmp_path / "run", undisturbed)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_resume_is_exact_with_adam(
+    optimizer: str, tmp_path: Path, narrow: Recipe, splits: Splits
+) -> None:
+    recipe = replace(narrow, optimizer=optimizer, lr=0.001, weight_decay=0.1)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert trainer(whole, recipe, splits).run() is Outcome.FINISHED
+    assert trainer(parts, recipe, splits, max_steps=3).run() is Outcome.STEP_LIMIT
+    again = resumed(parts, splits)
+    assert {entry["step"] for entry in again.optimizer.state.values()} == {3}
+    assert again.run() is Outcome.FINISHED
+    assert_same_end(parts, whole)
+
+
 class InterruptAt(Dataset):
     """A data set whose n-th sample comes with a signal."""
 
