@@ -8,7 +8,6 @@ from .. import cuda
 from ..arrays import is_array, parse_device
 from ..core import Tensor
 from ..kernels.fast import memory
-from ..kernels.fast.parallel import scratch_bytes
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from .graph import Kept, saved_by_operation
@@ -63,7 +62,7 @@ def _held(model: Module | None, optimizer: Optimizer | None) -> Iterator[tuple[s
 
 
 def _scratch() -> Iterator[tuple[str, int]]:
-    yield "scratch of the threads", scratch_bytes()
+    yield "scratch of the threads", memory.scratch_bytes()
     yield "buffers kept for reuse", memory.pool.free_bytes
 
 

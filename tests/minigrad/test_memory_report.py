@@ -6,7 +6,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.kernels.fast.parallel import scratch_bytes
+from minigrad.kernels.fast.memory import scratch_bytes
 
 
 def number(report: str, name: str) -> float:

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from threadpoolctl import threadpool_info
 
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward
 from minigrad.kernels.fast import parallel
-from minigrad.kernels.fast.parallel import for_lanes, for_ranges, scratch
+from minigrad.kernels.fast.memory import scratch
+from minigrad.kernels.fast.parallel import over_batch
 
 
 @pytest.fixture
@@ -33,24 +35,32 @@ def test_every_index_is_done_once_and_results_come_in_order(threads, count, chun
     def lane(parts):
         return [i for part in parts for i in range(part.start, part.stop)]
 
-    lanes = for_lanes(lane, count, chunk)
+    lanes = over_batch(np, lane, count, chunk)
     assert [i for lane in lanes for i in lane] == list(range(count))
     assert len(lanes) <= number
-    seen = []
-    for_ranges(lambda part: seen.extend(range(part.start, part.stop)), count, chunk)
-    assert sorted(seen) == list(range(count))
+    parts = [part for lane in over_batch(np, list, count, chunk) for part in lane]
+    assert all(0 < part.stop - part.start <= chunk for part in parts)
 
 
 def test_work_is_done_on_several_threads_at_once(threads):
     threads(2)
     barrier = threading.Barrier(2, timeout=20)  # passes only if both lanes are inside
-    for_ranges(lambda part: barrier.wait(), 2, 1)
+    over_batch(np, lambda parts: barrier.wait(), 2, 1)
+
+
+def test_a_gpu_needs_no_threads(threads):
+    threads(2)
+    gpu = ModuleType("cupy")
+    assert over_batch(gpu, lambda parts: (threading.get_ident(), len(parts)), 7, 2) == [
+        (threading.get_ident(), 4)
+    ]
+    assert over_batch(gpu, len, 0, 2) == []
 
 
 def test_blas_has_one_thread_inside_and_all_outside(threads):
     threads(2)
     outside = blas_threads()
-    inside = for_lanes(lambda slices: blas_threads(), 4, 1)
+    inside = over_batch(np, lambda slices: blas_threads(), 4, 1)
     assert inside == [{1}, {1}]
     assert blas_threads() == outside == {2}
 
@@ -58,7 +68,13 @@ def test_blas_has_one_thread_inside_and_all_outside(threads):
 def test_nested_splits_do_not_deadlock(threads):
     threads(2)
     done = []
-    for_ranges(lambda a: for_ranges(lambda b: done.append((a.start, b.start)), 3, 1), 4, 1)
+
+    def outer(parts):
+        for a in parts:
+            starts = over_batch(np, lambda inner: [b.start for b in inner], 3, 1)
+            done.extend((a.start, b) for lane in starts for b in lane)
+
+    over_batch(np, outer, 4, 1)
     assert sorted(done) == [(a, b) for a in range(4) for b in range(3)]
 
 
@@ -66,7 +82,9 @@ def test_several_callers_do_not_deadlock(threads):
     threads(2)
     done = []
     callers = [
-        threading.Thread(target=for_ranges, args=(lambda part: done.append(part.start), 50, 1))
+        threading.Thread(
+            target=over_batch, args=(np, lambda parts: done.extend(p.start for p in parts), 50, 1)
+        )
         for _ in range(4)
     ]
     for caller in callers:
@@ -88,18 +106,18 @@ def test_an_exception_comes_out_after_all_lanes_have_stopped(threads):
         finished.append(True)
 
     with pytest.raises(KeyError, match="in a lane"):
-        for_lanes(task, 4, 1)
+        over_batch(np, task, 4, 1)
     assert finished == [True]
     assert blas_threads() == {2}
-    assert for_lanes(len, 4, 1) == [2, 2]  # and the threads go on working
+    assert over_batch(np, len, 4, 1) == [2, 2]  # and the threads go on working
 
 
 def test_errstate_of_the_caller_holds_in_the_threads(threads):
     threads(2)
     with np.errstate(divide="ignore"):
-        for_ranges(lambda part: np.ones(1) / np.zeros(1), 2, 1)
+        over_batch(np, lambda parts: np.ones(1) / np.zeros(1), 2, 1)
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
-        for_ranges(lambda part: np.ones(1) / np.zeros(1), 2, 1)
+        over_batch(np, lambda parts: np.ones(1) / np.zeros(1), 2, 1)
 
 
 def test_scratch_is_reused_by_name_and_is_a_threads_own(threads):
@@ -114,7 +132,7 @@ def test_scratch_is_reused_by_name_and_is_a_threads_own(threads):
         barrier.wait()
         return array
 
-    first, second = for_lanes(lane, 2, 1)
+    first, second = over_batch(np, lane, 2, 1)
     assert not np.shares_memory(first, second)
 
 
@@ -153,7 +171,7 @@ def test_without_threads_the_caller_does_the_work(threads, monkeypatch):
     monkeypatch.setattr(sys, "platform", "emscripten")  # Python in a browser
     monkeypatch.setattr(threading.Thread, "start", None)
     assert parallel.get_num_threads() == 1
-    assert for_lanes(lambda parts: len(parts), 10, 3) == [4]
+    assert over_batch(np, lambda parts: len(parts), 10, 3) == [4]
     with parallel.executor(4) as pool:
         assert list(pool.map(str, range(3))) == ["0", "1", "2"]
         assert isinstance(pool.submit(int, "x").exception(), ValueError)

@@ -12,7 +12,7 @@ from ...arrays import Array, array_module
 from .. import cuda
 from ..conv import Geometry, conv2d_backward, conv2d_forward
 from ..fast import conv as fast
-from ..fast.parallel import scratch
+from ..fast.memory import scratch
 from ..fast.product import STORED
 
 # What im2col.cu writes columns as.

@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 
 from ...arrays import array_module
-from .parallel import over_batch, scratch
+from .memory import scratch
+from .parallel import over_batch
 
-Rule = Callable[..., None]  # rule(xp, scratch, scratch, *arrays), writes into the arrays
+InPlace = Callable[..., None]  # rule(xp, scratch, scratch, *arrays), writes into the arrays
 
 BLOCK_CPU = 1 << 17  # elements: five such arrays stay in L3; fewer cost more in thread hand-overs
 BLOCK_GPU = 1 << 22  # bounds the scratch memory; too few launches to matter
 
 
 @np.errstate(all="ignore")  # a rate too high ends in Inf: the loss shows it, as elsewhere
-def blockwise(rule: Rule, *arrays: Any) -> None:
+def blockwise(rule: InPlace, *arrays: Any) -> None:
     """Run an elementwise `rule` in place over `arrays`, block by block.
 
     `rule(xp, s, t, *blocks)` gets the array module, two scratch arrays of the blocks' shape and

@@ -14,8 +14,8 @@ from ..layout import as_nchw, as_nhwc
 from ..lrn import halves
 from ..ways import always
 from .lrn import power
-from .memory import empty
-from .parallel import over_batch, scratch
+from .memory import empty, scratch
+from .parallel import over_batch
 
 _CACHE = 1 << 18  # elements of a block: a few images, whose arrays stay near the caches
 
@@ -44,7 +44,7 @@ def _counts(x: Array, before: int, after: int) -> Array:
     """Number of pixels in each clipped window, (1, H, W, 1). x (N, H, W, C)."""
     xp = array_module(x)
     ones = xp.ones((1, *x.shape[1:3], 1), x.real.dtype)
-    return _box_sum(xp, ones, before, after, xp.empty_like(ones))
+    return _box_sum(xp, ones, before, after, empty(xp, ones.shape, ones.dtype))
 
 
 def _images(x: Array) -> int:

@@ -24,8 +24,8 @@ from ..conv import (
 from ..im2col import Pair, Window, col2im, im2col, pad_into
 from ..layout import as_nchw, as_nhwc, masked
 from ..ways import always
-from .memory import empty
-from .parallel import over_batch, scratch
+from .memory import empty, scratch
+from .parallel import over_batch
 from .product import STORED, operand, operand_type, product
 
 WORKSPACE = 4 * 1024**2  # bytes of columns per thread: measured, larger ones leave the cache

@@ -36,7 +36,7 @@ def gemm(a: Array, b: Array, out: Array, tf32: bool = False) -> Array:
         ldc, target = out.shape[1], xp.empty(out.shape, out.dtype)
     (a, across_a, lda), (b, across_b, ldb) = _readable(xp, a), _readable(xp, b)
     cublas, runtime = xp.cuda.cublas, xp.cuda.runtime
-    kind = getattr(runtime, _TYPES[a.dtype.name])
+    operand = getattr(runtime, _TYPES[a.dtype.name])
     with out.device:
         compute = _compute_type(cublas, a, tf32)
         handle = xp.cuda.get_cublas_handle()
@@ -46,7 +46,7 @@ def gemm(a: Array, b: Array, out: Array, tf32: bool = False) -> Array:
             # cuBLAS counts columns first, so memory that is C by rows is C^T to it: C^T = B^T A^T.
             cublas.gemmEx(
                 handle, across_b, across_a, out.shape[1], out.shape[0], a.shape[1],
-                _ONE.ctypes.data, b.data.ptr, kind, ldb, a.data.ptr, kind, lda,
+                _ONE.ctypes.data, b.data.ptr, operand, ldb, a.data.ptr, operand, lda,
                 _ZERO.ctypes.data, target.data.ptr, runtime.CUDA_R_32F, ldc,
                 compute, cublas.CUBLAS_GEMM_DEFAULT,
             )  # fmt: skip

@@ -12,8 +12,8 @@ import numpy as np
 from ...arrays import Array, array_module
 from .. import linear
 from ..ways import always
-from .memory import empty
-from .parallel import get_num_threads, over_batch, scratch
+from .memory import empty, scratch
+from .parallel import get_num_threads, over_batch
 from .product import operand, product
 
 

@@ -11,8 +11,8 @@ from ...arrays import Array, array_module
 from ..layout import as_nchw, as_nhwc
 from ..lrn import halves, lrn_backward, lrn_forward
 from ..ways import always
-from .memory import empty
-from .parallel import over_batch, scratch
+from .memory import empty, scratch
+from .parallel import over_batch
 
 _CACHE = 1 << 17  # elements of a block: its handful of arrays stays near the caches
 

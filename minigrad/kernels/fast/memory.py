@@ -1,14 +1,16 @@
-"""Reused buffers for large CPU arrays.
+"""Memory that is used again: `empty` for what a kernel returns, `scratch` for what it needs inside.
 
 A fresh large array costs a page fault for every page that is first written. Training asks for the
 same sizes in every step, so a buffer whose last array has gone is kept for the next array of its
-size. CuPy has such a pool of its own; there `empty` is CuPy's.
+size, and each thread keeps its scratch memory. CuPy has such a pool of its own; there both are
+CuPy's `empty`.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+import weakref
 from types import ModuleType
 from typing import Any
 
@@ -84,8 +86,42 @@ class BufferPool:
 
 
 pool = BufferPool()
+_local = threading.local()
 
 
 def empty(xp: ModuleType, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return an uninitialised C-contiguous array of module `xp`, from reused memory."""
+    """An uninitialised C-contiguous array of module `xp`, for what a kernel returns.
+
+    Its memory goes back to the pool when the last array that views it goes.
+    """
     return pool.empty(shape, dtype) if xp is np else xp.empty(shape, dtype)
+
+
+class _Buffers(dict[str, "np.ndarray[Any, Any]"]):
+    """One thread's scratch memory by name; gone with the thread."""
+
+
+_scratch: weakref.WeakValueDictionary[int, _Buffers] = weakref.WeakValueDictionary()
+
+
+def scratch_bytes() -> int:
+    """Bytes of scratch memory that the threads hold on the CPU."""
+    return sum(buffer.nbytes for own in list(_scratch.values()) for buffer in list(own.values()))
+
+
+def scratch(xp: ModuleType, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Uninitialised memory for what a kernel needs on its way, and for nothing that leaves it.
+
+    This thread uses it again under `name`: it is valid until the next call with the same name in
+    the same thread. On a GPU it is CuPy's pool that has such memory ready.
+    """
+    if xp is not np:
+        return xp.empty(shape, dtype)
+    buffers = getattr(_local, "buffers", None)
+    if buffers is None:
+        buffers = _local.buffers = _scratch[threading.get_ident()] = _Buffers()
+    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = buffers.get(name)
+    if buffer is None or buffer.nbytes < nbytes:
+        buffer = buffers[name] = np.empty(nbytes, np.uint8)
+    return buffer[:nbytes].view(dtype).reshape(shape)

@@ -1,4 +1,4 @@
-"""A batch split over CPU threads, and the scratch memory of each thread.
+"""A batch split over CPU threads.
 
 NumPy releases the GIL in everything large, so plain threads use every core. While they run, BLAS
 is held to one thread each; outside, a matrix product has all threads to itself.
@@ -7,11 +7,9 @@ is held to one thread each; outside, a matrix product has all threads to itself.
 from __future__ import annotations
 
 import contextvars
-import math
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from functools import cache
@@ -89,14 +87,20 @@ def slices(start: int, stop: int, chunk: int) -> list[slice]:
     return [slice(i, min(i + chunk, stop)) for i in range(start, stop, chunk)]
 
 
-def for_lanes(task: Callable[[list[slice]], Result], count: int, chunk: int) -> list[Result]:
+def over_batch(
+    xp: ModuleType, task: Callable[[list[slice]], Result], count: int, chunk: int
+) -> list[Result]:
     """Give each thread an equal part of range(count), in slices of at most `chunk`.
 
-    A thread works through its slices in order and may keep a running sum; the results come back in
-    the order of the parts, so that summing them is deterministic for a given number of threads.
-    What fits into one slice stays in this thread. An exception in a thread is raised here.
+    `task(slices)` works through its slices in order and may keep a running sum; the results come
+    back in the order of the parts, so that adding them up gives the same bits whenever as many
+    threads work. What fits into one slice stays in this thread, as everything does on a GPU
+    (`xp`), which needs no threads. An exception in a thread is raised here.
+
+    This is how every fast kernel goes over its images, rows or elements. Memory that a task needs
+    on its way comes from `memory.scratch`, which is each thread's own.
     """
-    lanes = min(get_num_threads(), -(-count // chunk))
+    lanes = min(get_num_threads(), -(-count // chunk)) if xp is np else 1
     if lanes <= 1 or getattr(_local, "inside", False):
         return [task(slices(0, count, chunk))] if count else []
     bounds = [count * lane // lanes for lane in range(lanes + 1)]
@@ -117,49 +121,3 @@ def for_lanes(task: Callable[[list[slice]], Result], count: int, chunk: int) -> 
             _local.inside = False
             wait(futures)  # all of them, also when one has failed: BLAS stays held until then
         return [first, *(future.result() for future in futures)]
-
-
-def for_ranges(task: Callable[[slice], None], count: int, chunk: int) -> None:
-    """Call `task(slice)` for consecutive slices of range(count), over the threads."""
-
-    def lane(parts: list[slice]) -> None:
-        for part in parts:
-            task(part)
-
-    for_lanes(lane, count, chunk)
-
-
-def over_batch(
-    xp: ModuleType, task: Callable[[list[slice]], Result], count: int, chunk: int
-) -> list[Result]:
-    """`for_lanes` on the CPU; on a GPU, which needs no threads, all chunks in order."""
-    if xp is np:
-        return for_lanes(task, count, chunk)
-    return [task(slices(0, count, chunk))]
-
-
-class _Buffers(dict[str, "np.ndarray[Any, Any]"]):
-    """One thread's scratch memory by name; gone with the thread."""
-
-
-_scratch: weakref.WeakValueDictionary[int, _Buffers] = weakref.WeakValueDictionary()
-
-
-def scratch_bytes() -> int:
-    """Bytes of scratch memory that the threads hold on the CPU."""
-    return sum(buffer.nbytes for own in list(_scratch.values()) for buffer in list(own.values()))
-
-
-def scratch(xp: ModuleType, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return uninitialised memory that this thread reuses under `name`; it is valid until the next
-    call with the same name in the same thread."""
-    if xp is not np:
-        return xp.empty(shape, dtype)
-    buffers = getattr(_local, "buffers", None)
-    if buffers is None:
-        buffers = _local.buffers = _scratch[threading.get_ident()] = _Buffers()
-    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
-    buffer = buffers.get(name)
-    if buffer is None or buffer.nbytes < nbytes:
-        buffer = buffers[name] = np.empty(nbytes, np.uint8)
-    return buffer[:nbytes].view(dtype).reshape(shape)

@@ -10,8 +10,8 @@ from .. import pool
 from ..im2col import Pair, Window, pad_into
 from ..layout import as_nchw, as_nhwc, masked
 from ..ways import always
-from .memory import empty
-from .parallel import over_batch, scratch
+from .memory import empty, scratch
+from .parallel import over_batch
 
 
 def _padded(image: Array, window: Window, out: Pair, value: float) -> Array:

@@ -26,6 +26,7 @@ from ...arrays import Array, array_module, parse_device
 from ...cuda.device import compute_capability
 from .. import product as kernel
 from .gemm import TENSOR_CORES, gemm
+from .memory import empty
 
 PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
 STORED = {"float16": np.dtype("float16"), "bfloat16": np.dtype("uint16")}  # CuPy's; bfloat16's bits
@@ -116,7 +117,7 @@ def matmul(a: Array, b: Array) -> Array:
     if a.ndim == 1:
         return matmul(a[None, :], b)[..., 0, :]
     xp, batch = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    out = xp.empty((*batch, a.shape[-2], b.shape[-1]), np.float32)
+    out = empty(xp, (*batch, a.shape[-2], b.shape[-1]), np.float32)
     a, b = (xp.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (a, b))
     for index in np.ndindex(*batch):
         product(a[index], b[index], out[index])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..threefry import Key, fill_pairs, random_pairs
-from .parallel import for_ranges
+from .parallel import over_batch
 
 BLOCK = 1 << 15  # pairs: the arrays of a round stay in the cache
 
@@ -20,6 +20,11 @@ def _on_cpu(key: Key, count: int, xp: ModuleType, *_: Any, **__: Any) -> bool:
 @random_pairs.instead(_on_cpu)
 def pairs(key: Key, count: int, xp: ModuleType, finish: Any, dtype: Any) -> Any:
     """`random_pairs`."""
-    out = xp.empty((2, count), dtype)
-    for_ranges(lambda part: fill_pairs(out, key, part, xp, finish), count, BLOCK)
+    out = xp.empty((2, count), dtype)  # not pooled: most draws are first weights
+
+    def task(parts: list[slice]) -> None:
+        for part in parts:
+            fill_pairs(out, key, part, xp, finish)
+
+    over_batch(xp, task, count, BLOCK)
     return out
