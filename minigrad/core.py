@@ -5,10 +5,11 @@
 A `Function` pairs the forward of an operation with its backward, both on raw arrays. `apply` runs
 forward and records a `Node`. A node owns the nodes it came from and a tensor owns its node; nothing
 points the other way, so there is no cycle and a graph goes the moment its last tensor goes.
-`backward` takes the newest node first, adds up the gradients that arrive, and hands them on.
+`backpropagate` takes the newest node first, adds up the gradients that arrive, and hands them on.
 
 Elsewhere: what an operation is held to (`rules`), recording on and off (`modes`), what a tensor can
 do (`ops/methods.py`, which sets functions on `Tensor`), second derivatives (`derivatives`).
+`rules.check_...` raise and compute nothing: read past them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 
 from . import rules
 from .arrays import Array, array_module, as_array, device_of, is_array, may_share_memory
-from .modes import mode, observed
+from .modes import mode, observed  # this thread's switches; a call that observers are told of
 
 if TYPE_CHECKING:  # what `ops` hands to every tensor: its operators and methods
     from .ops.methods import Methods
@@ -44,7 +45,7 @@ class Version:
 
     def __init__(self) -> None:
         self.value = 0
-        self.shared = False  # whether a view was made of this memory
+        self.shared = False  # whether a view was made of this memory (for `ops/methods.py`)
 
 
 class Tensor(Methods):
@@ -60,9 +61,9 @@ class Tensor(Methods):
     __array_priority__ = 1000  # numpy_array * tensor asks the tensor
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
-        rules.holds_array(data, "Tensor wraps an array as it is")
+        rules.check_is_array(data, "Tensor wraps an array as it is")
         if requires_grad:
-            rules.differentiable(data)
+            rules.check_differentiable(data)
         self._data = data
         self.grad: Tensor | None = None
         self.requires_grad = requires_grad
@@ -78,7 +79,7 @@ class Tensor(Methods):
     @data.setter
     def data(self, value: Any) -> None:
         array = value._data if isinstance(value, Tensor) else value
-        rules.holds_array(array, "data is an array")
+        rules.check_is_array(array, "data is an array")
         self._data = array
         self.bump_version()
 
@@ -117,7 +118,7 @@ class Tensor(Methods):
         if self.node is not None:
             raise RuntimeError("requires_grad can be changed on a leaf only: detach() it first")
         if requires_grad:
-            rules.differentiable(self.data)
+            rules.check_differentiable(self.data)
         self.requires_grad = requires_grad
         return self
 
@@ -129,8 +130,8 @@ class Tensor(Methods):
         A tensor that is not a scalar needs `gradient`, of its own shape. The graph is freed on the
         way unless `retain_graph`. `create_graph=True` is refused: use `minigrad.hvp`.
         """
-        rules.first_order(create_graph)
-        backward(self, gradient, retain_graph)
+        rules.check_first_order(create_graph)
+        backpropagate(self, gradient, retain_graph)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHook:
         """Call `hook(gradient)` when this tensor's gradient is complete; what it returns, unless
@@ -195,11 +196,15 @@ class Context:
     @property
     def saved(self) -> tuple[Array, ...]:
         """The arrays given to `save`. Raises RuntimeError if one was edited in place since."""
-        if self._saved is None:
-            raise rules.freed(self.operation)
+        rules.check_not_freed(self.operation, self._saved)
         for name, version, then in self._guards:
-            rules.unedited(self.operation, name, then, version.value)
-        return self._saved
+            rules.check_unedited(self.operation, name, then, version.value)
+        return self._saved or ()
+
+    @property
+    def arrays(self) -> list[Array]:
+        """Every array that is kept, by `save` or as an attribute."""
+        return [a for a in (*self.saved, *vars(self).values()) if is_array(a)]
 
     @property
     def saved_bytes(self) -> int:
@@ -250,25 +255,26 @@ class Node:
     def __lt__(self, other: Node) -> bool:
         return self.number > other.number  # a heap of nodes yields the newest first
 
-    def backward(self, grad: Array) -> Iterator[tuple[Node | Tensor, Array, bool]]:
-        """For each producer: its gradient, and whether nobody else holds that array."""
-        if self.edges is None:
-            raise rules.freed(self.operation)
+    def gradients(self, grad: Array) -> Iterator[tuple[Node | Tensor, Array, bool]]:
+        """For each producer: its gradient, and whether it owns that array (nobody else holds it).
+
+        Others may hold it: the operation among what it kept, whoever sent `grad`, or another
+        producer whose gradient is the same array. Such a one must not be added to in place.
+        """
+        rules.check_not_freed(self.operation, self.edges)
+        edges = self.edges or ()
         result = observed("backward", self.operation, self.function.backward, self.context, grad)
-        grads = result if isinstance(result, tuple) else (result,)
-        rules.gradient_count(self, self.edges, len(grads))
-        held = [grad, *(a for a in self.context.saved if a is not None)]
-        for index, (edge, g) in enumerate(itertools.zip_longest(self.edges, grads)):
+        grads = [as_array(g) for g in (result if isinstance(result, tuple) else (result,))]
+        rules.check_count(self, edges, len(grads))
+        held = [grad, *self.context.arrays]
+        for index, (edge, g) in enumerate(itertools.zip_longest(edges, grads)):
             if edge.target is None:
                 continue
-            rules.given(self, index, g)
-            g = as_array(g)
-            if self.function.broadcasts:
+            if self.function.broadcasts and is_array(g):
                 g = unbroadcast(g, edge.shape)
-            rules.gradient(self, index, edge, g)
-            others = [*held, *(o for o in grads if o is not None and o is not g)]
-            shared = any(may_share_memory(g, other) for other in others)
-            yield edge.target, g, not shared and sum(o is g for o in grads) <= 1
+            rules.check_gradient(self, index, edge, g)
+            others = [*held, *(o for i, o in enumerate(grads) if i != index and is_array(o))]
+            yield edge.target, g, not any(may_share_memory(g, other) for other in others)
 
     def free(self) -> None:
         """Drop the saved arrays and let go of the producers."""
@@ -311,12 +317,12 @@ class Function:
     def apply(cls, *args: Any) -> Tensor:
         """Run forward on tensors and record the call if a gradient may be asked for."""
         tensors = [(i, a) for i, a in enumerate(args) if isinstance(a, Tensor)]
-        rules.one_device(cls.operation, tensors)
+        rules.check_one_device(cls.operation, tensors)
         needs = tuple(mode.recording and isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx = Context(cls.operation, needs)
         raw = [a.data if isinstance(a, Tensor) else a for a in args]
         data = as_array(observed("forward", cls.operation, cls.forward, ctx, *raw))
-        rules.output(cls, data, tensors)
+        rules.check_output(cls, data, tensors)
 
         out = Tensor(data)
         for _, tensor in tensors:
@@ -338,29 +344,31 @@ class Function:
 
 def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     """Sum a gradient over the axes that broadcasting added or stretched: the adjoint of
-    broadcasting, done here for every operation that says `broadcasts`."""
-    if grad.shape == shape:
+    broadcasting, done here for every operation that says `broadcasts`. What `shape` cannot have
+    been broadcast to is returned as it is (and the rules refuse it)."""
+    added = grad.ndim - len(shape)
+    sizes = list(zip(shape, grad.shape[max(added, 0) :], strict=added >= 0))
+    if grad.shape == shape or added < 0 or any(n not in (1, m) for n, m in sizes):
         return grad
-    extra = grad.ndim - len(shape)
-    sizes = zip(shape, grad.shape[extra:], strict=True)
-    stretched = tuple(i + extra for i, (n, m) in enumerate(sizes) if n == 1 and m != 1)
-    return grad.sum(axis=tuple(range(extra)) + stretched, keepdims=True).reshape(shape)
+    stretched = tuple(added + axis for axis, (n, m) in enumerate(sizes) if n != m)
+    return grad.sum(axis=(*range(added), *stretched), keepdims=True).reshape(shape)
 
 
 # ----- the walk back -----
 
 
-def backward(
+def backpropagate(
     root: Tensor, gradient: Any = None, retain_graph: bool = False,
     inputs: Sequence[Tensor] | None = None,
 ) -> dict[int, Array]:  # fmt: skip
-    """Walk the graph from `root`, add to every leaf's `grad`, return the gradients by id(tensor).
+    """Walk the graph from `root`, add to every leaf's `grad`, and return the gradients by tensor
+    (by its id, for == of tensors compares their numbers).
 
     Nodes are taken newest first, which is a topological order: whoever used a result is newer than
     it. The walk is a loop over a heap, so a chain of any length works.
     With `inputs` (leaves or not), theirs alone are returned and no `grad` is touched.
     """
-    rules.root(root)
+    rules.check_has_graph(root)
     wanted = None if inputs is None else {id(t.node or t): id(t) for t in inputs}
     found: dict[int, Array] = {}
     sums = GradientSums()
@@ -370,7 +378,7 @@ def backward(
         grad = _run_hooks(node.hooks, grad)
         if wanted is not None and id(node) in wanted:
             found[wanted[id(node)]] = grad
-        for target, g, owned in node.backward(grad):
+        for target, g, owned in node.gradients(grad):
             sums.add(target, g, owned)
         if not retain_graph:
             node.free()
@@ -424,12 +432,12 @@ def _seed(root: Tensor, gradient: Any) -> Array:
     """The gradient that the walk begins with: 1 for a scalar unless another is given."""
     xp = array_module(root.data)
     if gradient is None:
-        rules.scalar(root)
+        rules.check_scalar(root)
         return xp.ones_like(root.data)
     array = gradient if is_array(gradient) else getattr(gradient, "data", gradient)
     if not is_array(array):
         array = xp.asarray(array, dtype=root.data.dtype)
-    rules.seed(root, array)
+    rules.check_seed(root, array)
     return array
 
 
@@ -437,13 +445,13 @@ def _run_hooks(hooks: Hooks, grad: Array) -> Array:
     for hook in list(hooks.values()):
         changed = hook(Tensor(grad))
         if changed is not None:
-            rules.hooked(changed, grad, Tensor)
+            rules.check_hooked(changed, grad, Tensor)
             grad = changed.data
     return grad
 
 
 def _accumulate(leaf: Tensor, grad: Array) -> None:
-    rules.leaf(leaf, grad)
+    rules.check_leaf(leaf, grad)
     if leaf.grad is None:
         leaf.grad = Tensor(grad)
     else:

@@ -43,8 +43,8 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of one number; float32 for a float, int64 for an integer."""
-    kind = tensor(fill_value).dtype if dtype is None else to_dtype(dtype)
-    return tensor(np.full(shape, fill_value, kind), None, device, requires_grad)
+    dtype = tensor(fill_value).dtype if dtype is None else to_dtype(dtype)
+    return tensor(np.full(shape, fill_value, dtype), None, device, requires_grad)
 
 
 def zeros(*shape: Any, dtype: Any = None, device: str | None = None,
@@ -72,16 +72,16 @@ def ones_like(input: Tensor, requires_grad: bool = False) -> Tensor:
 def randn(*shape: Any, dtype: Any = None, device: str | None = None,
           requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Standard normal numbers, the same on every device."""
-    kind = DEFAULT_DTYPE if dtype is None else to_dtype(dtype)
-    values = normal(default_generator.next_key(), _shape(shape), kind)
+    dtype = DEFAULT_DTYPE if dtype is None else to_dtype(dtype)
+    values = normal(default_generator.next_key(), _shape(shape), dtype)
     return Tensor(arrays.to_device(values, device), requires_grad)
 
 
 def rand(*shape: Any, dtype: Any = None, device: str | None = None,
          requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1), the same on every device."""
-    kind = DEFAULT_DTYPE if dtype is None else to_dtype(dtype)
-    values = uniform(default_generator.next_key(), _shape(shape), kind)
+    dtype = DEFAULT_DTYPE if dtype is None else to_dtype(dtype)
+    values = uniform(default_generator.next_key(), _shape(shape), dtype)
     return Tensor(arrays.to_device(values, device), requires_grad)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .core import Tensor, backward
+from .core import Tensor, backpropagate
 from .modes import enable_grad
 
 
@@ -18,7 +18,7 @@ def grad(
     Raises RuntimeError if an input is not part of the graph.
     """
     several = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    found = backward(output, gradient, inputs=several)
+    found = backpropagate(output, gradient, inputs=several)
     missing = [i for i, t in enumerate(several) if id(t) not in found]
     if missing:
         raise RuntimeError(f"grad: inputs {missing} were not used to compute the output")

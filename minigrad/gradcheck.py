@@ -155,7 +155,7 @@ class _Problem:
                 "or leaves the graph through detach(), numpy(), item() or no_grad()"
             )
         u = upstream(out.data)
-        found = core.backward(out, u, inputs=[v.tensor for v in self.variables])
+        found = core.backpropagate(out, u, inputs=[v.tensor for v in self.variables])
         grads = [found.get(id(v.tensor)) for v in self.variables]
         for variable, grad in zip(self.variables, grads, strict=True):
             expected = (variable.tensor.shape, variable.tensor.dtype)

@@ -16,6 +16,7 @@ class _Mode(threading.local):
 
     recording = True
     anomaly = False
+    inside = False  # a forward or backward runs, and observers will be told of it
 
 
 mode = _Mode()
@@ -71,7 +72,8 @@ def observed(phase: str, operation: str, call: Callable[..., Any], *args: Any) -
         if not observers:
             return call(*args)
         start = time.perf_counter()
-        result = call(*args)
+        with _Switch("inside", True):
+            result = call(*args)
     for observer in list(observers):
         observer(phase, operation, time.perf_counter() - start, result)
     return result

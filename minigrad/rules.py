@@ -53,13 +53,13 @@ class MixedDeviceError(DeviceError):
 # ----- tensors -----
 
 
-def holds_array(value: Any, what: str) -> None:
+def check_is_array(value: Any, what: str) -> None:
     """A tensor's `data` is an array, and nothing that would have to be converted."""
     if not is_array(value):
         raise TypeError(f"{what}, got {type(value).__name__}: use minigrad.tensor()")
 
 
-def differentiable(data: Array) -> None:
+def check_differentiable(data: Array) -> None:
     """Only floats have gradients."""
     if data.dtype.kind not in "fc":
         raise RuntimeError(f"only floats can require a gradient, this tensor is {data.dtype}")
@@ -68,13 +68,13 @@ def differentiable(data: Array) -> None:
 # ----- forward -----
 
 
-def one_device(operation: str, tensors: Given) -> None:
+def check_one_device(operation: str, tensors: Given) -> None:
     """All arguments are on one device."""
     if len({device_of(t.data) for _, t in tensors}) > 1:
         raise MixedDeviceError(operation, tensors)
 
 
-def output(function: type[Function], data: Any, tensors: Given) -> None:
+def check_output(function: type[Function], data: Any, tensors: Given) -> None:
     """What forward returned is one array, of the dtype that its arguments have."""
     name = function.operation
     if not is_array(data):
@@ -106,15 +106,16 @@ def _same_dtype(operation: str, data: Array, tensors: Given) -> None:
 # ----- what is kept for backward -----
 
 
-def freed(operation: str) -> RuntimeError:
-    """The error of a second backward through a graph."""
-    return RuntimeError(
-        f"{operation}: backward() was called a second time on a graph that the first call has "
-        "freed: run the forward again, or pass retain_graph=True the first time"
-    )
+def check_not_freed(operation: str, kept: Any) -> None:
+    """A graph serves one backward unless it is retained; then what it kept is None."""
+    if kept is None:
+        raise RuntimeError(
+            f"{operation}: backward() was called a second time on a graph that the first call has "
+            "freed: run the forward again, or pass retain_graph=True the first time"
+        )
 
 
-def unedited(operation: str, name: str, then: int, now: int) -> None:
+def check_unedited(operation: str, name: str, then: int, now: int) -> None:
     """A saved array is what it was when it was saved: its version is."""
     if then != now:
         raise RuntimeError(
@@ -126,7 +127,7 @@ def unedited(operation: str, name: str, then: int, now: int) -> None:
 # ----- backward -----
 
 
-def root(tensor: Tensor) -> None:
+def check_has_graph(tensor: Tensor) -> None:
     """Backward starts from a tensor that has a graph."""
     if not tensor.requires_grad:
         raise RuntimeError(
@@ -135,7 +136,7 @@ def root(tensor: Tensor) -> None:
         )
 
 
-def first_order(create_graph: bool) -> None:
+def check_first_order(create_graph: bool) -> None:
     """Gradients have no graph of their own."""
     if create_graph:
         raise NotImplementedError(
@@ -144,7 +145,7 @@ def first_order(create_graph: bool) -> None:
         )
 
 
-def scalar(tensor: Tensor) -> None:
+def check_scalar(tensor: Tensor) -> None:
     """Without a gradient, backward starts from one number."""
     if tensor.data.size != 1:
         raise RuntimeError(
@@ -153,7 +154,7 @@ def scalar(tensor: Tensor) -> None:
         )
 
 
-def seed(tensor: Tensor, gradient: Array) -> None:
+def check_seed(tensor: Tensor, gradient: Array) -> None:
     """The gradient that backward starts from fits the tensor."""
     if gradient.shape != tensor.shape or gradient.dtype != tensor.data.dtype:
         raise RuntimeError(
@@ -166,7 +167,7 @@ def seed(tensor: Tensor, gradient: Array) -> None:
         )
 
 
-def gradient_count(node: Node, edges: Sequence[Edge], count: int) -> None:
+def check_count(node: Node, edges: Sequence[Edge], count: int) -> None:
     """Backward returns no more gradients than forward had arguments."""
     if count > len(edges):
         raise RuntimeError(
@@ -174,15 +175,11 @@ def gradient_count(node: Node, edges: Sequence[Edge], count: int) -> None:
         )
 
 
-def given(node: Node, index: int, gradient: Any) -> None:
-    """Backward returns a gradient wherever one is wanted."""
-    if gradient is None:
-        raise RuntimeError(f"{node.operation}: backward returned no gradient for argument {index}")
-
-
-def gradient(node: Node, index: int, edge: Edge, value: Any) -> None:
+def check_gradient(node: Node, index: int, edge: Edge, value: Any) -> None:
     """What backward returned for one argument has the argument's shape and dtype."""
     name = node.operation
+    if value is None:
+        raise RuntimeError(f"{name}: backward returned no gradient for argument {index}")
     if not is_array(value) or value.shape != edge.shape:
         returned = f"shape {value.shape}" if is_array(value) else type(value).__name__
         raise RuntimeError(
@@ -197,7 +194,7 @@ def gradient(node: Node, index: int, edge: Edge, value: Any) -> None:
         _finite(value, f"the gradient of argument {index} of {name}", node.line)
 
 
-def hooked(changed: Any, grad: Array, tensor: type[Tensor]) -> None:
+def check_hooked(changed: Any, grad: Array, tensor: type[Tensor]) -> None:
     """What a hook returned in place of a gradient is a tensor like it."""
     if not isinstance(changed, tensor) or (changed.shape, changed.dtype) != (
         grad.shape, grad.dtype
@@ -208,7 +205,7 @@ def hooked(changed: Any, grad: Array, tensor: type[Tensor]) -> None:
         )
 
 
-def leaf(tensor: Tensor, grad: Array) -> None:
+def check_leaf(tensor: Tensor, grad: Array) -> None:
     """A leaf's gradient has its dtype."""
     if grad.dtype != tensor.data.dtype:
         raise TypeError(

@@ -91,20 +91,20 @@ class TrainingView:
 
 
 def colour_axes(
-    eigenvectors: NDArray[np.float64], eigenvalues: NDArray[np.float64], kind: str
+    eigenvectors: NDArray[np.float64], eigenvalues: NDArray[np.float64], scaling: str
 ) -> NDArray[np.float64]:
     """The paper's [p1 p2 p3] with each column times its lambda, in grey levels (0-255).
 
     eigenvectors (3, 3, in columns) and eigenvalues (3,) of the covariance of red, green and blue in
     grey levels squared. A shift of a pixel is `axes @ alpha`, with alpha (3,) from N(0, 0.1).
-    kind "deviation": lambda is the standard deviation, as the authors' code has it. "eigenvalue":
-    lambda is the eigenvalue, as the paper says, of pixels from 0 to 1; in grey levels squared it
-    would shift ImageNet's pixels by 1,500 levels. Sources: section 4.1; convdata.py.
+    scaling "deviation": lambda is the standard deviation, as the authors' code has it;
+    "eigenvalue": it is the eigenvalue, as the paper says, of pixels from 0 to 1; in grey levels
+    squared it would shift ImageNet's pixels by 1,500 levels. Sources: section 4.1; convdata.py.
     """
-    if kind == "deviation":
+    if scaling == "deviation":
         scale = np.sqrt(np.maximum(eigenvalues, 0))
-    elif kind == "eigenvalue":
+    elif scaling == "eigenvalue":
         scale = eigenvalues / 255
     else:
-        raise ValueError(f"colour_axes: kind {kind!r} is unknown: use eigenvalue or deviation")
+        raise ValueError(f"colour_axes: got scaling {scaling!r}, use eigenvalue or deviation")
     return np.asarray(eigenvectors * scale)

@@ -2,7 +2,11 @@
 
     y[n,o,i,j] = bias[o] + sum_{c,u,v} weight[o,c,u,v] x[n, c, i*sh + u*dh - ph, j*sw + v*dw - pw]
 
-`columns` lays side by side what each output pixel sees; then y = columns @ weight + bias.
+(with groups, the sum runs over the input channels c of o's group). `columns` lays side by side what
+each output pixel sees; then y = columns @ weight + bias.
+
+`@Kernel` says: this is the plain way, which defines what is computed; `fast/conv.py` and
+`cuda/conv.py` may compute it instead (see `ways.py`).
 """
 
 from __future__ import annotations
@@ -66,14 +70,14 @@ def columns(x: Array, geometry: Geometry) -> Array:
     padded = xp.pad(as_nhwc(x), ((0, 0), (top, top), (left, left), (0, 0)))
     seen = windows(padded, geometry.window, geometry.outputs)  # (N, oh, ow, kh, kw, C)
     split = seen.reshape(*seen.shape[:5], groups, geometry.channels // groups)
-    return xp.moveaxis(split, 5, 0).reshape(groups, -1, geometry.taps)
+    return xp.moveaxis(split, 5, 0).reshape(groups, -1, geometry.row_length)
 
 
 def pixels(dcol: Array, geometry: Geometry) -> Array:
     """dx (N, C, H, W): each number of dcol back to the pixel it was taken from, where they add up;
     the adjoint of `columns`."""
     xp, (top, left), (height, width) = array_module(dcol), geometry.window.padding, geometry.inputs
-    padded = xp.empty((geometry.images, *geometry.padded, geometry.channels), dcol.dtype)
+    padded = xp.empty((geometry.images, *geometry.padded_size, geometry.channels), dcol.dtype)
     for group, col in enumerate(dcol):
         col2im(col, geometry.window, geometry.outputs, geometry.of_group(padded, group))
     return as_nchw(padded[:, top : top + height, left : left + width])
@@ -105,15 +109,15 @@ class Geometry(NamedTuple):
     inputs: Pair
     channels: int
     outputs: Pair
-    features: int
+    out_channels: int
 
     @property
-    def taps(self) -> int:
-        """Length of a column row: kernel height * width * channels of a group."""
+    def row_length(self) -> int:
+        """Of the columns: kernel height * width * channels of a group."""
         return math.prod(self.window.kernel) * (self.channels // self.groups)
 
     @property
-    def padded(self) -> Pair:
+    def padded_size(self) -> Pair:
         """Size of the padded map."""
         (height, width), (top, left) = self.inputs, self.window.padding
         return height + 2 * top, width + 2 * left
@@ -167,13 +171,12 @@ def conv2d_naive(
     dpadded, dweight = np.zeros_like(padded), np.zeros_like(weight)
     y = np.zeros((len(x), len(weight), *geometry.outputs), x.dtype)
     g = np.zeros_like(y) if grad is None else grad
-    part, features = x.shape[1] // groups, len(weight) // groups
+    channels, out_channels = x.shape[1] // groups, len(weight) // groups  # of one group
     for n, o, i, j in np.ndindex(*y.shape):
-        first = o // features * part
-        rows, columns = i * stride[0], j * stride[1]
-        down = slice(rows, rows + window.extent[0], dilation[0])
-        right = slice(columns, columns + window.extent[1], dilation[1])
-        seen = (n, slice(first, first + part), down, right)
+        c, row, column = o // out_channels * channels, i * stride[0], j * stride[1]
+        down = slice(row, row + window.extent[0], dilation[0])
+        right = slice(column, column + window.extent[1], dilation[1])
+        seen = (n, slice(c, c + channels), down, right)
         y[n, o, i, j] = (weight[o] * padded[seen]).sum() + (0 if bias is None else bias[o])
         dweight[o] += g[n, o, i, j] * padded[seen]
         dpadded[seen] += g[n, o, i, j] * weight[o]

@@ -41,24 +41,13 @@ class Window(NamedTuple):
         )
 
     def tap(self, row: int, column: int, out: Pair) -> tuple[slice, slice]:
-        """The padded pixels that tap (row, column) of every window sees."""
+        """The padded pixels that place (row, column) of every window sees (for pooling)."""
         (sh, sw), (dh, dw) = self.stride, self.dilation
         top, left = row * dh, column * dw
         return (
             slice(top, top + (out[0] - 1) * sh + 1, sh),
             slice(left, left + (out[1] - 1) * sw + 1, sw),
         )
-
-
-def pad_into(padded: Array, x: Array, padding: Pair, value: float = 0.0) -> Array:
-    """Copy x (N, H, W, C) into `padded` (N, H + top + ..., W + left + ..., C) and fill the rest."""
-    (top, left), (height, width) = padding, x.shape[1:3]
-    padded[:, :top] = value
-    padded[:, top + height :] = value
-    padded[:, top : top + height, :left] = value
-    padded[:, top : top + height, left + width :] = value
-    padded[:, top : top + height, left : left + width] = x
-    return padded
 
 
 def windows(padded: Array, window: Window, out: Pair) -> Array:
@@ -86,18 +75,17 @@ def im2col(padded: Array, window: Window, out: Pair, col: Array) -> Array:
 def col2im(col: Array, window: Window, out: Pair, padded: Array) -> Array:
     """Add each window back to the pixels it was taken from: im2col's adjoint; returns `padded`.
 
-    Every `apart`-th window of a row of the map shares no pixel with the others, so one strided
-    addition takes a whole kernel row of all of them: a run of kw*C numbers, where a single tap
-    would be a run of C. Every sum has a fixed order and needs no atomics. `padded` (N, H, W, C) is
-    overwritten.
+    Windows of one row of the map that are `apart` = ceil(extent / stride) places from each other
+    share no pixel. So one strided addition takes a kernel row (kw*C numbers) of all of them at
+    once. Every sum has a fixed order and needs no atomics. `padded` (N, H, W, C) is overwritten.
     """
-    (kh, kw), (n, channels) = window.kernel, (padded.shape[0], padded.shape[3])
-    taps, pixels = col.reshape(n, *out, kh, kw, channels), windows(padded, window, out)
+    to, (kh, _) = windows(padded, window, out), window.kernel
+    of = col.reshape(to.shape)  # both (N, oh, ow, kh, kw, C)
     apart = -(-window.extent[1] // window.stride[1])
     padded[...] = 0
     for u in range(kh):
         for first in range(min(apart, out[1])):
-            pixels[:, :, first::apart, u] += taps[:, :, first::apart, u]
+            to[:, :, first::apart, u] += of[:, :, first::apart, u]
     return padded
 
 
@@ -115,7 +103,7 @@ def col2im_naive(col: Array, window: Window, out: Pair, shape: tuple[int, int, i
     """col2im by its formula, element by element, into a new array of `shape` (N, H, W, C)."""
     (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
     padded = np.zeros(shape, col.dtype)
-    taps = col.reshape(shape[0], *out, kh, kw, shape[3])
-    for image, i, j, u, v, c in np.ndindex(*taps.shape):
-        padded[image, i * sh + u * dh, j * sw + v * dw, c] += taps[image, i, j, u, v, c]
+    of = col.reshape(shape[0], *out, kh, kw, shape[3])
+    for image, i, j, u, v, c in np.ndindex(*of.shape):
+        padded[image, i * sh + u * dh, j * sw + v * dw, c] += of[image, i, j, u, v, c]
     return padded

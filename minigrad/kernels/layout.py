@@ -45,6 +45,17 @@ def channels_last(x: Array) -> Array:
     return as_nchw(as_nhwc(x))
 
 
+def pad_into(padded: Array, x: Array, padding: tuple[int, int], value: float = 0.0) -> Array:
+    """Copy x (N, H, W, C) into `padded` (N, H + top + ..., W + left + ..., C) and fill the rest."""
+    (top, left), (height, width) = padding, x.shape[1:3]
+    padded[:, :top] = value
+    padded[:, top + height :] = value
+    padded[:, top : top + height, :left] = value
+    padded[:, top : top + height, left + width :] = value
+    padded[:, top : top + height, left : left + width] = x
+    return padded
+
+
 def pair(value: Any, name: str, smallest: int = 0) -> tuple[int, int]:
     """Turn 3 or (3, 2) into two integers. Raises TypeError or ValueError, naming the argument."""
     both = (value, value) if not isinstance(value, tuple | list) else tuple(value)

@@ -71,8 +71,8 @@ def window_sum(x: Array, before: int, after: int, axis: int) -> Array:
 
 def _over_channels(x: Array, before: int, after: int, groups: int) -> Array:
     """`window_sum` over the channels of x (N, C, H, W), each group of them for itself."""
-    n, channels, height, width = x.shape
-    split = x.reshape(n, groups, channels // groups, height, width)
+    images, channels, height, width = x.shape
+    split = x.reshape(images, groups, channels // groups, height, width)
     return window_sum(split, before, after, axis=2).reshape(x.shape)
 
 

@@ -40,7 +40,7 @@ class Module:
 
     training: bool
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # by way of __dict__: our __setattr__ looks into these tables
         self.__dict__["_parameters"] = {}
         self.__dict__["_modules"] = {}
         self.__dict__["_forward_pre_hooks"] = {}
@@ -55,6 +55,7 @@ class Module:
         return self._call(self.forward, args, kwargs)
 
     def _call(self, forward: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        """Hooks, `forward`, hooks. It is this module's own, or one that is fused with the next."""
         for hook in list(self._forward_pre_hooks.values()):
             changed = hook(self, args)
             if changed is not None:
@@ -110,7 +111,7 @@ class Module:
         for table in (self._parameters, self._modules, self.__dict__):
             if table is not home:
                 table.pop(name, None)
-        home[name] = value  # in its old place, if it has one: the order is that of a Sequential
+        home[name] = value  # a name that is there keeps its place: the order is one of layers
 
     def __getattr__(self, name: str) -> Any:
         for table in ("_parameters", "_modules"):
@@ -188,7 +189,6 @@ class Module:
                 if tensor is not None:
                     data = arrays.to_device(tensor.data, device or tensor.device)
                     tensor.data = data if dtype is None else data.astype(dtype, copy=False)
-                    tensor.bump_version()
         return self
 
     def cpu(self) -> Module:

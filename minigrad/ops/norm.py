@@ -21,7 +21,7 @@ class Lrn(Function):
     ) -> Array:
         y, scale = lrn_forward(x, n, k, alpha, beta, groups, save=ctx.needs[0])
         ctx.save(x, scale)
-        ctx.options = (n, alpha, beta, groups)
+        ctx.options = (n, alpha, beta, groups)  # k is in the scale
         return y
 
     @staticmethod

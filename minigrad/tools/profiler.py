@@ -108,14 +108,14 @@ class Profile:
         self._ways.clear()
 
     def _note_way(self, kernel: str, way: str) -> None:
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self._thread and modes.mode.inside:
             self._ways.append(way)
 
     def _follow(self, event: str, path: str) -> None:
         """A module's forward begins or is over."""
         if threading.get_ident() != self._thread:
             return
-        self._ways.clear()  # what ran between two operations belongs to neither
+        self._ways.clear()  # what an operation that raised has left behind
         if event == "enter":
             if not path:
                 self._stack.clear()  # what a module that raised has left behind

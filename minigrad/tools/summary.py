@@ -88,8 +88,8 @@ def summary(model: Module, input_shape: tuple[int, ...], dtype: Any = None) -> S
     Raises what the model raises on an input of this shape.
     """
     first = next(model.parameters(), None)
-    kind = to_dtype(dtype or ("float32" if first is None else first.dtype))
-    zeros = np.zeros((1, *input_shape), kind)
+    dtype = to_dtype(dtype or ("float32" if first is None else first.dtype))
+    zeros = np.zeros((1, *input_shape), dtype)
     sample = Tensor(zeros if first is None else arrays.to_device(zeros, first.device))
     rows: list[Row] = []
     with _training_mode(model), _recorded(model, rows), enable_grad():

@@ -706,3 +706,64 @@ def test_a_number_used_three_times_gets_the_sum_of_three_gradients():
     u = w * 3.0
     (u * u + u + u).backward()
     assert w.grad.item() == 2 * 9 * 2 + 6
+
+
+@pytest.mark.parametrize(
+    ("argument", "returned"),
+    [
+        ((2, 3), (3, 2)),  # as many numbers, which a reshape would take
+        ((3,), (2,)),
+        ((2, 3), (3,)),
+        ((2, 3), (2,)),
+        ((1, 3), (6,)),
+        ((2, 3), (4, 2, 2)),
+    ],
+)
+def test_a_gradient_that_no_broadcasting_explains_is_refused(argument, returned):
+    class Wrong(Function):
+        broadcasts = True
+
+        @staticmethod
+        def forward(ctx, a):
+            return a * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            return np.zeros(returned)
+
+    x = leaf(*argument)
+    found, expected = (
+        str(shape).replace("(", r"\(").replace(")", r"\)") for shape in (returned, argument)
+    )
+    with pytest.raises(RuntimeError, match=f"returned shape {found}.*expected shape {expected}"):
+        Wrong.apply(x).sum().backward()
+
+
+@pytest.mark.parametrize("keep", ["save", "attribute"])
+def test_what_an_operation_keeps_is_never_added_to(keep):
+    """Its backward returns the very array that it keeps; another gradient arrives behind it."""
+
+    class Weighted(Function):
+        @staticmethod
+        def forward(ctx, a, weights):
+            if keep == "save":
+                ctx.save(weights)
+            else:
+                ctx.weights = weights
+            return np.asarray((a * weights).sum())
+
+        @staticmethod
+        def backward(ctx, grad):
+            return ctx.saved[0] if keep == "save" else ctx.weights
+
+    weights = np.array([1.0, 2.0, 3.0])
+    x = leaf(3)
+    y = x * 5
+    out = y.sum() + Weighted.apply(y, weights)  # newest first: weights come before the ones
+    for _ in range(2):
+        x.grad = None
+        out.backward(retain_graph=True)
+        np.testing.assert_array_equal(x.grad.numpy(), 5 * (1 + np.array([1.0, 2.0, 3.0])))
+    Weighted.apply(x, weights).backward()
+    x.grad.data[...] = 0
+    np.testing.assert_array_equal(weights, [1.0, 2.0, 3.0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import modes, nn
+from minigrad import modes, nn, optim
 from minigrad.kernels import ways
 from minigrad.kernels.ways import Kernel
 from minigrad.nn.module import observers as module_observers
@@ -231,4 +231,14 @@ def test_a_kernel_of_another_thread_is_not_of_this_profile():
         thread.start()
         thread.join()
         mg.ones((3,)).exp()
+    assert p.costs["", "exp", "forward"].way == ""
+
+
+def test_a_kernel_outside_of_operations_is_no_operations_way():
+    w = mg.ones(3, requires_grad=True)
+    w.grad = mg.ones(3)
+    with profile() as p:
+        optim.SGD([w], lr=0.1).step()  # a kernel, and no operation
+        mg.ones(3).exp()
+    assert {key[1] for key in p.costs} == {"exp"}
     assert p.costs["", "exp", "forward"].way == ""

@@ -133,8 +133,8 @@ class ZipTree:
     def _add(self, member: zipfile.ZipInfo) -> None:
         # Some zips made on Windows have its separator.
         name = _clean(self.path, member.filename.replace("\\", "/"), member.is_dir())
-        kind = stat.S_IFMT(member.external_attr >> 16)  # 0 where it was not made on Unix
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        file_type = stat.S_IFMT(member.external_attr >> 16)  # 0 where it was not made on Unix
+        if file_type not in (0, stat.S_IFREG, stat.S_IFDIR):
             _refuse(self.path, member.filename, "it is a link or a device")
         if member.flag_bits & 1 or member.compress_type not in (
             zipfile.ZIP_STORED,

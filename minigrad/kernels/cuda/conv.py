@@ -52,7 +52,7 @@ class LaunchSteps(fast.Steps):
 
         def finish(out: Array) -> None:
             cuda.launch("activation.bias_relu", out.size, out, out if bias is None else bias,
-                        geometry.features, bias is not None, relu)  # fmt: skip
+                        geometry.out_channels, bias is not None, relu)  # fmt: skip
 
         return finish
 

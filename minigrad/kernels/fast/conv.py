@@ -21,8 +21,8 @@ from ..conv import (
     conv2d_forward,
     conv_geometry,
 )
-from ..im2col import Pair, Window, col2im, im2col, pad_into
-from ..layout import as_nchw, as_nhwc, masked
+from ..im2col import Pair, Window, col2im, im2col
+from ..layout import as_nchw, as_nhwc, masked, pad_into
 from ..ways import always
 from .memory import empty, scratch
 from .parallel import over_batch
@@ -64,7 +64,7 @@ class Steps:
         Bias and zeros are of a whole row of the map: NumPy takes 96 numbers, or one, at a time
         slowly.
         """
-        xp, length = array_module(y), geometry.outputs[1] * geometry.features
+        xp, length = array_module(y), geometry.outputs[1] * geometry.out_channels
         biases = None if bias is None else xp.tile(bias, geometry.outputs[1])
         zeros = xp.zeros(length, y.dtype)
 
@@ -92,19 +92,19 @@ ARRAY_STEPS = Steps()
 def column_scratch(images: Array, geometry: Geometry, dtype: Any) -> Array:
     """Scratch for the columns of one group of images (n, H, W, C)."""
     rows = len(images) * math.prod(geometry.outputs)
-    return scratch(array_module(images), "col", (rows, geometry.taps), dtype)
+    return scratch(array_module(images), "col", (rows, geometry.row_length), dtype)
 
 
 def padded_scratch(part: Array, geometry: Geometry, dtype: Any) -> Array:
     """Scratch for one group of a few images with their padding."""
-    shape = (len(part), *geometry.padded, part.shape[-1])
+    shape = (len(part), *geometry.padded_size, part.shape[-1])
     return scratch(array_module(part), "padded", shape, dtype)
 
 
 def chunk(xp: Any, geometry: Geometry, itemsize: int) -> int:
     """Images whose columns fit the workspace."""
     space = WORKSPACE if xp is np else WORKSPACE_GPU
-    return max(1, space // max(1, math.prod(geometry.outputs) * geometry.taps * itemsize))
+    return max(1, space // max(1, math.prod(geometry.outputs) * geometry.row_length * itemsize))
 
 
 @conv2d_forward.instead(always)
@@ -120,12 +120,12 @@ def forward(
     dtype = np.result_type(*(a.dtype for a in (x, weight, bias) if a is not None))
     matrices = operand(xp.ascontiguousarray(as_matrices(weight, groups)), dtype)
     stored = operand_type(xp, dtype) if source.dtype == dtype else source.dtype
-    y = empty(xp, (len(x), *geometry.outputs, geometry.features), dtype)
+    y = empty(xp, (len(x), *geometry.outputs, geometry.out_channels), dtype)
     finish = steps.bias_and_relu(geometry, y, bias, relu)
 
     def task(chunks: list[slice]) -> None:
         for part in chunks:
-            out = y[part].reshape(-1, geometry.features)
+            out = y[part].reshape(-1, geometry.out_channels)
             for group in range(groups):
                 col = steps.columns(source[part], geometry, group, stored)
                 product(col, matrices[group], geometry.of_group(out, group))
@@ -159,12 +159,12 @@ def backward(
 
     def task(chunks: list[slice]) -> tuple[Array, Array]:
         dmatrices = xp.zeros(matrices.shape, dtype)
-        dbias = xp.zeros(geometry.features, dtype)
+        dbias = xp.zeros(geometry.out_channels, dtype)
         for part in chunks:
             g = dy[part] if y is None else steps.relu_backward(dy[part], y[part])
             if needs[2]:
-                row = g.reshape(-1, geometry.outputs[1] * geometry.features).sum(axis=0)
-                dbias += row.reshape(-1, geometry.features).sum(axis=0)
+                row = g.reshape(-1, geometry.outputs[1] * geometry.out_channels).sum(axis=0)
+                dbias += row.reshape(-1, geometry.out_channels).sum(axis=0)
             if needs[0] or needs[1]:
                 add_gradients(steps, g, source[part], sizes, matrices,
                               None if dx is None else dx[part],
@@ -188,7 +188,7 @@ def _by_columns_of_input(
 ) -> None:  # fmt: skip
     """dmatrices += col^T g and dx = col2im(g weight^T), for a few images (n, H, W, C)."""
     xp, dtype = array_module(g), np.result_type(g.dtype, x.dtype, matrices.dtype)
-    rows = operand(g.reshape(-1, geometry.features), dtype)
+    rows = operand(g.reshape(-1, geometry.out_channels), dtype)
     for group in range(geometry.groups):
         g_group = geometry.of_group(rows, group)
         col = steps.columns(x, geometry, group, operand_type(xp, dtype))
@@ -208,12 +208,12 @@ def _by_columns_of_gradient(
     """dx = col weight and dmatrices += col^T x, for a few images, with columns of g and the flipped
     weight: one im2col serves both products, and nothing has to be added up by col2im."""
     xp, dtype = array_module(g), np.result_type(g.dtype, x.dtype, matrices.dtype)
-    rows = x.reshape(-1, geometry.features)
+    rows = x.reshape(-1, geometry.out_channels)
     rows = rows if dmatrices is None else operand(rows, dtype)
     for group in range(geometry.groups):
         col = steps.columns(g, geometry, group, operand_type(xp, dtype))
         if dx is not None:
-            out = dx.reshape(-1, geometry.features)
+            out = dx.reshape(-1, geometry.out_channels)
             product(col, matrices[group], geometry.of_group(out, group))
         if dmatrices is not None:
             result = scratch(xp, "product", dmatrices.shape[1:], dmatrices.dtype)
@@ -226,12 +226,12 @@ def _full_convolution(geometry: Geometry) -> Geometry | None:
     "full" one); None where a column row of the gradient is longer than one of the input."""
     window = geometry.window
     border = (window.extent[0] - 1 - window.padding[0], window.extent[1] - 1 - window.padding[1])
-    if window.stride != (1, 1) or geometry.features > geometry.channels or min(border) < 0:
+    if window.stride != (1, 1) or geometry.out_channels > geometry.channels or min(border) < 0:
         return None
     return geometry._replace(
         window=Window(window.kernel, (1, 1), border, window.dilation),
-        inputs=geometry.outputs, channels=geometry.features,
-        outputs=geometry.inputs, features=geometry.channels,
+        inputs=geometry.outputs, channels=geometry.out_channels,
+        outputs=geometry.inputs, out_channels=geometry.channels,
     )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ...arrays import Array, array_module
 from .. import pool
-from ..im2col import Pair, Window, pad_into
-from ..layout import as_nchw, as_nhwc, masked
+from ..im2col import Pair, Window
+from ..layout import as_nchw, as_nhwc, masked, pad_into
 from ..ways import always
 from .memory import empty, scratch
 from .parallel import over_batch
