@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import sys
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -159,3 +160,17 @@ def may_share_memory(one: Array, other: Array) -> bool:
     if isinstance(one, np.ndarray) != isinstance(other, np.ndarray):
         return False
     return bool(array_module(one).may_share_memory(one, other))
+
+
+def is_alone(array: Array, others: Iterable[Array]) -> bool:
+    """Tell whether an edit of `array` in place changes that array and nothing else.
+
+    Not if it shares memory with one of the others, is read-only, or is a view in which one number
+    stands for several, as `broadcast_to` makes them (CuPy lets one write to those).
+    """
+    if not getattr(array.flags, "writeable", True):
+        return False
+    steps = zip(array.strides, array.shape, strict=True)
+    if any(stride == 0 and size > 1 for stride, size in steps):
+        return False
+    return not any(may_share_memory(array, other) for other in others)

@@ -9,7 +9,7 @@ points the other way, so there is no cycle and a graph goes the moment its last 
 
 Elsewhere: what an operation is held to (`rules`), recording on and off (`modes`), what a tensor can
 do (`ops/methods.py`, which sets functions on `Tensor`), second derivatives (`derivatives`).
-`rules.check_...` raise and compute nothing: read past them.
+`rules.check_...` only raise, a RuntimeError or TypeError that says what is wrong: read past them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from . import rules
-from .arrays import Array, array_module, as_array, device_of, is_array, may_share_memory
-from .modes import mode, observed  # this thread's switches; a call that observers are told of
+from .arrays import Array, array_module, as_array, device_of, is_alone, is_array, may_share_memory
+from .modes import mode, observed  # observed(phase, name, f, *args) is f(*args), told to profilers
 
-if TYPE_CHECKING:  # what `ops` hands to every tensor: its operators and methods
+if TYPE_CHECKING:  # the operators and methods that `ops/methods.py` sets on Tensor, for its types
     from .ops.methods import Methods
 else:
     Methods = object
@@ -45,7 +45,7 @@ class Version:
 
     def __init__(self) -> None:
         self.value = 0
-        self.shared = False  # whether a view was made of this memory (for `ops/methods.py`)
+        self.shared = False  # an operation's result views it: `y += 1` may not enter the graph
 
 
 class Tensor(Methods):
@@ -69,7 +69,7 @@ class Tensor(Methods):
         self.requires_grad = requires_grad
         self.node: Node | None = None
         self.version = Version()
-        self.hooks: Hooks = {}
+        self.hooks: Hooks = {}  # of a leaf; those of a result are its node's
 
     @property
     def data(self) -> Array:
@@ -149,7 +149,7 @@ class Tensor(Methods):
         def keep(gradient: Tensor) -> None:
             owner = holder()
             if owner is not None:
-                owner.grad = Tensor(gradient.data.copy())
+                _accumulate(owner, gradient.data.copy())
 
         self.register_hook(keep)
 
@@ -203,17 +203,17 @@ class Context:
 
     @property
     def arrays(self) -> list[Array]:
-        """Every array that is kept, by `save` or as an attribute."""
-        return [a for a in (*self.saved, *vars(self).values()) if is_array(a)]
+        """All arrays that are kept, by `save` or as an attribute."""
+        return [a for a in (*(self._saved or ()), *vars(self).values()) if is_array(a)]
 
     @property
     def saved_bytes(self) -> int:
         """Bytes kept for backward."""
-        return sum(a.nbytes for a in self._saved or () if a is not None)
+        return sum(a.nbytes for a in self.arrays)
 
     def guard(self, name: str, tensor: Tensor) -> None:
-        """Remember the version of a tensor whose memory was saved."""
-        if any(a is not None and may_share_memory(a, tensor.data) for a in self._saved or ()):
+        """Remember the version of a tensor whose memory is kept."""
+        if any(may_share_memory(a, tensor.data) for a in self.arrays):
             self._guards.append((name, tensor.version, tensor.version.value))
 
     def free(self) -> None:
@@ -242,7 +242,8 @@ class Node:
     def __init__(
         self, function: type[Function], context: Context, edges: tuple[Edge, ...], line: str
     ) -> None:
-        self.function, self.context, self.line = function, context, line
+        self.function, self.context = function, context
+        self.line = line  # of the user's call, under `detect_anomaly`
         self.edges: tuple[Edge, ...] | None = edges
         self.hooks: Hooks = {}
         self.number = next(self._numbers)
@@ -256,25 +257,22 @@ class Node:
         return self.number > other.number  # a heap of nodes yields the newest first
 
     def gradients(self, grad: Array) -> Iterator[tuple[Node | Tensor, Array, bool]]:
-        """For each producer: its gradient, and whether it owns that array (nobody else holds it).
-
-        Others may hold it: the operation among what it kept, whoever sent `grad`, or another
-        producer whose gradient is the same array. Such a one must not be added to in place.
-        """
+        """(producer, its gradient, owned) for each edge. Owned: nobody else holds that array, so
+        that more may be added to it in place. In a + b, say, both gradients are `grad` itself."""
         rules.check_not_freed(self.operation, self.edges)
-        edges = self.edges or ()
+        edges, held = self.edges or (), [grad, *self.context.arrays]
+        _ = self.context.saved  # refuses what was edited since, also for arrays in attributes
         result = observed("backward", self.operation, self.function.backward, self.context, grad)
         grads = [as_array(g) for g in (result if isinstance(result, tuple) else (result,))]
         rules.check_count(self, edges, len(grads))
-        held = [grad, *self.context.arrays]
-        for index, (edge, g) in enumerate(itertools.zip_longest(edges, grads)):
+        for index, (edge, g) in enumerate(itertools.zip_longest(edges, grads)):  # None where none
             if edge.target is None:
                 continue
             if self.function.broadcasts and is_array(g):
                 g = unbroadcast(g, edge.shape)
             rules.check_gradient(self, index, edge, g)
             others = [*held, *(o for i, o in enumerate(grads) if i != index and is_array(o))]
-            yield edge.target, g, not any(may_share_memory(g, other) for other in others)
+            yield edge.target, g, is_alone(g, others)
 
     def free(self) -> None:
         """Drop the saved arrays and let go of the producers."""
@@ -329,7 +327,7 @@ class Function:
             if may_share_memory(data, tensor.data):  # a view: an edit of one is an edit of both
                 out.version = tensor.version
                 out.version.shared = True
-        if any(needs) and data.dtype.kind in "fc":
+        if any(needs) and data.dtype.kind in "fc":  # whole numbers have no derivative
             for index, tensor in tensors:
                 ctx.guard(f"argument {index}", tensor)
             ctx.guard("its output", out)
@@ -346,11 +344,12 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     """Sum a gradient over the axes that broadcasting added or stretched: the adjoint of
     broadcasting, done here for every operation that says `broadcasts`. What `shape` cannot have
     been broadcast to is returned as it is (and the rules refuse it)."""
-    added = grad.ndim - len(shape)
-    sizes = list(zip(shape, grad.shape[max(added, 0) :], strict=added >= 0))
-    if grad.shape == shape or added < 0 or any(n not in (1, m) for n, m in sizes):
+    added = grad.ndim - len(shape)  # from (3, 1) to (2, 3, 4): 1, and axis 2 is stretched
+    if grad.shape == shape or added < 0:
         return grad
-    stretched = tuple(added + axis for axis, (n, m) in enumerate(sizes) if n != m)
+    stretched = tuple(added + i for i, n in enumerate(shape) if n != grad.shape[added + i])
+    if any(shape[axis - added] != 1 for axis in stretched):
+        return grad
     return grad.sum(axis=(*range(added), *stretched), keepdims=True).reshape(shape)
 
 
@@ -403,10 +402,11 @@ class GradientSums:
         self._sums: dict[int, tuple[Node | Tensor, Array, bool]] = {}  # by id(target)
 
     def add(self, target: Node | Tensor, grad: Array, owned: bool) -> None:
-        """Count one more gradient of `target`."""
-        held = self._sums.get(id(target))
-        if held is not None:
-            grad, owned = _add(held[1], grad, in_place=held[2]), True
+        """One more gradient of `target` has arrived."""
+        if id(target) in self._sums:
+            _, total, total_owned = self._sums[id(target)]
+            grad = _add(total, grad, in_place=total_owned)
+            owned = True
         elif isinstance(target, Node):
             heapq.heappush(self.nodes, target)
         self._sums[id(target)] = target, grad, owned
@@ -456,3 +456,4 @@ def _accumulate(leaf: Tensor, grad: Array) -> None:
         leaf.grad = Tensor(grad)
     else:
         _add(leaf.grad.data, grad, in_place=True)
+        leaf.grad.bump_version()

@@ -20,6 +20,7 @@ from operations import BY_NAME
 
 import minigrad as mg
 from minigrad.kernels.dropout import dropout_forward
+from minigrad.kernels.pool import tap_slices
 from minigrad.kernels.ways import Kernel
 from minigrad.nn import functional as F
 
@@ -186,7 +187,7 @@ def overwriting_col2im(col: Any, window: Any, out: Any, padded: Any) -> Any:
     padded[...] = 0
     for u in range(kh):
         for v in range(kw):
-            rows, columns = window.tap(u, v, out)
+            rows, columns = tap_slices(u, v, window, out)
             padded[:, rows, columns] = taps[:, :, :, u, v]
     return padded
 
@@ -455,12 +456,12 @@ MUTANTS = [
            instead(lambda ctx, g: g.reshape(ctx.shape, order="F")), "reshape"),
     # the engine
     Mutant("engine: a result's second consumer overwrites the first", "core:GradientSums.add",
-           edited("_add(held[1], grad, in_place=held[2])",
-                  "grad if isinstance(target, Node) else _add(held[1], grad, in_place=held[2])"),
+           edited("_add(total, grad, in_place=total_owned)",
+                  "grad if isinstance(target, Node) else _add(total, grad, in_place=total_owned)"),
            "std"),
     Mutant("engine: a leaf's second consumer overwrites the first", "core:GradientSums.add",
-           edited("_add(held[1], grad, in_place=held[2])",
-                  "_add(held[1], grad, in_place=held[2]) if isinstance(target, Node) else grad"),
+           edited("_add(total, grad, in_place=total_owned)",
+                  "_add(total, grad, in_place=total_owned) if isinstance(target, Node) else grad"),
            "mul-same tensor twice"),
     Mutant("engine: broadcasting is not summed", "core:unbroadcast",
            instead(first_instead_of_sum), "mul-broadcast"),

@@ -19,7 +19,7 @@ import numpy as np
 from ..arrays import Array, array_module
 from .activation import relu_backward, relu_forward
 from .im2col import Pair, Window, col2im, windows
-from .layout import as_nchw, as_nhwc
+from .layout import as_nchw, as_nhwc  # the axes in another order, nothing moved in memory
 from .ways import Kernel
 
 
@@ -60,7 +60,8 @@ def conv2d_backward(
         dx = pixels(g @ as_matrices(weight, groups).swapaxes(1, 2), geometry)
     if needs[1]:
         dweight = as_weight(columns(x, geometry).swapaxes(1, 2) @ g, weight.shape)
-    return dx, dweight, grad.sum(axis=(0, 2, 3)) if needs[2] else None
+    dbias = grad.sum(axis=(0, 2, 3)) if needs[2] else None
+    return dx, dweight, dbias
 
 
 def columns(x: Array, geometry: Geometry) -> Array:

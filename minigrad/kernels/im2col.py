@@ -5,7 +5,9 @@ order (kernel row, kernel column, channel):
 
     col[(n, i, j), (u, v, c)] = x[n, i*stride + u*dilation, j*stride + v*dilation, c]
 
-so that a convolution is `col @ weight`. Arrays here are (N, H, W, C), already padded.
+so that a convolution is `col @ weight`. Arrays here are (N, H, W, C), already padded: a window's
+`padding` is for `output`, and for whoever pads. `conv.py` needs `windows` and `col2im`; `im2col`,
+into memory that is there, is the fast way's.
 """
 
 from __future__ import annotations
@@ -40,15 +42,6 @@ class Window(NamedTuple):
             (width + 2 * self.padding[1] - self.extent[1]) // self.stride[1] + 1,
         )
 
-    def tap(self, row: int, column: int, out: Pair) -> tuple[slice, slice]:
-        """The padded pixels that place (row, column) of every window sees (for pooling)."""
-        (sh, sw), (dh, dw) = self.stride, self.dilation
-        top, left = row * dh, column * dw
-        return (
-            slice(top, top + (out[0] - 1) * sh + 1, sh),
-            slice(left, left + (out[1] - 1) * sw + 1, sw),
-        )
-
 
 def windows(padded: Array, window: Window, out: Pair) -> Array:
     """View padded (N, H, W, C) as (N, out rows, out columns, kh, kw, C) without copying."""
@@ -65,7 +58,7 @@ def windows(padded: Array, window: Window, out: Pair) -> Array:
 def im2col(padded: Array, window: Window, out: Pair, col: Array) -> Array:
     """Fill `col` (N*oh*ow, kh*kw*C) with the windows of padded (N, H, W, C); returns it.
 
-    One strided copy: where stride allows it, a row of a window is one run of kw*C numbers.
+    One strided copy: at dilation 1 a row of a window is one run of kw*C numbers.
     """
     view = windows(padded, window, out)
     col.reshape(view.shape)[...] = view
@@ -76,16 +69,17 @@ def col2im(col: Array, window: Window, out: Pair, padded: Array) -> Array:
     """Add each window back to the pixels it was taken from: im2col's adjoint; returns `padded`.
 
     Windows of one row of the map that are `apart` = ceil(extent / stride) places from each other
-    share no pixel. So one strided addition takes a kernel row (kw*C numbers) of all of them at
-    once. Every sum has a fixed order and needs no atomics. `padded` (N, H, W, C) is overwritten.
+    share no pixel, and neither do those of two rows in one kernel row u. So one strided addition
+    takes row u (kw*C numbers) of all of them at once. Every sum has a fixed order and needs no
+    atomics. `padded` (N, H, W, C) is overwritten.
     """
-    to, (kh, _) = windows(padded, window, out), window.kernel
-    of = col.reshape(to.shape)  # both (N, oh, ow, kh, kw, C)
+    target, kh = windows(padded, window, out), window.kernel[0]
+    source = col.reshape(target.shape)  # both (N, oh, ow, kh, kw, C)
     apart = -(-window.extent[1] // window.stride[1])
     padded[...] = 0
     for u in range(kh):
         for first in range(min(apart, out[1])):
-            to[:, :, first::apart, u] += of[:, :, first::apart, u]
+            target[:, :, first::apart, u] += source[:, :, first::apart, u]
     return padded
 
 
@@ -103,7 +97,7 @@ def col2im_naive(col: Array, window: Window, out: Pair, shape: tuple[int, int, i
     """col2im by its formula, element by element, into a new array of `shape` (N, H, W, C)."""
     (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
     padded = np.zeros(shape, col.dtype)
-    of = col.reshape(shape[0], *out, kh, kw, shape[3])
-    for image, i, j, u, v, c in np.ndindex(*of.shape):
-        padded[image, i * sh + u * dh, j * sw + v * dw, c] += of[image, i, j, u, v, c]
+    source = col.reshape(shape[0], *out, kh, kw, shape[3])
+    for image, i, j, u, v, c in np.ndindex(*source.shape):
+        padded[image, i * sh + u * dh, j * sw + v * dw, c] += source[image, i, j, u, v, c]
     return padded

@@ -1,4 +1,4 @@
-"""Local response normalisation across channels; `contrast.py` has its sibling within a map.
+"""Local response normalisation across channels (the paper: Krizhevsky et al. 2012).
 
 What libraries call alpha differs. `lrn_forward` is the paper's formula; this is what to pass:
 
@@ -32,7 +32,7 @@ def lrn_forward(
     stops at the borders between that many equal parts (the towers). Alpha is on the plain sum.
     """
     scale = k + alpha * _over_channels(x * x, *halves(n), groups)
-    return x / scale**beta, scale if save else None
+    return x / scale**beta, (scale if save else None)
 
 
 @Kernel
@@ -109,7 +109,5 @@ def lrn_backward_naive(
         scale = k + alpha * sum(x[:, j] * x[:, j] for j in inside)
         dx[:, i] += grad[:, i] * scale**-beta
         for j in inside:
-            dx[:, j] -= (
-                2 * alpha * beta * grad[:, i] * x[:, i] * scale ** (-beta - 1) * x[:, j]
-            )
+            dx[:, j] -= 2 * alpha * beta * grad[:, i] * x[:, i] * scale ** (-beta - 1) * x[:, j]
     return dx

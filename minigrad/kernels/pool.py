@@ -92,7 +92,7 @@ def taps_of(padded: Array, window: Window, out: Pair) -> list[Array]:
     """Views of padded (N, H, W, C), one for each tap of the window, in row-major order: the pixels
     that it sees from all outputs (N, oh, ow, C)."""
     kh, kw = window.kernel
-    places = (window.tap(u, v, out) for u in range(kh) for v in range(kw))
+    places = (tap_slices(u, v, window, out) for u in range(kh) for v in range(kw))
     return [padded[:, rows, columns] for rows, columns in places]
 
 
@@ -102,6 +102,16 @@ def pad(x: Array, window: Window, out: Pair, value: float) -> Array:
     padded = xp.full(padded_shape(x.shape, window, out), value, x.dtype)
     padded[:, top : top + height, left : left + width] = as_nhwc(x)
     return padded
+
+
+def tap_slices(row: int, column: int, window: Window, out: Pair) -> tuple[slice, slice]:
+    """The padded pixels that tap (row, column) of every window sees."""
+    (sh, sw), (dh, dw) = window.stride, window.dilation
+    top, left = row * dh, column * dw
+    return (
+        slice(top, top + (out[0] - 1) * sh + 1, sh),
+        slice(left, left + (out[1] - 1) * sw + 1, sw),
+    )
 
 
 def padded_shape(

@@ -16,6 +16,8 @@ class Sequential(Module):
     between the two; then each runs by itself.
     """
 
+    _modules: dict[str, Module]
+
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
         super().__init__()
         named = (
@@ -30,7 +32,7 @@ class Sequential(Module):
 
     def forward(self, input: Any) -> Any:
         """Feed each module's output to the next."""
-        modules = list(self.children())
+        modules = list(self._modules.values())
         while modules:
             module = modules.pop(0)
             forward = _fused(module, modules[0]) if modules else None
@@ -48,16 +50,18 @@ class Sequential(Module):
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Module]:
-        return self.children()
+        return iter(self._modules.values())
 
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
             return Sequential(dict(list(self._modules.items())[index]))
-        return list(self.children())[index]
+        return list(self._modules.values())[index]
 
 
 class ModuleList(Module):
     """A list of modules, registered by position; it has no forward of its own."""
+
+    _modules: dict[str, Module]
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
@@ -89,10 +93,10 @@ class ModuleList(Module):
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Module]:
-        return self.children()
+        return iter(self._modules.values())
 
     def __getitem__(self, index: int | slice) -> Module:
-        modules = list(self.children())[index]
+        modules = list(self._modules.values())[index]
         return ModuleList(modules) if isinstance(modules, list) else modules
 
     def __setitem__(self, index: int, module: Module) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from .. import arrays
 from ..core import RemovableHook, Tensor
 from ..rules import MixedDeviceError
+
+Named = TypeVar("Named")
+Paths = Iterator[tuple[str, Named]]  # modules or parameters with their dotted names
 
 # Called as observer(event, module, args, output) when a forward begins ("enter", without an output)
 # and when it is over ("leave"). Unlike a hook, an observer changes nothing, not even what is fused.
@@ -41,11 +44,9 @@ class Module:
     training: bool
 
     def __init__(self) -> None:  # by way of __dict__: our __setattr__ looks into these tables
-        self.__dict__["_parameters"] = {}
-        self.__dict__["_modules"] = {}
-        self.__dict__["_forward_pre_hooks"] = {}
-        self.__dict__["_forward_hooks"] = {}
-        self.__dict__["training"] = True
+        self.__dict__.update(
+            _parameters={}, _modules={}, _forward_pre_hooks={}, _forward_hooks={}, training=True
+        )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; subclasses define it."""
@@ -55,7 +56,7 @@ class Module:
         return self._call(self.forward, args, kwargs)
 
     def _call(self, forward: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-        """Hooks, `forward`, hooks. It is this module's own, or one that is fused with the next."""
+        """Hooks, `forward`, hooks. `forward` is the module's, or what `fused` gave a Sequential."""
         for hook in list(self._forward_pre_hooks.values()):
             changed = hook(self, args)
             if changed is not None:
@@ -111,7 +112,7 @@ class Module:
         for table in (self._parameters, self._modules, self.__dict__):
             if table is not home:
                 table.pop(name, None)
-        home[name] = value  # a name that is there keeps its place: the order is one of layers
+        home[name] = value  # assigned again, a name keeps its place in the order
 
     def __getattr__(self, name: str) -> Any:
         for table in ("_parameters", "_modules"):
@@ -128,39 +129,40 @@ class Module:
 
     # ----- the tree -----
 
-    def named_children(self) -> Iterator[tuple[str, Module]]:
+    def named_children(self) -> Paths[Module]:
         """The modules directly below, with their names."""
-        yield from self._modules.items()
+        return _once(iter(self._modules.items()))
 
     def children(self) -> Iterator[Module]:
         """The modules directly below."""
-        yield from self._modules.values()
+        return (module for _, module in self.named_children())
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all below it, with their paths."""
+    def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Paths[Module]:
+        """This module and all below it, with their paths; a shared one comes once (or under each of
+        its paths)."""
+        return _once(self._paths(prefix)) if remove_duplicate else self._paths(prefix)
+
+    def _paths(self, prefix: str) -> Paths[Module]:
         yield prefix, self
         for name, module in self._modules.items():
-            yield from module.named_modules(f"{prefix}.{name}" if prefix else name)
+            yield from module._paths(f"{prefix}.{name}" if prefix else name)
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
-        for _, module in self.named_modules():
-            yield module
+        return (module for _, module in self.named_modules())
 
-    def named_parameters(self, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """All parameters with their paths, in definition order; a shared one comes once (or under
-        each of its paths)."""
-        seen: set[int] = set()
-        for path, module in self.named_modules():
-            for name, parameter in module._parameters.items():
-                if not remove_duplicate or id(parameter) not in seen:
-                    seen.add(id(parameter))
-                    yield (f"{path}.{name}" if path else name), parameter
+    def named_parameters(self, remove_duplicate: bool = True) -> Paths[Parameter]:
+        """All parameters with their paths, in definition order; shared ones as in named_modules."""
+        found = (
+            (f"{path}.{name}" if path else name, parameter)
+            for path, module in self._paths("")
+            for name, parameter in module._parameters.items()
+        )
+        return _once(found) if remove_duplicate else found
 
     def parameters(self) -> Iterator[Parameter]:
         """All parameters, in definition order."""
-        for _, parameter in self.named_parameters():
-            yield parameter
+        return (parameter for _, parameter in self.named_parameters())
 
     def apply(self, fn: Callable[[Module], Any]) -> Module:
         """Call `fn` on every module, children first."""
@@ -188,23 +190,21 @@ class Module:
             for tensor in (parameter, parameter.grad):
                 if tensor is not None:
                     data = arrays.to_device(tensor.data, device or tensor.device)
-                    tensor.data = data if dtype is None else data.astype(dtype, copy=False)
+                    data = data if dtype is None else data.astype(dtype, copy=False)
+                    if data is not tensor.data:  # else it would count as an edit
+                        tensor.data = data
         return self
 
     def cpu(self) -> Module:
-        """Move to the CPU."""
         return self.to("cpu")
 
     def cuda(self) -> Module:
-        """Move to the GPU."""
         return self.to("cuda")
 
     def float(self) -> Module:
-        """Convert to float32."""
         return self.to(np.float32)
 
     def double(self) -> Module:
-        """Convert to float64."""
         return self.to(np.float64)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -214,6 +214,7 @@ class Module:
                 parameter.grad = None
             else:
                 parameter.grad.data[...] = 0
+                parameter.grad.bump_version()
 
     def requires_grad_(self, requires_grad: bool = True) -> Module:
         """Switch the training of all parameters on or off."""
@@ -264,6 +265,13 @@ class Module:
         ]
         inner = "\n" + "\n".join(lines) + "\n" if lines else self.extra_repr()
         return f"{type(self).__name__}({inner})"
+
+
+def _once(named: Paths[Named]) -> Paths[Named]:
+    first: dict[int, tuple[str, Named]] = {}
+    for name, value in named:
+        first.setdefault(id(value), (name, value))
+    return iter(first.values())
 
 
 def tell(event: str, module: Module, args: tuple[Any, ...], output: Any) -> None:

@@ -57,7 +57,7 @@ def local_response_norm(
     PyTorch divides alpha by the window; the paper does not: see `lrn` and the table of conventions
     in `kernels/lrn.py`.
     """
-    return lrn(input, size, k, alpha / size if size else alpha, beta)
+    return lrn(input, size, k, alpha=alpha / max(size, 1), beta=beta)  # lrn refuses a size below 1
 
 
 def lrn(
@@ -91,5 +91,4 @@ def local_contrast_norm(
         raise ValueError(f"local_contrast_norm: got shape {input.shape}, expected (N, C, H, W)")
     if size < 1:
         raise ValueError(f"local_contrast_norm: size must be at least 1, got {size}")
-    numbers = (float(alpha), float(beta), float(k))
-    return ContrastNorm.apply(input, int(size), *numbers, subtract_mean)
+    return ContrastNorm.apply(input, int(size), float(alpha), float(beta), float(k), subtract_mean)

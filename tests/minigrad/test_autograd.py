@@ -767,3 +767,72 @@ def test_what_an_operation_keeps_is_never_added_to(keep):
     Weighted.apply(x, weights).backward()
     x.grad.data[...] = 0
     np.testing.assert_array_equal(weights, [1.0, 2.0, 3.0])
+
+
+def test_a_gradient_that_is_a_broadcast_view_is_never_added_to():
+    class Mean(Function):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.shape = a.shape
+            return np.asarray(a.mean())
+
+        @staticmethod
+        def backward(ctx, grad):
+            return np.broadcast_to(grad / 6, ctx.shape)  # one number, and read-only
+
+    x = leaf(2, 3)
+    y = x * 1
+    (y.sum() + Mean.apply(y)).backward()  # newest first: the view comes before the ones
+    np.testing.assert_allclose(x.grad.numpy(), np.full((2, 3), 7 / 6))
+    Mean.apply(x).backward()  # and a leaf's gradient is an array of its own
+    np.testing.assert_allclose(x.grad.numpy(), np.full((2, 3), 8 / 6))
+    z = leaf(2, 3)
+    Mean.apply(z).backward()
+    z.grad.data[0, 0] = 5
+    np.testing.assert_allclose(z.grad.numpy().ravel()[1:], 1 / 6)
+
+
+@pytest.mark.parametrize("edit", ["backward", "zero_grad"])
+def test_an_edit_of_a_saved_gradient_is_noticed(edit):
+    layer = nn.Linear(2, 1)
+    x = mg.ones(1, 2)
+    layer(x).sum().backward()
+    y = (leaf(1, 2, dtype="float32") * layer.weight.grad).sum()  # saves the gradient's memory
+    if edit == "backward":
+        layer(x).sum().backward()
+    else:
+        layer.zero_grad(set_to_none=False)
+    with pytest.raises(RuntimeError, match=r"argument 1 was saved .* edited in place"):
+        y.backward()
+
+
+def test_an_edit_of_an_array_that_is_kept_as_an_attribute_is_noticed():
+    class Times(Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.b = b
+            return a * b
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.b, None
+
+    b = mg.ones(3, dtype="float64")
+    y = Times.apply(leaf(3), b).sum()
+    assert y.node.edges[0].target.context.saved_bytes == 24
+    b += 1
+    with pytest.raises(RuntimeError, match="times: argument 1 was saved"):
+        y.backward()
+
+
+def test_retained_gradients_add_up_as_in_pytorch():
+    torch = pytest.importorskip("torch")
+    for library in (mg, torch):
+        x = library.ones(2, dtype=library.float64, requires_grad=True)
+        y = x * 3
+        y.retain_grad()
+        out = (y * y).sum()
+        out.backward(retain_graph=True)
+        out.backward()
+        assert y.grad.tolist() == [12, 12]
+        assert x.grad.tolist() == [36, 36]

@@ -58,7 +58,7 @@ def _max_taps(
     kh, kw = window.kernel
     complex_ = padded.dtype.kind == "c"
     for tap in range(kh * kw):
-        rows, columns = window.tap(tap // kw, tap % kw, out)
+        rows, columns = pool.tap_slices(tap // kw, tap % kw, window, out)
         if tap == 0:
             best[...] = padded[:, rows, columns]
             if winner is not None:
@@ -115,7 +115,7 @@ def _spread_taps(xp: Any, dy: Array, won: Array, window: Window, out: Pair, dx: 
     mine = scratch(xp, "mine", dy.shape, bool)
     share = scratch(xp, "share", dy.shape, dy.dtype)
     for tap in range(math.prod(window.kernel)):
-        rows, columns = window.tap(tap // kw, tap % kw, out)
+        rows, columns = pool.tap_slices(tap // kw, tap % kw, window, out)
         xp.equal(won, won.dtype.type(tap), out=mine)
         dx[:, rows, columns] += masked(dy, mine, out=share)
 

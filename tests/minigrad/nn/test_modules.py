@@ -70,7 +70,7 @@ def test_modules_and_apply_reach_everything():
     net.apply(lambda m: seen.append(type(m).__name__))
     assert seen[-1] == "Net"
     assert set(seen) == {"Net", "Linear", "Sequential", "ReLU", "Dropout"}
-    assert [name for name, _ in net.named_children()] == ["first", "body", "again"]
+    assert [name for name, _ in net.named_children()] == ["first", "body"]  # as in PyTorch
 
 
 # ----- modes -----
@@ -390,3 +390,32 @@ def test_initialisation_refuses_what_it_does_not_know():
         init.kaiming_normal_(weight, nonlinearity="swish")
     with pytest.raises(ValueError, match=r"\(3,\) has no fan"):
         init.xavier_normal_(nn.Parameter(np.zeros(3, np.float32)))
+
+
+def test_a_shared_module_comes_once_as_in_pytorch():
+    torch = pytest.importorskip("torch")
+    found = []
+    for library in (nn, torch.nn):
+        shared = library.Linear(2, 2)
+        net = library.Sequential(shared, library.ReLU(), shared)
+        calls = []
+        library.init.zeros_(shared.weight)
+        net.apply(lambda module, calls=calls: calls.append(type(module).__name__))
+        found.append([
+            [name for name, _ in net.named_modules()],
+            [name for name, _ in net.named_modules(remove_duplicate=False)],
+            [name for name, _ in net.named_children()],
+            len(list(net.modules())), len(list(net.children())),
+            [name for name, _ in net.named_parameters()],
+            list(net.state_dict()), calls,
+        ])  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_a_move_to_where_it_is_edits_nothing():
+    layer = nn.Linear(2, 1)
+    x = mg.ones(1, 2, requires_grad=True)
+    y = layer(x).sum()
+    layer.to("cpu").float()
+    y.backward()
+    assert x.grad.tolist() == layer.weight.tolist()
