@@ -155,11 +155,9 @@ def to_numpy(array: Array) -> np.ndarray[Any, Any]:
 
 def may_share_memory(one: Array, other: Array) -> bool:
     """Tell whether the memory ranges of two arrays overlap (a bounds check, as NumPy's)."""
-    if one is other:
-        return True
-    if isinstance(one, np.ndarray) != isinstance(other, np.ndarray):
-        return False
-    return bool(array_module(one).may_share_memory(one, other))
+    if isinstance(one, np.ndarray):
+        return isinstance(other, np.ndarray) and np.may_share_memory(one, other)
+    return not isinstance(other, np.ndarray) and bool(require_cupy().may_share_memory(one, other))
 
 
 def is_alone(array: Array, others: Iterable[Array]) -> bool:
@@ -171,6 +169,10 @@ def is_alone(array: Array, others: Iterable[Array]) -> bool:
     if not getattr(array.flags, "writeable", True):
         return False
     steps = zip(array.strides, array.shape, strict=True)
-    if any(stride == 0 and size > 1 for stride, size in steps):
+    if 0 in array.strides and any(stride == 0 and size > 1 for stride, size in steps):
         return False
-    return not any(may_share_memory(array, other) for other in others)
+    # a loop, since every gradient comes by here: a generator takes twice as long
+    for other in others:  # noqa: SIM110
+        if may_share_memory(array, other):
+            return False
+    return True

@@ -52,9 +52,8 @@ class Tensor(Methods):
     """An n-dimensional array that remembers how it was computed.
 
     `data` is the raw NumPy or CuPy array, `grad` a tensor or None, `node` the operation that
-    produced it (None for a leaf). In-place edits through this class are counted in `version`, so
-    that an edit of an array saved for backward is an error. Edits of `data` itself cannot be seen:
-    call `bump_version()` after one.
+    produced it (None for a leaf). In-place edits through this class are counted in `version`: to
+    edit what was saved for backward is an error. After an edit of `data` call `bump_version()`.
     """
 
     __slots__ = ("__weakref__", "_data", "grad", "hooks", "node", "requires_grad", "version")
@@ -177,11 +176,13 @@ class Context:
     keeps arrays, `saved` returns them. Anything else (a stride, a shape) is set as an attribute.
     """
 
+    __slots__ = ("__dict__", "_guards", "_saved", "needs", "operation")
+
     def __init__(self, operation: str, needs: tuple[bool, ...]) -> None:
         self.operation = operation
         self.needs = needs
         self._saved: tuple[Array, ...] | None = ()
-        self._guards: list[tuple[str, Version, int]] = []
+        self._guards: list[tuple[int, Version, int]] = []
 
     if TYPE_CHECKING:  # options are attributes of any name and type
 
@@ -197,8 +198,8 @@ class Context:
     def saved(self) -> tuple[Array, ...]:
         """The arrays given to `save`. Raises RuntimeError if one was edited in place since."""
         rules.check_not_freed(self.operation, self._saved)
-        for name, version, then in self._guards:
-            rules.check_unedited(self.operation, name, then, version.value)
+        for place, version, then in self._guards:
+            rules.check_unedited(self.operation, place, then, version.value)
         return self._saved or ()
 
     @property
@@ -211,14 +212,17 @@ class Context:
         """Bytes kept for backward."""
         return sum(a.nbytes for a in self.arrays)
 
-    def guard(self, name: str, tensor: Tensor) -> None:
-        """Remember the version of a tensor whose memory is kept."""
-        if any(may_share_memory(a, tensor.data) for a in self.arrays):
-            self._guards.append((name, tensor.version, tensor.version.value))
+    def guard(self, tensors: Sequence[tuple[int, Tensor]]) -> None:
+        """Remember the versions of those arguments (-1: the output) whose memory is kept."""
+        kept = self.arrays
+        for place, tensor in tensors if kept else ():
+            if any(may_share_memory(a, tensor.data) for a in kept):
+                self._guards.append((place, tensor.version, tensor.version.value))
 
     def free(self) -> None:
         """Drop everything kept."""
-        self.__dict__ = {"operation": self.operation, "needs": self.needs, "_saved": None}
+        vars(self).clear()
+        self._saved, self._guards = None, []
 
 
 class Edge(NamedTuple):
@@ -249,8 +253,7 @@ class Node:
         self.number = next(self._numbers)
 
     @property
-    def operation(self) -> str:
-        """The name used in messages, e.g. "conv2d"."""
+    def operation(self) -> str:  # its name in messages, e.g. "conv2d"
         return self.function.operation
 
     def __lt__(self, other: Node) -> bool:
@@ -271,7 +274,7 @@ class Node:
             if self.function.broadcasts and is_array(g):
                 g = unbroadcast(g, edge.shape)
             rules.check_gradient(self, index, edge, g)
-            others = [*held, *(o for i, o in enumerate(grads) if i != index and is_array(o))]
+            others = held + [o for i, o in enumerate(grads) if i != index and is_array(o)]
             yield edge.target, g, is_alone(g, others)
 
     def free(self) -> None:
@@ -328,9 +331,7 @@ class Function:
                 out.version = tensor.version
                 out.version.shared = True
         if any(needs) and data.dtype.kind in "fc":  # whole numbers have no derivative
-            for index, tensor in tensors:
-                ctx.guard(f"argument {index}", tensor)
-            ctx.guard("its output", out)
+            ctx.guard([*tensors, (-1, out)])
             edges = tuple(
                 Edge(a.node or a, a.shape, a.data.dtype) if need else _NO_EDGE
                 for a, need in zip(args, needs, strict=True)

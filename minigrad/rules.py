@@ -115,9 +115,10 @@ def check_not_freed(operation: str, kept: Any) -> None:
         )
 
 
-def check_unedited(operation: str, name: str, then: int, now: int) -> None:
-    """A saved array is what it was when it was saved: its version is."""
+def check_unedited(operation: str, place: int, then: int, now: int) -> None:
+    """A saved array is what it was when it was saved: its version is. `place`: as in `guard`."""
     if then != now:
+        name = "its output" if place < 0 else f"argument {place}"
         raise RuntimeError(
             f"{operation}: {name} was saved for the backward pass and has been edited in place "
             f"since (version {then}, now {now}): edit a clone, or edit it after backward()"

@@ -5,9 +5,8 @@ order (kernel row, kernel column, channel):
 
     col[(n, i, j), (u, v, c)] = x[n, i*stride + u*dilation, j*stride + v*dilation, c]
 
-so that a convolution is `col @ weight`. Arrays here are (N, H, W, C), already padded: a window's
-`padding` is for `output`, and for whoever pads. `conv.py` needs `windows` and `col2im`; `im2col`,
-into memory that is there, is the fast way's.
+so that a convolution is `col @ weight`. Arrays here are (N, H, W, C), already padded (a window's
+`padding` is for `output`, and for whoever pads); `im2col` is for the fast way, which has memory.
 """
 
 from __future__ import annotations

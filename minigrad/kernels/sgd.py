@@ -1,8 +1,8 @@
 """A step of stochastic gradient descent with momentum, in PyTorch's form and in the paper's.
 
-The two agree while the learning rate is constant (dampening and nesterov are PyTorch's alone, and
-the paper's form ignores them). When it drops, the first scales all past steps at
+The two agree while the learning rate is constant. When it drops, the first scales all past steps at
 once; in the second the old velocity keeps its size and fades over about 1 / (1 - momentum) steps.
+Dampening and nesterov are PyTorch's alone.
 """
 
 from __future__ import annotations
