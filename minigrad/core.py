@@ -7,8 +7,8 @@ forward and records a `Node`. A node owns the nodes it came from and a tensor ow
 points the other way, so there is no cycle and a graph goes the moment its last tensor goes.
 `backpropagate` takes the newest node first, adds up the gradients that arrive, and hands them on.
 
-Elsewhere: what an operation is held to (`rules`), recording on and off (`modes`), what a tensor can
-do (`ops/methods.py`, which sets functions on `Tensor`), second derivatives (`derivatives`).
+Elsewhere: recording on and off (`modes`), second derivatives (`derivatives`), what a tensor can do
+(each file of `ops` lists its methods in a class `Methods`; `ops/methods.py` sets them on `Tensor`).
 `rules.check_...` only raise, a RuntimeError or TypeError that says what is wrong: read past them.
 """
 
@@ -291,8 +291,8 @@ class Function:
     the gradient of each argument, in order (None where there is none; trailing None may be left
     out; a single gradient needs no tuple). No dtype may change on the way: float32 in, float32 out.
 
-    Class attributes: `broadcasts` lets the engine sum a gradient back to its argument's shape;
-    `casts` says that the output may have another dtype.
+    Class attributes: `broadcasts` (as in +, *, where) lets the engine sum a gradient back to its
+    argument's shape; `casts` says that the output may have another dtype.
     """
 
     operation: ClassVar[str] = "function"
