@@ -8,7 +8,7 @@ points the other way, so there is no cycle and a graph goes the moment its last 
 `backpropagate` takes the newest node first, adds up the gradients that arrive, and hands them on.
 
 Elsewhere: recording on and off (`modes`), second derivatives (`derivatives`), what a tensor can do
-(each file of `ops` lists its methods in a class `Methods`; `ops/methods.py` sets them on `Tensor`).
+(`class Methods: relu = relu` in a file of `ops`; `ops/methods.py` sets all of them on `Tensor`).
 `rules.check_...` only raise, a RuntimeError or TypeError that says what is wrong: read past them.
 """
 
@@ -135,12 +135,12 @@ class Tensor(Methods):
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHook:
         """Call `hook(gradient)` when this tensor's gradient is complete; what it returns, unless
         None, replaces the gradient. The result's `remove()` takes the hook away."""
-        if not self.requires_grad:
-            raise RuntimeError("register_hook: this tensor does not require a gradient")
+        rules.check_requires_grad("register_hook", self)
         return RemovableHook(self.hooks if self.node is None else self.node.hooks, hook)
 
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor that is not a leaf in `grad`, too."""
+        rules.check_requires_grad("retain_grad", self)
         if self.node is None:
             return
         holder = weakref.ref(self)  # the node must not own its own result
@@ -150,7 +150,7 @@ class Tensor(Methods):
             if owner is not None:
                 _accumulate(owner, gradient.data.copy())
 
-        self.register_hook(keep)
+        self.node.hooks[-1] = keep  # once, however often it is asked for
 
 
 class RemovableHook:
@@ -275,7 +275,7 @@ class Node:
                 g = unbroadcast(g, edge.shape)
             rules.check_gradient(self, index, edge, g)
             others = held + [o for i, o in enumerate(grads) if i != index and is_array(o)]
-            yield edge.target, g, is_alone(g, others)
+            yield edge.target, g, is_alone(g, others)  # writable, and no memory shared
 
     def free(self) -> None:
         """Drop the saved arrays and let go of the producers."""
@@ -384,9 +384,9 @@ def backpropagate(
             node.free()
     for leaf, grad in sums.leaves():
         if wanted is None or id(leaf) in wanted:
-            found[id(leaf)] = grad = _run_hooks(leaf.hooks, grad)
-            if leaf.hooks:  # a hook may have kept what it saw, or returned what it keeps
-                found[id(leaf)] = grad = grad.copy()
+            if leaf.hooks:  # a hook may keep what it sees, or return what it keeps
+                grad = _run_hooks(leaf.hooks, grad).copy()
+            found[id(leaf)] = grad
             if wanted is None:
                 _accumulate(leaf, grad)
     return found

@@ -59,6 +59,15 @@ def check_is_array(value: Any, what: str) -> None:
         raise TypeError(f"{what}, got {type(value).__name__}: use minigrad.tensor()")
 
 
+def check_requires_grad(method: str, tensor: Tensor) -> None:
+    """Hooks and kept gradients are of tensors that get one."""
+    if not tensor.requires_grad:
+        raise RuntimeError(
+            f"{method}: this tensor does not require a gradient: none of its inputs has "
+            "requires_grad=True, or it was made under no_grad() or detach()"
+        )
+
+
 def check_differentiable(data: Array) -> None:
     """Only floats have gradients."""
     if data.dtype.kind not in "fc":

@@ -6,7 +6,7 @@ order (kernel row, kernel column, channel):
     col[(n, i, j), (u, v, c)] = x[n, i*stride + u*dilation, j*stride + v*dilation, c]
 
 so that a convolution is `col @ weight`. Arrays here are (N, H, W, C), already padded (a window's
-`padding` is for `output`, and for whoever pads); `im2col` is for the fast way, which has memory.
+`padding` is for `output`, and for whoever pads). `im2col` fills memory that `fast/conv.py` reuses.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def im2col(padded: Array, window: Window, out: Pair, col: Array) -> Array:
 def col2im(col: Array, window: Window, out: Pair, padded: Array) -> Array:
     """Add each window back to the pixels it was taken from: im2col's adjoint; returns `padded`.
 
-    Windows of one row of the map that are `apart` = ceil(extent / stride) places from each other
-    share no pixel, and neither do those of two rows in one kernel row u. So one strided addition
-    takes row u (kw*C numbers) of all of them at once. Every sum has a fixed order and needs no
+    For one kernel row u, output row i meets a map row of its own, i*stride + u*dilation; along it,
+    windows `apart` = ceil(extent / stride) places from each other share no pixel. So one strided
+    addition takes row u (kw*C numbers) of all of them. Every sum has a fixed order and needs no
     atomics. `padded` (N, H, W, C) is overwritten.
     """
     target, kh = windows(padded, window, out), window.kernel[0]

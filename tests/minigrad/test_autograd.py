@@ -836,3 +836,27 @@ def test_retained_gradients_add_up_as_in_pytorch():
         out.backward()
         assert y.grad.tolist() == [12, 12]
         assert x.grad.tolist() == [36, 36]
+
+
+def test_retain_grad_counts_once_and_says_where_there_is_none():
+    x = leaf(2)
+    y = x * 3
+    y.retain_grad()
+    y.retain_grad()
+    (y * 2).sum().backward()
+    assert y.grad.tolist() == [2, 2]
+    with pytest.raises(RuntimeError, match="retain_grad: this tensor does not require a gradient"):
+        y.detach().retain_grad()
+
+
+def test_what_a_hook_that_removes_itself_keeps_is_its_own():
+    x, kept = leaf(2), []
+
+    def once(gradient):
+        kept.append(gradient)
+        handle.remove()
+
+    handle = x.register_hook(once)
+    (x * 3).sum().backward()
+    x.grad.data[...] = 0
+    assert kept[0].tolist() == [3, 3]
