@@ -31,8 +31,8 @@ def conv2d_forward(
     """Forward of the formula above; with `relu`, max(y, 0).
 
     x (N, C, H, W), weight (out, C/groups, kh, kw), bias (out,) -> (N, out, oh, ow), channels-last
-    in memory. Saves nothing: backward needs x and weight (and y if relu). The columns of a whole
-    batch, as here, are large: 562 MB in conv1 of AlexNet for 128 images.
+    in memory. Backward needs x and weight (and y if relu), which `ops/conv.py` saves, and makes the
+    columns again: those of a whole batch are large, 562 MB in conv1 of AlexNet for 128 images.
     """
     geometry = conv_geometry(x.shape, weight.shape, stride, padding, dilation, groups)
     y = columns(x, geometry) @ as_matrices(weight, groups)  # (groups, N*oh*ow, out/groups)
