@@ -191,7 +191,7 @@ class Optimizer:
                     f"optimizer can only optimize tensors, got {type(param).__name__} at "
                     f"position {position} of the group; give model.parameters()"
                 )
-            if not param.is_leaf:
+            if param.node is not None:
                 raise ValueError(
                     f"can't optimize a non-leaf Tensor: the one at position {position} of the "
                     f"group was computed (by {param.node.operation}), so that no gradient reaches "
