@@ -73,6 +73,119 @@ def test_modules_and_apply_reach_everything():
     assert [name for name, _ in net.named_children()] == ["first", "body"]  # as in PyTorch
 
 
+@pytest.mark.parametrize(
+    ("hide", "words"),
+    [
+        (lambda net: [net(), net()], r"Stack.blocks is a list that holds a Module \(Linear\)"),
+        (lambda net: (net(),), r"is a tuple .* use nn.ModuleList\(\.\.\.\)"),
+        (lambda net: {"a": net()}, r"is a dict .* use nn.ModuleDict"),
+        (lambda net: [1, [net()], None], "is a list that holds a Module"),
+        (lambda net: [net().weight], r"holds a Parameter .* use nn.ParameterList"),
+        (lambda net: {3: net().weight}, "use nn.ParameterDict"),
+    ],
+)
+def test_what_a_list_would_hide_is_refused(hide, words):
+    class Stack(nn.Module):
+        def __init__(self, late):
+            super().__init__()
+            self.first = nn.Linear(2, 2)
+            hidden = hide(lambda: nn.Linear(2, 2))
+            if late:
+                self.blocks = [1]
+                self.blocks[:] = [hidden] if late == "inside" else list(hidden)
+                if isinstance(hidden, dict):
+                    self.blocks = {}
+                    self.blocks.update(hidden)
+            else:
+                self.blocks = hidden
+
+    with pytest.raises(TypeError, match=words):
+        Stack(late=False)
+    for net in (Stack(late=True), nn.Sequential(Stack(late="inside"))):  # by append(), say
+        for use in (net.parameters, net.state_dict, net.double):
+            with pytest.raises(TypeError, match="neither trained nor saved"):
+                use()
+
+
+def test_a_list_of_what_is_registered_hides_nothing():
+    net = Net()
+    net.stages = [net.first, net.body, net.scale]
+    net.sizes, net.names, net.later = [1, 2], {"a": None}, [mg.ones(2)]
+    net.teacher = lambda: [nn.Linear(2, 2)]  # kept out on purpose
+    assert list(net.state_dict()) == STATE_KEYS
+    assert [name for name, _ in net.named_parameters()] == KEYS
+
+
+# ----- buffers -----
+
+
+def counting(nn, tensor):
+    """A parameter and buffers, one of which is not saved, in either library."""
+    net = nn.Module()
+    net.child = nn.Linear(1, 1)
+    net.register_buffer("mean", tensor([1.0, 2.0]))
+    net.register_buffer("cache", tensor([3.0]), persistent=False)
+    net.register_buffer("seen", tensor(4))
+    net.register_buffer("later", None)
+    net.weight = nn.Parameter(tensor([5.0]))
+    return net
+
+
+def test_buffers_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    found = []
+    for library, tensor in ((nn, mg.tensor), (torch.nn, torch.tensor)):
+        net = library.Sequential(counting(library, tensor)).double()
+        found.append([
+            list(net.state_dict()), [name for name, _ in net.named_buffers()],
+            [str(b.dtype).removeprefix("torch.") for b in net.buffers()],
+            [name for name, _ in net.named_parameters()],
+        ])  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_a_buffer_is_saved_loaded_and_assigned():
+    net, other = counting(nn, mg.tensor), counting(nn, mg.tensor)
+    net.mean = mg.tensor([7.0, 8.0])
+    net.seen.data += 1
+    net.later = mg.ones(1)
+    other.load_state_dict(net.state_dict(), strict=False)
+    assert other.mean.tolist() == [7, 8]
+    assert other.seen.item() == 5
+    assert other.seen.dtype == np.int64
+    assert "later" in dict(net.named_buffers())
+    with pytest.raises(RuntimeError, match="missing keys: mean, seen"):
+        other.load_state_dict(dict(other.named_parameters()))
+    with pytest.raises(TypeError, match=r"Module.mean is a buffer, got list"):
+        net.mean = [1.0]
+    net.mean = nn.Parameter(np.ones(2, np.float32))  # becomes a parameter, as in PyTorch
+    assert [name for name, _ in net.named_buffers()] == ["cache", "seen", "later"]
+    del net.cache
+    with pytest.raises(AttributeError, match="no attribute 'cache'"):
+        _ = net.cache
+
+
+def test_registration_by_name():
+    net = nn.Module()
+    net.add_module("0", nn.ReLU())
+    net.register_parameter("scale", nn.Parameter(np.ones(1, np.float32)))
+    net.register_parameter("bias", None)
+    assert [name for name, _ in net.named_children()] == ["0"]
+    assert net.bias is None
+    assert list(net.state_dict()) == ["scale"]
+    for register, name, value, error, words in (
+        (net.register_buffer, "a.b", mg.ones(1), KeyError, "has no dot, got 'a.b'"),
+        (net.register_buffer, "", mg.ones(1), KeyError, "not empty"),
+        (net.register_buffer, "training", mg.ones(1), KeyError, "has an attribute 'training'"),
+        (net.register_buffer, "b", np.ones(1), TypeError, "got ndarray, expected Tensor or None"),
+        (net.register_parameter, "p", mg.ones(1), TypeError, "expected Parameter"),
+        (net.add_module, "m", F.relu, TypeError, "got function, expected Module"),
+        (net.add_module, 0, nn.ReLU(), TypeError, "a name is a string, got 0"),
+    ):
+        with pytest.raises(error, match=words):
+            register(name, value)
+
+
 # ----- modes -----
 
 
