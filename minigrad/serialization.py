@@ -28,6 +28,8 @@ StrPath = str | os.PathLike[str]
 # Two metadata keys are ours; both must be there or none, or a bit flipped in a key's own name
 # would make the file look like one of another program, which has no checksum.
 CHECKSUM, FORMAT = "minigrad.sha256", "minigrad.format"
+TREE = "minigrad.tree"  # what was saved, where it is more than a dict of tensors
+_RESERVED = (CHECKSUM, FORMAT, TREE)
 _INTEGERS = tuple(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
 _STORABLE = ("bool", *_INTEGERS, "float16", "float32", "float64", "complex64")
 _DAMAGE = "; copy it again from its source, or use an older checkpoint"
@@ -42,6 +44,11 @@ def save_file(
 ) -> None:
     """Write tensors or arrays to a safetensors file, all of it or nothing.
 
+    Dicts and lists inside `tensors`, and numbers, texts and None, are stored, too, so that a
+    checkpoint may be what PyTorch's is: {"model": model.state_dict(), "optimizer":
+    optimizer.state_dict(), "epoch": 3}. Other programs find the tensors of it by their paths
+    ("model.conv1.weight").
+
     A temporary file in the same folder is written, flushed to disk and renamed, so `path` holds
     either the old content or the new. Arrays of any memory order are stored in C order; arrays on
     a GPU are copied to the CPU first.
@@ -49,19 +56,24 @@ def save_file(
     dtypes: bool, integers, float16, float32, float64, complex64.
 
     Raises TypeError for names or metadata that are no strings and values that cannot be stored,
-    ValueError for the reserved metadata key, FileNotFoundError for a missing folder, and OSError
-    as the system gives it (disk full, no permission). Source: the safetensors format.
+    ValueError for a reserved metadata key and for two tensors of one path, FileNotFoundError for a
+    missing folder, and OSError as the system gives it (disk full, no permission).
+    Source: the safetensors format.
     """
     metadata = _checked_metadata(metadata)
-    arrays = {name: _storable(name, value) for name, value in tensors.items()}
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    tree = _taken_apart(tensors, "", arrays)
     metadata[FORMAT] = "1"
+    if tree != {"dict": [[name, {"tensor": name}] for name in tensors]}:  # not tensors alone
+        metadata[TREE] = json.dumps(tree)
     metadata[CHECKSUM] = _checksum(arrays, metadata)
     with replacing(path) as temporary:
         safetensors_numpy.save_file(arrays, temporary, metadata=metadata)
 
 
-def load_file(path: StrPath) -> dict[str, Tensor]:
-    """Read a safetensors file into tensors on the CPU, shapes and dtypes as stored.
+def load_file(path: StrPath) -> dict[str, Any]:
+    """Read a safetensors file into tensors on the CPU, shapes and dtypes as stored; and whatever
+    else `save_file` was given, as it was.
 
     The checksum is compared where the file has one; files of other programs have none.
 
@@ -74,7 +86,8 @@ def load_file(path: StrPath) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path}: damaged: its content does not match the checksum stored with it{_DAMAGE}"
         )
-    return {name: Tensor(array) for name, array in arrays.items()}
+    tensors = {name: Tensor(array) for name, array in arrays.items()}
+    return _put_together(json.loads(metadata[TREE]), tensors) if TREE in metadata else tensors
 
 
 def load_metadata(path: StrPath) -> dict[str, str]:
@@ -84,7 +97,7 @@ def load_metadata(path: StrPath) -> dict[str, str]:
     """
     with _opened(path) as file:
         metadata = dict(file.metadata() or {})
-    return {key: value for key, value in metadata.items() if key not in (CHECKSUM, FORMAT)}
+    return {key: value for key, value in metadata.items() if key not in _RESERVED}
 
 
 def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
@@ -94,22 +107,58 @@ def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
             raise TypeError(
                 f"metadata maps strings to strings, got {key!r}: {value!r}; use json.dumps()"
             )
-    if CHECKSUM in result or FORMAT in result:
-        raise ValueError(
-            f"the metadata keys {CHECKSUM!r} and {FORMAT!r} are reserved; rename yours"
-        )
+    if not result.keys().isdisjoint(_RESERVED):
+        raise ValueError(f"the metadata keys {', '.join(_RESERVED)} are reserved; rename yours")
     return result
 
 
-def _storable(name: Any, value: Any) -> np.ndarray[Any, Any]:
+def _taken_apart(value: Any, path: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+    """`value` for JSON, its tensors put into `arrays` under their paths: {"tensor": path},
+    {"list": values}, {"tuple": values}, {"dict": pairs of key and value} (JSON's own dicts know no
+    integer keys), and the rest as it is."""
+
+    def below(key: Any, inner: Any) -> Any:
+        return _taken_apart(inner, f"{path}.{key}" if path else key, arrays)
+
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str | int if path else str):
+                where = f" in {path!r}" if path else ""
+                raise TypeError(f"names are strings, got {key!r} ({type(key).__name__}){where}")
+        return {"dict": [[key, below(key, inner)] for key, inner in value.items()]}
+    if isinstance(value, list | tuple):
+        kind = "list" if isinstance(value, list) else "tuple"
+        return {kind: [below(place, inner) for place, inner in enumerate(value)]}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if path in arrays:
+        raise ValueError(f"two tensors have the path {path!r}: rename one")
+    arrays[path] = _storable(path, value)
+    return {"tensor": path}
+
+
+def _put_together(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """What `_taken_apart` took apart."""
+    if not isinstance(tree, dict):
+        return tree
+    ((kind, inner),) = tree.items()
+    if kind == "tensor":
+        return tensors[inner]
+    if kind == "dict":
+        return {key: _put_together(value, tensors) for key, value in inner}
+    values = [_put_together(value, tensors) for value in inner]
+    return values if kind == "list" else tuple(values)
+
+
+def _storable(name: str, value: Any) -> np.ndarray[Any, Any]:
     """The value as a C-ordered little-endian NumPy array; no copy where it is one already."""
-    if not isinstance(name, str):
-        raise TypeError(f"names are strings, got {name!r} ({type(name).__name__})")
     data = value.data if isinstance(value, Tensor) else value
+    if isinstance(data, np.generic):
+        data = np.asarray(data)
     if not is_array(data):
         raise TypeError(
-            f"{name!r} is {type(value).__name__}; expected a tensor or an array, and for "
-            "numbers and texts use the metadata"
+            f"{name!r} is {type(value).__name__}; expected a tensor or an array, a number, a text, "
+            "None, or a dict or list of these"
         )
     if data.dtype.name not in _STORABLE:
         raise TypeError(f"{name!r} has dtype {data.dtype}; expected one of {', '.join(_STORABLE)}")

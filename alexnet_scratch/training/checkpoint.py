@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minigrad import Tensor, nn, optim
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
 
@@ -77,7 +75,7 @@ class Checkpoint:
         try:
             for key, tensor in self._below("optimizer.").items():
                 name, _, entry = key.rpartition(".")
-                state.setdefault(names.index(name), {})[entry] = _loaded(tensor)
+                state.setdefault(names.index(name), {})[entry] = tensor
             optimizer.load_state_dict({"state": state, "param_groups": self.groups})
         except ValueError as error:
             raise CheckpointError(f"{self.path}: {error}") from error
@@ -106,7 +104,7 @@ def save_checkpoint(
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, entries in state["state"].items():
         for key, value in entries.items():
-            tensors[f"optimizer.{names[index]}.{key}"] = _stored(value)
+            tensors[f"optimizer.{names[index]}.{key}"] = value
     tensors |= {"pixels.mean": Tensor(pixels.mean), "pixels.axes": Tensor(pixels.axes)}
     values = {
         "format": FORMAT,
@@ -184,15 +182,6 @@ def link(source: Path, target: Path) -> None:
     except (OSError, AttributeError):  # a browser's Python has no os.link at all
         shutil.copyfile(source, temporary)
     os.replace(temporary, target)
-
-
-def _stored(value: Any) -> Any:
-    """An entry of the optimiser's state as an array: Adam counts its steps in an int."""
-    return np.array(value, np.int64) if isinstance(value, int) else value
-
-
-def _loaded(tensor: Tensor) -> Any:
-    return tensor.item() if tensor.dtype == np.int64 else tensor
 
 
 def _names(optimizer: optim.Optimizer, model: nn.Module) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .. import arrays
 from ..core import RemovableHook, Tensor
 from ..rules import MixedDeviceError
+from . import state
 
 Named = TypeVar("Named")
 Paths = Iterator[tuple[str, Named]]  # modules or parameters with their dotted names
@@ -30,23 +31,17 @@ class Parameter(Tensor):
             self.version = data.version  # the same memory
 
 
-class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict` could not use."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-
 class Module:
     """Base of all layers and networks. Assigning a `Parameter` or `Module` to an attribute
-    registers it, in the order of assignment, which is the order of `state_dict`."""
+    registers it, in the order of assignment; a list of them is refused (`ModuleList` is one)."""
 
     training: bool
 
     def __init__(self) -> None:  # by way of __dict__: our __setattr__ looks into these tables
         self.__dict__.update(
-            _parameters={}, _modules={}, _forward_pre_hooks={}, _forward_hooks={}, training=True
-        )
+            _parameters={}, _buffers={}, _modules={}, _unsaved_buffers=set(), training=True,
+            _forward_pre_hooks={}, _forward_hooks={},
+        )  # fmt: skip
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; subclasses define it."""
@@ -99,33 +94,47 @@ class Module:
             raise AttributeError(
                 f"{type(self).__name__}: call super().__init__() before setting {name!r}"
             )
-        if name in self._parameters and not isinstance(value, Parameter | None):
-            raise TypeError(
-                f"{type(self).__name__}.{name} is a parameter, got {type(value).__name__}: "
-                "assign an nn.Parameter or None, or edit it in place under no_grad()"
-            )
         home: dict[str, Any] = self.__dict__
         if isinstance(value, Parameter):
             home = self._parameters
         elif isinstance(value, Module):
             home = self._modules
-        for table in (self._parameters, self._modules, self.__dict__):
+        elif name in self._buffers and isinstance(value, Tensor | None):
+            home = self._buffers
+        state.check_assigned(self, name, value, (Module, Parameter))
+        for table in (self._parameters, self._buffers, self._modules, self.__dict__):
             if table is not home:
                 table.pop(name, None)
         home[name] = value  # assigned again, a name keeps its place in the order
 
     def __getattr__(self, name: str) -> Any:
-        for table in ("_parameters", "_modules"):
+        for table in ("_parameters", "_buffers", "_modules"):
             if name in self.__dict__.get(table, {}):
                 return self.__dict__[table][name]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __delattr__(self, name: str) -> None:
-        for table in (self._parameters, self._modules, self.__dict__):
+        for table in (self._parameters, self._buffers, self._modules, self.__dict__):
             if name in table:
                 del table[name]
                 return
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """A tensor that moves with the module and, if `persistent`, is saved; no parameter."""
+        state.check_registrable(self, name, tensor, Tensor)
+        self._buffers[name] = tensor
+        (self._unsaved_buffers.discard if persistent else self._unsaved_buffers.add)(name)
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """An assignment that refuses anything else."""
+        state.check_registrable(self, name, param, Parameter)
+        setattr(self, name, param)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """An assignment that refuses anything else; the name may be a number ("0")."""
+        state.check_registrable(self, name, module, Module)
+        setattr(self, name, module)
 
     # ----- the tree -----
 
@@ -152,17 +161,31 @@ class Module:
         return (module for _, module in self.named_modules())
 
     def named_parameters(self, remove_duplicate: bool = True) -> Paths[Parameter]:
-        """All parameters with their paths, in definition order; shared ones as in named_modules."""
-        found = (
-            (f"{path}.{name}" if path else name, parameter)
-            for path, module in self._paths("")
-            for name, parameter in module._parameters.items()
-        )
-        return _once(found) if remove_duplicate else found
+        """All parameters with their paths, in definition order; shared ones as in named_modules.
+        Raises TypeError where a list hides a module or parameter."""
+        state.check_registered(self, (Module, Parameter))
+        return self._named("_parameters", remove_duplicate)
 
     def parameters(self) -> Iterator[Parameter]:
         """All parameters, in definition order."""
         return (parameter for _, parameter in self.named_parameters())
+
+    def named_buffers(self, remove_duplicate: bool = True) -> Paths[Tensor]:
+        """All buffers with their paths, as the parameters."""
+        return self._named("_buffers", remove_duplicate)
+
+    def buffers(self) -> Iterator[Tensor]:
+        """All buffers, in definition order."""
+        return (buffer for _, buffer in self.named_buffers())
+
+    def _named(self, table: str, remove_duplicate: bool) -> Paths[Any]:
+        found = (
+            (f"{path}.{name}" if path else name, value)
+            for path, module in self._paths("")
+            for name, value in module.__dict__[table].items()
+            if value is not None
+        )
+        return _once(found) if remove_duplicate else found
 
     def apply(self, fn: Callable[[Module], Any]) -> Module:
         """Call `fn` on every module, children first."""
@@ -184,15 +207,8 @@ class Module:
         return self.train(False)
 
     def to(self, *targets: Any, dtype: Any = None, device: str | None = None) -> Module:
-        """Move and convert all parameters in place (their gradients, too); returns the module."""
-        dtype, device = arrays.parse_targets(targets, dtype, device)
-        for parameter in self.parameters():
-            for tensor in (parameter, parameter.grad):
-                if tensor is not None:
-                    data = arrays.to_device(tensor.data, device or tensor.device)
-                    data = data if dtype is None else data.astype(dtype, copy=False)
-                    if data is not tensor.data:  # else it would count as an edit
-                        tensor.data = data
+        """Move all parameters, gradients and buffers, and convert those of floats, in place."""
+        state.convert(self, *arrays.parse_targets(targets, dtype, device))
         return self
 
     def cpu(self) -> Module:
@@ -209,7 +225,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or fill them with zeros."""
-        for parameter in self.parameters():
+        for _, parameter in self._named("_parameters", True):
             if set_to_none or parameter.grad is None:
                 parameter.grad = None
             else:
@@ -225,34 +241,18 @@ class Module:
     # ----- state -----
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The parameters by path, in definition order; they share memory with the module."""
-        return {name: parameter.detach() for name, parameter in self.named_parameters(False)}
+        """Parameters and buffers by path; they share memory with the module."""
+        return {name: tensor.detach() for name, tensor in state.saved(self).items()}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
-        """Copy values in; dtype and device of the parameters stay. Returns the keys left over.
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> state.IncompatibleKeys:
+        """Copy values in; dtype and device of the module stay. Returns the keys left over.
 
         Raises RuntimeError naming every missing and unexpected key (if `strict`) and every key of
         another shape; then nothing has been changed.
         """
-        own = dict(self.named_parameters(False))
-        missing = [name for name in own if name not in state]
-        unexpected = [name for name in state if name not in own]
-        shapes = [
-            f"{name} has shape {tuple(state[name].shape)}, expected {own[name].shape}"
-            for name in own
-            if name in state and tuple(state[name].shape) != own[name].shape
-        ]
-        problems = [f"missing keys: {', '.join(missing)}"] if strict and missing else []
-        problems += [f"unexpected keys: {', '.join(unexpected)}"] if strict and unexpected else []
-        if problems or shapes:
-            message = f"{type(self).__name__}.load_state_dict: " + "; ".join(problems + shapes)
-            raise RuntimeError(message)
-        for name, parameter in own.items():
-            if name in state:
-                value = state[name].data if isinstance(state[name], Tensor) else state[name]
-                parameter.data[...] = arrays.to_device(value, parameter.device)
-                parameter.bump_version()
-        return IncompatibleKeys(missing, unexpected)
+        return state.load(self, state_dict, strict)
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of `repr`."""

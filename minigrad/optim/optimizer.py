@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from ..arrays import array_module, device_of, to_device
 from ..core import Tensor
+from ..modes import enable_grad
 
 Update = tuple[Any, Any, dict[str, Any], dict[str, Any]]  # w, its gradient, its state, its group
 
@@ -75,12 +78,19 @@ class Optimizer:
                 param.grad.data[...] = 0
                 param.grad.bump_version()
 
-    def step(self) -> None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient, in place; the others are left alone.
+
+        A `closure` computes the gradients first: it calls zero_grad() and backward(), and what it
+        returns, the loss, is returned.
 
         Raises ValueError where a gradient's shape, dtype or device is not its parameter's; then
         nothing is updated.
         """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         updates, changed = [], []
         for index, (param, group) in enumerate(self._parameters()):
             if param.grad is None:
@@ -92,14 +102,20 @@ class Optimizer:
         self._update_all(updates)
         for param in changed:
             param.bump_version()
+        return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """The state and the options: {"state": {index: {name: array or number}}, "param_groups"}.
+        """The state and the options: {"state": {index: {name: array}}, "param_groups"}.
 
         "params" of each group holds indices in definition order. Arrays are those in use, not
-        copies, on the device of their parameter; `save_file` takes them as they are.
+        copies, on the device of their parameter; a count of steps is one of shape (), on the CPU.
+        `save_file` takes all of it as it is.
         """
-        state = {index: dict(entry) for index, entry in self.state.items() if entry}
+        state = {
+            index: {name: _stored(value) for name, value in entry.items()}
+            for index, entry in self.state.items()
+            if entry
+        }
         groups, start = [], 0
         for group in self.param_groups:
             stop = start + len(group["params"])
@@ -110,7 +126,8 @@ class Optimizer:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over state and options from `state_dict()`, copied onto each parameter's device.
 
-        Arrays may be NumPy arrays, CuPy arrays or tensors. Nothing is changed when it raises.
+        Arrays may be NumPy arrays, CuPy arrays or tensors, a count of steps a number, too. Nothing
+        is changed when it raises.
 
         Raises ValueError that names what does not fit: the number of groups, their sizes, their
         options, the state's names or shapes.
@@ -174,6 +191,12 @@ class Optimizer:
                     f"optimizer can only optimize tensors, got {type(param).__name__} at "
                     f"position {position} of the group; give model.parameters()"
                 )
+            if param.node is not None:
+                raise ValueError(
+                    f"can't optimize a non-leaf Tensor: the one at position {position} of the "
+                    f"group was computed (by {param.node.operation}), so that no gradient reaches "
+                    "it; make it a parameter: tensor.detach().requires_grad_()"
+                )
             if param.data.dtype.kind != "f":
                 raise TypeError(
                     f"optimizer can only optimize floating point tensors, got {param.data.dtype} "
@@ -236,11 +259,16 @@ def _loaded_entry(entry: dict[str, Any], param: Tensor, index: int) -> dict[str,
     return {name: _loaded_value(value, param, name, index) for name, value in entry.items()}
 
 
+def _stored(value: Any) -> Any:
+    """An entry of the state as an array: Adam counts its steps in an int."""
+    return np.array(value, np.int64) if isinstance(value, int) else value
+
+
 def _loaded_value(value: Any, param: Tensor, name: str, index: int) -> Any:
-    """A copy of `value` in the memory order, dtype and device of `param`; numbers pass through."""
-    if isinstance(value, Real):
-        return value
+    """A copy of `value` in the memory order, dtype and device of `param`; "step" is an int."""
     array = value.data if isinstance(value, Tensor) else value
+    if name == "step" and np.ndim(array) == 0:
+        return int(array)
     if array.shape != param.data.shape:
         raise ValueError(
             f"saved {name!r} of parameter {index} has shape {tuple(array.shape)}, the parameter "

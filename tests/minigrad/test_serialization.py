@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from minigrad import serialization
+import minigrad as mg
+from minigrad import nn, optim, serialization
 from minigrad.core import Tensor
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
 
@@ -169,7 +170,7 @@ def test_a_dtype_that_numpy_lacks_is_named(tmp_path):
     ("tensors", "metadata", "message"),
     [
         ({1: np.ones(2)}, None, "names are strings, got 1"),
-        ({"a": 1.5}, None, "'a' is float; expected a tensor or an array"),
+        ({"a": 1.5j}, None, "'a' is complex; expected a tensor or an array"),
         ({"a": np.array(["x"])}, None, "'a' has dtype <U1"),
         ({"a": np.array([None])}, None, "'a' has dtype object"),
         ({"a": np.ones(2, np.complex128)}, None, "'a' has dtype complex128"),
@@ -183,7 +184,7 @@ def test_what_cannot_be_stored_is_named_and_leaves_no_file(tensors, metadata, me
 
 
 def test_our_own_metadata_keys_are_reserved(tmp_path):
-    for key in (serialization.CHECKSUM, serialization.FORMAT):
+    for key in (serialization.CHECKSUM, serialization.FORMAT, serialization.TREE):
         with pytest.raises(ValueError, match="are reserved"):
             save_file({}, tmp_path / "a", {key: "x"})
 
@@ -222,20 +223,67 @@ def test_a_link_stays_a_link_and_the_mode_is_the_users(tmp_path):
     np.testing.assert_array_equal(load_file(path)["a"].data, 0)
 
 
-def test_optimizer_state_survives_the_file(tmp_path):
-    from minigrad.optim import Adam
+def trained(optimizer_of):
+    """A layer and its optimizer after three steps."""
+    layer = nn.Linear(3, 2)
+    optimizer = optimizer_of(layer.parameters())
+    for _ in range(3):
+        layer(mg.ones(1, 3)).sum().backward()
+        optimizer.step()
+    return layer, optimizer
 
-    tensor = Tensor(np.ones((3, 2), np.float32), requires_grad=True)
-    tensor.grad = Tensor(np.full((3, 2), 0.5, np.float32))
-    adam = Adam([tensor])
-    adam.step()
-    state = adam.state_dict()
-    step = state["state"][0].pop("step")
-    save_file(state["state"][0], tmp_path / "a", {"groups": json.dumps(state["param_groups"])})
-    loaded = {"step": step, **load_file(tmp_path / "a")}
-    groups = json.loads(load_metadata(tmp_path / "a")["groups"])
-    again = Adam([tensor])
-    again.load_state_dict({"state": {0: loaded}, "param_groups": groups})
-    np.testing.assert_array_equal(again.state[0]["exp_avg_sq"], adam.state[0]["exp_avg_sq"])
+
+@pytest.mark.parametrize("optimizer_of", [
+    lambda p: optim.Adam(p, betas=(0.8, 0.9)), lambda p: optim.SGD(p, 0.1, momentum=0.9),
+    lambda p: optim.SGD(p, 0.1),
+], ids=["Adam", "momentum", "SGD"])  # fmt: skip
+def test_an_optimizer_is_saved_and_loaded(optimizer_of, tmp_path):
+    layer, optimizer = trained(optimizer_of)
+    save_file(optimizer.state_dict(), tmp_path / "a")
+    other, again = trained(optimizer_of)
+    again.load_state_dict(load_file(tmp_path / "a"))
+    other.load_state_dict(layer.state_dict())
+    assert again.param_groups[0].keys() == optimizer.param_groups[0].keys()
+    for each in (layer, other):
+        each.zero_grad()
+        each(mg.ones(1, 3)).sum().backward()
+    optimizer.step()
     again.step()
-    assert again.state[0]["step"] == 2
+    np.testing.assert_array_equal(other.weight.data, layer.weight.data)
+    assert again.state.keys() == optimizer.state.keys()
+    assert again.state.get(0, {}).get("step") == optimizer.state.get(0, {}).get("step")
+
+
+def test_a_checkpoint_as_in_pytorch(tmp_path):
+    layer, optimizer = trained(optim.AdamW)
+    plateau = optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    saved = {
+        "model": layer.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3,
+        "schedule": plateau.state_dict(), "note": None, "history": [(0.5, "ä"), {7: mg.ones(2)}],
+        "lr": np.float32(0.5), "done": False,
+    }  # fmt: skip
+    save_file(saved, tmp_path / "a", {"mine": "x"})
+    loaded = load_file(tmp_path / "a")
+    assert list(loaded) == list(saved)
+    assert loaded["optimizer"]["param_groups"] == saved["optimizer"]["param_groups"]
+    assert loaded["optimizer"]["state"][1]["step"].item() == 3
+    assert loaded["schedule"] == saved["schedule"]  # its best so far is infinite
+    assert loaded["history"][0] == (0.5, "ä")
+    assert loaded["history"][1][7].tolist() == [1, 1]
+    assert (loaded["epoch"], loaded["note"], loaded["done"], loaded["lr"]) == (3, None, False, 0.5)
+    np.testing.assert_array_equal(loaded["model"]["weight"].data, layer.weight.data)
+    assert load_metadata(tmp_path / "a") == {"mine": "x"}
+    names = safetensors.numpy.load_file(tmp_path / "a").keys()
+    assert {"model.weight", "optimizer.state.0.exp_avg", "history.1.7", "lr"} <= names
+
+
+def test_what_else_cannot_be_stored(tmp_path):
+    for wrong, message in (
+        ({"a": {"b": {1, 2}}}, "'a.b' is set; expected a tensor"),
+        ({"a": {None: 1}}, "names are strings, got None .* in 'a'"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            save_file(wrong, tmp_path / "a")
+    with pytest.raises(ValueError, match=r"two tensors have the path 'a\.b'"):
+        save_file({"a": {"b": np.ones(1)}, "a.b": np.ones(1)}, tmp_path / "a")
+    assert os.listdir(tmp_path) == []

@@ -1,6 +1,7 @@
 """Modules: registration, state, modes, layers, initialisation."""
 
 import math
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -71,6 +72,119 @@ def test_modules_and_apply_reach_everything():
     assert seen[-1] == "Net"
     assert set(seen) == {"Net", "Linear", "Sequential", "ReLU", "Dropout"}
     assert [name for name, _ in net.named_children()] == ["first", "body"]  # as in PyTorch
+
+
+@pytest.mark.parametrize(
+    ("hide", "words"),
+    [
+        (lambda net: [net(), net()], r"Stack.blocks is a list that holds a Module \(Linear\)"),
+        (lambda net: (net(),), r"is a tuple .* use nn.ModuleList\(\.\.\.\)"),
+        (lambda net: {"a": net()}, r"is a dict .* use nn.ModuleDict"),
+        (lambda net: [1, [net()], None], "is a list that holds a Module"),
+        (lambda net: [net().weight], r"holds a Parameter .* use nn.ParameterList"),
+        (lambda net: {3: net().weight}, "use nn.ParameterDict"),
+    ],
+)
+def test_what_a_list_would_hide_is_refused(hide, words):
+    class Stack(nn.Module):
+        def __init__(self, late):
+            super().__init__()
+            self.first = nn.Linear(2, 2)
+            hidden = hide(lambda: nn.Linear(2, 2))
+            if late:
+                self.blocks = [1]
+                self.blocks[:] = [hidden] if late == "inside" else list(hidden)
+                if isinstance(hidden, dict):
+                    self.blocks = {}
+                    self.blocks.update(hidden)
+            else:
+                self.blocks = hidden
+
+    with pytest.raises(TypeError, match=words):
+        Stack(late=False)
+    for net in (Stack(late=True), nn.Sequential(Stack(late="inside"))):  # by append(), say
+        for use in (net.parameters, net.state_dict, net.double):
+            with pytest.raises(TypeError, match="neither trained nor saved"):
+                use()
+
+
+def test_a_list_of_what_is_registered_hides_nothing():
+    net = Net()
+    net.stages = [net.first, net.body, net.scale]
+    net.sizes, net.names, net.later = [1, 2], {"a": None}, [mg.ones(2)]
+    net.teacher = lambda: [nn.Linear(2, 2)]  # kept out on purpose
+    assert list(net.state_dict()) == STATE_KEYS
+    assert [name for name, _ in net.named_parameters()] == KEYS
+
+
+# ----- buffers -----
+
+
+def counting(nn, tensor):
+    """A parameter and buffers, one of which is not saved, in either library."""
+    net = nn.Module()
+    net.child = nn.Linear(1, 1)
+    net.register_buffer("mean", tensor([1.0, 2.0]))
+    net.register_buffer("cache", tensor([3.0]), persistent=False)
+    net.register_buffer("seen", tensor(4))
+    net.register_buffer("later", None)
+    net.weight = nn.Parameter(tensor([5.0]))
+    return net
+
+
+def test_buffers_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    found = []
+    for library, tensor in ((nn, mg.tensor), (torch.nn, torch.tensor)):
+        net = library.Sequential(counting(library, tensor)).double()
+        found.append([
+            list(net.state_dict()), [name for name, _ in net.named_buffers()],
+            [str(b.dtype).removeprefix("torch.") for b in net.buffers()],
+            [name for name, _ in net.named_parameters()],
+        ])  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_a_buffer_is_saved_loaded_and_assigned():
+    net, other = counting(nn, mg.tensor), counting(nn, mg.tensor)
+    net.mean = mg.tensor([7.0, 8.0])
+    net.seen.data += 1
+    net.later = mg.ones(1)
+    other.load_state_dict(net.state_dict(), strict=False)
+    assert other.mean.tolist() == [7, 8]
+    assert other.seen.item() == 5
+    assert other.seen.dtype == np.int64
+    assert "later" in dict(net.named_buffers())
+    with pytest.raises(RuntimeError, match="missing keys: mean, seen"):
+        other.load_state_dict(dict(other.named_parameters()))
+    with pytest.raises(TypeError, match=r"Module.mean is a buffer, got list"):
+        net.mean = [1.0]
+    net.mean = nn.Parameter(np.ones(2, np.float32))  # becomes a parameter, as in PyTorch
+    assert [name for name, _ in net.named_buffers()] == ["cache", "seen", "later"]
+    del net.cache
+    with pytest.raises(AttributeError, match="no attribute 'cache'"):
+        _ = net.cache
+
+
+def test_registration_by_name():
+    net = nn.Module()
+    net.add_module("0", nn.ReLU())
+    net.register_parameter("scale", nn.Parameter(np.ones(1, np.float32)))
+    net.register_parameter("bias", None)
+    assert [name for name, _ in net.named_children()] == ["0"]
+    assert net.bias is None
+    assert list(net.state_dict()) == ["scale"]
+    for register, name, value, error, words in (
+        (net.register_buffer, "a.b", mg.ones(1), KeyError, "has no dot, got 'a.b'"),
+        (net.register_buffer, "", mg.ones(1), KeyError, "not empty"),
+        (net.register_buffer, "training", mg.ones(1), KeyError, "has an attribute 'training'"),
+        (net.register_buffer, "b", np.ones(1), TypeError, "got ndarray, expected Tensor or None"),
+        (net.register_parameter, "p", mg.ones(1), TypeError, "expected Parameter"),
+        (net.add_module, "m", F.relu, TypeError, "got function, expected Module"),
+        (net.add_module, 0, nn.ReLU(), TypeError, "a name is a string, got 0"),
+    ):
+        with pytest.raises(error, match=words):
+            register(name, value)
 
 
 # ----- modes -----
@@ -222,6 +336,117 @@ def test_repr_shows_the_tree():
     assert "    (body): Sequential(\n      (0): Linear(3, 3, bias=True)" in text
 
 
+# ----- containers -----
+
+EDITS = {
+    "replace": lambda nn, net: net.__setitem__(2, nn.Linear(3, 7)),
+    "replace the last": lambda nn, net: net.__setitem__(-1, nn.Tanh()),
+    "delete": lambda nn, net: net.__delitem__(1),
+    "delete the last": lambda nn, net: net.__delitem__(-1),
+    "delete a slice": lambda nn, net: net.__delitem__(slice(0, 2)),
+    "append": lambda nn, net: net.append(nn.Linear(1, 4)).append(nn.ReLU()),
+    "insert": lambda nn, net: net.insert(1, nn.Tanh()),
+    "insert before the last": lambda nn, net: net.insert(-1, nn.Tanh()),
+    "insert at the end": lambda nn, net: net.insert(3, nn.Tanh()),
+    "extend": lambda nn, net: net.extend(nn.Sequential(nn.Tanh(), nn.Linear(1, 1))),
+    "pop": lambda nn, net: net.pop(0),
+    "delete and append": lambda nn, net: (net.pop(0), net.append(nn.Linear(1, 2))),
+}
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [(edit, False) for edit in EDITS]
+    + [(edit, True) for edit in EDITS if not edit.startswith("insert")],  # KeyErrors in PyTorch
+)
+def test_a_sequential_is_edited_as_in_pytorch(edit, named):
+    torch = pytest.importorskip("torch")
+
+    def edited(nn):
+        layers = nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)
+        named_layers = OrderedDict(zip(["one", "two", "three"], layers, strict=True))
+        net = nn.Sequential(named_layers) if named else nn.Sequential(*layers)
+        EDITS[edit](nn, net)
+        return [(name, type(m).__name__) for name, m in net.named_children()], [*net.state_dict()]
+
+    assert edited(nn) == edited(torch.nn)
+
+
+def test_a_new_head_is_trained():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    net[2] = nn.Linear(3, 7)
+    assert net(mg.ones(5, 2)).shape == (5, 7)
+    assert list(net.parameters())[-1] is net[2].bias
+    assert [type(m).__name__ for m in net[:1] + net[2:]] == ["Linear", "Linear"]
+
+
+def test_edits_that_are_refused_change_nothing():
+    net = nn.Sequential({"a": nn.ReLU(), "b": nn.Tanh()})
+    before = list(net.named_children())
+    for edit, error, words in (
+        (lambda: net.__setitem__(2, nn.ReLU()), IndexError, "out of range"),
+        (lambda: net.__setitem__(0, F.relu), TypeError, "0 is function, expected a Module"),
+        (lambda: net.insert(3, nn.ReLU()), IndexError, "3 is out of range, have 2"),
+        (lambda: net.insert(0, None), TypeError, "0 is NoneType, expected a Module"),
+        (lambda: net.extend([nn.ReLU(), 3]), TypeError, "3 is int, expected a Module"),
+        (lambda: net.append(F.relu), TypeError, "2 is function, expected a Module"),
+        (lambda: net.pop(5), IndexError, "out of range"),
+    ):
+        with pytest.raises(error, match=words):
+            edit()
+        assert list(net.named_children()) == before
+
+
+def test_a_name_that_is_taken_is_not_overwritten():
+    net = nn.Sequential(nn.ReLU(), nn.Tanh())[1:]  # its only module is named "1"
+    net.append(nn.Sigmoid())  # "1", too; PyTorch loses the first
+    assert [type(m).__name__ for m in net] == ["Tanh", "Sigmoid"]
+
+
+def test_a_module_dict():
+    layers = nn.ModuleDict({"a": nn.Linear(1, 2), "b": nn.ReLU()})
+    layers["c"] = nn.Linear(2, 2)
+    layers.update([("b", nn.Tanh())])
+    assert list(layers) == list(layers.keys()) == ["a", "b", "c"]
+    assert "a" in layers
+    assert isinstance(layers.b, nn.Tanh)
+    assert list(layers.state_dict()) == ["a.weight", "a.bias", "c.weight", "c.bias"]
+    assert layers.pop("a") not in layers.values()
+    del layers["c"]
+    assert len(nn.ModuleDict(layers)) == len(layers) == 1
+    layers.clear()
+    assert not dict(layers.items())
+    for key, value, error, words in (
+        ("a.b", nn.ReLU(), KeyError, "no dot"),
+        ("keys", nn.ReLU(), KeyError, "has an attribute 'keys'"),
+        ("x", F.relu, TypeError, "got function, expected Module"),
+        ("x", None, TypeError, "x is None"),
+    ):
+        with pytest.raises(error, match=words):
+            layers[key] = value
+
+
+def test_lists_and_dicts_of_parameters():
+    several = nn.ParameterList([nn.Parameter(np.ones(2, np.float32)), mg.zeros(3)])
+    several.append(mg.ones(1, dtype="float64"))
+    several[0] = mg.zeros(4)
+    assert [p.shape for p in several] == [(4,), (3,), (1,)]
+    assert all(isinstance(p, nn.Parameter) and p.requires_grad for p in several)
+    assert len(several[1:]) == 2
+    named = nn.ParameterDict({"w": mg.ones(2)})
+    named["b"] = nn.Parameter(np.ones(1, np.float32))
+    net = nn.Module()
+    net.several, net.named = several, named
+    assert list(net.state_dict()) == [
+        "several.0", "several.1", "several.2", "named.w", "named.b"
+    ]  # fmt: skip
+    assert named["w"] is named.w
+    assert "(named): ParameterDict(w: (2,), b: (1,))" in repr(net)
+    for wrong in (lambda: several.append(1.0), lambda: named.update({"w": [1.0]})):
+        with pytest.raises(TypeError, match="expected a tensor"):
+            wrong()
+
+
 # ----- ModuleList -----
 
 
@@ -258,7 +483,7 @@ def test_a_module_list_is_part_of_its_module_and_has_no_forward():
     assert not stack.layers[1].training
     with pytest.raises(NotImplementedError, match="ModuleList does not define forward"):
         stack.layers(mg.ones(1, 2))
-    with pytest.raises(TypeError, match="got function, expected a Module"):
+    with pytest.raises(TypeError, match="0 is function, expected a Module"):
         nn.ModuleList([F.relu])
 
 

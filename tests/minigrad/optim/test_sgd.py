@@ -9,6 +9,7 @@ import pytest
 
 from minigrad.core import Tensor
 from minigrad.kernels.fast.blockwise import BLOCK_CPU, blockwise, flat_views
+from minigrad.modes import no_grad
 from minigrad.optim import SGD, Adam
 
 BIG = BLOCK_CPU * 2 + 12_345  # several blocks, the last one short
@@ -261,6 +262,34 @@ def test_parameters_that_are_none_raise():
         SGD([{"params": [w], "learning_rate": 1}], lr=0.1)
     with pytest.raises(TypeError, match="foreach"):
         SGD([w], lr=0.1, foreach=True)
+
+
+def test_what_no_gradient_can_reach_is_refused():
+    scaled = param([1.0, 2.0]) * 0.01  # the usual way to scale an initialisation
+    for given in ([scaled], [{"params": [param([1.0]), scaled]}], [{"params": scaled}]):
+        with pytest.raises(ValueError, match=r"non-leaf Tensor: .* \(by mul\).*requires_grad_\(\)"):
+            SGD(given, lr=0.1)
+    sgd = SGD([scaled.detach().requires_grad_()], lr=0.1)
+    with pytest.raises(ValueError, match="non-leaf"):
+        sgd.add_param_group({"params": scaled})
+    frozen = Tensor(np.ones(2))  # a leaf that is frozen may be thawed later, as in PyTorch
+    SGD([frozen], lr=0.1)
+
+
+def test_a_closure_computes_the_gradients_and_its_loss_comes_back():
+    w = param([3.0])
+    sgd = SGD([w], lr=0.5)
+
+    def closure():
+        sgd.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    with no_grad():  # the closure records all the same
+        assert sgd.step(closure).item() == 9
+    assert w.data == [0]
+    assert sgd.step() is None
 
 
 # ----- state -----
