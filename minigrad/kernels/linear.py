@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import sums
 from ..arrays import Array
 from .ways import Kernel
 
@@ -24,7 +25,7 @@ def linear_backward(
     return (
         (g @ weight).reshape(x.shape) if needs[0] else None,
         g.T @ rows if needs[1] else None,
-        g.sum(axis=0) if needs[2] else None,
+        sums.over(g, (0,)) if needs[2] else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import sums
 from ...arrays import Array, array_module
 from .. import linear
 from ..ways import always
@@ -65,4 +66,4 @@ def backward(
         dweight = empty(xp, weight.shape, np.result_type(grad.dtype, x.dtype))
         c, d = operand(g, dweight.dtype), operand(rows, dweight.dtype)
         _split(xp, lambda part: product(c[:, part].T, d, dweight[part]), weight.shape[0])
-    return dx, dweight, g.sum(axis=0) if needs[2] else None
+    return dx, dweight, sums.over(g, (0,)) if needs[2] else None
