@@ -10,6 +10,7 @@ import numpy as np
 from .. import arrays
 from ..core import RemovableHook, Tensor
 from ..rules import MixedDeviceError
+from .utils import values_for
 
 Named = TypeVar("Named")
 Paths = Iterator[tuple[str, Named]]  # modules or parameters with their dotted names
@@ -229,29 +230,24 @@ class Module:
         return {name: parameter.detach() for name, parameter in self.named_parameters(False)}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
-        """Copy values in; dtype and device of the parameters stay. Returns the keys left over.
+        """Copy values in (tensors, arrays, CPU tensors of PyTorch); dtype and device of the
+        parameters stay. Returns the keys left over.
 
-        Raises RuntimeError naming every missing and unexpected key (if `strict`) and every key of
-        another shape; then nothing has been changed.
+        Raises RuntimeError naming every missing and unexpected key (if `strict`) and every value of
+        another shape or that cannot be read; then nothing has been changed.
         """
         own = dict(self.named_parameters(False))
         missing = [name for name in own if name not in state]
         unexpected = [name for name in state if name not in own]
-        shapes = [
-            f"{name} has shape {tuple(state[name].shape)}, expected {own[name].shape}"
-            for name in own
-            if name in state and tuple(state[name].shape) != own[name].shape
-        ]
+        values, unfit = values_for(own, state)
         problems = [f"missing keys: {', '.join(missing)}"] if strict and missing else []
         problems += [f"unexpected keys: {', '.join(unexpected)}"] if strict and unexpected else []
-        if problems or shapes:
-            message = f"{type(self).__name__}.load_state_dict: " + "; ".join(problems + shapes)
+        if problems or unfit:
+            message = f"{type(self).__name__}.load_state_dict: " + "; ".join(problems + unfit)
             raise RuntimeError(message)
-        for name, parameter in own.items():
-            if name in state:
-                value = state[name].data if isinstance(state[name], Tensor) else state[name]
-                parameter.data[...] = arrays.to_device(value, parameter.device)
-                parameter.bump_version()
+        for name, value in values.items():
+            own[name].data[...] = arrays.to_device(value, own[name].device)
+            own[name].bump_version()
         return IncompatibleKeys(missing, unexpected)
 
     def extra_repr(self) -> str:

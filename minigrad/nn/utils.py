@@ -1,13 +1,14 @@
-"""What is done to the gradients of a whole network between backward and the optimizer's step."""
+"""What is done to all gradients of a network between backward and the optimizer's step, and what
+is looked at before values from outside are copied into it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..arrays import array_module
+from ..arrays import Array, array_module, from_outside
 from ..core import Tensor
 
 
@@ -58,3 +59,27 @@ def _norm(xp: Any, array: Any, norm_type: float) -> Any:
     if norm_type == float("inf"):
         return sizes.max()
     return (sizes**norm_type).sum() ** (1 / norm_type)
+
+
+def values_for(
+    own: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> tuple[dict[str, Array], list[str]]:
+    """The arrays that `state` has for the tensors of `own`, by name, and a line for each that does
+    not fit. Nothing is changed."""
+    values, unfit = {}, []
+    for name, tensor in own.items():
+        if name not in state:
+            continue
+        try:
+            given = state[name]
+            value = from_outside(given.data if isinstance(given, Tensor) else given)
+        except TypeError as error:
+            unfit.append(f"{name}: {error}")
+            continue
+        if value.shape != tensor.shape:
+            unfit.append(f"{name} has shape {value.shape}, expected {tensor.shape}")
+        elif value.dtype.kind == "c" and tensor.dtype.kind != "c":
+            unfit.append(f"{name} is {value.dtype}, expected real numbers for {tensor.dtype}")
+        else:
+            values[name] = value
+    return values, unfit
