@@ -112,8 +112,12 @@ def _converted(value: Any) -> np.ndarray[Any, Any]:
     except (TypeError, RuntimeError, BufferError) as error:
         raise TypeError(
             f"cannot read the numbers of a {type(value).__module__}.{type(value).__name__} "
-            f"({error}): convert it to a NumPy array first, as .detach().cpu().numpy() does"
+            f"({error}): convert it to a NumPy array first, as .detach().cpu().numpy() does "
+            "(after .float() for bfloat16)"
         ) from error
+    except ValueError as error:
+        given = str(value)[:60]
+        raise ValueError(f"expected numbers in lists of one length, got {given}") from error
     if array.dtype.kind not in "biufc":
         raise TypeError(f"expected numbers, got {type(value).__name__} {str(value)[:60]!r}")
     return array

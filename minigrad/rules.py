@@ -72,14 +72,20 @@ def check_no_bools(operation: str, tensor: Tensor, name: str = "input") -> None:
 
 
 def check_same_kind(operation: str, **given: Tensor | None) -> None:
-    """Whole numbers are not multiplied with floats, and bools with nothing."""
+    """Whole numbers are not multiplied with floats, nor float32 with float64, nor bools at all."""
     tensors = {name: tensor for name, tensor in given.items() if tensor is not None}
     for name, tensor in tensors.items():
         check_no_bools(operation, tensor, name)
     whole = [name for name, tensor in tensors.items() if tensor.data.dtype.kind in "iu"]
-    if whole and len(whole) < len(tensors):
-        dtypes = ", ".join(f"{name} is {tensor.data.dtype}" for name, tensor in tensors.items())
+    sizes = {np.finfo(t.data.dtype).bits for n, t in tensors.items() if n not in whole}
+    dtypes = ", ".join(f"{name} is {tensor.data.dtype}" for name, tensor in tensors.items())
+    if whole and sizes:
         raise TypeError(f"{operation}: {dtypes}: use {whole[0]}.float()")
+    if len(sizes) > 1:
+        raise TypeError(
+            f"{operation}: {dtypes}; dtypes are never converted by themselves: use "
+            "tensor.to(dtype) on one of them"
+        )
 
 
 def _refuse(operation: str, name: str, tensor: Tensor, expected: str) -> None:

@@ -73,7 +73,7 @@ def values_for(
         try:
             given = state[name]
             value = from_outside(given.data if isinstance(given, Tensor) else given)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             unfit.append(f"{name}: {error}")
             continue
         if value.shape != tensor.shape:

@@ -250,9 +250,9 @@ class Clamp(Function):
         xp = array_module(a)
         inside = xp.ones(a.shape, dtype=bool)
         if low is not None:
-            inside &= ~(a.real < low)
+            inside &= a.real >= low
         if high is not None:
-            inside &= ~(a.real > high)
+            inside &= a.real <= high
         ctx.save(inside)
         ends = a.real if low is None else xp.maximum(a.real, a.real.dtype.type(low))
         ends = ends if high is None else xp.minimum(ends, ends.dtype.type(high))

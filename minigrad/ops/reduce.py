@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +20,11 @@ Dim = int | tuple[int, ...] | None
 
 def axes_of(dim: Any, ndim: int, operation: str) -> tuple[int, ...]:
     """Return the axes as a sorted tuple of non-negative integers. Raises IndexError."""
-    given: Any = range(ndim) if dim is None else (dim,) if arrays.is_integer(dim) else tuple(dim)
-    if any(isinstance(axis, bool) or not arrays.is_integer(axis) for axis in given):
+    if dim is None:
+        return tuple(range(ndim))
+    given = arrays.integers((dim,), f"{operation}: dim")
+    if isinstance(dim, bool) or (isinstance(dim, tuple | list) and any(d is True for d in dim)):
         raise TypeError(f"{operation}: dim is {dim}, expected integers")
-    given = [operator.index(axis) for axis in given]
     for axis in given:
         if not -(ndim or 1) <= axis < (ndim or 1):
             raise IndexError(f"{operation}: dim {axis} is out of range for {ndim} dimensions")

@@ -171,6 +171,7 @@ def _plain_index(index: Any) -> Any:
     if isinstance(index, list):
         index = [item.data if isinstance(item, Tensor) else item for item in index]
         numbers = arrays.from_outside(index) if index else np.zeros(0, np.int64)
+        numbers = numbers.astype(np.int64) if numbers.dtype.kind == "u" else numbers
     else:
         numbers = arrays.from_outside(index.data if isinstance(index, Tensor) else index)
     if numbers.dtype.kind not in "biu" or numbers.dtype == np.uint8:
@@ -233,9 +234,11 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Swap two axes."""
-    (a,), (b,) = (axes_of(d, input.ndim, "transpose") for d in (dim0, dim1))
+    axes = [axes_of(d, input.ndim, "transpose") for d in (dim0, dim1)]
     order = list(range(input.ndim))
-    order[a], order[b] = b, a
+    if order:  # a number has none to swap
+        (a,), (b,) = axes
+        order[a], order[b] = b, a
     return permute(input, order)
 
 
