@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import operator
 import sys
 from collections.abc import Iterable
 from types import ModuleType
@@ -69,6 +70,77 @@ def is_array(value: object) -> bool:
         return True
     cupy = sys.modules.get("cupy")
     return cupy is not None and isinstance(value, cupy.ndarray)
+
+
+def plain(array: Any, what: str = "a tensor wraps an array as it is") -> Array:
+    """The array if it is NumPy's (or CuPy's) own and of this machine's byte order; of a subclass
+    (np.matrix, np.memmap), whose operators are others, a plain view of the same memory.
+
+    Raises TypeError for anything else; `from_outside` converts it.
+    """
+    if type(array) is np.ndarray and array.dtype.isnative:
+        return array
+    if not is_array(array):
+        raise TypeError(f"{what}, got {type(array).__name__}: use minigrad.tensor()")
+    if not array.dtype.isnative:
+        raise TypeError(
+            f"{what}, got {array.dtype.str}, of foreign byte order: use minigrad.tensor(), which "
+            "converts it"
+        )
+    return _unmasked(array).view(np.ndarray) if isinstance(array, np.ndarray) else array
+
+
+def from_outside(value: Any) -> Array:
+    """Whatever holds numbers as a plain array of this machine's byte order, which may share memory
+    with it: numbers, lists, arrays and their subclasses, tensors of other frameworks (through
+    `__array__` or DLPack). Raises TypeError for what holds none.
+    """
+    if not is_array(value):
+        value = _converted(value)
+    if not value.dtype.isnative:
+        value = value.astype(value.dtype.newbyteorder("="))
+    if value.dtype.kind not in "biufc":
+        raise TypeError(f"expected numbers, got an array of dtype {value.dtype}")
+    return plain(value)
+
+
+def _converted(value: Any) -> np.ndarray[Any, Any]:
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        array = np.asarray(value)
+    except (TypeError, RuntimeError, BufferError) as error:
+        raise TypeError(
+            f"cannot read the numbers of a {type(value).__module__}.{type(value).__name__} "
+            f"({error}): convert it to a NumPy array first, as .detach().cpu().numpy() does "
+            "(after .float() for bfloat16)"
+        ) from error
+    except ValueError as error:
+        given = str(value)[:60]
+        raise ValueError(f"expected numbers in lists of one length, got {given}") from error
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"expected numbers, got {type(value).__name__} {str(value)[:60]!r}")
+    return array
+
+
+def _unmasked(array: Any) -> Any:
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise TypeError("a masked array cannot become a tensor: fill it first: array.filled(value)")
+    return array
+
+
+def is_integer(value: Any) -> bool:
+    """Tell whether `value` is one integer: Python's, NumPy's, or anything else with `__index__`."""
+    return isinstance(value, int) or (hasattr(value, "__index__") and not getattr(value, "ndim", 0))
+
+
+def integers(given: tuple[Any, ...], what: str) -> tuple[int, ...]:
+    """The integers of f(2, 3) or f((2, 3)), of any kind. Raises TypeError, naming `what`."""
+    several = given if len(given) != 1 or is_integer(given[0]) else given[0]
+    try:
+        return tuple(operator.index(n) for n in several)
+    except TypeError as error:
+        raise TypeError(f"{what}: got {several!r}, expected integers") from error
 
 
 def as_array(value: Any) -> Any:

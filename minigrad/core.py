@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from . import rules
+from . import arrays, rules, sums
 from .arrays import Array, array_module, as_array, device_of, is_alone, is_array, may_share_memory
 from .modes import mode, observed  # observed(phase, name, f, *args) is f(*args), told to profilers
 
@@ -60,10 +60,9 @@ class Tensor(Methods):
     __array_priority__ = 1000  # numpy_array * tensor asks the tensor
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
-        rules.check_is_array(data, "Tensor wraps an array as it is")
+        self._data = data = arrays.plain(data)
         if requires_grad:
             rules.check_differentiable(data)
-        self._data = data
         self.grad: Tensor | None = None
         self.requires_grad = requires_grad
         self.node: Node | None = None
@@ -77,9 +76,8 @@ class Tensor(Methods):
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = value._data if isinstance(value, Tensor) else value
-        rules.check_is_array(array, "data is an array")
-        self._data = array
+        given = value._data if isinstance(value, Tensor) else value
+        self._data = arrays.plain(given, "data is an array")
         self.bump_version()
 
     def bump_version(self) -> None:
@@ -351,7 +349,7 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     stretched = tuple(added + i for i, n in enumerate(shape) if n != grad.shape[added + i])
     if any(shape[axis - added] != 1 for axis in stretched):
         return grad
-    return grad.sum(axis=(*range(added), *stretched), keepdims=True).reshape(shape)
+    return sums.over(grad, (*range(added), *stretched)).reshape(shape)
 
 
 # ----- the walk back -----

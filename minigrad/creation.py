@@ -15,27 +15,24 @@ from .random import default_generator, normal, uniform
 def tensor(
     data: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a new tensor holding a copy of `data` (a number, nested lists, an array, a tensor).
+    """Return a new tensor holding a copy of `data`: a number, nested lists, an array of any kind, a
+    tensor, also of another framework.
 
     Without `dtype`, arrays keep theirs, Python floats become float32 and integers int64.
     """
     source = data.data if isinstance(data, Tensor) else data
     if isinstance(source, list | tuple) and any(isinstance(item, Tensor) for item in source):
         source = [item.tolist() if isinstance(item, Tensor) else item for item in source]
-    if not arrays.is_array(source):
-        numbers = np.asarray(source)
-        given = isinstance(source, np.generic) or numbers.dtype.kind != "f"
-        source = numbers if given else numbers.astype(DEFAULT_DTYPE)
-    if dtype is None and source.dtype.name not in arrays.SUPPORTED_DTYPES:
-        to_dtype(source.dtype)
-    array = arrays.to_device(source, device) if device is not None else source
-    array = array.astype(array.dtype if dtype is None else to_dtype(dtype), copy=True)
-    return Tensor(array, requires_grad)
+    array = arrays.from_outside(source)
+    if dtype is None:
+        python = isinstance(source, float | list | tuple) and not isinstance(source, np.generic)
+        dtype = DEFAULT_DTYPE if python and array.dtype.kind == "f" else to_dtype(array.dtype)
+    array = arrays.to_device(array, device) if device is not None else array
+    return Tensor(array.astype(to_dtype(dtype), copy=True), requires_grad)
 
 
 def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int | np.integer) else shape
-    return tuple(int(n) for n in sizes)
+    return arrays.integers(shape, "shape")
 
 
 def full(
@@ -96,6 +93,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None,
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     """A tensor on the same memory as the array."""
+    array = arrays.plain(array, "from_numpy takes an array as it is")
     to_dtype(array.dtype)
     return Tensor(array)
 

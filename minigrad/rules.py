@@ -53,12 +53,6 @@ class MixedDeviceError(DeviceError):
 # ----- tensors -----
 
 
-def check_is_array(value: Any, what: str) -> None:
-    """A tensor's `data` is an array, and nothing that would have to be converted."""
-    if not is_array(value):
-        raise TypeError(f"{what}, got {type(value).__name__}: use minigrad.tensor()")
-
-
 def check_requires_grad(method: str, tensor: Tensor) -> None:
     """Hooks and kept gradients are of tensors that get one."""
     if not tensor.requires_grad:
@@ -72,6 +66,41 @@ def check_differentiable(data: Array) -> None:
     """Only floats have gradients."""
     if data.dtype.kind not in "fc":
         raise RuntimeError(f"only floats can require a gradient, this tensor is {data.dtype}")
+
+
+def check_floats(operation: str, tensor: Tensor, name: str = "input") -> None:
+    """The operation has no value for whole numbers, or none in their dtype."""
+    if tensor.data.dtype.kind not in "fc":
+        _refuse(operation, name, tensor, "floats")
+
+
+def check_no_bools(operation: str, tensor: Tensor, name: str = "input") -> None:
+    """The operation calculates, and bools are no numbers."""
+    if tensor.data.dtype.kind == "b":
+        _refuse(operation, name, tensor, "numbers")
+
+
+def check_same_kind(operation: str, **given: Tensor | None) -> None:
+    """Whole numbers are not multiplied with floats, nor float32 with float64, nor bools at all."""
+    tensors = {name: tensor for name, tensor in given.items() if tensor is not None}
+    for name, tensor in tensors.items():
+        check_no_bools(operation, tensor, name)
+    whole = [name for name, tensor in tensors.items() if tensor.data.dtype.kind in "iu"]
+    sizes = {np.finfo(t.data.dtype).bits for n, t in tensors.items() if n not in whole}
+    dtypes = ", ".join(f"{name} is {tensor.data.dtype}" for name, tensor in tensors.items())
+    if whole and sizes:
+        raise TypeError(f"{operation}: {dtypes}: use {whole[0]}.float()")
+    if len(sizes) > 1:
+        raise TypeError(
+            f"{operation}: {dtypes}; dtypes are never converted by themselves: use "
+            "tensor.to(dtype) on one of them"
+        )
+
+
+def _refuse(operation: str, name: str, tensor: Tensor, expected: str) -> None:
+    raise TypeError(
+        f"{operation}: {name} is {tensor.data.dtype}, expected {expected}: use {name}.float()"
+    )
 
 
 # ----- forward -----
@@ -216,7 +245,16 @@ def check_hooked(changed: Any, grad: Array, tensor: type[Tensor]) -> None:
 
 
 def check_leaf(tensor: Tensor, grad: Array) -> None:
-    """A leaf's gradient has its dtype."""
+    """A leaf's gradient has its dtype, and so has what `grad` holds already."""
+    held = None if tensor.grad is None else getattr(tensor.grad, "data", tensor.grad)
+    if held is not None and (not is_array(held) or (held.shape, held.dtype) != (
+        tensor.data.shape, tensor.data.dtype
+    )):  # fmt: skip
+        raise TypeError(
+            f"backward: grad of a {tensor.data.dtype} leaf of shape {tensor.shape} was set to "
+            f"{held.dtype if is_array(held) else type(held).__name__} of shape "
+            f"{getattr(held, 'shape', ())}: set it to None, or to a tensor like the leaf"
+        )
     if grad.dtype != tensor.data.dtype:
         raise TypeError(
             f"backward: the gradient of a {tensor.data.dtype} leaf is {grad.dtype}; a complex "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..arrays import from_outside, to_numpy
 from ..core import Tensor
+from ..creation import tensor
 
 
 class SkipSample(Exception):  # noqa: N818  (a request to the loader, not a failure of it)
@@ -53,7 +56,7 @@ class TensorDataset(Dataset):
     """
 
     def __init__(self, *arrays: Any) -> None:
-        self.arrays = [a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
+        self.arrays = [_as_rows(a) for a in arrays]
         if not self.arrays or any(a.ndim == 0 for a in self.arrays):
             shapes = [a.shape for a in self.arrays]
             raise ValueError(
@@ -72,12 +75,19 @@ class TensorDataset(Dataset):
         return tuple(a[index] for a in self.arrays)
 
 
+def _as_rows(given: Any) -> Any:
+    """The array in its own dtype and memory; lists become what `tensor` makes of them."""
+    if isinstance(given, list | tuple):
+        given = tensor(given)
+    return given.numpy() if isinstance(given, Tensor) else to_numpy(from_outside(given))
+
+
 class Subset(Dataset):
     """Some samples of another dataset, in the order of `indices` (integers into `dataset`)."""
 
     def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
         self.dataset = dataset
-        self.indices = [int(i) for i in indices]
+        self.indices = [operator.index(i) for i in indices]
         size = len(dataset)
         wrong = [i for i in self.indices if not 0 <= i < size]
         if wrong:

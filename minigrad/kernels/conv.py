@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import sums
 from ..arrays import Array, array_module
 from .activation import relu_backward, relu_forward
 from .im2col import Pair, Window, col2im, windows
@@ -60,7 +61,7 @@ def conv2d_backward(
         dx = pixels(g @ as_matrices(weight, groups).swapaxes(1, 2), geometry)
     if needs[1]:
         dweight = as_weight(columns(x, geometry).swapaxes(1, 2) @ g, weight.shape)
-    dbias = grad.sum(axis=(0, 2, 3)) if needs[2] else None
+    dbias = sums.over(grad, (0, 2, 3)) if needs[2] else None
     return dx, dweight, dbias
 
 

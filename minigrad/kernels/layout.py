@@ -7,9 +7,10 @@ product whose result needs no transposing.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
-from ..arrays import Array, array_module
+from ..arrays import Array, array_module, is_integer
 
 
 def as_nhwc(x: Array) -> Array:
@@ -58,11 +59,16 @@ def pad_into(padded: Array, x: Array, padding: tuple[int, int], value: float = 0
 
 def pair(value: Any, name: str, smallest: int = 0) -> tuple[int, int]:
     """Turn 3 or (3, 2) into two integers. Raises TypeError or ValueError, naming the argument."""
-    both = (value, value) if not isinstance(value, tuple | list) else tuple(value)
+    both = (value, value) if is_integer(value) else tuple(value) if _has_items(value) else ()
     if len(both) == 1:
         both = both * 2
-    if len(both) != 2 or not all(hasattr(v, "__index__") for v in both):
+    if len(both) != 2 or not all(is_integer(v) for v in both):
         raise TypeError(f"{name}: got {value!r}, expected an integer or a pair of integers")
-    if any(v < smallest for v in both):
+    first, second = map(operator.index, both)
+    if min(first, second) < smallest:
         raise ValueError(f"{name}: got {value!r}, expected at least {smallest}")
-    return int(both[0]), int(both[1])
+    return first, second
+
+
+def _has_items(value: Any) -> bool:
+    return isinstance(value, tuple | list) or getattr(value, "ndim", 0) == 1

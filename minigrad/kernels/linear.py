@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from .. import sums
 from ..arrays import Array
 from .ways import Kernel
 
@@ -20,12 +23,17 @@ def linear_backward(
     grad: Array, x: Array, weight: Array, needs: tuple[bool, bool, bool] = (True, True, True)
 ) -> tuple[Array | None, Array | None, Array | None]:
     """dx = g weight, dweight = g^T x, dbias = sum of g over the rows; what `needs` asks for."""
-    g, rows = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
+    g, rows = as_rows(grad), as_rows(x)
     return (
         (g @ weight).reshape(x.shape) if needs[0] else None,
         g.T @ rows if needs[1] else None,
-        g.sum(axis=0) if needs[2] else None,
+        sums.over(g, (0,)) if needs[2] else None,
     )
+
+
+def as_rows(x: Array) -> Array:
+    """x (..., n) as a matrix of rows (-1 would not do where n is 0)."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def linear_naive(x: Array, weight: Array, bias: Array) -> Array:

@@ -7,6 +7,7 @@ windows (paper section 3.4).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def max_pool2d_forward(
     """
     xp, window = array_module(x), Window(kernel, stride or kernel, padding, dilation)
     out = pool_output(x, window, ceil_mode)
-    taps = taps_of(pad(x, window, out, -math.inf), window, out)
+    taps = taps_of(pad(x, window, out, lowest(x.dtype)), window, out)
     best, won = taps[0], xp.zeros(taps[0].shape, winner_dtype(kernel))
     for number, tap in enumerate(taps[1:], 1):
         won[tap.real > best.real] = number
@@ -135,6 +136,11 @@ def touched(window: Window, out: Pair) -> Pair:
         (out[0] - 1) * window.stride[0] + window.extent[0],
         (out[1] - 1) * window.stride[1] + window.extent[1],
     )
+
+
+def lowest(dtype: np.dtype[Any]) -> float:
+    """What loses against every number of the dtype, or against none other than itself."""
+    return int(np.iinfo(dtype).min) if dtype.kind in "iu" else -math.inf
 
 
 def winner_dtype(kernel: Pair) -> np.dtype[np.unsignedinteger]:

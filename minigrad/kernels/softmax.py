@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from .. import sums
 from ..arrays import Array, array_module
 from .ways import Kernel
 
@@ -17,12 +18,12 @@ from .ways import Kernel
 def softmax_forward(x: Array) -> Array:
     """y_i = exp(x_i) / sum_j exp(x_j), over the last axis."""
     y = array_module(x).exp(_shifted(x))
-    return y / y.sum(axis=-1, keepdims=True)
+    return y / _total(y)
 
 
 def softmax_backward(grad: Array, y: Array) -> Array:
     """dx_i = y_i (g_i - sum_j g_j y_j)."""
-    return y * (grad - (grad * y).sum(axis=-1, keepdims=True))
+    return y * (grad - _total(grad * y))
 
 
 @Kernel
@@ -30,12 +31,12 @@ def log_softmax_forward(x: Array) -> Array:
     """y_i = x_i - log sum_j exp(x_j), over the last axis."""
     xp = array_module(x)
     shifted = _shifted(x)
-    return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted - xp.log(_total(xp.exp(shifted)))
 
 
 def log_softmax_backward(grad: Array, y: Array) -> Array:
     """dx_i = g_i - exp(y_i) sum_j g_j."""
-    return grad - array_module(y).exp(y) * grad.sum(axis=-1, keepdims=True)
+    return grad - array_module(y).exp(y) * _total(grad)
 
 
 def at_labels(x: Array, labels: Array) -> Array:
@@ -72,6 +73,10 @@ def cross_entropy_backward(
     dx[xp.arange(len(dx)), labels % classes] -= 1 - smoothing
     dx *= grad[:, None]
     return dx
+
+
+def _total(x: Array) -> Array:
+    return sums.over(x, (x.ndim - 1,), keepdims=True)
 
 
 def _shifted(x: Array) -> Array:

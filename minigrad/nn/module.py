@@ -247,10 +247,10 @@ class Module:
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True
     ) -> state.IncompatibleKeys:
-        """Copy values in; dtype and device of the module stay. Returns the keys left over.
+        """Copy values in (tensors, arrays, PyTorch's CPU tensors). Returns the keys left over.
 
-        Raises RuntimeError naming every missing and unexpected key (if `strict`) and every key of
-        another shape; then nothing has been changed.
+        Raises RuntimeError naming every missing and unexpected key (if `strict`) and every value of
+        another shape or that cannot be read; then nothing has been changed.
         """
         return state.load(self, state_dict, strict)
 

@@ -45,22 +45,40 @@ def load(module: Module, state: Mapping[str, Any], strict: bool) -> Incompatible
     own = saved(module)
     missing = [name for name in own if name not in state]
     unexpected = [name for name in state if name not in own]
-    shapes = [
-        f"{name} has shape {tuple(state[name].shape)}, expected {own[name].shape}"
-        for name in own
-        if name in state and tuple(state[name].shape) != own[name].shape
-    ]
+    values, unfit = _values_for(own, state)
     problems = [f"missing keys: {', '.join(missing)}"] if strict and missing else []
     problems += [f"unexpected keys: {', '.join(unexpected)}"] if strict and unexpected else []
-    if problems or shapes:
-        message = f"{type(module).__name__}.load_state_dict: " + "; ".join(problems + shapes)
+    if problems or unfit:
+        message = f"{type(module).__name__}.load_state_dict: " + "; ".join(problems + unfit)
         raise RuntimeError(message)
-    for name, tensor in own.items():
-        if name in state:
-            value = state[name].data if isinstance(state[name], Tensor) else state[name]
-            tensor.data[...] = arrays.to_device(value, tensor.device)
-            tensor.bump_version()
+    for name, value in values.items():
+        own[name].data[...] = arrays.to_device(value, own[name].device)
+        own[name].bump_version()
     return IncompatibleKeys(missing, unexpected)
+
+
+def _values_for(
+    own: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> tuple[dict[str, arrays.Array], list[str]]:
+    """The arrays that `state` has for the tensors of `own`, by name, and a line for each that does
+    not fit. Nothing is changed."""
+    values, unfit = {}, []
+    for name, tensor in own.items():
+        if name not in state:
+            continue
+        try:
+            given = state[name]
+            value = arrays.from_outside(given.data if isinstance(given, Tensor) else given)
+        except (TypeError, ValueError) as error:
+            unfit.append(f"{name}: {error}")
+            continue
+        if value.shape != tensor.shape:
+            unfit.append(f"{name} has shape {value.shape}, expected {tensor.shape}")
+        elif value.dtype.kind == "c" and tensor.dtype.kind != "c":
+            unfit.append(f"{name} is {value.dtype}, expected real numbers for {tensor.dtype}")
+        else:
+            values[name] = value
+    return values, unfit
 
 
 def convert(module: Module, dtype: Any, device: str | None) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import sums
 from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
 from ..kernels.activation import relu_backward, relu_forward
+from ..rules import check_floats, check_no_bools, check_same_kind
+from .elementwise import floating
 
 __all__ = ["leaky_relu", "prelu", "relu", "sigmoid", "tanh"]
 
@@ -54,13 +57,13 @@ class Prelu(Function):
         dx = xp.where(x.real > 0, grad, grad * _on_axis_1(weight, x.ndim))
         part = xp.where(x.real > 0, 0, grad * x)
         if weight.size == 1:
-            return dx, part.sum().reshape(weight.shape)
-        return dx, part.sum(axis=tuple(i for i in range(x.ndim) if i != 1))
+            return dx, sums.over(part, tuple(range(x.ndim))).reshape(weight.shape)
+        return dx, sums.over(part, tuple(i for i in range(x.ndim) if i != 1))
 
 
 def _on_axis_1(weight: Array, ndim: int) -> Array:
     """View the weight (C,) or (1,) so that it meets axis 1."""
-    return weight.reshape((-1,) + (1,) * (ndim - 2)) if ndim > 1 else weight
+    return weight.reshape((-1,) + (1,) * (ndim - 2) if ndim > 1 else ())
 
 
 class Sigmoid(Function):
@@ -101,17 +104,21 @@ def _not_in_place(operation: str, inplace: bool) -> None:
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(input, 0); the derivative at 0 is 0."""
     _not_in_place("relu", inplace)
+    check_no_bools("relu", input)
     return Relu.apply(input)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """input where positive, else negative_slope * input."""
     _not_in_place("leaky_relu", inplace)
+    check_floats("leaky_relu", input)
     return LeakyRelu.apply(input, negative_slope)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """input where positive, else weight * input; weight (1,) or one for each channel (axis 1)."""
+    check_same_kind("prelu", input=input, weight=weight)
+    check_floats("prelu", input)
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim > 1 or weight.numel() not in (1, channels):
         raise RuntimeError(
@@ -122,12 +129,12 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + exp(-input))."""
-    return Sigmoid.apply(input)
+    return Sigmoid.apply(floating(input))
 
 
 def tanh(input: Tensor) -> Tensor:
     """Hyperbolic tangent."""
-    return Tanh.apply(input)
+    return Tanh.apply(floating(input))
 
 
 class Methods:

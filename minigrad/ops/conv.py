@@ -8,6 +8,7 @@ from ..arrays import Array
 from ..core import Context, Function, Tensor
 from ..kernels.conv import conv2d_backward, conv2d_forward, conv_geometry
 from ..kernels.layout import channels_last, pair
+from ..rules import check_same_kind
 
 __all__ = ["conv2d", "conv2d_relu"]
 
@@ -86,4 +87,6 @@ def _conv2d(
     conv_geometry(input.shape, weight.shape, strides, borders, spacing, groups)
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"conv2d: bias has shape {bias.shape}, expected {weight.shape[:1]}")
+    if input.dtype != weight.dtype or input.dtype.kind not in "fc":
+        check_same_kind("conv2d", input=input, weight=weight, bias=bias)
     return Conv2d.apply(input, weight, bias, (strides, borders, spacing, groups), relu)

@@ -6,6 +6,7 @@ from ..arrays import Array
 from ..core import Context, Function, Tensor
 from ..kernels.dropout import dropout_forward, paper_dropout_forward
 from ..random import Key, default_generator
+from ..rules import check_floats
 from .elementwise import mul
 
 __all__ = ["dropout", "paper_dropout"]
@@ -56,6 +57,7 @@ def dropout(
         raise NotImplementedError("dropout: inplace=True is not supported")
     if _checked(p, "dropout") == 0 or not training:
         return input
+    check_floats("dropout", input)
     if p == 1:
         return mul(input, 0.0)
     return Dropout.apply(input, float(p), key or default_generator.next_key())
@@ -69,6 +71,7 @@ def paper_dropout(
     _checked(p, "paper_dropout")
     if not training:
         return mul(input, 1.0 - p)
+    check_floats("paper_dropout", input)
     if p in (0, 1):
         return mul(input, 1.0 - p)
     return PaperDropout.apply(input, float(p), key or default_generator.next_key())

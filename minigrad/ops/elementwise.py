@@ -10,6 +10,7 @@ import numpy as np
 from .. import arrays
 from ..arrays import DEFAULT_DTYPE, Array, array_module
 from ..core import Context, Function, Tensor
+from ..rules import check_no_bools
 
 __all__ = [
     "abs", "add", "astype", "clamp", "clip", "clone", "div", "eq", "exp", "ge", "gt", "le", "log",
@@ -32,11 +33,13 @@ def operands(*values: Any) -> list[Tensor]:
         dtype = DEFAULT_DTYPE if fractional else None
 
     def convert(value: Any) -> Tensor:
-        if arrays.is_array(value) and value.ndim > 0:
-            # Not by calling itself: a closure that does is a reference cycle, and holds `tensors`.
-            value = Tensor(value)
         if not isinstance(value, Tensor):
-            number: Any = np.asarray(value)
+            python = isinstance(value, int | float | complex)
+            number: Any = np.asarray(value) if python else arrays.from_outside(value)
+            if number.ndim and not isinstance(value, list | tuple):
+                # Not by calling itself: a closure that does is a reference cycle.
+                value = Tensor(number)
+        if not isinstance(value, Tensor):
             if dtype is not None:
                 number = number.astype(complex_like(dtype, number))
             elif tensors and tensors[0].dtype.kind in "iu" and number.dtype.kind in "iu":
@@ -204,7 +207,7 @@ class Maximum(Function):
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         ctx.save(a, b)
         xp = array_module(a)
-        return xp.where(_greater(a, b), a, b)
+        return xp.where((a.real > b.real) | _is_nan(a), a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
@@ -220,7 +223,7 @@ class Minimum(Function):
     @staticmethod
     def forward(ctx: Context, a: Array, b: Array) -> Array:
         ctx.save(a, b)
-        return array_module(a).where(_greater(b, a), a, b)
+        return array_module(a).where((a.real < b.real) | _is_nan(a), a, b)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Any:
@@ -229,14 +232,14 @@ class Minimum(Function):
 
 
 def _to_larger(grad: Array, a: Array, b: Array) -> Array:
-    """The gradient where a > b, half of it in a tie, else 0."""
+    """0 where a < b, half the gradient in a tie, else the gradient, also where one is NaN."""
     xp = array_module(grad)
-    return xp.where(a.real > b.real, grad, xp.where(a.real == b.real, grad * 0.5, 0))
+    return xp.where(a.real < b.real, 0, xp.where(a.real == b.real, grad * 0.5, grad))
 
 
-def _greater(a: Array, b: Array) -> Array:
-    """a > b by real part, or a is NaN: NaN is passed on, as PyTorch does."""
-    return (a.real > b.real) | (a.real != a.real)
+def _is_nan(a: Array) -> Array:
+    """Where the real part is NaN, which is passed on, as PyTorch does."""
+    return a.real != a.real
 
 
 class Clamp(Function):
@@ -247,9 +250,9 @@ class Clamp(Function):
         xp = array_module(a)
         inside = xp.ones(a.shape, dtype=bool)
         if low is not None:
-            inside &= ~(a.real < low)
+            inside &= a.real >= low
         if high is not None:
-            inside &= ~(a.real > high)
+            inside &= a.real <= high
         ctx.save(inside)
         ends = a.real if low is None else xp.maximum(a.real, a.real.dtype.type(low))
         ends = ends if high is None else xp.minimum(ends, ends.dtype.type(high))
@@ -333,31 +336,36 @@ def div(input: Any, other: Any) -> Tensor:
 
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent."""
-    return Pow.apply(*operands(input, exponent))
+    base, power = operands(input, exponent)
+    if base.dtype.kind == power.dtype.kind == "b":
+        check_no_bools("pow", base)
+    return Pow.apply(base, power)
 
 
 def neg(input: Tensor) -> Tensor:
     """-input."""
+    check_no_bools("neg", input)
     return Neg.apply(input)
 
 
 def exp(input: Tensor) -> Tensor:
     """e ** input."""
-    return Exp.apply(_floating(input))
+    return Exp.apply(floating(input))
 
 
 def log(input: Tensor) -> Tensor:
     """Natural logarithm."""
-    return Log.apply(_floating(input))
+    return Log.apply(floating(input))
 
 
 def sqrt(input: Tensor) -> Tensor:
     """Square root."""
-    return Sqrt.apply(_floating(input))
+    return Sqrt.apply(floating(input))
 
 
 def abs(input: Tensor) -> Tensor:
     """Absolute value; its derivative at 0 is 0."""
+    check_no_bools("abs", input)
     return Abs.apply(input)
 
 
@@ -375,8 +383,13 @@ def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> 
     """Limit to [min, max]; numbers, either may be None."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
-    if isinstance(min, float) or isinstance(max, float):
-        input = _floating(input)
+    if isinstance(min, float | np.floating) or isinstance(max, float | np.floating):
+        input = floating(input)
+    if input.dtype.kind == "b":
+        input = astype(input, np.dtype(np.int64))
+    if input.dtype.kind in "iu":  # a bound that the dtype cannot hold is as good as its last number
+        ends = np.iinfo(input.dtype)
+        min, max = (None if m is None else int(np.clip(m, ends.min, ends.max)) for m in (min, max))
     return Clamp.apply(input, min, max)
 
 
@@ -405,7 +418,8 @@ def clone(input: Tensor) -> Tensor:
     return Clone.apply(input)
 
 
-def _floating(input: Tensor) -> Tensor:
+def floating(input: Tensor) -> Tensor:
+    """The tensor, or a float32 one of whole numbers, for operations that promote them."""
     return input if input.dtype.kind in "fc" else astype(input, DEFAULT_DTYPE)
 
 
@@ -451,6 +465,15 @@ def _swapped(operation: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Te
     return lambda input, other: operation(other, input)
 
 
+def _is_equal(input: Tensor, other: Any) -> Any:
+    """`==` as Python asks for it: a tensor is equal to nothing that holds no numbers."""
+    return NotImplemented if other is None or isinstance(other, str) else eq(input, other)
+
+
+def _is_unequal(input: Tensor, other: Any) -> Any:
+    return NotImplemented if other is None or isinstance(other, str) else ne(input, other)
+
+
 class Methods:
     """What of this file is an operator or a method of every tensor (`ops/methods.py`)."""
 
@@ -462,5 +485,5 @@ class Methods:
     __radd__, __rsub__, __rmul__ = _swapped(add), _swapped(sub), _swapped(mul)
     __rtruediv__, __rpow__ = _swapped(div), _swapped(pow)
     __neg__, __abs__ = neg, abs
-    __eq__, __ne__ = eq, ne  # type: ignore[assignment]  # element by element, not a truth value
+    __eq__, __ne__ = _is_equal, _is_unequal  # element by element, not a truth value
     __lt__, __le__, __gt__, __ge__ = lt, le, gt, ge

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arrays import Array
+from ..arrays import Array, from_outside
 from ..core import Context, Function, Tensor, unbroadcast
 from ..kernels.linear import linear_backward, linear_forward
 from ..kernels.product import matmul as product
+from ..rules import check_same_kind
 
 __all__ = ["linear", "matmul"]
 
@@ -54,8 +55,9 @@ class Linear(Function):
 
 def matmul(input: Any, other: Any) -> Tensor:
     """Matrix product of the last two axes; the others broadcast."""
-    tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in (input, other)]
-    a, b = tensors
+    a, b = (t if isinstance(t, Tensor) else Tensor(from_outside(t)) for t in (input, other))
+    if a.dtype != b.dtype or a.dtype.kind == "b":
+        check_same_kind("matmul", input=a, other=b)
     if a.ndim == 0 or b.ndim == 0:
         raise RuntimeError("matmul: a number has no matrix product: use *")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
@@ -75,6 +77,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RuntimeError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
+    if input.dtype != weight.dtype or input.dtype.kind not in "fc":
+        check_same_kind("linear", input=input, weight=weight, bias=bias)
     return Linear.apply(input, weight, bias)
 
 

@@ -10,6 +10,7 @@ from .. import arrays
 from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
 from ..kernels import softmax as kernel
+from ..rules import check_floats
 from .elementwise import mul, sub
 from .reduce import axes_of, mean, sum
 
@@ -85,11 +86,17 @@ def _class_axis(input: Tensor, dim: int | None, operation: str) -> int:
 
 def softmax(input: Tensor, dim: int | None = None) -> Tensor:
     """exp(input) / sum of exp(input) along `dim` (default: PyTorch's, 1 for (N, C))."""
+    check_floats("softmax", input)
+    if not input.numel():
+        return input.clone()
     return Softmax.apply(input, _class_axis(input, dim, "softmax"))
 
 
 def log_softmax(input: Tensor, dim: int | None = None) -> Tensor:
     """Logarithm of softmax along `dim`, without overflow."""
+    check_floats("log_softmax", input)
+    if not input.numel():
+        return input.clone()
     return LogSoftmax.apply(input, _class_axis(input, dim, "log_softmax"))
 
 
@@ -118,13 +125,13 @@ def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
     if shape != input.shape:
         raise ValueError(f"mse_loss: input has shape {input.shape}, target {shape}")
     error = sub(input, target)
+    check_floats("mse_loss", error)
     return _reduce(mul(error, error), reduction)
 
 
 def _labels(input: Tensor, target: Any, operation: str) -> Array:
-    if input.dtype.kind not in "fc":
-        raise TypeError(f"{operation}: input is {input.dtype}, expected floats: use .float()")
-    labels = target.data if isinstance(target, Tensor) else np.asarray(target)
+    check_floats(operation, input)
+    labels = target.data if isinstance(target, Tensor) else arrays.from_outside(target)
     if input.ndim != 2 or labels.shape != input.shape[:1]:
         raise ValueError(
             f"{operation}: got input {input.shape} and target {labels.shape}, "
@@ -143,7 +150,8 @@ def _labels(input: Tensor, target: Any, operation: str) -> Array:
             f"{operation}: labels run from {labels.min()} to {labels.max()}, "
             f"expected 0 to {input.shape[1] - 1}"
         )
-    return arrays.to_device(labels, input.device).copy()  # the caller may edit the target
+    # A copy, as the caller may edit the target; in uint8, 256 classes could not be counted.
+    return arrays.to_device(labels, input.device).astype(np.int64)
 
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:

@@ -6,6 +6,7 @@ from ..arrays import Array
 from ..core import Context, Function, Tensor
 from ..kernels.contrast import contrast_norm_backward, contrast_norm_forward
 from ..kernels.lrn import lrn_backward, lrn_forward
+from ..rules import check_floats
 
 __all__ = ["local_contrast_norm", "local_response_norm", "lrn"]
 
@@ -71,9 +72,8 @@ def lrn(
     if n < 1:
         raise ValueError(f"local_response_norm: size must be at least 1, got {n}")
     if groups < 1 or input.shape[1] % groups:
-        raise ValueError(
-            f"local_response_norm: groups={groups} does not divide {input.shape[1]} channels"
-        )
+        raise ValueError(f"lrn: groups={groups} does not divide {input.shape[1]} channels")
+    check_floats("local_response_norm", input)
     return Lrn.apply(input, n, float(k), float(alpha), float(beta), groups)
 
 
@@ -91,4 +91,5 @@ def local_contrast_norm(
         raise ValueError(f"local_contrast_norm: got shape {input.shape}, expected (N, C, H, W)")
     if size < 1:
         raise ValueError(f"local_contrast_norm: size must be at least 1, got {size}")
+    check_floats("local_contrast_norm", input)
     return ContrastNorm.apply(input, int(size), float(alpha), float(beta), float(k), subtract_mean)

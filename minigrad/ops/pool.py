@@ -8,6 +8,7 @@ from ..arrays import Array
 from ..core import Context, Function, Tensor
 from ..kernels import pool as kernel
 from ..kernels.layout import pair
+from ..rules import check_floats, check_no_bools
 from .shape import cat
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
@@ -76,6 +77,7 @@ def max_pool2d(
         pooled = max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode)
         return pooled.squeeze(0)
     _images(input, "max_pool2d")
+    check_no_bools("max_pool2d", input)
     size = pair(kernel_size, "kernel_size", 1)
     step = size if stride is None else pair(stride, "stride", 1)
     sizes = (size, step, pair(padding, "padding"), pair(dilation, "dilation", 1))
@@ -96,11 +98,15 @@ def avg_pool2d(
         args = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
         return avg_pool2d(input.unsqueeze(0), *args).squeeze(0)
     _images(input, "avg_pool2d")
+    check_floats("avg_pool2d", input)
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
     size = pair(kernel_size, "kernel_size", 1)
     step = size if stride is None else pair(stride, "stride", 1)
-    sizes = (size, step, pair(padding, "padding"))
+    edges = pair(padding, "padding")
+    if size == input.shape[2:] and edges == (0, 0) and divisor_override is None:
+        return input.mean((2, 3), keepdim=True)  # one window: a sum like any other
+    sizes = (size, step, edges)
     return AvgPool2d.apply(input, sizes, ceil_mode, count_include_pad, divisor_override)
 
 
@@ -112,6 +118,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     if input.ndim == 3:
         return adaptive_avg_pool2d(input.unsqueeze(0), output_size).squeeze(0)
     _images(input, "adaptive_avg_pool2d")
+    check_floats("adaptive_avg_pool2d", input)
     both = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
     goal = pair(
         tuple(s if n is None else n for n, s in zip(both, input.shape[2:], strict=True)),

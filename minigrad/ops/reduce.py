@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import arrays, sums
 from ..arrays import Array, array_module, as_array
 from ..core import Context, Function, Tensor
-from .elementwise import astype, mul, sub
+from ..rules import check_floats
+from .elementwise import Sqrt, astype, clone, mul, sub
 
 __all__ = ["amax", "amin", "argmax", "argmin", "max", "mean", "min", "std", "sum", "var"]
 
@@ -18,8 +20,10 @@ Dim = int | tuple[int, ...] | None
 
 def axes_of(dim: Any, ndim: int, operation: str) -> tuple[int, ...]:
     """Return the axes as a sorted tuple of non-negative integers. Raises IndexError."""
-    given = range(ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    if any(isinstance(axis, bool) for axis in given):
+    if dim is None:
+        return tuple(range(ndim))
+    given = arrays.integers((dim,), f"{operation}: dim")
+    if isinstance(dim, bool) or (isinstance(dim, tuple | list) and any(d is True for d in dim)):
         raise TypeError(f"{operation}: dim is {dim}, expected integers")
     for axis in given:
         if not -(ndim or 1) <= axis < (ndim or 1):
@@ -40,11 +44,24 @@ class Sum(Function):
     @staticmethod
     def forward(ctx: Context, a: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.axes = a.shape, axes
-        return a.sum(axis=axes, keepdims=keepdim)
+        return sums.over(a, axes, keepdim)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         return _expanded(grad, ctx.shape, ctx.axes)
+
+
+class Deviation(Sqrt):
+    """The root of a variance. Where that is 0 its slope is infinite and the gradient of what it
+    came from 0; PyTorch settles their product as 0."""
+
+    operation = "std"
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (y,) = ctx.saved
+        xp = array_module(y)
+        return xp.where(y == 0, 0, grad / xp.where(y == 0, 1, 2 * y))
 
 
 class Extreme(Function):
@@ -53,11 +70,13 @@ class Extreme(Function):
     @staticmethod
     def forward(ctx: Context, a: Array, axes: tuple[int, ...], keepdim: bool, sign: int) -> Array:
         xp = array_module(a)
+        ctx.shape, ctx.axes = a.shape, axes
         best = (xp.max if sign > 0 else xp.min)(a.real, axis=axes, keepdims=True)
+        if a.dtype.kind not in "fc":  # no derivative; in uint8 the winners could not be counted
+            return best.reshape(_reduced(a.shape, axes, keepdim))
         winner = a.real == best
         share = winner / winner.sum(axis=axes, keepdims=True).astype(a.real.dtype)
         ctx.save(share.astype(a.real.dtype))
-        ctx.shape, ctx.axes = a.shape, axes
         y = (a * share).sum(axis=axes, keepdims=keepdim) if a.dtype.kind == "c" else best
         return y.astype(a.dtype).reshape(_reduced(a.shape, axes, keepdim))
 
@@ -115,6 +134,7 @@ def mean(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
 
 def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """Variance over the axes `dim`, divided by n - correction."""
+    check_floats("var", input)
     axes = axes_of(dim, input.ndim, "var")
     count = math.prod(input.shape[i] for i in axes)
     centred = sub(input, mean(input, axes, keepdim=True))
@@ -123,8 +143,9 @@ def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = Fal
 
 
 def std(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Standard deviation over the axes `dim`."""
-    return var(input, dim, correction, keepdim).sqrt()
+    """Standard deviation over the axes `dim`; where all are equal, the gradient is 0."""
+    check_floats("std", input)
+    return Deviation.apply(var(input, dim, correction, keepdim))
 
 
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
@@ -165,7 +186,10 @@ def _extreme(input: Tensor, dim: Dim, keepdim: bool, sign: int) -> Tensor:
 
 
 def _along(input: Tensor, dim: int, keepdim: bool, sign: int) -> Extremum:
-    (axis,) = axes_of(dim, input.ndim, "max" if sign > 0 else "min")
+    axes = axes_of(dim, input.ndim, "max" if sign > 0 else "min")
+    if not axes:
+        return Extremum(clone(input), _arg(input, None, False, "argmax"))
+    (axis,) = axes
     index = _arg(input, dim, True, "argmax" if sign > 0 else "argmin")
     values = Take.apply(input, index.data.copy(), axis)  # the caller may edit the indices
     shape = _reduced(input.shape, (axis,), keepdim)
@@ -174,7 +198,8 @@ def _along(input: Tensor, dim: int, keepdim: bool, sign: int) -> Extremum:
 
 def _arg(input: Tensor, dim: int | None, keepdim: bool, how: str) -> Tensor:
     xp = array_module(input.data)
-    axis = None if dim is None else axes_of(dim, input.ndim, how)[0]
+    axes = () if dim is None else axes_of(dim, input.ndim, how)
+    axis = axes[0] if axes else None
     index = as_array(getattr(xp, how)(input.data.real, axis=axis)).astype("int64")
     if keepdim:
         axes = tuple(range(input.ndim)) if axis is None else (axis,)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from .. import arrays
 from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor, unbroadcast
+from .elementwise import operands
 from .reduce import axes_of
 
 __all__ = [
@@ -162,11 +164,22 @@ def _plain_index(index: Any) -> Any:
     """Turn tensors and lists in an index into raw arrays."""
     if isinstance(index, tuple):
         return tuple(_plain_index(part) for part in index)
+    if index is None or index is Ellipsis or isinstance(index, slice | int | np.integer | np.bool_):
+        return index
+    if hasattr(index, "__index__") and not hasattr(index, "ndim"):
+        return operator.index(index)
     if isinstance(index, list):
-        return np.asarray([int(i) if isinstance(i, Tensor) else i for i in index])
-    if isinstance(index, Tensor):
-        return index.data.copy()  # kept for backward; the caller may edit the index
-    return index
+        index = [item.data if isinstance(item, Tensor) else item for item in index]
+        numbers = arrays.from_outside(index) if index else np.zeros(0, np.int64)
+        numbers = numbers.astype(np.int64) if numbers.dtype.kind == "u" else numbers
+    else:
+        numbers = arrays.from_outside(index.data if isinstance(index, Tensor) else index)
+    if numbers.dtype.kind not in "biu" or numbers.dtype == np.uint8:
+        raise IndexError(
+            f"an index is {numbers.dtype}, expected whole numbers or a mask of bools: use "
+            '.long() for numbers, .to("bool") for a mask'
+        )
+    return numbers.copy()  # kept for backward; the caller may edit the index
 
 
 def getitem(input: Tensor, index: Any) -> Tensor:
@@ -177,7 +190,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 def assign(input: Tensor, index: Any, value: Any) -> Tensor:
     """A copy of `input` in which [index] holds `value`, of input's dtype and device."""
     if not isinstance(value, Tensor):
-        value = Tensor(value if arrays.is_array(value) else np.asarray(value))
+        value = Tensor(arrays.from_outside(value))
     if value.dtype.kind == "c" and input.dtype.kind == "f":
         input = input.to(np.result_type(input.dtype, np.complex64))
     value = value.to(input.device).to(input.dtype)
@@ -186,7 +199,7 @@ def assign(input: Tensor, index: Any, value: Any) -> Tensor:
 
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape; one size may be -1."""
-    sizes = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    sizes = arrays.integers(shape, "reshape")
     known = math.prod(n for n in sizes if n != -1)
     fits = input.numel() == known if -1 not in sizes else known and input.numel() % known == 0
     if not fits or sizes.count(-1) > 1:
@@ -213,7 +226,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """The axes in another order."""
-    order = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
+    order = arrays.integers(dims, "permute")
     if len(axes_of(order, input.ndim, "permute")) != input.ndim or len(order) != input.ndim:
         raise RuntimeError(f"permute: {order} is no order of the {input.ndim} dimensions")
     return Permute.apply(input, tuple(d % input.ndim for d in order))
@@ -221,9 +234,11 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Swap two axes."""
-    (a,), (b,) = (axes_of(d, input.ndim, "transpose") for d in (dim0, dim1))
+    axes = [axes_of(d, input.ndim, "transpose") for d in (dim0, dim1)]
     order = list(range(input.ndim))
-    order[a], order[b] = b, a
+    if order:  # a number has none to swap
+        (a,), (b,) = axes
+        order[a], order[b] = b, a
     return permute(input, order)
 
 
@@ -241,15 +256,27 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 def expand(input: Tensor, *shape: Any) -> Tensor:
     """Repeat axes of size 1 without copying; -1 keeps a size."""
-    sizes = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    sizes = arrays.integers(shape, "expand")
+    if len(sizes) < input.ndim:
+        raise RuntimeError(
+            f"expand: shape {sizes} has fewer dimensions than the tensor, which has {input.shape}"
+        )
     old = (1,) * (len(sizes) - input.ndim) + input.shape
     return Expand.apply(input, tuple(o if n == -1 else n for n, o in zip(sizes, old, strict=True)))
 
 
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Join tensors along an existing axis."""
-    if not tensors:
-        raise RuntimeError("cat: got no tensors, expected at least one")
+def _joined(tensors: Iterable[Tensor], operation: str) -> list[Tensor]:
+    several = operands(*tensors)
+    if not several:
+        raise RuntimeError(f"{operation}: got no tensors, expected at least one")
+    return several
+
+
+def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
+    """Join tensors along an existing axis; whole numbers among floats become floats."""
+    tensors = _joined(tensors, "cat")
+    if not tensors[0].ndim:
+        raise RuntimeError("cat: a number has no axis to join along: use stack")
     (axis,) = axes_of(dim, tensors[0].ndim, "cat")
     rests = [(t.shape[:axis], t.shape[axis + 1 :]) for t in tensors]
     if any(rest != rests[0] for rest in rests):
@@ -262,10 +289,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 concatenate = cat
 
 
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+def stack(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new axis."""
-    if not tensors:
-        raise RuntimeError("stack: got no tensors, expected at least one")
+    tensors = _joined(tensors, "stack")
     if any(t.shape != tensors[0].shape for t in tensors):
         raise RuntimeError(f"stack: shapes {[t.shape for t in tensors]} differ")
     return cat([unsqueeze(t, dim) for t in tensors], dim % (tensors[0].ndim + 1))
@@ -283,7 +309,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             f"pad: got {len(pad)} widths for {input.ndim} dimensions, expected pairs "
             "(before, after) for the last axes"
         )
-    pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
+    pad = arrays.integers((pad,), "pad")
+    pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     widths = ((0, 0),) * (input.ndim - len(pairs)) + tuple(reversed(pairs))
     if any(n + before + after < 0 for n, (before, after) in zip(input.shape, widths, strict=True)):
         raise ValueError(f"pad: widths {tuple(pad)} crop more than there is in shape {input.shape}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 
 import numpy as np
 import operations
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from operations import BY_NAME, CASES, KEY, Case, leaves
 
 import minigrad as mg
-from minigrad import Tensor
+from minigrad import Tensor, nn
 from minigrad.kernels import im2col, lrn
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward, conv2d_naive
 from minigrad.kernels.dropout import dropout_mask
@@ -329,6 +330,34 @@ def test_maximum_and_minimum_share_ties():
     assert gradient(mg.minimum, [1.0, 2.0, 3.0], [1.0, 3.0, 2.0]) == [[0.5, 1, 0], [0.5, 0, 1]]
 
 
+NAN = math.nan
+
+
+def test_maximum_and_minimum_pass_nan_on_and_give_both_the_gradient_there():
+    a, b = [NAN, 3.0, NAN], [1.0, NAN, NAN]
+    for operation in (mg.maximum, mg.minimum):
+        assert np.isnan(operation(mg.tensor(a), mg.tensor(b)).data).all()
+        assert gradient(operation, a, b) == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_clamp_passes_nan_on_and_no_gradient_there():
+    assert np.isnan(mg.clamp(mg.tensor([NAN]), -1, 1).item())
+    assert gradient(lambda x: mg.clamp(x, -1, 1), [NAN, 0.0]) == [0, 1]
+
+
+def test_std_of_equal_numbers_has_gradient_0():
+    assert gradient(lambda x: x.std(0), [2.0, 2.0, 2.0]) == [0, 0, 0]
+    rows = gradient(lambda x: x.std(1, correction=0), [[2.0, 2.0], [1.0, 3.0]])
+    assert rows == [[0, 0], [-0.5, 0.5]]
+
+
+def test_prelu_of_a_number():
+    x, weight = mg.tensor(-2.0, requires_grad=True), mg.tensor([0.5], requires_grad=True)
+    y = F.prelu(x, weight)
+    y.backward()
+    assert (y.shape, y.item(), x.grad.tolist(), weight.grad.tolist()) == ((), -1, 0.5, [-2])
+
+
 def test_amax_shares_ties_and_max_gives_them_to_the_first():
     x = [[3.0, 1.0, 3.0]]
     assert gradient(lambda x: mg.amax(x, 1), x) == [[0.5, 0, 0.5]]
@@ -422,9 +451,66 @@ def test_lrn_follows_the_paper_and_pytorch_divides_alpha():
     np.testing.assert_allclose(ours.data, theirs.data, rtol=1e-14)
 
 
+def test_softmax_over_nothing_is_nothing():
+    for operation in (F.softmax, F.log_softmax):
+        x = mg.zeros(2, 0, requires_grad=True)
+        y = operation(x, 1)
+        y.backward(mg.zeros(2, 0))
+        assert y.shape == x.grad.shape == (2, 0)
+
+
+@pytest.mark.parametrize("sizes", [(3, 0), (0, 3), (0, 0)])
+@pytest.mark.parametrize("plain", [False, True])
+def test_linear_from_or_to_no_features(sizes, plain):
+    layer, x = nn.Linear(*sizes), mg.ones(2, sizes[0], requires_grad=True)
+    with mg.plain() if plain else mg.enable_grad():
+        y = layer(x)
+        y.sum().backward()
+    assert y.shape == (2, sizes[1])
+    assert not y.data.any()
+    assert layer.weight.grad.shape == layer.weight.shape
+    assert layer.bias.grad.tolist() == [2] * sizes[1]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int32", "int64", "uint64", ">i4"])
+def test_labels_of_any_integer_dtype(dtype):
+    classes = 100 if dtype == "int8" else 256
+    labels = np.array([0, classes - 1]).astype(dtype)
+    x = np.random.default_rng(0).normal(size=(2, classes))
+    for loss in (F.cross_entropy, F.nll_loss):
+        grads = []
+        for target in (labels, labels.tolist()):
+            logits = mg.tensor(x, requires_grad=True)
+            loss(logits, target).backward()
+            grads.append(logits.grad.data)
+        np.testing.assert_array_equal(*grads)
+    assert F.cross_entropy(mg.zeros(2, 300), labels).item() == pytest.approx(math.log(300))
+
+
+def test_max_along_the_axis_of_a_number():
+    values, index = mg.tensor(3.0).max(0)
+    assert (values.item(), index.item(), mg.tensor(3.0).argmin(-1).item()) == (3, 0, 0)
+
+
+def test_extremes_of_many_equal_bytes():
+    assert mg.tensor(np.full(256, 7, np.uint8)).amax().item() == 7
+
+
+def test_clamp_of_bytes_to_bounds_that_no_byte_holds():
+    assert mg.clamp(mg.tensor(np.array([0, 255], np.uint8)), -1, 300).tolist() == [0, 255]
+
+
 # ----- arguments that are refused -----
 
 x4 = mg.zeros(2, 4, 5, 5)
+
+
+def set_grad_and_walk(value):
+    x = mg.ones(2, requires_grad=True)
+    x.grad = value
+    x.sum().backward()
+
+
 REFUSED = {
     "conv channels": (lambda: F.conv2d(x4, mg.zeros(2, 3, 3, 3)), ValueError, r"\(2, 4, 3, 3\)"),
     "conv groups": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), groups=3), ValueError, "groups=3"),
@@ -458,6 +544,23 @@ REFUSED = {
     "axis": (lambda: x4.sum(4), IndexError, "dim 4"),
     "axis twice": (lambda: x4.sum((1, -3)), ValueError, "twice"),
     "empty max": (lambda: mg.zeros(0, 3).amax(0), IndexError, "empty"),
+    "integer linear": (lambda: F.linear(mg.tensor([[1, 2]]), mg.ones(3, 2)), TypeError,
+                       r"linear: input is int64, weight is float32: use input.float\(\)"),
+    "double linear": (lambda: F.linear(mg.ones(1, 2).double(), mg.ones(3, 2)), TypeError,
+                      "input is float64, weight is float32; dtypes are never converted"),
+    "integer conv": (lambda: F.conv2d(mg.ones(1, 1, 3, 3).to("uint8"), mg.ones(2, 1, 2, 2)),
+                     TypeError, r"conv2d: input is uint8, weight is float32: use input.float\(\)"),
+    "integer matmul": (lambda: mg.arange(2) @ mg.ones(2), TypeError, "input is int64, other is fl"),
+    "bool matmul": (lambda: (x4 > 0) @ (x4 > 0), TypeError, "bool, expected numbers"),
+    "integer std": (lambda: mg.arange(3).std(), TypeError, r"std: .*int64.*\.float\(\)"),
+    "expand": (lambda: x4.expand(3), RuntimeError, "fewer dimensions"),
+    "cat of numbers": (lambda: mg.cat([mg.tensor(1.0)]), RuntimeError, "use stack"),
+    "None": (lambda: x4 + None, TypeError, "expected numbers, got NoneType"),
+    "dim of a float": (lambda: x4.sum(1.0), TypeError, "expected integers"),
+    "size of a float": (lambda: x4.reshape(100, 2.0), TypeError, "expected integers"),
+    "index of bytes": (lambda: mg.arange(2)[np.ones(2, np.uint8)], IndexError, "mask"),
+    "grad of a number": (lambda: set_grad_and_walk(0), TypeError, "set it to None"),
+    "grad of another dtype": (lambda: set_grad_and_walk(mg.ones(2).double()), TypeError, "float64"),
     "integer mean": (lambda: mg.arange(3).mean(), RuntimeError, "float"),
 }  # fmt: skip
 

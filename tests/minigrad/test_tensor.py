@@ -232,7 +232,13 @@ def other_device(monkeypatch):
     monkeypatch.setattr(arrays, "device_of", device_of)
     monkeypatch.setattr("minigrad.core.device_of", device_of)
     monkeypatch.setattr("minigrad.rules.device_of", device_of)
-    return lambda tensor: Tensor(tensor.data.view(Elsewhere), tensor.requires_grad)
+
+    def move(tensor):
+        moved = Tensor(tensor.data, tensor.requires_grad)
+        moved._data = tensor.data.view(Elsewhere)  # Tensor() would take the subclass off
+        return moved
+
+    return move
 
 
 def test_mixed_devices_name_operation_and_arguments(other_device):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import sums
 from ...arrays import Array, array_module
 from ..conv import (
     Geometry,
@@ -157,29 +158,28 @@ def backward(
     sizes = full or geometry  # of the convolution whose columns are made
     matrices = operand(xp.ascontiguousarray(as_matrices(kernel, groups)), dtype)
 
-    def task(chunks: list[slice]) -> tuple[Array, Array]:
-        dmatrices = xp.zeros(matrices.shape, dtype)
-        dbias = xp.zeros(geometry.out_channels, dtype)
+    def task(chunks: list[slice]) -> tuple[Array, list[Array]]:
+        dmatrices, dbiases = xp.zeros(matrices.shape, dtype), []
         for part in chunks:
             g = dy[part] if y is None else steps.relu_backward(dy[part], y[part])
             if needs[2]:
-                row = g.reshape(-1, geometry.outputs[1] * geometry.out_channels).sum(axis=0)
-                dbias += row.reshape(-1, geometry.out_channels).sum(axis=0)
+                dbiases.append(sums.over(g.reshape(-1, geometry.out_channels), (0,)))
             if needs[0] or needs[1]:
                 add_gradients(steps, g, source[part], sizes, matrices,
                               None if dx is None else dx[part],
                               dmatrices if needs[1] else None)  # fmt: skip
-        return dmatrices, dbias
+        return dmatrices, dbiases
 
-    sums = over_batch(xp, task, len(x), chunk(xp, sizes, dtype.itemsize))
-    dmatrices = sum((s[0] for s in sums[1:]), sums[0][0]) if sums else xp.zeros_like(matrices)
-    dbias = sum((s[1] for s in sums[1:]), sums[0][1]) if sums else xp.zeros(len(weight), dtype)
+    done = over_batch(xp, task, len(x), chunk(xp, sizes, dtype.itemsize))
+    dmatrices = sum((d for d, _ in done[1:]), done[0][0]) if done else xp.zeros_like(matrices)
+    dbiases = [b for _, several in done for b in several] or [xp.zeros(len(weight), dtype)]
+    dbias = sums.over(xp.stack(dbiases), (0,)) if needs[2] else None
     dweight = None
     if needs[1]:
         dweight = as_weight(dmatrices, kernel.shape)
         # In the weight's order of memory: the optimizer walks through both as one.
         dweight = xp.ascontiguousarray(dweight if full is None else _flipped(dweight, groups))
-    return None if dx is None else as_nchw(dx), dweight, dbias if needs[2] else None
+    return None if dx is None else as_nchw(dx), dweight, dbias
 
 
 def _by_columns_of_input(

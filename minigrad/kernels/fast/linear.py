@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import sums
 from ...arrays import Array, array_module
 from .. import linear
 from ..ways import always
@@ -24,14 +25,14 @@ def _split(xp: Any, multiply: Any, size: int) -> None:
         for part in parts:
             multiply(part)
 
-    over_batch(xp, task, size, -(-size // get_num_threads()) if xp is np else size)
+    over_batch(xp, task, size, max(1, -(-size // get_num_threads()) if xp is np else size))
 
 
 @linear.linear_forward.instead(always)
 def forward(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """`linear_forward`."""
     xp = array_module(x)
-    rows = x.reshape(-1, x.shape[-1])
+    rows = linear.as_rows(x)
     dtype = np.result_type(*(a.dtype for a in (x, weight, bias) if a is not None))
     y = empty(xp, (rows.shape[0], weight.shape[0]), dtype)
 
@@ -54,7 +55,7 @@ def backward(
 ) -> tuple[Array | None, Array | None, Array | None]:
     """`linear_backward`."""
     xp = array_module(grad)
-    g, rows = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
+    g, rows = linear.as_rows(grad), linear.as_rows(x)
     dx = dweight = None
     if needs[0]:
         dx = empty(xp, rows.shape, np.result_type(grad.dtype, weight.dtype))
@@ -65,4 +66,4 @@ def backward(
         dweight = empty(xp, weight.shape, np.result_type(grad.dtype, x.dtype))
         c, d = operand(g, dweight.dtype), operand(rows, dweight.dtype)
         _split(xp, lambda part: product(c[:, part].T, d, dweight[part]), weight.shape[0])
-    return dx, dweight, g.sum(axis=0) if needs[2] else None
+    return dx, dweight, sums.over(g, (0,)) if needs[2] else None

@@ -45,7 +45,7 @@ def max_forward(
 
     def task(chunks: list[slice]) -> None:
         for part in chunks:
-            padded = _padded(source[part], window, out, -math.inf)
+            padded = _padded(source[part], window, out, pool.lowest(x.dtype))
             _max_taps(xp, padded, window, out, y[part], None if won is None else won[part])
 
     over_batch(xp, task, n, _images(y))

@@ -91,6 +91,35 @@ def test_single_array_gives_a_single_tensor_and_keeps_its_dtype() -> None:
     np.testing.assert_array_equal(np.concatenate([b.numpy() for b in batches]), data)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.array([1e300, 16777217.0]), np.array([2**63 + 5] * 2, np.uint64), np.ones(2, complex),
+        *(np.ones(2, dtype) for dtype in ("bool", "u1", "i1", "u2", "i2", "i4", "f2", "f4", "c8")),
+    ],
+    ids=lambda data: str(data.dtype),
+)  # fmt: skip
+@pytest.mark.parametrize("columns", [(), (1,), (2, 3)])
+def test_a_batch_has_the_dtype_and_the_numbers_of_its_samples(data: Any, columns: Any) -> None:
+    data = np.broadcast_to(data.reshape(2, *[1] * len(columns)), (2, *columns))
+    (batch,) = next(iter(DataLoader(TensorDataset(data), 2)))
+    assert batch.dtype == data.dtype
+    np.testing.assert_array_equal(batch.data, data)
+
+
+def test_big_endian_and_masked_and_listed_samples() -> None:
+    data = TensorDataset(np.ones(2, ">f8"), np.ma.array([[1, 2], [3, 4]]), [1, 2], [0.5, 1.5])
+    fields = next(iter(DataLoader(data, 2)))
+    assert [str(f.dtype) for f in fields] == ["float64", "int64", "int64", "float32"]
+    assert all(f.dtype.isnative and type(f.data) is np.ndarray for f in fields)
+
+
+def test_samples_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    (batch,) = next(iter(DataLoader(TensorDataset(torch.ones(2, 3, dtype=torch.int16)), 2)))
+    assert batch.dtype == np.int16
+
+
 def test_every_sample_comes_once_per_epoch_and_epochs_differ() -> None:
     loader = DataLoader(Noisy(), 4, shuffle=True, seed=1)
     first, second = ([batch[1].numpy() for batch in loader] for _ in range(2))

@@ -283,6 +283,42 @@ def test_loading_accepts_arrays_and_keeps_the_dtype():
     assert net.scale.dtype == np.float32
 
 
+UNFIT = {
+    "texts": (np.array(["a", "b", "c"]), "scale: expected numbers"),
+    "complex": (np.ones(3, complex), "scale is complex128, expected real numbers for float32"),
+    "None": (None, "scale: expected numbers, got NoneType"),
+    "ragged": ([1, [2, 3]], "scale: expected numbers in lists of one length"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_loading_changes_nothing_if_a_value_cannot_be_read(name):
+    net, (value, message) = Net(), UNFIT[name]
+    before = [p.data.copy() for p in net.parameters()]
+    state = {k: v.data + 1 for k, v in net.state_dict().items()}
+    with pytest.raises(RuntimeError, match=message):
+        net.load_state_dict({**state, "scale": value})
+    for p, b in zip(net.parameters(), before, strict=True):
+        np.testing.assert_array_equal(p.data, b)
+
+
+def test_loading_accepts_lists_and_foreign_byte_order():
+    net = Net()
+    state = {k: v.data.astype(">f8") * 2 for k, v in net.state_dict().items()}
+    net.load_state_dict({**state, "scale": [3, 4, 5]})
+    assert net.scale.tolist() == [3, 4, 5]
+    np.testing.assert_array_equal(net.first.weight.data, state["first.weight"])
+
+
+def test_loading_a_state_of_torch():
+    torch = pytest.importorskip("torch")
+    ours, theirs = nn.Linear(2, 3), torch.nn.Linear(2, 3)
+    ours.load_state_dict(theirs.state_dict())
+    np.testing.assert_array_equal(ours.weight.data, theirs.weight.detach().numpy())
+    with pytest.raises(RuntimeError, match=r"weight: cannot read .*\.numpy\(\)"):
+        ours.load_state_dict(theirs.to(torch.bfloat16).state_dict())
+
+
 def test_loading_between_forward_and_backward_is_seen():
     net = Net().eval()
     x = mg.ones(1, 2, requires_grad=True)
