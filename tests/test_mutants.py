@@ -431,6 +431,13 @@ MUTANTS = [
            lambda right: lambda ctx, g: (None, *right(ctx, g)[:0:-1]), "where"),
     Mutant("maximum: all to the first", ELEMENTWISE + "Maximum.backward",
            instead(lambda ctx, g: (g, 0 * g)), "maximum"),
+    Mutant("remainder: quotient not rounded", "ops.integer:Remainder.backward",
+           instead(lambda ctx, g: (g, -g * ctx.saved[0] / ctx.saved[1])), "remainder-signs"),
+    Mutant("remainder: quotient cut off", "ops.integer:Remainder.backward",
+           instead(lambda ctx, g: (g, -g * np.trunc(ctx.saved[0] / ctx.saved[1]))),
+           "remainder-signs"),
+    Mutant("round: gradient 1", "ops.integer:Round.backward", instead(lambda ctx, g: g),
+           "round-1 decimals"),
     # reductions and shapes
     Mutant("sum: divided by n", "ops.reduce:Sum.backward", scaled(1 / 12), "sum"),
     Mutant("mean: 1 / n forgotten", ELEMENTWISE + "Mul.backward",

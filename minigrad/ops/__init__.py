@@ -7,6 +7,7 @@ from . import activation as _activation
 from . import conv as _conv
 from . import dropout as _dropout
 from . import elementwise as _elementwise
+from . import integer as _integer
 from . import linear as _linear
 from . import loss as _loss
 from . import methods as methods
@@ -18,6 +19,7 @@ from .activation import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .dropout import *  # noqa: F403
 from .elementwise import *  # noqa: F403
+from .integer import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .norm import *  # noqa: F403
@@ -30,6 +32,7 @@ __all__ += _activation.__all__
 __all__ += _conv.__all__
 __all__ += _dropout.__all__
 __all__ += _elementwise.__all__
+__all__ += _integer.__all__
 __all__ += _linear.__all__
 __all__ += _loss.__all__
 __all__ += _norm.__all__

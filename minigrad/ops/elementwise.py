@@ -37,6 +37,11 @@ def operands(*values: Any) -> list[Tensor]:
             value = Tensor(value)
         if not isinstance(value, Tensor):
             number: Any = np.asarray(value)
+            if number.dtype.kind not in "biufc":
+                raise TypeError(
+                    f"a tensor and {value!r} ({type(value).__name__}): expected a tensor, an array "
+                    "or a number"
+                )
             if dtype is not None:
                 number = number.astype(complex_like(dtype, number))
             elif tensors and tensors[0].dtype.kind in "iu" and number.dtype.kind in "iu":
@@ -446,9 +451,19 @@ def ge(input: Any, other: Any) -> Tensor:
     return _compare(input, other, "greater_equal")
 
 
-def _swapped(operation: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+def reflected(operation: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
     """The operator's method of the right operand: `2 - x` is `x.__rsub__(2)`."""
     return lambda input, other: operation(other, input)
+
+
+def _of_numbers(comparison: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Any]:
+    """The comparison's operator: Python asks the other side about what holds no numbers."""
+
+    def compare(input: Any, other: Any) -> Any:
+        known = isinstance(other, Tensor | int | float | complex | np.generic)
+        return comparison(input, other) if known or arrays.is_array(other) else NotImplemented
+
+    return compare
 
 
 class Methods:
@@ -459,8 +474,9 @@ class Methods:
     maximum, minimum, mul, ne, neg, pow, sqrt, sub = maximum, minimum, mul, ne, neg, pow, sqrt, sub
 
     __add__, __sub__, __mul__, __truediv__, __pow__ = add, sub, mul, div, pow
-    __radd__, __rsub__, __rmul__ = _swapped(add), _swapped(sub), _swapped(mul)
-    __rtruediv__, __rpow__ = _swapped(div), _swapped(pow)
+    __radd__, __rsub__, __rmul__ = reflected(add), reflected(sub), reflected(mul)
+    __rtruediv__, __rpow__ = reflected(div), reflected(pow)
     __neg__, __abs__ = neg, abs
-    __eq__, __ne__ = eq, ne  # type: ignore[assignment]  # element by element, not a truth value
+    # Element by element, not a truth value; None and words are told apart as any two objects.
+    __eq__, __ne__ = _of_numbers(eq), _of_numbers(ne)
     __lt__, __le__, __gt__, __ge__ = lt, le, gt, ge

@@ -70,6 +70,11 @@ def log_probabilities(*shape: int) -> Maker:
     return make
 
 
+def integers(low: int, high: int, *shape: int) -> Maker:
+    """Whole numbers from low to high - 1."""
+    return lambda rng: rng.integers(low, high, shape)
+
+
 @dataclass(frozen=True)
 class Case:
     """One call of one operation.
@@ -241,6 +246,30 @@ _COMPARISONS = [
           batched=(0, 1))
     for op, twin in (("eq", "equal"), ("ne", "not_equal"), ("lt", "less"), ("le", "less_equal"),
                      ("gt", "greater"), ("ge", "greater_equal"))
+]  # fmt: skip
+
+_INTEGER = [
+    *(_case("remainder", mg.remainder, first, second, name=name, naive=np.remainder, batched=(),
+            torch=lambda t, a, b: t.remainder(a, b))
+      for name, first, second in (("signs", distinct(4, 3), away(4, 3)),
+                                  ("broadcast", distinct(4, 1, 2), away(3, 1)))),
+    _case("remainder", lambda x: 7 % x, away(5), name="number on the left",
+          naive=lambda x: 7 % x, torch=lambda t, x: t.remainder(t.full_like(x, 7), x)),
+    _case("remainder", lambda x: x % -0.3, away(5), name="number", naive=lambda x: x % -0.3,
+          torch=lambda t, x: x % -0.3),
+    _case("floor_divide", mg.floor_divide, distinct(4, 3), away(4, 3), differentiable=False,
+          naive=np.floor_divide, torch=lambda t, a, b: a // b, batched=(0, 1)),
+    _case("floor_divide", lambda a: 9 // (a - 6), integers(0, 5, 7), differentiable=False,
+          name="whole numbers", naive=lambda a: 9 // (a - 6), torch=lambda t, a: 9 // (a - 6)),
+    *(_case("round", lambda x, d=places: mg.round(x * 4, d) + x, distinct(4, 3),
+            name=f"{places} decimals", naive=lambda x, d=places: np.round(x * 4, d) + x,
+            torch=lambda t, x, d=places: t.round(x * 4, decimals=d) + x) for places in (0, 1)),
+    *(_case(op, getattr(mg, op), integers(-9, 9, 4, 3), integers(0, 9, 4, 3), batched=(0, 1),
+            differentiable=False, naive=getattr(np, op),
+            torch=lambda t, a, b, op=op: getattr(t, op)(a, b))
+      for op in ("bitwise_and", "bitwise_or", "bitwise_xor")),
+    _case("bitwise_not", mg.bitwise_not, integers(-9, 9, 4, 3), differentiable=False,
+          naive=np.invert, torch=lambda t, a: ~a),
 ]  # fmt: skip
 
 _REDUCTIONS = [
@@ -472,7 +501,7 @@ _LOSSES = [
 CASTS = {"astype"}
 
 CASES = [
-    *_ELEMENTWISE, *_COMPARISONS, *_REDUCTIONS, *_SHAPES, *_PRODUCTS, *_ACTIVATIONS,
+    *_ELEMENTWISE, *_COMPARISONS, *_INTEGER, *_REDUCTIONS, *_SHAPES, *_PRODUCTS, *_ACTIVATIONS,
     *_CONVOLUTIONS, *_POOLS, *_NORMS, *_DROPOUTS, *_LOSSES,
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}
