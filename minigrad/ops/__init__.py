@@ -15,6 +15,7 @@ from . import norm as _norm
 from . import pool as _pool
 from . import reduce as _reduce
 from . import shape as _shape
+from . import target_loss as _target_loss
 from .activation import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .dropout import *  # noqa: F403
@@ -26,6 +27,7 @@ from .norm import *  # noqa: F403
 from .pool import *  # noqa: F403
 from .reduce import *  # noqa: F403
 from .shape import *  # noqa: F403
+from .target_loss import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += _activation.__all__
@@ -39,3 +41,4 @@ __all__ += _norm.__all__
 __all__ += _pool.__all__
 __all__ += _reduce.__all__
 __all__ += _shape.__all__
+__all__ += _target_loss.__all__

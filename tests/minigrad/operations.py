@@ -60,6 +60,22 @@ def labels(count: int, classes: int) -> Maker:
     return lambda rng: (np.arange(count) * 2 + classes - 1) % classes
 
 
+def label_map(ignored: int, classes: int, *shape: int) -> Maker:
+    """Integer class labels of any shape, the first of which is `ignored`."""
+
+    def make(rng: np.random.Generator) -> Any:
+        made = rng.integers(0, classes, shape)
+        made.reshape(-1)[:1] = ignored
+        return made
+
+    return make
+
+
+def fractions(*shape: int) -> Maker:
+    """Numbers in [0.1, 0.9]."""
+    return lambda rng: rng.uniform(0.1, 0.9, shape)
+
+
 def log_probabilities(*shape: int) -> Maker:
     """Rows whose exponentials sum to 1."""
 
@@ -473,19 +489,22 @@ _LOSSES = [
     ),
     _case("softmax", F.softmax, normal(3, 5), naive=softmax_naive),
     *(
-        _case("cross_entropy", lambda x, y, r=reduction, s=smooth: F.cross_entropy(x, y, r, s),
+        _case("cross_entropy", lambda x, y, r=reduction, s=smooth:
+              F.cross_entropy(x, y, reduction=r, label_smoothing=s),
               normal(4, 5), labels(4, 5), name=f"{reduction}, smoothing {smooth}",
               batched=() if reduction == "mean" else (0, 1), torch=lambda t, x, y, r=reduction,
               s=smooth: t.nn.functional.cross_entropy(x, y, reduction=r, label_smoothing=s))
         for reduction, smooth in (("mean", 0.0), ("sum", 0.0), ("none", 0.0), ("mean", 0.1),
                                   ("none", 0.3))
     ),
-    _case("cross_entropy", lambda x, y: F.cross_entropy(x, y, "none", 0.2), normal(4, 5),
-          labels(4, 5), name="naive", naive=lambda x, y: cross_entropy_naive(x, y, 0.2),
-          batched=(0, 1)),
+    _case("cross_entropy",
+          lambda x, y: F.cross_entropy(x, y, reduction="none", label_smoothing=0.2),
+          normal(4, 5), labels(4, 5), name="naive", batched=(0, 1),
+          naive=lambda x, y: cross_entropy_naive(x, y, 0.2)),
     *(
-        _case("nll_loss", lambda x, y, r=reduction: F.nll_loss(x, y, r), log_probabilities(4, 5),
-              labels(4, 5), name=reduction, batched=() if reduction == "mean" else (0, 1),
+        _case("nll_loss", lambda x, y, r=reduction: F.nll_loss(x, y, reduction=r),
+              log_probabilities(4, 5), labels(4, 5), name=reduction,
+              batched=() if reduction == "mean" else (0, 1),
               torch=lambda t, x, y, r=reduction: t.nn.functional.nll_loss(x, y, reduction=r))
         for reduction in ("mean", "none")
     ),
@@ -495,6 +514,85 @@ _LOSSES = [
               torch=lambda t, a, b, r=reduction: t.nn.functional.mse_loss(a, b, reduction=r))
         for reduction in ("mean", "sum")
     ),
+]  # fmt: skip
+
+CLASS_WEIGHTS = np.array([0.5, 2.0, 1.0, 0.25, 3.0])
+
+
+def _class_losses(operation: str, name: str, x: Maker, y: Maker, **how: Any) -> list[Case]:
+    """A loss against classes with these options, for each reduction; both call it the same."""
+    weighted = how.pop("weighted", False)
+
+    def ours(x: Any, y: Any, r: str) -> Any:
+        weight = mg.tensor(CLASS_WEIGHTS, dtype=x.data.real.dtype, device=x.device)
+        return getattr(F, operation)(x, y, weight if weighted else None, reduction=r, **how)
+
+    def theirs(t: Any, x: Any, y: Any, r: str) -> Any:
+        weight = t.tensor(CLASS_WEIGHTS, dtype=x.dtype) if weighted else None
+        return getattr(t.nn.functional, operation)(x, y, weight, reduction=r, **how)
+
+    return [
+        _case(operation, lambda x, y, r=r: ours(x, y, r), x, y, name=f"{name}, {r}",
+              torch=lambda t, x, y, r=r: theirs(t, x, y, r), batched=() if r == "mean" else (0, 1))
+        for r in ("mean", "sum", "none")
+    ]  # fmt: skip
+
+
+_LOSSES += [
+    *_class_losses("cross_entropy", "weights", normal(6, 5), label_map(0, 5, 6), weighted=True),
+    *_class_losses("cross_entropy", "ignored", normal(6, 5), label_map(-100, 5, 6)),
+    *_class_losses("cross_entropy", "ignored class", normal(6, 5), label_map(2, 5, 6),
+                   ignore_index=2, label_smoothing=0.2),
+    *_class_losses("cross_entropy", "all at once", normal(3, 5, 2, 4), label_map(9, 5, 3, 2, 4),
+                   weighted=True, ignore_index=9, label_smoothing=0.2),
+    *_class_losses("cross_entropy", "maps", normal(3, 5, 2), label_map(0, 5, 3, 2)),
+    *_class_losses("cross_entropy", "probabilities", normal(4, 5), fractions(4, 5)),
+    *_class_losses("cross_entropy", "probabilities, all at once", normal(2, 5, 3),
+                   fractions(2, 5, 3), weighted=True, label_smoothing=0.2),
+    *_class_losses("nll_loss", "all at once", normal(3, 5, 2, 4), label_map(9, 5, 3, 2, 4),
+                   weighted=True, ignore_index=9),
+    _case("cross_entropy", F.cross_entropy, normal(5), label_map(3, 5), name="one sample",
+          batched=(), torch=lambda t, x, y: t.nn.functional.cross_entropy(x, y)),
+    _case("nll_loss", F.nll_loss, normal(5), label_map(3, 5), name="one sample",
+          batched=(), torch=lambda t, x, y: t.nn.functional.nll_loss(x, y)),
+    _case("one_hot", F.one_hot, label_map(0, 5, 3, 2), batched=(), differentiable=False,
+          torch=lambda t, y: t.nn.functional.one_hot(y)),
+    _case("one_hot", lambda y: F.one_hot(y, 7), label_map(0, 5, 3), name="7 classes",
+          differentiable=False, naive=lambda y: np.eye(7)[y]),
+    *(
+        _case("l1_loss", lambda a, b, r=r: F.l1_loss(a, b, r), distinct(4, 3), normal(4, 3), name=r,
+              batched=() if r == "mean" else (0, 1),
+              torch=lambda t, a, b, r=r: t.nn.functional.l1_loss(a, b, reduction=r))
+        for r in ("mean", "sum", "none")
+    ),
+    *(
+        _case("smooth_l1_loss", lambda a, b, h=h: F.smooth_l1_loss(a, b, beta=h), distinct(4, 3),
+              normal(4, 3), name=f"beta {h}", batched=(),
+              torch=lambda t, a, b, h=h: t.nn.functional.smooth_l1_loss(a, b, beta=h))
+        for h in (0, 0.5, 1.0)
+    ),
+    *(
+        _case("binary_cross_entropy", lambda a, b, r=r: F.binary_cross_entropy(a, b, reduction=r),
+              fractions(4, 3), fractions(4, 3), name=r, batched=() if r == "mean" else (0, 1),
+              torch=lambda t, a, b, r=r: t.nn.functional.binary_cross_entropy(a, b, reduction=r))
+        for r in ("mean", "sum", "none")
+    ),
+    _case("binary_cross_entropy", lambda a, b: F.binary_cross_entropy(a, b, [1.0, 2, 3]),
+          fractions(4, 3), fractions(4, 3), name="weight", batched=(), torch=lambda t, a, b:
+          t.nn.functional.binary_cross_entropy(a, b, t.tensor([1, 2, 3], dtype=a.dtype))),
+    *(
+        _case("binary_cross_entropy_with_logits", lambda a, b, r=r:
+              F.binary_cross_entropy_with_logits(a * 20, b, reduction=r), normal(4, 3),
+              fractions(4, 3), name=r, batched=() if r == "mean" else (0, 1), torch=lambda t, a, b,
+              r=r: t.nn.functional.binary_cross_entropy_with_logits(a * 20, b, reduction=r))
+        for r in ("mean", "sum", "none")
+    ),
+    _case("binary_cross_entropy_with_logits", lambda a, b: F.binary_cross_entropy_with_logits(
+          a, b, [1.0, 2, 3], pos_weight=[3.0, 1, 0.5]), normal(4, 3), fractions(4, 3),
+          name="weights", batched=(), torch=lambda t, a, b:
+          t.nn.functional.binary_cross_entropy_with_logits(
+              a, b, t.tensor([1, 2, 3], dtype=a.dtype),
+              pos_weight=t.tensor([3, 1, 0.5], dtype=a.dtype))),
 ]  # fmt: skip
 
 # Changes the dtype, which every other operation must not: tested on its own.
