@@ -24,9 +24,13 @@ from .integer import Methods as _Integer
 from .integer import bitwise_and, bitwise_or, bitwise_xor, floor_divide, remainder
 from .linear import Methods as _Linear
 from .loss import Methods as _Loss
+from .order import Methods as _Order
+from .pieces import Methods as _Pieces
 from .reduce import Methods as _Reduce
 from .shape import Methods as _Shape
 from .shape import assign, getitem, permute
+from .truth import Methods as _Truth
+from .vector_norm import Methods as _VectorNorm
 
 # ----- what it is -----
 
@@ -272,7 +276,10 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     _become(self, assign(self, index, value))
 
 
-class Methods(_Activation, _Elementwise, _Integer, _Linear, _Loss, _Reduce, _Shape):
+class Methods(
+    _Activation, _Elementwise, _Integer, _Linear, _Loss, _Order, _Pieces, _Reduce, _Shape, _Truth,
+    _VectorNorm,
+):  # fmt: skip
     """All that `Tensor` is given."""
 
     __len__, __iter__, __repr__, __format__ = _len, _iter, _repr, _format

@@ -317,6 +317,88 @@ _REDUCTIONS = [
             getattr(t, op)(x, 1)) for op in ("argmax", "argmin")),
 ]  # fmt: skip
 
+
+def special(*shape: int) -> Maker:
+    """Numbers among which NaN, inf and -inf are."""
+
+    def make(rng: np.random.Generator) -> Any:
+        made = rng.normal(size=shape)
+        made.reshape(-1)[:4] = np.nan, np.inf, -np.inf, 0
+        return made
+
+    return make
+
+
+_TRUTH = [
+    *(_case(op, getattr(mg, op), special(3, 4), differentiable=False, naive=getattr(np, op),
+            torch=lambda t, x, op=op: getattr(t, op)(x)) for op in ("isnan", "isinf", "isfinite")),
+    *(_case(op, lambda x, op=op, axes=axes: getattr(mg, op)(x, *axes), integers(0, 2, 3, 2, 2),
+            name=f"{axes}", differentiable=False, batched=(),
+            torch=lambda t, x, op=op, axes=axes: getattr(t, op)(x, *axes))
+      for op in ("any", "all") for axes in ((), (1,), ((0, -1), True))),
+]  # fmt: skip
+
+_NORM_ORDERS = [
+    _case("norm", lambda x, p=p, how=how: mg.norm(x, p, *how), distinct(3, 4, 2),
+          name=f"{p}, {how}", batched=(), torch=lambda t, x, p=p, how=how: t.norm(x, p, *how))
+    for p, how in (("fro", ()), (2, (1,)), (1, (0, True)), (1, ()), (3, ((0, 2),)), (1.5, (-1,)),
+                   (0.5, (1,)), (-2, ()), (math.inf, (1,)), (-math.inf, ()))
+]  # fmt: skip
+
+_ORDER = [
+    *(_case("sort", lambda x, how=how: mg.sort(x, *how).values, distinct(3, 4, 2), name=f"{how}",
+            batched=() if how[:1] == (0,) else (0,),
+            torch=lambda t, x, how=how: t.sort(x, *how).values)
+      for how in ((), (1,), (1, True), (0, True))),
+    *(_case("argsort", lambda x, down=down: mg.argsort(x, 1, down), special(3, 4), name=f"{down}",
+            differentiable=False, torch=lambda t, x, down=down:
+            t.argsort(x, dim=1, descending=down, stable=True)) for down in (False, True)),
+    *(_case("topk", lambda x, k=k, how=how: mg.topk(x, k, *how).values, distinct(3, 5, 2),
+            name=f"{k}, {how}", torch=lambda t, x, k=k, how=how: t.topk(x, k, *how).values)
+      for k, how in ((2, ()), (3, (1,)), (1, (1, False)), (5, (1, False)))),
+]  # fmt: skip
+
+_PIECES = [
+    *(_case("split", lambda x, size=size: mg.cat(mg.split(x, size, 1)[::-1], 1), normal(3, 5),
+            name=f"{size}", torch=lambda t, x, size=size: t.cat(t.split(x, size, 1)[::-1], 1))
+      for size in (2, 7, [3, 0, 2])),
+    *(_case("chunk", lambda x, n=n: mg.cat(mg.chunk(x, n, -1)[::-1], 1), normal(3, 5), name=f"{n}",
+            torch=lambda t, x, n=n: t.cat(t.chunk(x, n, -1)[::-1], 1)) for n in (2, 3, 4)),
+    *(_case("expand", lambda x, times=times: x.repeat(*times), normal(3, 2), name=f"repeat {times}",
+            naive=lambda x, times=times: np.tile(x, times), batched=(0,),
+            torch=lambda t, x, times=times: x.repeat(*times))
+      for times in ((2, 3), (1, 1), (2, 1, 3))),
+]  # fmt: skip
+
+_EINSUMS = [
+    _case("einsum", lambda *xs, e=equation: mg.einsum(e, *xs), *(normal(*s) for s in shapes),
+          name=f"{equation} {shapes}", batched=(),
+          naive=lambda *xs, e=equation: np.einsum(e, *xs),
+          torch=lambda t, *xs, e=equation: t.einsum(e, *xs))
+    for equation, shapes in (
+        ("ij,jk->ik", ((2, 3), (3, 4))),
+        ("ij,jk", ((2, 3), (3, 4))),
+        ("bij,bjk->bki", ((2, 3, 4), (2, 4, 2))),
+        ("i,j->ji", ((3,), (4,))),
+        ("ij,ij->i", ((3, 4), (3, 4))),
+        ("ij,ij", ((3, 4), (3, 4))),
+        ("ba", ((3, 4),)),
+        ("ijk->k", ((2, 3, 4),)),
+        ("ii", ((3, 3),)),
+        ("bii->bi", ((2, 3, 3),)),
+        ("iij,ji->i", ((3, 3, 2), (2, 3))),
+        ("ij,kj,kl->il", ((2, 3), (4, 3), (4, 2))),
+        ("ij,jk,kl,lm->im", ((2, 5), (5, 3), (3, 4), (4, 2))),
+        ("i,i,i->i", ((3,), (3,), (3,))),
+        ("ij,k->j", ((2, 3), (4,))),
+        ("...ij,...jk->...ik", ((5, 1, 2, 3), (4, 3, 2))),
+        ("...i,i->...", ((2, 4, 3), (3,))),
+        ("i...->...i", ((2, 3, 4),)),
+        ("ij,jk->ik", ((2, 1), (3, 4))),
+        ("bhqd,bhkd->bhqk", ((2, 2, 3, 4), (2, 2, 5, 4))),
+    )
+]
+
 _ROWS = np.array([2, 0, 2, 2])
 _SHAPES = [
     _case("reshape", lambda x: mg.reshape(x, 4, 3), normal(2, 6), naive=lambda x: x.reshape(4, 3),
@@ -599,7 +681,8 @@ _LOSSES += [
 CASTS = {"astype"}
 
 CASES = [
-    *_ELEMENTWISE, *_COMPARISONS, *_INTEGER, *_REDUCTIONS, *_SHAPES, *_PRODUCTS, *_ACTIVATIONS,
+    *_ELEMENTWISE, *_COMPARISONS, *_INTEGER, *_REDUCTIONS, *_TRUTH, *_NORM_ORDERS, *_ORDER,
+    *_PIECES, *_SHAPES, *_PRODUCTS, *_EINSUMS, *_ACTIVATIONS,
     *_CONVOLUTIONS, *_POOLS, *_NORMS, *_DROPOUTS, *_LOSSES,
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}

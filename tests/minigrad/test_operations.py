@@ -336,6 +336,14 @@ def test_amax_shares_ties_and_max_gives_them_to_the_first():
     assert gradient(lambda x: mg.min(x, 1).values, [[1.0, 3.0, 1.0]]) == [[1, 0, 0]]
 
 
+def test_norm_has_derivative_0_at_0():
+    for p in (0.5, 1, 2, 3, np.inf):
+        assert gradient(lambda x, p=p: mg.norm(x, p), [0.0, 0.0]) == [0, 0]
+    assert mg.norm(mg.tensor([3.0, 0.0, -1.0]), 0).item() == 2
+    assert gradient(lambda x: mg.norm(x, 1), [-2.0, 0.0]) == [-1, 0]
+    assert gradient(lambda x: mg.norm(x, np.inf), [-2.0, 2.0, 1.0]) == [-0.5, 0.5, 0]
+
+
 def test_pow_at_base_0():
     assert gradient(lambda x: x**2, [0.0]) == [0]
     assert gradient(lambda x: x**1, [0.0]) == [1]
@@ -520,6 +528,25 @@ REFUSED = {
     "no numbers": (lambda: x4 < "a", TypeError, "a tensor and 'a'"),
     "floor_divide": (lambda: (mg.ones(1, requires_grad=True) // 2).backward(), NotImplementedError,
                      "no derivative"),
+    "topk": (lambda: mg.arange(3).topk(4), ValueError, "k is 4, expected 0 to 3"),
+    "split sizes": (lambda: mg.arange(5).split([2, 2]), ValueError, r"\[2, 2\] do not add up to 5"),
+    "split size": (lambda: mg.arange(5).split(0), ValueError, "at least 1"),
+    "split of a number": (lambda: mg.tensor(1).split(1), RuntimeError, "no axis"),
+    "chunk": (lambda: mg.arange(5).chunk(0), ValueError, "at least 1"),
+    "repeat": (lambda: x4.repeat(2), ValueError, r"\(2,\) for 4 dimensions"),
+    "norm dtype": (lambda: mg.arange(3).norm(), RuntimeError, "float"),
+    "norm order": (lambda: x4.norm("nuc"), NotImplementedError, "'nuc'"),
+    "einsum sizes": (lambda: mg.einsum("ij,jk", mg.ones(2, 3), mg.ones(4, 5)), ValueError,
+                     "sizes 3 and 4"),
+    "einsum axes": (lambda: mg.einsum("ij->i", mg.ones(3)), ValueError, "names 2 axes, got 1"),
+    "einsum count": (lambda: mg.einsum("i,j", mg.ones(3)), ValueError, "2 operands, got 1"),
+    "einsum result": (lambda: mg.einsum("i->ij", mg.ones(3)), ValueError, "no operand has"),
+    "einsum twice": (lambda: mg.einsum("ij->ii", mg.ones(3, 3)), ValueError, "repeats a letter"),
+    "einsum letters": (lambda: mg.einsum("i1->i", mg.ones(3, 3)), ValueError, "may hold letters"),
+    "einsum diagonal": (lambda: mg.einsum("ii", mg.ones(3, 2)), ValueError, r"sizes \[2, 3\]"),
+    "einsum form": (lambda: mg.einsum(mg.ones(3), [0]), TypeError, "an equation and tensors"),
+    "randint": (lambda: mg.randint(3, 3, (2,)), ValueError, "low < high"),
+    "randint form": (lambda: mg.randint(3), TypeError, r"randint\(high, size\)"),
     "axis": (lambda: x4.sum(4), IndexError, "dim 4"),
     "axis twice": (lambda: x4.sum((1, -3)), ValueError, "twice"),
     "empty max": (lambda: mg.zeros(0, 3).amax(0), IndexError, "empty"),

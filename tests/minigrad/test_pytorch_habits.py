@@ -222,3 +222,50 @@ def test_numpys_functions_take_tensors():
     assert np.shape(x.requires_grad_()) == (2, 2)
     with pytest.raises(RuntimeError, match=r"detach\(\)\.numpy\(\)"):
         np.mean(x)
+
+
+def test_methods_of_the_operations():
+    x = mg.tensor([[3.0, 1.0], [2.0, np.nan]])
+    assert [x.isnan().any().item(), x.isfinite().all().item(), x.isinf().any(1).tolist()] == [
+        True, False, [False, False]]  # fmt: skip
+    assert x[:, 0].norm().item() == pytest.approx(13**0.5)
+    assert [p.tolist() for p in x[0].split(1)] == [p.tolist() for p in x[0].chunk(2)] == [[3], [1]]
+    assert x.argsort(descending=True).tolist() == [[0, 1], [1, 0]]
+    assert x.sort(dim=0).indices.tolist() == [[1, 0], [0, 1]]
+    assert x[0].topk(1).indices.tolist() == [0]
+    assert mg.tensor(2).topk(1).values.item() == mg.tensor(2).sort().values.item() == 2
+    assert mg.tensor([1, 0], dtype="uint8").any().dtype == np.uint8
+    assert [len(mg.zeros(0).split(2)), len(mg.zeros(0).chunk(3)), mg.zeros(0).norm().item()] == [
+        1, 3, 0]  # fmt: skip
+
+
+def test_sorting_is_stable_and_its_indices_may_be_edited():
+    x = mg.tensor([1.0, 2.0, 1.0, 2.0], requires_grad=True)
+    assert x.sort(descending=True).indices.tolist() == [1, 3, 0, 2]
+    values, indices = x.sort()
+    indices.zero_()
+    (values * mg.tensor([1.0, 2, 3, 4])).sum().backward()
+    assert x.grad.tolist() == [1, 3, 2, 4]
+
+
+def test_einsum_of_whole_numbers_and_a_list():
+    a = mg.arange(6).reshape(2, 3)
+    assert mg.einsum("ij,kj->ik", [a, a]).tolist() == [[5, 14], [14, 50]]
+    assert mg.einsum("ij->", a).item() == 15
+
+
+def test_new_tensors_as_in_pytorch():
+    assert mg.linspace(-1, 1, 5).tolist() == [-1, -0.5, 0, 0.5, 1]
+    assert [mg.linspace(0, 1, 1).tolist(), mg.linspace(0, 1, 0).tolist()] == [[0], []]
+    assert mg.linspace(1, 2, 5, dtype="int64").tolist() == [1, 1, 1, 1, 2]
+    assert mg.eye(2, 3).tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert mg.eye(2).dtype == np.float32
+    mg.manual_seed(0)
+    numbers = mg.randint(-2, 3, (5000,))
+    assert numbers.dtype == np.int64
+    assert np.bincount(numbers.data + 2).min() > 900
+    assert mg.randint(2, (3, 4)).shape == (3, 4)
+    order = mg.randperm(50)
+    assert order.tolist() != sorted(order.tolist()) == list(range(50))
+    mg.manual_seed(0)
+    assert mg.randint(-2, 3, (5000,)).tolist() == numbers.tolist()
