@@ -68,7 +68,7 @@ class TrainingStep:
         """Run one step and return its loss."""
         self.optimizer.zero_grad()
         with mg.precision(self.precision):
-            loss = F.cross_entropy(self.model(self.images), self.labels)
+            loss = F.cross_entropy(self.model(self.images), self.labels, ignore_index=None)
             self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()

@@ -7,12 +7,16 @@ from .arrays import DeviceError
 from .core import Function, Tensor
 from .creation import (
     arange,
+    eye,
     from_numpy,
     full,
+    linspace,
     ones,
     ones_like,
     rand,
+    randint,
     randn,
+    randperm,
     tensor,
     zeros,
     zeros_like,
@@ -42,11 +46,11 @@ complex64, complex128, bool = "complex64", "complex128", "bool"
 
 __all__ = [
     "AnomalyError", "DeviceError", "Function", "GradcheckError", "Tensor", "arange", "bool",
-    "complex128", "complex64", "core", "cuda", "data", "detect_anomaly", "enable_grad",
+    "complex128", "complex64", "core", "cuda", "data", "detect_anomaly", "enable_grad", "eye",
     "float32", "float64", "from_numpy", "full", "get_num_threads", "get_precision", "grad",
-    "gradcheck", "hvp", "int32", "int64", "is_grad_enabled", "kernels", "load_file", "manual_seed",
-    "memory_report", "nn", "no_grad", "ones", "ones_like", "ops", "optim", "plain", "precision",
-    "precision_problem", "rand", "randn", "random", "save_file", "set_num_threads",
-    "set_precision", "tensor", "uint8", "zeros", "zeros_like",
+    "gradcheck", "hvp", "int32", "int64", "is_grad_enabled", "kernels", "linspace", "load_file",
+    "manual_seed", "memory_report", "nn", "no_grad", "ones", "ones_like", "ops", "optim", "plain",
+    "precision", "precision_problem", "rand", "randint", "randn", "random", "randperm", "save_file",
+    "set_num_threads", "set_precision", "tensor", "uint8", "zeros", "zeros_like",
     *_operations,
 ]  # fmt: skip

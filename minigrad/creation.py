@@ -82,6 +82,39 @@ def rand(*shape: Any, dtype: Any = None, device: str | None = None,
     return Tensor(arrays.to_device(values, device), requires_grad)
 
 
+def randint(low: int, high: Any = None, size: Any = None, dtype: Any = np.int64,
+            device: str | None = None) -> Tensor:  # fmt: skip
+    """Whole numbers from low to high - 1, the same on every device: randint(low, high, size), or
+    randint(high, size) from 0."""
+    if size is None:
+        low, high, size = 0, low, high
+    if not isinstance(high, int | np.integer) or not isinstance(size, tuple | list):
+        raise TypeError("randint: expected randint(high, size) or randint(low, high, size), "
+                        f"got high {high!r} and size {size!r}")  # fmt: skip
+    if not 0 < high - low <= 2**53:
+        raise ValueError(f"randint: got low {low} and high {high}, expected low < high")
+    values = uniform(default_generator.next_key(), tuple(int(n) for n in size), np.float64)
+    return tensor(np.floor(values * (high - low)).astype(np.int64) + low, dtype, device)
+
+
+def randperm(n: int, dtype: Any = np.int64, device: str | None = None) -> Tensor:
+    """0 to n - 1 in a random order, the same on every device."""
+    values = uniform(default_generator.next_key(), (n,), np.float64)
+    return tensor(np.argsort(values, kind="stable"), dtype, device)
+
+
+def linspace(start: float, end: float, steps: int, dtype: Any = None, device: str | None = None,
+             requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """`steps` numbers from start to end, both included."""
+    return tensor(np.linspace(start, end, steps), dtype or DEFAULT_DTYPE, device, requires_grad)
+
+
+def eye(n: int, m: int | None = None, dtype: Any = None, device: str | None = None,
+        requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Ones on the diagonal of (n, m), else zeros; m defaults to n."""
+    return tensor(np.eye(n, m), dtype or DEFAULT_DTYPE, device, requires_grad)
+
+
 def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None,
            device: str | None = None) -> Tensor:  # fmt: skip
     """start, start + step, ... below end; arange(n) counts from 0."""

@@ -181,7 +181,8 @@ class Trainer(Run):
         alphas = colour_alphas(self.recipe, self.at.epoch, len(labels.data))
         with mg.precision(self.precision):
             logits = self.model(self.to_input(images, places.data, alphas))
-            loss = F.cross_entropy(logits, labels.data, label_smoothing=self.recipe.label_smoothing)
+            loss = F.cross_entropy(logits, labels.data, ignore_index=None,
+                                   label_smoothing=self.recipe.label_smoothing)  # fmt: skip
             targets = arrays.to_device(labels.data, self.device)
             self.totals.add(loss.data, count_in_top(logits.data, targets, 1), len(targets))
             self.optimizer.zero_grad()

@@ -351,27 +351,38 @@ class LogSoftmax(Softmax):
 
 
 class CrossEntropyLoss(Module):
-    """Softmax cross-entropy against integer labels."""
+    """Softmax cross-entropy against integer labels or probabilities: `F.cross_entropy`."""
 
-    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self, weight: Any = None, *, ignore_index: int | None = -100, reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.weight, self.ignore_index = weight, ignore_index
         self.reduction, self.label_smoothing = reduction, label_smoothing
 
     def forward(self, input: Tensor, target: Any) -> Tensor:
-        """(N, C) and (N,) -> a scalar."""
-        return F.cross_entropy(input, target, self.reduction, self.label_smoothing)
+        """(N, C, ...) and (N, ...) -> a scalar."""
+        return F.cross_entropy(
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )  # fmt: skip
 
 
 class NLLLoss(Module):
-    """Negative log-likelihood of log-probabilities."""
+    """Negative log-likelihood of log-probabilities: `F.nll_loss`."""
 
-    def __init__(self, reduction: str = "mean") -> None:
+    def __init__(
+        self, weight: Any = None, *, ignore_index: int | None = -100, reduction: str = "mean"
+    ) -> None:
         super().__init__()
-        self.reduction = reduction
+        self.weight, self.ignore_index, self.reduction = weight, ignore_index, reduction
 
     def forward(self, input: Tensor, target: Any) -> Tensor:
-        """(N, C) and (N,) -> a scalar."""
-        return F.nll_loss(input, target, self.reduction)
+        """(N, C, ...) and (N, ...) -> a scalar."""
+        return F.nll_loss(
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
+        )
 
 
 class MSELoss(Module):

@@ -460,18 +460,19 @@ def ge(input: Any, other: Any) -> Tensor:
     return _compare(input, other, "greater_equal")
 
 
-def _swapped(operation: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+def reflected(operation: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
     """The operator's method of the right operand: `2 - x` is `x.__rsub__(2)`."""
     return lambda input, other: operation(other, input)
 
 
-def _is_equal(input: Tensor, other: Any) -> Any:
-    """`==` as Python asks for it: a tensor is equal to nothing that holds no numbers."""
-    return NotImplemented if other is None or isinstance(other, str) else eq(input, other)
+def _of_numbers(comparison: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Any]:
+    """The comparison's operator: Python asks the other side about what holds no numbers."""
 
+    def compare(input: Any, other: Any) -> Any:
+        known = isinstance(other, Tensor | int | float | complex | np.generic)
+        return comparison(input, other) if known or arrays.is_array(other) else NotImplemented
 
-def _is_unequal(input: Tensor, other: Any) -> Any:
-    return NotImplemented if other is None or isinstance(other, str) else ne(input, other)
+    return compare
 
 
 class Methods:
@@ -482,8 +483,9 @@ class Methods:
     maximum, minimum, mul, ne, neg, pow, sqrt, sub = maximum, minimum, mul, ne, neg, pow, sqrt, sub
 
     __add__, __sub__, __mul__, __truediv__, __pow__ = add, sub, mul, div, pow
-    __radd__, __rsub__, __rmul__ = _swapped(add), _swapped(sub), _swapped(mul)
-    __rtruediv__, __rpow__ = _swapped(div), _swapped(pow)
+    __radd__, __rsub__, __rmul__ = reflected(add), reflected(sub), reflected(mul)
+    __rtruediv__, __rpow__ = reflected(div), reflected(pow)
     __neg__, __abs__ = neg, abs
-    __eq__, __ne__ = _is_equal, _is_unequal  # element by element, not a truth value
+    # Element by element, not a truth value; None and words are told apart as any two objects.
+    __eq__, __ne__ = _of_numbers(eq), _of_numbers(ne)
     __lt__, __le__, __gt__, __ge__ = lt, le, gt, ge

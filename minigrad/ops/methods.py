@@ -19,12 +19,18 @@ from ..core import Tensor
 from ..modes import is_grad_enabled
 from .activation import Methods as _Activation
 from .elementwise import Methods as _Elementwise
-from .elementwise import add, astype, clamp, div, mul, sub, to_device
+from .elementwise import add, astype, clamp, div, mul, pow, sub, to_device
+from .integer import Methods as _Integer
+from .integer import bitwise_and, bitwise_or, bitwise_xor, floor_divide, remainder
 from .linear import Methods as _Linear
 from .loss import Methods as _Loss
+from .order import Methods as _Order
+from .pieces import Methods as _Pieces
 from .reduce import Methods as _Reduce
 from .shape import Methods as _Shape
 from .shape import assign, getitem, permute
+from .truth import Methods as _Truth
+from .vector_norm import Methods as _VectorNorm
 
 # ----- what it is -----
 
@@ -74,6 +80,18 @@ def _repr(self: Tensor) -> str:
     return ", ".join([f"tensor({values}", *notes]) + ")"
 
 
+def _format(self: Tensor, spec: str) -> str:
+    """A 0-d tensor is formatted as its number, any other as its repr."""
+    if self.ndim == 0:
+        return format(item(self), spec)
+    if spec:
+        raise TypeError(
+            f"format {spec!r} is for a number, this tensor has shape {self.shape}: use item() of "
+            "one element"
+        )
+    return _repr(self)
+
+
 # ----- its numbers, for Python and NumPy -----
 
 
@@ -99,6 +117,22 @@ def numpy(self: Tensor) -> np.ndarray[Any, Any]:
 
 def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
     return np.array(numpy(self), dtype=dtype, copy=copy)
+
+
+def _array_function(
+    self: Tensor, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """NumPy's functions, such as `np.mean(t)`, get the arrays of tensors and return arrays."""
+    about_shape = function in (np.shape, np.ndim, np.size)
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return value.data if about_shape else numpy(value)
+        if isinstance(value, list | tuple):
+            return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+        return value
+
+    return function(*map(plain, args), **{name: plain(value) for name, value in kwargs.items()})
 
 
 def _bool(self: Tensor) -> bool:
@@ -210,6 +244,30 @@ def div_(self: Tensor, other: Any) -> Tensor:
     return _become(self, div(self, other))
 
 
+def pow_(self: Tensor, exponent: Any) -> Tensor:
+    return _become(self, pow(self, exponent))
+
+
+def remainder_(self: Tensor, other: Any) -> Tensor:
+    return _become(self, remainder(self, other))
+
+
+def floor_divide_(self: Tensor, other: Any) -> Tensor:
+    return _become(self, floor_divide(self, other))
+
+
+def bitwise_and_(self: Tensor, other: Any) -> Tensor:
+    return _become(self, bitwise_and(self, other))
+
+
+def bitwise_or_(self: Tensor, other: Any) -> Tensor:
+    return _become(self, bitwise_or(self, other))
+
+
+def bitwise_xor_(self: Tensor, other: Any) -> Tensor:
+    return _become(self, bitwise_xor(self, other))
+
+
 def clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return _become(self, clamp(self, min, max))
 
@@ -218,19 +276,27 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     _become(self, assign(self, index, value))
 
 
-class Methods(_Activation, _Elementwise, _Linear, _Loss, _Reduce, _Shape):
+class Methods(
+    _Activation, _Elementwise, _Integer, _Linear, _Loss, _Order, _Pieces, _Reduce, _Shape, _Truth,
+    _VectorNorm,
+):  # fmt: skip
     """All that `Tensor` is given."""
 
-    __len__, __iter__, __repr__ = _len, _iter, _repr
+    __len__, __iter__, __repr__, __format__ = _len, _iter, _repr, _format
+    __array_function__ = _array_function
     __array__, __bool__, __float__, __int__, __index__ = _array, _bool, _float, _int, _index
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+    __ipow__, __imod__, __ifloordiv__ = pow_, remainder_, floor_divide_
+    __iand__, __ior__, __ixor__ = bitwise_and_, bitwise_or_, bitwise_xor_
     __setitem__ = _setitem
     T = property(_transposed)
     size, dim, numel, is_floating_point = size, dim, numel, is_floating_point
     item, tolist, numpy = item, tolist, numpy
     to, cpu, cuda, float, double, long = to, cpu, cuda, float_, double, long
     copy_, fill_, zero_, clamp_ = copy_, fill_, zero_, clamp_
-    add_, sub_, mul_, div_ = add_, sub_, mul_, div_
+    add_, sub_, mul_, div_, pow_ = add_, sub_, mul_, div_, pow_
+    remainder_, floor_divide_ = remainder_, floor_divide_
+    bitwise_and_, bitwise_or_, bitwise_xor_ = bitwise_and_, bitwise_or_, bitwise_xor_
 
 
 def hand_over() -> None:

@@ -60,6 +60,22 @@ def labels(count: int, classes: int) -> Maker:
     return lambda rng: (np.arange(count) * 2 + classes - 1) % classes
 
 
+def label_map(ignored: int, classes: int, *shape: int) -> Maker:
+    """Integer class labels of any shape, the first of which is `ignored`."""
+
+    def make(rng: np.random.Generator) -> Any:
+        made = rng.integers(0, classes, shape)
+        made.reshape(-1)[:1] = ignored
+        return made
+
+    return make
+
+
+def fractions(*shape: int) -> Maker:
+    """Numbers in [0.1, 0.9]."""
+    return lambda rng: rng.uniform(0.1, 0.9, shape)
+
+
 def log_probabilities(*shape: int) -> Maker:
     """Rows whose exponentials sum to 1."""
 
@@ -68,6 +84,11 @@ def log_probabilities(*shape: int) -> Maker:
         return x - np.log(np.exp(x).sum(-1, keepdims=True))
 
     return make
+
+
+def integers(low: int, high: int, *shape: int) -> Maker:
+    """Whole numbers from low to high - 1."""
+    return lambda rng: rng.integers(low, high, shape)
 
 
 @dataclass(frozen=True)
@@ -243,6 +264,30 @@ _COMPARISONS = [
                      ("gt", "greater"), ("ge", "greater_equal"))
 ]  # fmt: skip
 
+_INTEGER = [
+    *(_case("remainder", mg.remainder, first, second, name=name, naive=np.remainder, batched=(),
+            torch=lambda t, a, b: t.remainder(a, b))
+      for name, first, second in (("signs", distinct(4, 3), away(4, 3)),
+                                  ("broadcast", distinct(4, 1, 2), away(3, 1)))),
+    _case("remainder", lambda x: 7 % x, away(5), name="number on the left",
+          naive=lambda x: 7 % x, torch=lambda t, x: t.remainder(t.full_like(x, 7), x)),
+    _case("remainder", lambda x: x % -0.3, away(5), name="number", naive=lambda x: x % -0.3,
+          torch=lambda t, x: x % -0.3),
+    _case("floor_divide", mg.floor_divide, distinct(4, 3), away(4, 3), differentiable=False,
+          naive=np.floor_divide, torch=lambda t, a, b: a // b, batched=(0, 1)),
+    _case("floor_divide", lambda a: 9 // (a - 6), integers(0, 5, 7), differentiable=False,
+          name="whole numbers", naive=lambda a: 9 // (a - 6), torch=lambda t, a: 9 // (a - 6)),
+    *(_case("round", lambda x, d=places: mg.round(x * 4, d) + x, distinct(4, 3),
+            name=f"{places} decimals", naive=lambda x, d=places: np.round(x * 4, d) + x,
+            torch=lambda t, x, d=places: t.round(x * 4, decimals=d) + x) for places in (0, 1)),
+    *(_case(op, getattr(mg, op), integers(-9, 9, 4, 3), integers(0, 9, 4, 3), batched=(0, 1),
+            differentiable=False, naive=getattr(np, op),
+            torch=lambda t, a, b, op=op: getattr(t, op)(a, b))
+      for op in ("bitwise_and", "bitwise_or", "bitwise_xor")),
+    _case("bitwise_not", mg.bitwise_not, integers(-9, 9, 4, 3), differentiable=False,
+          naive=np.invert, torch=lambda t, a: ~a),
+]  # fmt: skip
+
 _REDUCTIONS = [
     _same("sum", normal(3, 4)),
     _case("sum", lambda x: mg.sum(x, (0, -1)), normal(3, 4, 2), name="axes",
@@ -271,6 +316,88 @@ _REDUCTIONS = [
             naive=lambda x, op=op: getattr(np, op)(x, 1), torch=lambda t, x, op=op:
             getattr(t, op)(x, 1)) for op in ("argmax", "argmin")),
 ]  # fmt: skip
+
+
+def special(*shape: int) -> Maker:
+    """Numbers among which NaN, inf and -inf are."""
+
+    def make(rng: np.random.Generator) -> Any:
+        made = rng.normal(size=shape)
+        made.reshape(-1)[:4] = np.nan, np.inf, -np.inf, 0
+        return made
+
+    return make
+
+
+_TRUTH = [
+    *(_case(op, getattr(mg, op), special(3, 4), differentiable=False, naive=getattr(np, op),
+            torch=lambda t, x, op=op: getattr(t, op)(x)) for op in ("isnan", "isinf", "isfinite")),
+    *(_case(op, lambda x, op=op, axes=axes: getattr(mg, op)(x, *axes), integers(0, 2, 3, 2, 2),
+            name=f"{axes}", differentiable=False, batched=(),
+            torch=lambda t, x, op=op, axes=axes: getattr(t, op)(x, *axes))
+      for op in ("any", "all") for axes in ((), (1,), ((0, -1), True))),
+]  # fmt: skip
+
+_NORM_ORDERS = [
+    _case("norm", lambda x, p=p, how=how: mg.norm(x, p, *how), distinct(3, 4, 2),
+          name=f"{p}, {how}", batched=(), torch=lambda t, x, p=p, how=how: t.norm(x, p, *how))
+    for p, how in (("fro", ()), (2, (1,)), (1, (0, True)), (1, ()), (3, ((0, 2),)), (1.5, (-1,)),
+                   (0.5, (1,)), (-2, ()), (math.inf, (1,)), (-math.inf, ()))
+]  # fmt: skip
+
+_ORDER = [
+    *(_case("sort", lambda x, how=how: mg.sort(x, *how).values, distinct(3, 4, 2), name=f"{how}",
+            batched=() if how[:1] == (0,) else (0,),
+            torch=lambda t, x, how=how: t.sort(x, *how).values)
+      for how in ((), (1,), (1, True), (0, True))),
+    *(_case("argsort", lambda x, down=down: mg.argsort(x, 1, down), special(3, 4), name=f"{down}",
+            differentiable=False, torch=lambda t, x, down=down:
+            t.argsort(x, dim=1, descending=down, stable=True)) for down in (False, True)),
+    *(_case("topk", lambda x, k=k, how=how: mg.topk(x, k, *how).values, distinct(3, 5, 2),
+            name=f"{k}, {how}", torch=lambda t, x, k=k, how=how: t.topk(x, k, *how).values)
+      for k, how in ((2, ()), (3, (1,)), (1, (1, False)), (5, (1, False)))),
+]  # fmt: skip
+
+_PIECES = [
+    *(_case("split", lambda x, size=size: mg.cat(mg.split(x, size, 1)[::-1], 1), normal(3, 5),
+            name=f"{size}", torch=lambda t, x, size=size: t.cat(t.split(x, size, 1)[::-1], 1))
+      for size in (2, 7, [3, 0, 2])),
+    *(_case("chunk", lambda x, n=n: mg.cat(mg.chunk(x, n, -1)[::-1], 1), normal(3, 5), name=f"{n}",
+            torch=lambda t, x, n=n: t.cat(t.chunk(x, n, -1)[::-1], 1)) for n in (2, 3, 4)),
+    *(_case("expand", lambda x, times=times: x.repeat(*times), normal(3, 2), name=f"repeat {times}",
+            naive=lambda x, times=times: np.tile(x, times), batched=(0,),
+            torch=lambda t, x, times=times: x.repeat(*times))
+      for times in ((2, 3), (1, 1), (2, 1, 3))),
+]  # fmt: skip
+
+_EINSUMS = [
+    _case("einsum", lambda *xs, e=equation: mg.einsum(e, *xs), *(normal(*s) for s in shapes),
+          name=f"{equation} {shapes}", batched=(),
+          naive=lambda *xs, e=equation: np.einsum(e, *xs),
+          torch=lambda t, *xs, e=equation: t.einsum(e, *xs))
+    for equation, shapes in (
+        ("ij,jk->ik", ((2, 3), (3, 4))),
+        ("ij,jk", ((2, 3), (3, 4))),
+        ("bij,bjk->bki", ((2, 3, 4), (2, 4, 2))),
+        ("i,j->ji", ((3,), (4,))),
+        ("ij,ij->i", ((3, 4), (3, 4))),
+        ("ij,ij", ((3, 4), (3, 4))),
+        ("ba", ((3, 4),)),
+        ("ijk->k", ((2, 3, 4),)),
+        ("ii", ((3, 3),)),
+        ("bii->bi", ((2, 3, 3),)),
+        ("iij,ji->i", ((3, 3, 2), (2, 3))),
+        ("ij,kj,kl->il", ((2, 3), (4, 3), (4, 2))),
+        ("ij,jk,kl,lm->im", ((2, 5), (5, 3), (3, 4), (4, 2))),
+        ("i,i,i->i", ((3,), (3,), (3,))),
+        ("ij,k->j", ((2, 3), (4,))),
+        ("...ij,...jk->...ik", ((5, 1, 2, 3), (4, 3, 2))),
+        ("...i,i->...", ((2, 4, 3), (3,))),
+        ("i...->...i", ((2, 3, 4),)),
+        ("ij,jk->ik", ((2, 1), (3, 4))),
+        ("bhqd,bhkd->bhqk", ((2, 2, 3, 4), (2, 2, 5, 4))),
+    )
+]
 
 _ROWS = np.array([2, 0, 2, 2])
 _SHAPES = [
@@ -444,19 +571,22 @@ _LOSSES = [
     ),
     _case("softmax", F.softmax, normal(3, 5), naive=softmax_naive),
     *(
-        _case("cross_entropy", lambda x, y, r=reduction, s=smooth: F.cross_entropy(x, y, r, s),
+        _case("cross_entropy", lambda x, y, r=reduction, s=smooth:
+              F.cross_entropy(x, y, reduction=r, label_smoothing=s),
               normal(4, 5), labels(4, 5), name=f"{reduction}, smoothing {smooth}",
               batched=() if reduction == "mean" else (0, 1), torch=lambda t, x, y, r=reduction,
               s=smooth: t.nn.functional.cross_entropy(x, y, reduction=r, label_smoothing=s))
         for reduction, smooth in (("mean", 0.0), ("sum", 0.0), ("none", 0.0), ("mean", 0.1),
                                   ("none", 0.3))
     ),
-    _case("cross_entropy", lambda x, y: F.cross_entropy(x, y, "none", 0.2), normal(4, 5),
-          labels(4, 5), name="naive", naive=lambda x, y: cross_entropy_naive(x, y, 0.2),
-          batched=(0, 1)),
+    _case("cross_entropy",
+          lambda x, y: F.cross_entropy(x, y, reduction="none", label_smoothing=0.2),
+          normal(4, 5), labels(4, 5), name="naive", batched=(0, 1),
+          naive=lambda x, y: cross_entropy_naive(x, y, 0.2)),
     *(
-        _case("nll_loss", lambda x, y, r=reduction: F.nll_loss(x, y, r), log_probabilities(4, 5),
-              labels(4, 5), name=reduction, batched=() if reduction == "mean" else (0, 1),
+        _case("nll_loss", lambda x, y, r=reduction: F.nll_loss(x, y, reduction=r),
+              log_probabilities(4, 5), labels(4, 5), name=reduction,
+              batched=() if reduction == "mean" else (0, 1),
               torch=lambda t, x, y, r=reduction: t.nn.functional.nll_loss(x, y, reduction=r))
         for reduction in ("mean", "none")
     ),
@@ -468,11 +598,91 @@ _LOSSES = [
     ),
 ]  # fmt: skip
 
+CLASS_WEIGHTS = np.array([0.5, 2.0, 1.0, 0.25, 3.0])
+
+
+def _class_losses(operation: str, name: str, x: Maker, y: Maker, **how: Any) -> list[Case]:
+    """A loss against classes with these options, for each reduction; both call it the same."""
+    weighted = how.pop("weighted", False)
+
+    def ours(x: Any, y: Any, r: str) -> Any:
+        weight = mg.tensor(CLASS_WEIGHTS, dtype=x.data.real.dtype, device=x.device)
+        return getattr(F, operation)(x, y, weight if weighted else None, reduction=r, **how)
+
+    def theirs(t: Any, x: Any, y: Any, r: str) -> Any:
+        weight = t.tensor(CLASS_WEIGHTS, dtype=x.dtype) if weighted else None
+        return getattr(t.nn.functional, operation)(x, y, weight, reduction=r, **how)
+
+    return [
+        _case(operation, lambda x, y, r=r: ours(x, y, r), x, y, name=f"{name}, {r}",
+              torch=lambda t, x, y, r=r: theirs(t, x, y, r), batched=() if r == "mean" else (0, 1))
+        for r in ("mean", "sum", "none")
+    ]  # fmt: skip
+
+
+_LOSSES += [
+    *_class_losses("cross_entropy", "weights", normal(6, 5), label_map(0, 5, 6), weighted=True),
+    *_class_losses("cross_entropy", "ignored", normal(6, 5), label_map(-100, 5, 6)),
+    *_class_losses("cross_entropy", "ignored class", normal(6, 5), label_map(2, 5, 6),
+                   ignore_index=2, label_smoothing=0.2),
+    *_class_losses("cross_entropy", "all at once", normal(3, 5, 2, 4), label_map(9, 5, 3, 2, 4),
+                   weighted=True, ignore_index=9, label_smoothing=0.2),
+    *_class_losses("cross_entropy", "maps", normal(3, 5, 2), label_map(0, 5, 3, 2)),
+    *_class_losses("cross_entropy", "probabilities", normal(4, 5), fractions(4, 5)),
+    *_class_losses("cross_entropy", "probabilities, all at once", normal(2, 5, 3),
+                   fractions(2, 5, 3), weighted=True, label_smoothing=0.2),
+    *_class_losses("nll_loss", "all at once", normal(3, 5, 2, 4), label_map(9, 5, 3, 2, 4),
+                   weighted=True, ignore_index=9),
+    _case("cross_entropy", F.cross_entropy, normal(5), label_map(3, 5), name="one sample",
+          batched=(), torch=lambda t, x, y: t.nn.functional.cross_entropy(x, y)),
+    _case("nll_loss", F.nll_loss, normal(5), label_map(3, 5), name="one sample",
+          batched=(), torch=lambda t, x, y: t.nn.functional.nll_loss(x, y)),
+    _case("one_hot", F.one_hot, label_map(0, 5, 3, 2), batched=(), differentiable=False,
+          torch=lambda t, y: t.nn.functional.one_hot(y)),
+    _case("one_hot", lambda y: F.one_hot(y, 7), label_map(0, 5, 3), name="7 classes",
+          differentiable=False, naive=lambda y: np.eye(7)[y]),
+    *(
+        _case("l1_loss", lambda a, b, r=r: F.l1_loss(a, b, r), distinct(4, 3), normal(4, 3), name=r,
+              batched=() if r == "mean" else (0, 1),
+              torch=lambda t, a, b, r=r: t.nn.functional.l1_loss(a, b, reduction=r))
+        for r in ("mean", "sum", "none")
+    ),
+    *(
+        _case("smooth_l1_loss", lambda a, b, h=h: F.smooth_l1_loss(a, b, beta=h), distinct(4, 3),
+              normal(4, 3), name=f"beta {h}", batched=(),
+              torch=lambda t, a, b, h=h: t.nn.functional.smooth_l1_loss(a, b, beta=h))
+        for h in (0, 0.5, 1.0)
+    ),
+    *(
+        _case("binary_cross_entropy", lambda a, b, r=r: F.binary_cross_entropy(a, b, reduction=r),
+              fractions(4, 3), fractions(4, 3), name=r, batched=() if r == "mean" else (0, 1),
+              torch=lambda t, a, b, r=r: t.nn.functional.binary_cross_entropy(a, b, reduction=r))
+        for r in ("mean", "sum", "none")
+    ),
+    _case("binary_cross_entropy", lambda a, b: F.binary_cross_entropy(a, b, [1.0, 2, 3]),
+          fractions(4, 3), fractions(4, 3), name="weight", batched=(), torch=lambda t, a, b:
+          t.nn.functional.binary_cross_entropy(a, b, t.tensor([1, 2, 3], dtype=a.dtype))),
+    *(
+        _case("binary_cross_entropy_with_logits", lambda a, b, r=r:
+              F.binary_cross_entropy_with_logits(a * 20, b, reduction=r), normal(4, 3),
+              fractions(4, 3), name=r, batched=() if r == "mean" else (0, 1), torch=lambda t, a, b,
+              r=r: t.nn.functional.binary_cross_entropy_with_logits(a * 20, b, reduction=r))
+        for r in ("mean", "sum", "none")
+    ),
+    _case("binary_cross_entropy_with_logits", lambda a, b: F.binary_cross_entropy_with_logits(
+          a, b, [1.0, 2, 3], pos_weight=[3.0, 1, 0.5]), normal(4, 3), fractions(4, 3),
+          name="weights", batched=(), torch=lambda t, a, b:
+          t.nn.functional.binary_cross_entropy_with_logits(
+              a, b, t.tensor([1, 2, 3], dtype=a.dtype),
+              pos_weight=t.tensor([3, 1, 0.5], dtype=a.dtype))),
+]  # fmt: skip
+
 # Changes the dtype, which every other operation must not: tested on its own.
 CASTS = {"astype"}
 
 CASES = [
-    *_ELEMENTWISE, *_COMPARISONS, *_REDUCTIONS, *_SHAPES, *_PRODUCTS, *_ACTIVATIONS,
+    *_ELEMENTWISE, *_COMPARISONS, *_INTEGER, *_REDUCTIONS, *_TRUTH, *_NORM_ORDERS, *_ORDER,
+    *_PIECES, *_SHAPES, *_PRODUCTS, *_EINSUMS, *_ACTIVATIONS,
     *_CONVOLUTIONS, *_POOLS, *_NORMS, *_DROPOUTS, *_LOSSES,
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}

@@ -19,7 +19,7 @@ REFUSALS = (TypeError, ValueError, RuntimeError, IndexError, NotImplementedError
 UNCLEAR = re.compile(r"ufunc|NumPy scalar|unpack|zip\(|object is not|attribute|argument \d")
 
 # Of complex numbers they are the analytic continuation, which the complex step needs.
-CONTINUED = {"abs", "std", "var"}
+CONTINUED = {"abs", "l1_loss", "norm", "smooth_l1_loss", "std", "var"}
 
 
 def matrix(array):

@@ -365,6 +365,14 @@ def test_amax_shares_ties_and_max_gives_them_to_the_first():
     assert gradient(lambda x: mg.min(x, 1).values, [[1.0, 3.0, 1.0]]) == [[1, 0, 0]]
 
 
+def test_norm_has_derivative_0_at_0():
+    for p in (0.5, 1, 2, 3, np.inf):
+        assert gradient(lambda x, p=p: mg.norm(x, p), [0.0, 0.0]) == [0, 0]
+    assert mg.norm(mg.tensor([3.0, 0.0, -1.0]), 0).item() == 2
+    assert gradient(lambda x: mg.norm(x, 1), [-2.0, 0.0]) == [-1, 0]
+    assert gradient(lambda x: mg.norm(x, np.inf), [-2.0, 2.0, 1.0]) == [-0.5, 0.5, 0]
+
+
 def test_pow_at_base_0():
     assert gradient(lambda x: x**2, [0.0]) == [0]
     assert gradient(lambda x: x**1, [0.0]) == [1]
@@ -411,6 +419,37 @@ def test_softmax_and_losses_do_not_overflow():
     loss.backward()
     assert loss.item() == 0
     assert not x.grad.data.any()
+
+
+def test_binary_cross_entropy_at_its_ends():
+    p = mg.tensor([0.0, 1.0, 0.0], requires_grad=True)
+    losses = F.binary_cross_entropy(p, mg.tensor([1.0, 0.0, 0.0]), reduction="none")
+    assert losses.tolist() == [100, 100, 0]  # PyTorch's logarithm of 0
+    losses.sum().backward()
+    np.testing.assert_allclose(p.grad.data, [-1e12, 1e12, 0])
+    x = mg.tensor([1e4, -1e4], requires_grad=True)
+    loss = F.binary_cross_entropy_with_logits(x, mg.tensor([0.0, 0.0]), reduction="sum")
+    loss.backward()
+    assert [loss.item(), x.grad.tolist()] == [1e4, [1, 0]]
+
+
+def test_ignored_labels_count_for_nothing():
+    x = mg.tensor([[np.inf, 0.0], [0.0, 0.0]], requires_grad=True)
+    labels = [-100, 1]
+    loss = F.nll_loss(x, labels)
+    loss.backward()
+    assert [loss.item(), x.grad.tolist()] == [0, [[0, 0], [0, -1]]]
+    assert np.isnan(F.cross_entropy(mg.zeros(2, 3), [-100, -100]).item())  # as in PyTorch
+    assert F.cross_entropy(mg.zeros(2, 3), [-100, -100], reduction="sum").item() == 0
+    with pytest.raises(IndexError, match="-100"):
+        F.cross_entropy(mg.zeros(2, 3), labels, ignore_index=None)
+
+
+def test_labels_may_be_of_any_integer_dtype():
+    for dtype in ("uint8", "int8", "int32", "uint64"):
+        x = mg.zeros(1, 200 if dtype == "int8" else 256)
+        loss = F.cross_entropy(x, np.array([127], dtype))
+        assert loss.item() == pytest.approx(np.log(x.shape[1]))
 
 
 def test_sigmoid_does_not_overflow():
@@ -539,8 +578,61 @@ REFUSED = {
     "label range": (lambda: F.cross_entropy(mg.zeros(1, 3), np.array([3])), IndexError, "3 to 3"),
     "label dtype": (lambda: F.cross_entropy(mg.zeros(2, 3), np.zeros(2)), TypeError, "integer"),
     "label shape": (lambda: F.cross_entropy(mg.zeros(2, 3), np.array([1])), ValueError, r"\(1,\)"),
-    "reduction": (lambda: F.cross_entropy(mg.zeros(1, 3), np.array([1]), "avg"), ValueError, "avg"),
+    "reduction": (lambda: F.cross_entropy(mg.zeros(1, 3), np.array([1]), reduction="avg"),
+                  ValueError, "avg"),
+    "reduction's place": (lambda: F.cross_entropy(mg.zeros(1, 3), [1], "sum"), TypeError,
+                          "did you mean reduction='sum'"),
+    "ignored label": (lambda: F.nll_loss(mg.zeros(2, 3), [-100, 3]), IndexError,
+                      r"3 to 3, expected 0 to 2 \(or ignore_index, -100\)"),
+    "ignored probabilities": (lambda: F.cross_entropy(mg.zeros(1, 3), mg.ones(1, 3),
+                              ignore_index=0), ValueError, "ignore_index is for labels"),
+    "class weights": (lambda: F.nll_loss(mg.zeros(1, 3), [0], mg.ones(2)), ValueError,
+                      r"\(2,\).*3 classes"),
+    "weights' dtype": (lambda: F.nll_loss(mg.zeros(1, 3), [0], mg.ones(3, dtype="float64")),
+                       TypeError, "weight is float64, input float32"),
+    "weights' gradient": (lambda: F.nll_loss(mg.zeros(1, 3), [0], mg.ones(3, requires_grad=True)),
+                          RuntimeError, "detach"),
+    "map of labels": (lambda: F.cross_entropy(mg.zeros(1, 3, 2), [[0, 1, 2]]), ValueError,
+                      r"\(1, 3, 2\) and target \(1, 3\)"),
+    "bce range": (lambda: F.binary_cross_entropy(mg.ones(1) * 2, mg.ones(1)), RuntimeError,
+                  r"\[0, 1\]: use sigmoid"),
+    "bce shape": (lambda: F.binary_cross_entropy_with_logits(mg.ones(2), mg.ones(1)), ValueError,
+                  r"\(2,\), target \(1,\)"),
+    "bce target": (lambda: F.binary_cross_entropy(mg.ones(1), mg.tensor([1])), TypeError,
+                   "target is int64"),
+    "bce weight": (lambda: F.binary_cross_entropy(mg.ones(2), mg.ones(2), mg.ones(3)), ValueError,
+                   "does not broadcast"),
+    "smooth l1": (lambda: F.smooth_l1_loss(mg.ones(1), mg.ones(1), beta=-1), ValueError, "beta"),
+    "l1": (lambda: F.l1_loss(mg.zeros(2, 3), mg.zeros(3)), ValueError, r"\(3,\)"),
+    "one_hot dtype": (lambda: F.one_hot(mg.ones(2)), TypeError, "integer labels"),
+    "one_hot range": (lambda: F.one_hot(mg.tensor([3, -1]), 3), IndexError, "-1 to 3"),
+    "one_hot of nothing": (lambda: F.one_hot(mg.arange(0)), ValueError, "num_classes"),
     "mse": (lambda: F.mse_loss(mg.zeros(2, 3), mg.zeros(3)), ValueError, r"\(3,\)"),
+    "bits of floats": (lambda: x4 & 1, TypeError, "bitwise_and: got float32.*compare first"),
+    "whole number by 0": (lambda: mg.arange(3) % 0, RuntimeError, "remainder.*divided by 0"),
+    "no number": (lambda: x4 + None, TypeError, "a tensor and None"),
+    "no numbers": (lambda: x4 < "a", TypeError, "a tensor and 'a'"),
+    "floor_divide": (lambda: (mg.ones(1, requires_grad=True) // 2).backward(), NotImplementedError,
+                     "no derivative"),
+    "topk": (lambda: mg.arange(3).topk(4), ValueError, "k is 4, expected 0 to 3"),
+    "split sizes": (lambda: mg.arange(5).split([2, 2]), ValueError, r"\[2, 2\] do not add up to 5"),
+    "split size": (lambda: mg.arange(5).split(0), ValueError, "at least 1"),
+    "split of a number": (lambda: mg.tensor(1).split(1), RuntimeError, "no axis"),
+    "chunk": (lambda: mg.arange(5).chunk(0), ValueError, "at least 1"),
+    "repeat": (lambda: x4.repeat(2), ValueError, r"\(2,\) for 4 dimensions"),
+    "norm dtype": (lambda: mg.arange(3).norm(), RuntimeError, "float"),
+    "norm order": (lambda: x4.norm("nuc"), NotImplementedError, "'nuc'"),
+    "einsum sizes": (lambda: mg.einsum("ij,jk", mg.ones(2, 3), mg.ones(4, 5)), ValueError,
+                     "sizes 3 and 4"),
+    "einsum axes": (lambda: mg.einsum("ij->i", mg.ones(3)), ValueError, "names 2 axes, got 1"),
+    "einsum count": (lambda: mg.einsum("i,j", mg.ones(3)), ValueError, "2 operands, got 1"),
+    "einsum result": (lambda: mg.einsum("i->ij", mg.ones(3)), ValueError, "no operand has"),
+    "einsum twice": (lambda: mg.einsum("ij->ii", mg.ones(3, 3)), ValueError, "repeats a letter"),
+    "einsum letters": (lambda: mg.einsum("i1->i", mg.ones(3, 3)), ValueError, "may hold letters"),
+    "einsum diagonal": (lambda: mg.einsum("ii", mg.ones(3, 2)), ValueError, r"sizes \[2, 3\]"),
+    "einsum form": (lambda: mg.einsum(mg.ones(3), [0]), TypeError, "an equation and tensors"),
+    "randint": (lambda: mg.randint(3, 3, (2,)), ValueError, "low < high"),
+    "randint form": (lambda: mg.randint(3), TypeError, r"randint\(high, size\)"),
     "axis": (lambda: x4.sum(4), IndexError, "dim 4"),
     "axis twice": (lambda: x4.sum((1, -3)), ValueError, "twice"),
     "empty max": (lambda: mg.zeros(0, 3).amax(0), IndexError, "empty"),

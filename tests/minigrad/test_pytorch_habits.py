@@ -172,3 +172,100 @@ def test_a_loader_that_is_left_early_goes_on_to_another_epoch():
     loader = mg.data.DataLoader(mg.data.TensorDataset(np.arange(100)), 1, shuffle=True)
     seen = {next(iter(loader))[0].item() for _ in range(30)}
     assert len(seen) > 15
+
+
+def test_a_number_is_formatted_and_rounded_as_one():
+    loss = mg.tensor(2.345, requires_grad=True) * 1
+    assert f"{loss:.2f} {loss:>8.1e} {mg.tensor(3):03d}" == "2.35  2.3e+00 003"
+    assert f"{mg.tensor([1.0])}" == "tensor([1.])"
+    assert round(mg.tensor([2.345, 0.5]), 1).tolist() == pytest.approx([2.3, 0.5])
+    assert round(mg.tensor(2.5)).item() == 2
+    with pytest.raises(TypeError, match=r"format '.1f' is for a number.*\(2,\)"):
+        f"{mg.ones(2):.1f}"
+
+
+def test_operators_of_whole_numbers_and_masks():
+    i, mask = mg.tensor([6, 7, -7]), mg.tensor([True, False, True])
+    assert [(i // 2).tolist(), (i % 4).tolist(), (20 // i).tolist(), (20 % i).tolist()] == [
+        [3, 3, -4], [2, 3, 1], [3, 2, -3], [2, 6, -1]]  # fmt: skip
+    assert [(~mask).tolist(), (mask & (i > 0)).tolist(), (True ^ mask).tolist()] == [
+        [False, True, False], [True, False, False], [False, True, False]]  # fmt: skip
+    assert [(i & 3).tolist(), (8 | i).tolist(), (~i).tolist(), (mask | 2).tolist()] == [
+        [2, 3, 1], [14, 15, -7], [-7, -8, 6], [3, 2, 3]]  # fmt: skip
+    assert (mg.tensor([1], dtype="uint8") | 2).dtype == np.uint8
+
+
+def test_these_operators_in_place_too():
+    i = same = mg.tensor([6, 7])
+    i //= 2
+    i |= 4
+    i ^= 1
+    i &= 14
+    i **= 2
+    i %= 5
+    assert i is same
+    assert i.tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="float32"):
+        i //= 2.0
+
+
+def test_equal_to_none_or_a_word_is_no_question_of_numbers():
+    x = mg.ones(2)
+    assert [x == None, x != None, x == "a", x in ("complex", None)] == [False, True, False, False]  # noqa: E711
+    assert (x == np.ones(2)).tolist() == [True, True]
+
+
+def test_numpys_functions_take_tensors():
+    x = mg.tensor([[1.0, 2.0], [3.0, 6.0]])
+    assert [np.mean(x), np.max(x), np.median(x), np.std(x)] == [3, 6, 2.5, np.std(x.data)]
+    assert np.concatenate([x, x]).shape == (4, 2)
+    assert np.shape(x.requires_grad_()) == (2, 2)
+    with pytest.raises(RuntimeError, match=r"detach\(\)\.numpy\(\)"):
+        np.mean(x)
+
+
+def test_methods_of_the_operations():
+    x = mg.tensor([[3.0, 1.0], [2.0, np.nan]])
+    assert [x.isnan().any().item(), x.isfinite().all().item(), x.isinf().any(1).tolist()] == [
+        True, False, [False, False]]  # fmt: skip
+    assert x[:, 0].norm().item() == pytest.approx(13**0.5)
+    assert [p.tolist() for p in x[0].split(1)] == [p.tolist() for p in x[0].chunk(2)] == [[3], [1]]
+    assert x.argsort(descending=True).tolist() == [[0, 1], [1, 0]]
+    assert x.sort(dim=0).indices.tolist() == [[1, 0], [0, 1]]
+    assert x[0].topk(1).indices.tolist() == [0]
+    assert mg.tensor(2).topk(1).values.item() == mg.tensor(2).sort().values.item() == 2
+    assert mg.tensor([1, 0], dtype="uint8").any().dtype == np.uint8
+    assert [len(mg.zeros(0).split(2)), len(mg.zeros(0).chunk(3)), mg.zeros(0).norm().item()] == [
+        1, 3, 0]  # fmt: skip
+
+
+def test_sorting_is_stable_and_its_indices_may_be_edited():
+    x = mg.tensor([1.0, 2.0, 1.0, 2.0], requires_grad=True)
+    assert x.sort(descending=True).indices.tolist() == [1, 3, 0, 2]
+    values, indices = x.sort()
+    indices.zero_()
+    (values * mg.tensor([1.0, 2, 3, 4])).sum().backward()
+    assert x.grad.tolist() == [1, 3, 2, 4]
+
+
+def test_einsum_of_whole_numbers_and_a_list():
+    a = mg.arange(6).reshape(2, 3)
+    assert mg.einsum("ij,kj->ik", [a, a]).tolist() == [[5, 14], [14, 50]]
+    assert mg.einsum("ij->", a).item() == 15
+
+
+def test_new_tensors_as_in_pytorch():
+    assert mg.linspace(-1, 1, 5).tolist() == [-1, -0.5, 0, 0.5, 1]
+    assert [mg.linspace(0, 1, 1).tolist(), mg.linspace(0, 1, 0).tolist()] == [[0], []]
+    assert mg.linspace(1, 2, 5, dtype="int64").tolist() == [1, 1, 1, 1, 2]
+    assert mg.eye(2, 3).tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert mg.eye(2).dtype == np.float32
+    mg.manual_seed(0)
+    numbers = mg.randint(-2, 3, (5000,))
+    assert numbers.dtype == np.int64
+    assert np.bincount(numbers.data + 2).min() > 900
+    assert mg.randint(2, (3, 4)).shape == (3, 4)
+    order = mg.randperm(50)
+    assert order.tolist() != sorted(order.tolist()) == list(range(50))
+    mg.manual_seed(0)
+    assert mg.randint(-2, 3, (5000,)).tolist() == numbers.tolist()

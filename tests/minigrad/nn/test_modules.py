@@ -566,8 +566,11 @@ def test_a_layer_is_its_function(name):
 
 @pytest.mark.parametrize(
     ("loss", "function"),
-    [(nn.CrossEntropyLoss("sum", 0.1), lambda x, y: F.cross_entropy(x, y, "sum", 0.1)),
-     (nn.NLLLoss("none"), lambda x, y: F.nll_loss(x, y, "none"))],
+    [(nn.CrossEntropyLoss([1, 2, 3.0], ignore_index=1, reduction="sum", label_smoothing=0.1),
+      lambda x, y: F.cross_entropy(
+          x, y, [1, 2, 3.0], ignore_index=1, reduction="sum", label_smoothing=0.1)),
+     (nn.NLLLoss([1, 2, 3.0], ignore_index=0, reduction="none"),
+      lambda x, y: F.nll_loss(x, y, [1, 2, 3.0], ignore_index=0, reduction="none"))],
 )  # fmt: skip
 def test_losses(loss, function):
     x, y = mg.randn(4, 3), np.array([0, 2, 1, 1])
