@@ -42,6 +42,8 @@ def operands(*values: Any) -> list[Tensor]:
         if not isinstance(value, Tensor):
             if dtype is not None:
                 number = number.astype(complex_like(dtype, number))
+            elif python and number.dtype.kind in "uO":  # what Python counts beyond int64
+                raise OverflowError(f"{value} does not fit into int64, which whole numbers have")
             elif tensors and tensors[0].dtype.kind in "iu" and number.dtype.kind in "iu":
                 number = number.astype(tensors[0].dtype)
             return Tensor(arrays.number_on(number, device))

@@ -81,8 +81,6 @@ class NllLoss(Function):
 
 def _class_axis(input: Tensor, dim: int | None, operation: str) -> int:
     """The axis `dim`, or PyTorch's rule without it: 0 for 1-d and 3-d tensors, else 1."""
-    if input.ndim == 0:
-        raise IndexError(f"{operation}: a number has no dim")
     if dim is None:
         dim = 0 if input.ndim in (1, 3) else 1
     return axes_of(dim, input.ndim, operation)[0]
@@ -91,6 +89,8 @@ def _class_axis(input: Tensor, dim: int | None, operation: str) -> int:
 def softmax(input: Tensor, dim: int | None = None) -> Tensor:
     """exp(input) / sum of exp(input) along `dim` (default: PyTorch's, 1 for (N, C))."""
     check_floats("softmax", input)
+    if not input.ndim:
+        return softmax(input.reshape(1), dim).reshape(())
     if not input.numel():
         return input.clone()
     return Softmax.apply(input, _class_axis(input, dim, "softmax"))
@@ -99,6 +99,8 @@ def softmax(input: Tensor, dim: int | None = None) -> Tensor:
 def log_softmax(input: Tensor, dim: int | None = None) -> Tensor:
     """Logarithm of softmax along `dim`, without overflow."""
     check_floats("log_softmax", input)
+    if not input.ndim:
+        return log_softmax(input.reshape(1), dim).reshape(())
     if not input.numel():
         return input.clone()
     return LogSoftmax.apply(input, _class_axis(input, dim, "log_softmax"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import array_module, device_of, to_device
+from ..arrays import array_module, device_of, is_array, to_device
 from ..core import Tensor
 from ..modes import enable_grad
 
@@ -95,7 +95,7 @@ class Optimizer:
         for index, (param, group) in enumerate(self._parameters()):
             if param.grad is None:
                 continue
-            w, g = param.data, param.grad.data
+            w, g = param.data, getattr(param.grad, "data", param.grad)
             _check_gradient(w, g, index)
             updates.append((w, g, self.state.setdefault(index, {}), group))
             changed.append(param)
@@ -252,6 +252,8 @@ def _check_gradient(w: Any, g: Any, index: int) -> None:
 
 
 def _describe(array: Any) -> str:
+    if not is_array(array):
+        return f"of type {type(array).__name__}"
     return f"{type(array).__module__} {array.dtype} {tuple(array.shape)}"
 
 

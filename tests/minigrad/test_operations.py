@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from operations import BY_NAME, CASES, KEY, Case, leaves
 
 import minigrad as mg
-from minigrad import Tensor, nn
+from minigrad import Tensor, nn, optim
 from minigrad.kernels import im2col, lrn
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward, conv2d_naive
 from minigrad.kernels.dropout import dropout_mask
@@ -490,6 +490,11 @@ def test_lrn_follows_the_paper_and_pytorch_divides_alpha():
     np.testing.assert_allclose(ours.data, theirs.data, rtol=1e-14)
 
 
+def test_softmax_of_a_number_is_1():
+    assert F.softmax(mg.tensor(7.0), 0).item() == 1
+    assert F.log_softmax(mg.tensor(7.0)).shape == ()
+
+
 def test_softmax_over_nothing_is_nothing():
     for operation in (F.softmax, F.log_softmax):
         x = mg.zeros(2, 0, requires_grad=True)
@@ -548,6 +553,12 @@ def set_grad_and_walk(value):
     x = mg.ones(2, requires_grad=True)
     x.grad = value
     x.sum().backward()
+
+
+def set_grad_and_step(value):
+    x = mg.ones(2, requires_grad=True)
+    x.grad = value
+    optim.SGD([x], lr=0.1).step()
 
 
 REFUSED = {
@@ -647,6 +658,8 @@ REFUSED = {
     "integer std": (lambda: mg.arange(3).std(), TypeError, r"std: .*int64.*\.float\(\)"),
     "expand": (lambda: x4.expand(3), RuntimeError, "fewer dimensions"),
     "cat of numbers": (lambda: mg.cat([mg.tensor(1.0)]), RuntimeError, "use stack"),
+    "huge number": (lambda: mg.arange(2) + 2**70, OverflowError, "does not fit into int64"),
+    "step with a number": (lambda: set_grad_and_step(0), ValueError, "its gradient is of type int"),
     "None": (lambda: x4 + None, TypeError, "expected numbers, got NoneType"),
     "dim of a float": (lambda: x4.sum(1.0), TypeError, "expected integers"),
     "size of a float": (lambda: x4.reshape(100, 2.0), TypeError, "expected integers"),
