@@ -35,7 +35,10 @@ def operands(*values: Any) -> list[Tensor]:
     def convert(value: Any) -> Tensor:
         if not isinstance(value, Tensor):
             python = isinstance(value, int | float | complex)
-            number: Any = np.asarray(value) if python else arrays.from_outside(value)
+            try:
+                number: Any = np.asarray(value) if python else arrays.from_outside(value)
+            except TypeError as error:
+                raise TypeError(f"a tensor and {value!r}: {error}") from error
             if number.ndim and not isinstance(value, list | tuple):
                 # Not by calling itself: a closure that does is a reference cycle.
                 value = Tensor(number)

@@ -50,7 +50,7 @@ FORMS = {
 }
 SHAPES = {
     "as in the table": lambda array: array,
-    "empty": lambda array: array[:0],
+    "empty": lambda array: array[:0] if array.ndim else array,
     "0-d": lambda array: array.reshape(-1)[:1].reshape(()),
 }
 
