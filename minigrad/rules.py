@@ -7,6 +7,7 @@ on a first reading, as an operation that is right never meets it.
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,27 +81,45 @@ def check_output(function: type[Function], data: Any, tensors: Given) -> None:
     if not is_array(data):
         raise TypeError(f"{name}: forward returned {type(data).__name__}, expected one array")
     if not function.casts and data.dtype.kind in "fc":
-        _same_dtype(name, data, tensors)
+        _same_dtype(function, data, tensors)
     if mode.anomaly:
         _finite(data, f"the output of {name}", caller(), tensors)
 
 
-def _same_dtype(operation: str, data: Array, tensors: Given) -> None:
+def _same_dtype(function: type[Function], data: Array, tensors: Given) -> None:
     floats = {t.data.dtype for _, t in tensors if t.data.dtype.kind in "fc"}
     if not floats or floats == {data.dtype}:
         return
-    if len({np.finfo(dtype).dtype for dtype in floats}) > 1:
-        given = ", ".join(f"argument {i} is {t.data.dtype}" for i, t in tensors)
-        raise TypeError(
-            f"{operation}: {given}; dtypes are never converted by themselves: "
-            "use tensor.to(dtype) on one of them"
-        )
     expected = np.result_type(*floats)
+    mixed = len({np.finfo(dtype).dtype for dtype in floats}) > 1
+    if mixed or (data.dtype != expected and any(t.data.dtype.kind in "biu" for _, t in tensors)):
+        raise TypeError(describe_dtypes(function, tensors))
+    if data.dtype == np.empty((), expected).real.dtype != expected:
+        raise TypeError(
+            f"{function.operation}: {expected} in, {data.dtype} out: the complex step of gradcheck "
+            "and hvp hands in complex numbers, and np.abs, np.maximum, .real and the like drop "
+            "their imaginary part: compare by .real, or check with method='central'"
+        )
     if data.dtype != expected:
         raise TypeError(
-            f"{operation}: {expected} in, {data.dtype} out; a NumPy scalar or array of another "
-            "dtype in forward has changed it: use Python numbers or x.dtype.type(value)"
+            f"{function.operation}: {expected} in, {data.dtype} out; a NumPy scalar or array of "
+            "another dtype in forward has changed it: use Python numbers or x.dtype.type(value)"
         )
+
+
+def describe_dtypes(function: type[Function], tensors: Given) -> str:
+    """Which argument has which dtype, by forward's own names, and what to do."""
+    parameters = inspect.signature(function.forward).parameters.values()
+    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL][1:]  # without ctx
+    short = {"x": "input", "a": "input", "b": "other"}
+    given = {
+        short.get(names[i], names[i]) if i < len(names) else f"argument {i}": t.data.dtype
+        for i, t in tensors
+    }
+    said = ", ".join(f"{name} is {dtype}" for name, dtype in given.items())
+    whole = [name for name, dtype in given.items() if dtype.kind in "biu"]
+    todo = f"{whole[0]}.float()" if whole else "tensor.to(dtype) on one of them"
+    return f"{function.operation}: {said}; dtypes are never converted by themselves: use {todo}"
 
 
 # ----- what is kept for backward -----

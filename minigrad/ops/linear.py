@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import rules
 from ..arrays import Array
 from ..core import Context, Function, Tensor, unbroadcast
 from ..kernels.linear import linear_backward, linear_forward
@@ -75,6 +76,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RuntimeError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
+    if input.data.dtype.kind in "biu":
+        raise TypeError(rules.describe_dtypes(Linear, [(0, input), (1, weight)]))
     return Linear.apply(input, weight, bias)
 
 

@@ -64,16 +64,16 @@ def lrn(
     input: Tensor, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75,
     groups: int = 1,
 ) -> Tensor:  # fmt: skip
-    """The paper's LRN (section 3.3): alpha on the plain sum. With `groups`, windows stop at the
-    borders between that many equal parts of the channels (the two towers)."""
-    if input.ndim != 4:
-        raise ValueError(f"local_response_norm: got shape {input.shape}, expected (N, C, H, W)")
+    """The paper's LRN (section 3.3) of (N, C, ...): alpha on the plain sum. With `groups`, windows
+    stop at the borders between that many equal parts of the channels (the two towers)."""
+    if input.ndim < 3:
+        raise ValueError(f"local_response_norm: got shape {input.shape}, expected (N, C, ...)")
+    if input.ndim != 4:  # the channels alone matter: other maps are taken as rows of pixels
+        return lrn(input.flatten(2).unsqueeze(2), n, k, alpha, beta, groups).reshape(input.shape)
     if n < 1:
         raise ValueError(f"local_response_norm: size must be at least 1, got {n}")
     if groups < 1 or input.shape[1] % groups:
-        raise ValueError(
-            f"local_response_norm: groups={groups} does not divide {input.shape[1]} channels"
-        )
+        raise ValueError(f"lrn: groups={groups} does not divide {input.shape[1]} channels")
     return Lrn.apply(input, n, float(k), float(alpha), float(beta), groups)
 
 

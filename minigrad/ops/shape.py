@@ -15,7 +15,7 @@ from .reduce import axes_of
 
 __all__ = [
     "assign", "cat", "concatenate", "expand", "flatten", "getitem", "pad", "permute", "reshape",
-    "squeeze", "stack", "transpose", "unsqueeze", "view",
+    "squeeze", "stack", "t", "transpose", "unsqueeze", "view",
 ]  # fmt: skip
 
 
@@ -221,10 +221,19 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Swap two axes."""
-    (a,), (b,) = (axes_of(d, input.ndim, "transpose") for d in (dim0, dim1))
+    first, second = (axes_of(d, input.ndim, "transpose") for d in (dim0, dim1))
     order = list(range(input.ndim))
-    order[a], order[b] = b, a
+    if order:  # a number has no axes to swap
+        (a,), (b,) = first, second
+        order[a], order[b] = b, a
     return permute(input, order)
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; a vector or a number as it is."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t: got shape {input.shape}, expected a matrix: use transpose()")
+    return permute(input, *reversed(range(input.ndim)))
 
 
 def squeeze(input: Tensor, dim: int | None = None) -> Tensor:
@@ -294,5 +303,5 @@ class Methods:
     """What of this file is an operator or a method of every tensor (`ops/methods.py`)."""
 
     expand, flatten, permute, reshape = expand, flatten, permute, reshape
-    squeeze, transpose, unsqueeze, view = squeeze, transpose, unsqueeze, view
+    squeeze, t, transpose, unsqueeze, view = squeeze, t, transpose, unsqueeze, view
     __getitem__ = getitem
