@@ -58,13 +58,14 @@ def gradcheck(
     fn: Callable[..., Tensor],
     inputs: Any,
     method: str = "complex",
-    *,
+    *more: Any,
     directions: int = 2,
     rtol: float | None = None,
     eps: float | None = None,
     seed: int = 0,
     raise_exception: bool = True,
     parameters: Any = None,
+    **unknown: Any,
 ) -> bool:
     """Compare the gradients of `fn(*inputs)` with slopes of the function itself.
 
@@ -90,6 +91,7 @@ def gradcheck(
     Returns True, and raises `GradcheckError` on a mismatch (or returns False with
     `raise_exception=False`). Raises ValueError or TypeError for what cannot be checked.
     """
+    _check_call(fn, inputs, (method, *more), unknown)
     if method not in METHODS:
         known = ", ".join(METHODS)
         raise ValueError(f"gradcheck: method {method!r} is unknown: use one of {known}")
@@ -112,6 +114,35 @@ def gradcheck(
             raise
         return False
     return True
+
+
+def _check_call(
+    fn: Any, inputs: Any, rest: tuple[Any, ...], unknown: Mapping[str, Any]
+) -> None:
+    """Refuse the calls that people write, with the one that is meant."""
+    if not callable(fn):
+        raise TypeError(
+            f"gradcheck: fn is a {type(fn).__name__}, expected a function: give it uncalled and "
+            "first, as in gradcheck(f, x)"
+        )
+    if len(rest) > 1 or not isinstance(rest[0], str):
+        names = ", ".join(["x", "w", "b", "..."][: len(rest) + 1])
+        raise TypeError(
+            f"gradcheck: several inputs go in a tuple, gradcheck(f, ({names})), and options by "
+            'name, as in method="central"'
+        )
+    if arrays.is_array(inputs) or not isinstance(inputs, Tensor | Iterable):
+        raise TypeError(
+            f"gradcheck: inputs is a {type(inputs).__name__}, expected a tensor or a tuple of "
+            "them: gradcheck(f, mg.tensor(x, dtype='float64', requires_grad=True))"
+        )
+    if "atol" in unknown:
+        raise TypeError("gradcheck: there is no atol: rtol is relative to the gradient's own size")
+    if unknown:
+        raise TypeError(
+            f"gradcheck: {', '.join(unknown)} is unknown: use method, directions, rtol, eps, seed, "
+            "raise_exception, parameters"
+        )
 
 
 class _Problem:

@@ -7,6 +7,7 @@ on a first reading, as an operation that is right never meets it.
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,14 +88,8 @@ def check_same_kind(operation: str, **given: Tensor | None) -> None:
         check_no_bools(operation, tensor, name)
     whole = [name for name, tensor in tensors.items() if tensor.data.dtype.kind in "iu"]
     sizes = {np.finfo(t.data.dtype).bits for n, t in tensors.items() if n not in whole}
-    dtypes = ", ".join(f"{name} is {tensor.data.dtype}" for name, tensor in tensors.items())
-    if whole and sizes:
-        raise TypeError(f"{operation}: {dtypes}: use {whole[0]}.float()")
-    if len(sizes) > 1:
-        raise TypeError(
-            f"{operation}: {dtypes}; dtypes are never converted by themselves: use "
-            "tensor.to(dtype) on one of them"
-        )
+    if len(sizes) + bool(whole and sizes) > 1:
+        raise _mixed(operation, {name: tensor.data.dtype for name, tensor in tensors.items()})
 
 
 def _refuse(operation: str, name: str, tensor: Tensor, expected: str) -> None:
@@ -118,27 +113,51 @@ def check_output(function: type[Function], data: Any, tensors: Given) -> None:
     if not is_array(data):
         raise TypeError(f"{name}: forward returned {type(data).__name__}, expected one array")
     if not function.casts and data.dtype.kind in "fc":
-        _same_dtype(name, data, tensors)
+        _same_dtype(function, data, tensors)
     if mode.anomaly:
         _finite(data, f"the output of {name}", caller(), tensors)
 
 
-def _same_dtype(operation: str, data: Array, tensors: Given) -> None:
+def _same_dtype(function: type[Function], data: Array, tensors: Given) -> None:
     floats = {t.data.dtype for _, t in tensors if t.data.dtype.kind in "fc"}
     if not floats or floats == {data.dtype}:
         return
-    if len({np.finfo(dtype).dtype for dtype in floats}) > 1:
-        given = ", ".join(f"argument {i} is {t.data.dtype}" for i, t in tensors)
-        raise TypeError(
-            f"{operation}: {given}; dtypes are never converted by themselves: "
-            "use tensor.to(dtype) on one of them"
-        )
     expected = np.result_type(*floats)
+    mixed = len({np.finfo(dtype).dtype for dtype in floats}) > 1
+    if mixed or (data.dtype != expected and any(t.data.dtype.kind in "biu" for _, t in tensors)):
+        raise _mixed(function.operation, _named(function, tensors))
+    if data.dtype == np.empty((), expected).real.dtype != expected:
+        raise TypeError(
+            f"{function.operation}: {expected} in, {data.dtype} out: the complex step of gradcheck "
+            "and hvp hands in complex numbers, and np.abs, np.maximum, .real and the like drop "
+            "their imaginary part: compare by .real, or check with method='central'"
+        )
     if data.dtype != expected:
         raise TypeError(
-            f"{operation}: {expected} in, {data.dtype} out; a NumPy scalar or array of another "
-            "dtype in forward has changed it: use Python numbers or x.dtype.type(value)"
+            f"{function.operation}: {expected} in, {data.dtype} out; a NumPy scalar or array of "
+            "another dtype in forward has changed it: use Python numbers or x.dtype.type(value)"
         )
+
+
+def _mixed(operation: str, given: dict[str, Any]) -> TypeError:
+    """The error that tells which argument has which dtype, and what to do."""
+    dtypes = ", ".join(f"{name} is {dtype}" for name, dtype in given.items())
+    whole = [name for name, dtype in given.items() if dtype.kind in "biu"]
+    todo = f"{whole[0]}.float()" if whole else "tensor.to(dtype) on one of them"
+    return TypeError(
+        f"{operation}: {dtypes}; dtypes are never converted by themselves: use {todo}"
+    )
+
+
+def _named(function: type[Function], tensors: Given) -> dict[str, Any]:
+    """The dtypes by forward's own names of its arguments."""
+    parameters = inspect.signature(function.forward).parameters.values()
+    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL][1:]  # without ctx
+    short = {"x": "input", "a": "input", "b": "other"}
+    return {
+        short.get(names[i], names[i]) if i < len(names) else f"argument {i}": t.data.dtype
+        for i, t in tensors
+    }
 
 
 # ----- what is kept for backward -----

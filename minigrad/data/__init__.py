@@ -1,7 +1,7 @@
 """Data sets, the loader that batches them, and the transforms any image model needs."""
 
 from .collate import LoaderError
-from .dataset import Dataset, SkipSample, Subset, TensorDataset
+from .dataset import Dataset, SkipSample, Subset, TensorDataset, random_split
 from .loader import DataLoader, Skipped
 from .prefetch import prefetch
 from .transforms import (
@@ -32,4 +32,5 @@ __all__ = [
     "TensorDataset",
     "Transform",
     "prefetch",
+    "random_split",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 
 from ..arrays import from_outside, to_numpy
 from ..core import Tensor
-from ..creation import tensor
+from ..creation import randperm, tensor
 
 
 class SkipSample(Exception):  # noqa: N818  (a request to the loader, not a failure of it)
@@ -108,3 +110,25 @@ class Subset(Dataset):
     def describe(self, index: int) -> str:
         """The underlying dataset's name for the sample."""
         return self.dataset.describe(self.indices[index])
+
+
+def random_split(dataset: Dataset, lengths: Sequence[float]) -> list[Subset]:
+    """Disjoint random subsets of these sizes, or of these fractions of the dataset, drawn by the
+    generator that `minigrad.manual_seed` seeds.
+
+    Sizes add up to the dataset's; fractions to 1, and what rounding down leaves over goes to the
+    first subsets, one each (PyTorch's rule).
+    """
+    size = len(dataset)
+    counts = [int(n) for n in lengths]
+    if any(0 < n < 1 for n in lengths) and math.isclose(math.fsum(lengths), 1):
+        counts = [math.floor(size * n) for n in lengths]
+        for i in range(size - sum(counts)):
+            counts[i % len(counts)] += 1
+    if sum(counts) != size or min(counts, default=0) < 0:
+        raise ValueError(
+            f"random_split: lengths {list(lengths)} do not add up to {size}, the dataset's size, "
+            "nor to 1"
+        )
+    order = iter(randperm(size).tolist())
+    return [Subset(dataset, list(itertools.islice(order, n))) for n in counts]

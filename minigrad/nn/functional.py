@@ -1,11 +1,13 @@
 """The operations under PyTorch's names: `from minigrad.nn import functional as F`."""
 
 from ..ops import activation as _activation
+from ..ops import contrast as _contrast
 from ..ops import conv as _conv
 from ..ops import loss as _loss
 from ..ops import pool as _pool
 from ..ops import target_loss as _target_loss
 from ..ops.activation import *  # noqa: F403
+from ..ops.contrast import *  # noqa: F403
 from ..ops.conv import *  # noqa: F403
 from ..ops.dropout import dropout, paper_dropout
 from ..ops.linear import linear
@@ -18,6 +20,7 @@ from ..ops.target_loss import *  # noqa: F403
 
 __all__ = ["dropout", "linear", "pad", "paper_dropout"]
 __all__ += _activation.__all__
+__all__ += _contrast.__all__
 __all__ += _conv.__all__
 __all__ += _loss.__all__
 __all__ += _norms

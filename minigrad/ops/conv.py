@@ -9,6 +9,7 @@ from ..core import Context, Function, Tensor
 from ..kernels.conv import conv2d_backward, conv2d_forward, conv_geometry
 from ..kernels.layout import channels_last, pair
 from ..rules import check_same_kind
+from .shape import pad
 
 __all__ = ["conv2d", "conv2d_relu"]
 
@@ -77,11 +78,10 @@ def _conv2d(
     kernel = (weight.shape[2], weight.shape[3]) if weight.ndim == 4 else (1, 1)
     if padding == "same":
         spans = [d * (k - 1) for d, k in zip(spacing, kernel, strict=True)]
-        if strides != (1, 1) or any(span % 2 for span in spans):
-            raise ValueError(
-                f"conv2d: padding='same' needs stride 1 and an odd extent, got stride {strides} "
-                f"and a kernel of {kernel}: pad with F.pad first"
-            )
+        if strides != (1, 1):
+            raise ValueError(f"conv2d: padding='same' needs stride 1, got {strides}")
+        if any(span % 2 for span in spans):  # the odd row and column go to the end, as in PyTorch
+            input = pad(input, (0, spans[1] % 2, 0, spans[0] % 2))
         padding = tuple(span // 2 for span in spans)
     borders = pair(0 if padding == "valid" else padding, "padding")
     conv_geometry(input.shape, weight.shape, strides, borders, spacing, groups)

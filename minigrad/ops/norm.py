@@ -1,14 +1,13 @@
-"""Local normalisation."""
+"""Local response normalisation; `contrast.py` has that within a map."""
 
 from __future__ import annotations
 
 from ..arrays import Array
 from ..core import Context, Function, Tensor
-from ..kernels.contrast import contrast_norm_backward, contrast_norm_forward
 from ..kernels.lrn import lrn_backward, lrn_forward
 from ..rules import check_floats
 
-__all__ = ["local_contrast_norm", "local_response_norm", "lrn"]
+__all__ = ["local_response_norm", "lrn"]
 
 
 class Lrn(Function):
@@ -31,25 +30,6 @@ class Lrn(Function):
         return lrn_backward(grad, x, scale, *ctx.options)
 
 
-class ContrastNorm(Function):
-    """Keeps the centred x and the scale."""
-
-    operation = "local_contrast_norm"
-
-    @staticmethod
-    def forward(
-        ctx: Context, x: Array, size: int, alpha: float, beta: float, k: float, subtract_mean: bool
-    ) -> Array:
-        y, saved = contrast_norm_forward(x, size, alpha, beta, k, subtract_mean)
-        ctx.save(*saved)
-        ctx.options = (size, alpha, beta, subtract_mean)
-        return y
-
-    @staticmethod
-    def backward(ctx: Context, grad: Array) -> Array:
-        return contrast_norm_backward(grad, ctx.saved, *ctx.options)
-
-
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
@@ -65,31 +45,15 @@ def lrn(
     input: Tensor, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75,
     groups: int = 1,
 ) -> Tensor:  # fmt: skip
-    """The paper's LRN (section 3.3): alpha on the plain sum. With `groups`, windows stop at the
-    borders between that many equal parts of the channels (the two towers)."""
-    if input.ndim != 4:
-        raise ValueError(f"local_response_norm: got shape {input.shape}, expected (N, C, H, W)")
+    """The paper's LRN (section 3.3) of (N, C, ...): alpha on the plain sum. With `groups`, windows
+    stop at the borders between that many equal parts of the channels (the two towers)."""
+    if input.ndim < 3:
+        raise ValueError(f"local_response_norm: got shape {input.shape}, expected (N, C, ...)")
+    if input.ndim != 4:  # the channels alone matter: other maps are taken as rows of pixels
+        return lrn(input.flatten(2).unsqueeze(2), n, k, alpha, beta, groups).reshape(input.shape)
     if n < 1:
         raise ValueError(f"local_response_norm: size must be at least 1, got {n}")
     if groups < 1 or input.shape[1] % groups:
         raise ValueError(f"lrn: groups={groups} does not divide {input.shape[1]} channels")
     check_floats("local_response_norm", input)
     return Lrn.apply(input, n, float(k), float(alpha), float(beta), groups)
-
-
-def local_contrast_norm(
-    input: Tensor, size: int = 5, alpha: float = 1e-3, beta: float = 0.75, k: float = 1.0,
-    subtract_mean: bool = True,
-) -> Tensor:  # fmt: skip
-    """Normalise each pixel by its neighbours in the same map, over a size x size window:
-    u / (k + alpha/size^2 * sum of u^2)^beta with u = input - its local mean.
-
-    `subtract_mean=False` is the within-map response normalisation of the 2012 network's layer 2
-    (size 5, alpha 1e-3, beta 0.75, k 1).
-    """
-    if input.ndim != 4:
-        raise ValueError(f"local_contrast_norm: got shape {input.shape}, expected (N, C, H, W)")
-    if size < 1:
-        raise ValueError(f"local_contrast_norm: size must be at least 1, got {size}")
-    check_floats("local_contrast_norm", input)
-    return ContrastNorm.apply(input, int(size), float(alpha), float(beta), float(k), subtract_mean)

@@ -58,6 +58,12 @@ def _images(input: Tensor, operation: str) -> None:
         raise ValueError(f"{operation}: got shape {input.shape}, expected (N, C, H, W)")
 
 
+def _step(stride: Any, size: tuple[int, int]) -> tuple[int, int]:
+    """The stride; where none is given (None or empty, as in PyTorch), the kernel's size."""
+    none = stride is None or (isinstance(stride, tuple | list) and not stride)
+    return size if none else pair(stride, "stride", 1)
+
+
 def max_pool2d(
     input: Tensor,
     kernel_size: Any,
@@ -79,7 +85,7 @@ def max_pool2d(
     _images(input, "max_pool2d")
     check_no_bools("max_pool2d", input)
     size = pair(kernel_size, "kernel_size", 1)
-    step = size if stride is None else pair(stride, "stride", 1)
+    step = _step(stride, size)
     sizes = (size, step, pair(padding, "padding"), pair(dilation, "dilation", 1))
     return MaxPool2d.apply(input, sizes, ceil_mode)
 
@@ -102,7 +108,7 @@ def avg_pool2d(
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
     size = pair(kernel_size, "kernel_size", 1)
-    step = size if stride is None else pair(stride, "stride", 1)
+    step = _step(stride, size)
     edges = pair(padding, "padding")
     if size == input.shape[2:] and edges == (0, 0) and divisor_override is None:
         return input.mean((2, 3), keepdim=True)  # one window: a sum like any other

@@ -17,7 +17,7 @@ from .reduce import axes_of
 
 __all__ = [
     "assign", "cat", "concatenate", "expand", "flatten", "getitem", "pad", "permute", "reshape",
-    "squeeze", "stack", "transpose", "unsqueeze", "view",
+    "squeeze", "stack", "t", "transpose", "unsqueeze", "view",
 ]  # fmt: skip
 
 
@@ -242,6 +242,13 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return permute(input, order)
 
 
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; a vector or a number as it is."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t: got shape {input.shape}, expected a matrix: use transpose()")
+    return permute(input, *reversed(range(input.ndim)))
+
+
 def squeeze(input: Tensor, dim: int | None = None) -> Tensor:
     """Drop axes of size 1, or the axis `dim` if its size is 1."""
     drop = axes_of(dim, input.ndim, "squeeze")
@@ -321,5 +328,5 @@ class Methods:
     """What of this file is an operator or a method of every tensor (`ops/methods.py`)."""
 
     expand, flatten, permute, reshape = expand, flatten, permute, reshape
-    squeeze, transpose, unsqueeze, view = squeeze, transpose, unsqueeze, view
+    squeeze, t, transpose, unsqueeze, view = squeeze, t, transpose, unsqueeze, view
     __getitem__ = getitem

@@ -7,6 +7,7 @@ finite step never crosses one; the rule at each kink has a test of its own.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -411,6 +412,9 @@ _SHAPES = [
           naive=lambda x: x.transpose(2, 0, 1), torch=lambda t, x: x.permute(2, 0, 1)),
     _case("transpose", lambda x: mg.transpose(x, 0, -1), normal(2, 3, 4),
           naive=lambda x: x.swapaxes(0, 2), torch=lambda t, x: x.transpose(0, 2)),
+    _case("transpose", lambda x: x.T + x.transpose(0, -1) + x.t(), normal(), name="a number",
+          naive=lambda x: 3 * x, batched=()),
+    _case("t", lambda x: x.t(), normal(2, 3), naive=np.transpose, torch=lambda t, x: x.t()),
     _case("squeeze", lambda x: mg.squeeze(x, 1), normal(2, 1, 3), naive=lambda x: x[:, 0]),
     _case("unsqueeze", lambda x: mg.unsqueeze(x, -1), normal(2, 3), naive=lambda x: x[..., None]),
     _case("expand", lambda x: mg.expand(x, 4, -1, 3), normal(2, 1), batched=(),
@@ -467,6 +471,14 @@ _ACTIVATIONS = [
     _same("tanh", normal(3, 4)),
 ]  # fmt: skip
 
+
+def _torch_same(t: Any, x: Any, w: Any, dilation: Any) -> Any:
+    """PyTorch's padding="same", which warns of the copy that an even kernel needs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return t.nn.functional.conv2d(x, w, padding="same", dilation=dilation)
+
+
 _CONVOLUTIONS = [
     _conv("plain", (2, 3, 5, 6), (4, 3, 3, 3)),
     _conv("no bias", (2, 3, 5, 6), (4, 3, 3, 3), bias=False),
@@ -492,6 +504,10 @@ _CONVOLUTIONS = [
     _case("conv2d", lambda x, w: F.conv2d(x, w, padding="same"), normal(2, 2, 5, 4),
           normal(3, 2, 3, 5), name="same", torch=lambda t, x, w:
           t.nn.functional.conv2d(x, w, padding="same"), float32_tolerance=1e-4),
+    *(_case("conv2d", lambda x, w, d=d: F.conv2d(x, w, padding="same", dilation=d),
+            normal(2, 2, 5, 4), normal(3, 2, *kernel), name=f"same, {kernel}, dilation {d}",
+            float32_tolerance=1e-4, torch=lambda t, x, w, d=d: _torch_same(t, x, w, d))
+      for kernel, d in (((2, 2), 1), ((4, 1), 1), ((3, 4), (1, 3)), ((2, 6), 2))),
     _case("conv2d", F.conv2d, normal(2, 5, 4), normal(3, 2, 3, 3), name="one image",
           torch=lambda t, x, w: t.nn.functional.conv2d(x, w), batched=(), float32_tolerance=1e-4),
     _case("conv2d_relu", lambda x, w, b: F.conv2d_relu(x, w, b, 2, 1), normal(2, 3, 6, 5),
@@ -517,6 +533,7 @@ _POOLS = [
           naive=lambda x: avg_pool2d_naive(x, (3, 3), (2, 2), (1, 1)),
           torch=lambda t, x: t.nn.functional.avg_pool2d(x, 3, 2, 1)),
     _avg_pool("plain", (2, 3, 6, 4), 2),
+    _avg_pool("no stride", (2, 3, 6, 4), 2, stride=()),
     _avg_pool("padding not counted", (2, 3, 6, 7), 3, stride=2, padding=1, count_include_pad=False),
     _avg_pool("ceil", (2, 3, 6, 8), 3, stride=2, ceil_mode=True),
     _avg_pool("ceil and padding", (2, 3, 6, 8), (3, 2), stride=2, padding=1, ceil_mode=True),
@@ -543,6 +560,12 @@ _NORMS = [
     _case("local_response_norm", lambda x: F.local_response_norm(x, 5, 0.3, 0.75, 1.0),
           normal(2, 7, 3, 2), naive=lambda x: lrn_naive(x, 5, 1.0, 0.3 / 5, 0.75),
           torch=lambda t, x: t.nn.functional.local_response_norm(x, 5, 0.3, 0.75, 1.0)),
+    *(
+        _case("local_response_norm", lambda x, n=n: F.local_response_norm(x, n, 0.3, 0.75, 1.0),
+              normal(*shape), name=f"{n} of {shape}", torch=lambda t, x, n=n:
+              t.nn.functional.local_response_norm(x, n, 0.3, 0.75, 1.0))
+        for n, shape in ((5, (2, 7, 3)), (4, (2, 7, 3, 2, 2)))
+    ),
     *(
         _contrast(f"size {size}, {'mean' if mean else 'no mean'}", size, alpha, mean, side)
         for size, alpha, side in ((5, 1.0, (6, 7)), (4, 0.1, (5, 5)), (3, 1e-3, (2, 4)))

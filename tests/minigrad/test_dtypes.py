@@ -36,7 +36,7 @@ def strided(array):
 
 
 def read_only(array):
-    array = array.copy()
+    array = np.array(array)
     array.flags.writeable = False
     return array
 
@@ -116,6 +116,8 @@ if HAS_TORCH:
         for dtype in arrays.SUPPORTED_DTYPES:
             if case.operation in CONTINUED and dtype.startswith("complex"):
                 continue
+            if case.operation == "einsum" and dtype[:3] in ("int", "uin"):
+                continue  # PyTorch's dtype depends on the order of its sums
             for shape in SHAPES:
                 given = inputs(case, dtype, shape)
                 found = ours(case, given)

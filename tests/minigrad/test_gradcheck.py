@@ -295,3 +295,39 @@ def test_the_seed_chooses_the_directions():
 def test_works_under_no_grad():
     with mg.no_grad():
         assert mg.gradcheck(mg.exp, leaf(3))
+
+
+class RealAbs(mg.Function):
+    """Written as one would without a thought of complex numbers."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save(np.sign(x))
+        return np.abs(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.saved[0]
+
+
+def test_what_is_not_complex_safe_is_told_as_that():
+    with pytest.raises(TypeError, match=r"complex128 in, float64 out.*np\.abs.*method='central'"):
+        mg.gradcheck(RealAbs.apply, leaf(3))
+    assert mg.gradcheck(RealAbs.apply, leaf(3), method="central")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda f, x: mg.gradcheck(f, x, x), r"a tuple, gradcheck\(f, \(x, w\)\)"),
+        (lambda f, x: mg.gradcheck(f, x, x, x), r"a tuple, gradcheck\(f, \(x, w, b\)\)"),
+        (lambda f, x: mg.gradcheck(f(x), x), r"fn is a Tensor.*gradcheck\(f, x\)"),
+        (lambda f, x: mg.gradcheck(f, x.data), "inputs is a ndarray"),
+        (lambda f, x: mg.gradcheck(f, 1.0), "inputs is a float"),
+        (lambda f, x: mg.gradcheck(f, x, atol=1e-4), "no atol: rtol"),
+        (lambda f, x: mg.gradcheck(f, x, nondet_tol=0), "nondet_tol is unknown: use method"),
+    ],
+)
+def test_other_ways_to_call_it_are_answered_with_the_right_one(call, message):
+    with pytest.raises(TypeError, match=message):
+        call(lambda *xs: xs[0] * 2, leaf(3))

@@ -269,3 +269,34 @@ def test_new_tensors_as_in_pytorch():
     assert order.tolist() != sorted(order.tolist()) == list(range(50))
     mg.manual_seed(0)
     assert mg.randint(-2, 3, (5000,)).tolist() == numbers.tolist()
+
+
+def test_random_split_takes_sizes_and_fractions():
+    dataset = mg.data.TensorDataset(np.arange(11))
+    for lengths, sizes in (([8, 3], [8, 3]), ([0.5, 0.25, 0.25], [6, 3, 2])):
+        mg.manual_seed(1)
+        parts = mg.data.random_split(dataset, lengths)
+        assert [len(part) for part in parts] == sizes
+        found = [part[i][0] for part in parts for i in range(len(part))]
+        assert found != sorted(found) == list(range(11))
+        mg.manual_seed(1)
+        assert mg.data.random_split(dataset, lengths)[0].indices == parts[0].indices
+    for lengths in ([8, 4], [0.5, 0.4], [12, -1]):
+        with pytest.raises(ValueError, match="do not add up to 11"):
+            mg.data.random_split(dataset, lengths)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8"])
+def test_whole_numbers_meet_weights_with_an_answer(dtype):
+    images = mg.ones(1, 3, 4, 4).to(dtype)
+    with pytest.raises(TypeError, match=rf"conv2d: input is {dtype}, weight.*input.float\(\)"):
+        nn.Conv2d(3, 2, 2)(images)
+    with pytest.raises(TypeError, match=rf"linear: input is {dtype}, weight.*input.float\(\)"):
+        nn.Linear(4, 2)(images)
+
+
+def test_mixed_dtypes_are_told_by_the_names_of_arguments():
+    with pytest.raises(TypeError, match="input is float64, weight is float32, bias is float32"):
+        nn.Linear(3, 2)(mg.ones(1, 3, dtype="float64"))
+    with pytest.raises(TypeError, match="argument 1 is float64, argument 2 is float32"):
+        mg.cat([mg.ones(1, dtype="float64"), mg.ones(1)])
