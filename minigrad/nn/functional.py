@@ -6,6 +6,7 @@ from ..ops import loss as _loss
 from ..ops import norm as _norm
 from ..ops import pool as _pool
 from ..ops.activation import *  # noqa: F403
+from ..ops.batch_norm import batch_norm
 from ..ops.conv import *  # noqa: F403
 from ..ops.dropout import dropout, paper_dropout
 from ..ops.linear import linear
@@ -14,7 +15,7 @@ from ..ops.norm import *  # noqa: F403
 from ..ops.pool import *  # noqa: F403
 from ..ops.shape import pad
 
-__all__ = ["dropout", "linear", "pad", "paper_dropout"]
+__all__ = ["batch_norm", "dropout", "linear", "pad", "paper_dropout"]
 __all__ += _activation.__all__
 __all__ += _conv.__all__
 __all__ += _loss.__all__

@@ -4,6 +4,7 @@ A file lists its operations once, in `__all__`, and in `Methods` those that are 
 """
 
 from . import activation as _activation
+from . import batch_norm as _batch_norm
 from . import conv as _conv
 from . import dropout as _dropout
 from . import elementwise as _elementwise
@@ -15,6 +16,7 @@ from . import pool as _pool
 from . import reduce as _reduce
 from . import shape as _shape
 from .activation import *  # noqa: F403
+from .batch_norm import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .dropout import *  # noqa: F403
 from .elementwise import *  # noqa: F403
@@ -27,6 +29,7 @@ from .shape import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += _activation.__all__
+__all__ += _batch_norm.__all__
 __all__ += _conv.__all__
 __all__ += _dropout.__all__
 __all__ += _elementwise.__all__
