@@ -1,5 +1,8 @@
 """Modules, layers and initialisation under PyTorch's names."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from .. import names as _names
 from . import functional, init, utils
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .layers import (
@@ -38,3 +41,6 @@ __all__ = [
     "PaperDropout", "PaperLRN", "Parameter", "ParameterDict", "ParameterList", "ReLU",
     "Sequential", "Sigmoid", "Softmax", "Tanh", "functional", "init", "utils",
 ]  # fmt: skip
+
+if not _TYPE_CHECKING:  # for types, a name that is not there stays an error
+    __getattr__ = _names.teller("minigrad.nn", __all__)

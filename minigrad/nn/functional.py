@@ -1,5 +1,8 @@
 """The operations under PyTorch's names: `from minigrad.nn import functional as F`."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from .. import names as _names
 from ..ops import activation as _activation
 from ..ops import conv as _conv
 from ..ops import loss as _loss
@@ -21,3 +24,6 @@ __all__ += _conv.__all__
 __all__ += _loss.__all__
 __all__ += _norm.__all__
 __all__ += _pool.__all__
+
+if not _TYPE_CHECKING:
+    __getattr__ = _names.teller("minigrad.nn.functional", __all__)

@@ -172,3 +172,26 @@ def test_a_loader_that_is_left_early_goes_on_to_another_epoch():
     loader = mg.data.DataLoader(mg.data.TensorDataset(np.arange(100)), 1, shuffle=True)
     seen = {next(iter(loader))[0].item() for _ in range(30)}
     assert len(seen) > 15
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "near"),
+    [
+        (nn, "BatchNorm3d", "BatchNorm2d, BatchNorm1d"),
+        (nn, "Conv1d", "Conv2d"),
+        (nn, "relu", "ReLU"),
+        (nn, "Dropout2d", "Dropout"),
+        (optim, "Adamax", "Adam"),
+        (F, "conv1d", "conv2d"),
+        (mg, "load", "load_file"),
+        (mg, "sigmoid_", "sigmoid"),
+        (mg.ones(2), "relu_", "relu"),
+        (mg.ones(2), "requires_grad_off", "requires_grad_"),
+    ],
+)
+def test_a_name_that_is_not_there_has_its_neighbours_named(owner, name, near):
+    with pytest.raises(AttributeError, match=rf"has no '{name}'; near it: .*{near}.*pytorch.md"):
+        getattr(owner, name)
+    assert not hasattr(owner, "_repr_html_")
+    with pytest.raises(AttributeError, match=r"has no 'xyzzy'; docs/pytorch.md lists"):
+        _ = owner.xyzzy
