@@ -7,6 +7,8 @@ import sys
 from importlib.abc import MetaPathFinder
 from typing import Any
 
+from .names import unknown
+
 MOVED = {
     "minigrad.graph": "minigrad.tools.graph",
     "minigrad.summary": "minigrad.tools.summary",
@@ -39,5 +41,6 @@ def late(name: str) -> Any:
     if name == "testing":
         return importlib.import_module("minigrad.testing")
     moved = MOVED.get(f"minigrad.{name}")
-    said = f"minigrad.{name} is now {moved}" if moved else f"module 'minigrad' has no {name!r}"
-    raise AttributeError(said)
+    if moved:
+        raise AttributeError(f"minigrad.{name} is now {moved}")
+    raise unknown("minigrad", name, sys.modules["minigrad"].__all__)

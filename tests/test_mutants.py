@@ -231,6 +231,7 @@ def softmax_wrong_axis(ctx: Any, grad: Any) -> Any:
     return (y * (g - (g * y).sum(0, keepdims=True))).swapaxes(ctx.axis, -1)
 
 
+BATCH_NORM = "ops.batch_norm:BatchNorm.backward"
 LRN, CONV = "kernels.lrn:lrn_backward", "kernels.conv:conv2d_backward"
 CONTRAST = "kernels.contrast:contrast_norm_backward"
 MAX_POOL = "kernels.pool:max_pool2d_backward"
@@ -274,6 +275,25 @@ MUTANTS = [
         )
         for alpha in ("0.0001", "1")
     ),
+    Mutant("batch_norm: mean held fixed", BATCH_NORM,
+           edited("- (dbias / n).astype(grad.dtype)", ""), "batch_norm-maps"),
+    Mutant("batch_norm: variance held fixed", BATCH_NORM,
+           edited("- xhat * (dweight / n).astype(grad.dtype)", ""), "batch_norm-maps"),
+    Mutant("batch_norm: both held fixed", BATCH_NORM, edited("if ctx.of_batch:", "if False:"),
+           "batch_norm-rows"),
+    Mutant("batch_norm: batch's in evaluation", BATCH_NORM,
+           edited("if ctx.of_batch:", "if True:"), "batch_norm-evaluation"),
+    Mutant("batch_norm: n - 1", BATCH_NORM, edited("n = max(_per_channel(x), 1)",
+           "n = _per_channel(x) - 1"), "batch_norm-maps"),
+    Mutant("batch_norm: weight forgotten", BATCH_NORM,
+           edited("scale * weight.reshape(scale.shape)", "scale"), "batch_norm-evaluation"),
+    Mutant("batch_norm: scale forgotten", BATCH_NORM,
+           edited("dx * (scale if weight is None", "dx * (1 if weight is None"),
+           "batch_norm-evaluation, not affine"),
+    Mutant("batch_norm: xhat not centred", BATCH_NORM, edited("(x - mean) * scale", "x * scale"),
+           "batch_norm-evaluation"),
+    Mutant("batch_norm: dweight of x", BATCH_NORM, edited("_sum(grad * xhat)", "_sum(grad * x)"),
+           "batch_norm-rows"),
     Mutant("lrn: towers forgotten", LRN, lrn_with(lambda n, a, b, g: (n, a, b, 1)),
            "lrn-two groups, alpha 1e-4"),
     Mutant("lrn: beta 0.75 always", LRN, lrn_with(lambda n, a, b, g: (n, a, 0.75, g)),

@@ -170,6 +170,66 @@ class AdaptiveAvgPool2d(Module):
         return f"output_size={self.output_size}"
 
 
+class BatchNorm2d(Module):
+    """Each channel by the mean and variance of the batch, in evaluation by the running ones.
+
+    weight, bias (C,) unless not `affine`. Buffers: running_mean, running_var (C,) and
+    num_batches_tracked (), unless not `track_running_stats`: then evaluation, too, takes the
+    batch's. `momentum` None: the running ones are the plain mean over all batches.
+    """
+
+    _dimensions: tuple[int, ...] = (4,)
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+        affine: bool = True, track_running_stats: bool = True, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.weight = _parameter(num_features, dtype=dtype) if affine else None
+        self.bias = _parameter(num_features, dtype=dtype) if affine else None
+        mean, var, count = (
+            (_parameter(num_features, dtype=dtype).detach(),
+             _parameter(num_features, dtype=dtype).detach(), Tensor(np.array(0)))
+            if track_running_stats else (None, None, None)
+        )  # fmt: skip
+        self.register_buffer("running_mean", mean)
+        self.register_buffer("running_var", var)
+        self.register_buffer("num_batches_tracked", count)
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if var is not None:
+            init.ones_(var)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape. Raises ValueError for another number of axes."""
+        if input.ndim not in self._dimensions:
+            expected = " or ".join(f"{n}-D" for n in self._dimensions)
+            raise ValueError(f"{type(self).__name__}: got shape {input.shape}, expected {expected}")
+        momentum = self.momentum or 0.0
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.data += 1
+            if self.momentum is None:
+                momentum = 1 / float(self.num_batches_tracked)
+        return F.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias,
+            self.training or self.running_mean is None, momentum, self.eps,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(BatchNorm2d):
+    """As BatchNorm2d, for (N, C) and (N, C, L)."""
+
+    _dimensions = (2, 3)
+
+
 class LocalResponseNorm(Module):
     """PyTorch's LRN: alpha is divided by the size of the window."""
 

@@ -52,6 +52,20 @@ def clip_grad_norm_(
     return Tensor(total)
 
 
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Bring every element of the gradients, in place, into [-clip_value, clip_value].
+
+    Raises ValueError for a `clip_value` below 0. Source: torch.nn.utils.clip_grad_value_.
+    """
+    if not clip_value >= 0:
+        raise ValueError(f"clip_grad_value_: got clip_value={clip_value}, expected at least 0")
+    for p in [parameters] if isinstance(parameters, Tensor) else parameters:
+        if p.grad is not None:
+            data = p.grad.data
+            array_module(data).clip(data, -clip_value, clip_value, out=data)
+            p.grad.bump_version()
+
+
 def _norm(xp: Any, array: Any, norm_type: float) -> Any:
     """The norm of an array as one vector."""
     sizes = xp.abs(array)

@@ -17,6 +17,7 @@ from .. import arrays
 from ..arrays import DEFAULT_DTYPE
 from ..core import Tensor
 from ..modes import is_grad_enabled
+from ..names import unknown
 from .activation import Methods as _Activation
 from .elementwise import Methods as _Elementwise
 from .elementwise import add, astype, clamp, div, mul, pow, sub, to_device
@@ -147,6 +148,10 @@ def _float(self: Tensor) -> float:
 
 def _int(self: Tensor) -> int:
     return int(item(self))
+
+
+def _getattr(self: Tensor, name: str) -> Any:
+    raise unknown("Tensor", name, dir(type(self)))
 
 
 def _index(self: Tensor) -> int:
@@ -305,6 +310,7 @@ def hand_over() -> None:
         for name, member in vars(part).items():
             if isinstance(member, FunctionType | property):
                 setattr(Tensor, name, member)
+    Tensor.__getattr__ = _getattr  # type: ignore[attr-defined]  # not for types
 
 
 hand_over()

@@ -10,8 +10,8 @@ rate that somebody else changed is an error, not overwritten.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .optimizer import Optimizer, check_range
@@ -25,6 +25,8 @@ class LRScheduler:
     `get_last_lr()` is the current rate of each group, `base_lrs` the rate each started from.
     Source: torch.optim.lr_scheduler, in closed form.
     """
+
+    _unsaved: tuple[str, ...] = ("optimizer",)
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = _checked(optimizer)
@@ -67,7 +69,7 @@ class LRScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """All of the schedule but the optimizer: numbers and lists, fit for JSON."""
-        return {key: value for key, value in vars(self).items() if key != "optimizer"}
+        return {key: value for key, value in vars(self).items() if key not in self._unsaved}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict()` gave, options included, and set the optimizer's rates.
@@ -167,6 +169,131 @@ class CosineAnnealingLR(LRScheduler):
         return self.eta_min + (base_lr - self.eta_min) * wave
 
 
+class ExponentialLR(LRScheduler):
+    """Multiply the rate by `gamma` every epoch."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def lr_at(self, base_lr: float, epoch: int) -> float:
+        return float(base_lr * self.gamma**epoch)
+
+
+class LambdaLR(LRScheduler):
+    """Multiply the starting rate by `lr_lambda(epoch)`: one function, or one for each group.
+
+    The functions are no part of the state: a resumed run gives them again.
+    """
+
+    _unsaved = ("optimizer", "lr_lambdas")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
+        groups = len(_checked(optimizer).param_groups)
+        self.lr_lambdas = [lr_lambda] * groups if callable(lr_lambda) else list(lr_lambda)
+        if len(self.lr_lambdas) != groups:
+            raise ValueError(
+                f"expected {groups} lr_lambdas, one per parameter group, got {len(self.lr_lambdas)}"
+            )
+        super().__init__(optimizer, last_epoch)
+
+    def lr_at(self, base_lr: float, epoch: int) -> float:
+        if len(self.lr_lambdas) > 1:
+            raise ValueError("LambdaLR: in a SequentialLR give one lr_lambda for all groups")
+        return float(base_lr * self.lr_lambdas[0](epoch))
+
+    def rates(self) -> list[float]:
+        """The rate of each group, by its own function."""
+        pairs = zip(self.base_lrs, self.lr_lambdas, strict=True)
+        return [float(base_lr * factor(self.last_epoch)) for base_lr, factor in pairs]
+
+
+class OneCycleLR(LRScheduler):
+    """From max_lr / div_factor up to `max_lr`, then down to far below, and momentum the other way.
+
+    `step()` after every batch, `total_steps` (or epochs * steps_per_epoch) in all; one more is a
+    ValueError. The way up takes `pct_start` of them; `three_phase` comes down as fast as it went
+    up, and then goes to max_lr / (div_factor * final_div_factor). Momentum, or Adam's first beta,
+    goes from `max_momentum` to `base_momentum` and back if `cycle_momentum`.
+    Sources: Smith and Topin 2018; torch.optim.lr_scheduler.OneCycleLR.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, max_lr: float | Sequence[float],
+        total_steps: int | None = None, epochs: int | None = None,
+        steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = "cos",
+        cycle_momentum: bool = True, base_momentum: float | Sequence[float] = 0.85,
+        max_momentum: float | Sequence[float] = 0.95, div_factor: float = 25.0,
+        final_div_factor: float = 1e4, three_phase: bool = False, last_epoch: int = -1,
+    ) -> None:  # fmt: skip
+        groups = _checked(optimizer).param_groups
+        if total_steps is None:
+            if epochs is None or steps_per_epoch is None:
+                raise ValueError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
+            total_steps = epochs * steps_per_epoch
+        if not 0 <= pct_start <= 1:
+            raise ValueError(f"pct_start must be between 0 and 1, got {pct_start}")
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"anneal_strategy {anneal_strategy!r} is unknown: use cos or linear")
+        if cycle_momentum and not {"momentum", "betas"} & set(optimizer.defaults):
+            raise ValueError("OneCycleLR: this optimizer has no momentum: cycle_momentum=False")
+        self.total_steps = _positive("total_steps", total_steps)
+        self.pct_start, self.anneal_strategy = float(pct_start), anneal_strategy
+        self.three_phase, self.cycle_momentum = three_phase, cycle_momentum
+        self.max_lrs = _per_group(max_lr, len(groups), "max_lrs")
+        self.base_momentums = _per_group(base_momentum, len(groups), "base_momentums")
+        self.max_momentums = _per_group(max_momentum, len(groups), "max_momentums")
+        self.div_factor, self.final_div_factor = div_factor, final_div_factor
+        if last_epoch == -1:
+            for group, high in zip(groups, self.max_lrs, strict=True):
+                group["initial_lr"] = high / div_factor
+        super().__init__(optimizer, last_epoch)
+
+    def rates(self) -> list[float]:
+        """The rate of each group."""
+        ends = ((low, high, low / self.final_div_factor)
+                for low, high in zip(self.base_lrs, self.max_lrs, strict=True))  # fmt: skip
+        return [self._at(*each) for each in ends]
+
+    def _at(self, start: float, peak: float, end: float) -> float:
+        """Between the values at the start, at the peak and at the end: where we are now."""
+        if self.last_epoch > self.total_steps:
+            raise ValueError(
+                f"OneCycleLR: step {self.last_epoch} of a schedule of {self.total_steps}: its "
+                "total_steps counts batches, not epochs"
+            )
+        up = self.pct_start * self.total_steps - 1
+        phases = [(up, start, peak), (self.total_steps - 1, peak, end)]
+        if self.three_phase:
+            down = 2 * self.pct_start * self.total_steps - 2
+            phases[1:] = [(down, peak, start), (self.total_steps - 1, start, end)]
+        stops = [phase[0] for phase in phases]
+        index = min(bisect_left(stops, self.last_epoch), len(phases) - 1)
+        begin = stops[index - 1] if index else 0.0
+        stop, a, b = phases[index]
+        done = (self.last_epoch - begin) / (stop - begin) if stop != begin else 1.0
+        if self.anneal_strategy == "linear":
+            return a + (b - a) * done
+        return b + (a - b) / 2 * (1 + math.cos(math.pi * done))
+
+    def _set_lr(self) -> None:
+        super()._set_lr()
+        if not self.cycle_momentum:
+            return
+        bounds = zip(self.max_momentums, self.base_momentums, strict=True)
+        for group, (high, low) in zip(self.optimizer.param_groups, bounds, strict=True):
+            value = self._at(high, low, high)
+            if "betas" in group:
+                group["betas"] = (value, *group["betas"][1:])
+            else:
+                group["momentum"] = value
+
+
 class SequentialLR(LRScheduler):
     """Run `schedulers` one after the other; scheduler i+1 starts at epoch `milestones[i]`.
 
@@ -252,7 +379,7 @@ class ReduceLROnPlateau:
         self.mode, self.threshold, self.threshold_mode = mode, threshold, threshold_mode
         self.factor, self.cooldown, self.eps = factor, cooldown, eps
         self.patience: float = patience
-        self.min_lrs = _per_group(min_lr, len(optimizer.param_groups))
+        self.min_lrs = _per_group(min_lr, len(optimizer.param_groups), "min_lrs")
         self.best = math.inf if mode == "min" else -math.inf
         self.last_epoch = self.num_bad_epochs = self.cooldown_counter = 0
 
@@ -315,16 +442,16 @@ def _positive(name: str, value: int) -> int:
     return value
 
 
-def _per_group(min_lr: float | Sequence[float], groups: int) -> list[float]:
-    if not isinstance(min_lr, Sequence):
-        return [min_lr] * groups
-    if len(min_lr) != groups:
-        raise ValueError(f"expected {groups} min_lrs, one per parameter group, got {len(min_lr)}")
-    return list(min_lr)
+def _per_group(value: float | Sequence[float], groups: int, name: str) -> list[float]:
+    if not isinstance(value, Sequence):
+        return [value] * groups
+    if len(value) != groups:
+        raise ValueError(f"expected {groups} {name}, one per parameter group, got {len(value)}")
+    return list(value)
 
 
 def _check_state(scheduler: Any, state_dict: dict[str, Any]) -> None:
-    expected = set(vars(scheduler)) - {"optimizer"}
+    expected = set(vars(scheduler)) - set(getattr(scheduler, "_unsaved", ("optimizer",)))
     if set(state_dict) != expected:
         raise ValueError(
             f"the saved state is not that of {type(scheduler).__name__}: missing "

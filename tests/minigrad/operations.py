@@ -574,6 +574,40 @@ _NORMS = [
     _contrast("window beyond the map", 7, 1.0, True, (3, 2)),
 ]  # fmt: skip
 
+
+def _batch_norm(name: str, shape: tuple[int, ...], *, affine: bool = True, training: bool = True,
+                eps: float = 0.1) -> Case:  # fmt: skip
+    """Of the batch in training, else of statistics that are given (and no input)."""
+    mean, var = np.linspace(-1, 1, shape[1]), np.linspace(0.5, 2, shape[1])
+
+    def call(x: Tensor, *parameters: Tensor) -> Tensor:
+        given = [mg.tensor(a, dtype=x.data.real.dtype, device=x.device) for a in (mean, var)]
+        return F.batch_norm(x, *given, *parameters, training=training, eps=eps)
+
+    def naive(x: Any, weight: Any = 1, bias: Any = 0) -> Any:
+        out = np.empty_like(x)
+        for c in range(shape[1]):
+            m, v = (x[:, c].mean(), x[:, c].var()) if training else (mean[c], var[c])
+            scaled = (x[:, c] - m) / np.sqrt(v + eps)
+            out[:, c] = scaled * weight[c] + bias[c] if affine else scaled
+        return out
+
+    parameters = [normal(shape[1])] * 2 if affine else []
+    return _case(
+        "batch_norm", call, normal(*shape), *parameters, name=name, naive=naive,
+        torch=lambda t, x, *p: t.nn.functional.batch_norm(
+            x, t.tensor(mean).to(x), t.tensor(var).to(x), *p, training=training, eps=eps),
+    )  # fmt: skip
+
+
+_BATCH_NORMS = [
+    _batch_norm("maps", (4, 3, 2, 3)),
+    _batch_norm("rows", (5, 3)),
+    _batch_norm("not affine", (3, 2, 4), affine=False, eps=1e-5),
+    _batch_norm("evaluation", (2, 3, 2, 2), training=False),
+    _batch_norm("evaluation, not affine", (2, 3), affine=False, training=False),
+]
+
 _DROPOUTS = [
     _case("dropout", lambda x: F.dropout(x, 0.4, key=KEY), normal(8, 9),
           naive=lambda x: dropout_naive(x, dropout_mask(x.shape, 0.4, KEY), 0.4)),
@@ -706,6 +740,6 @@ CASTS = {"astype"}
 CASES = [
     *_ELEMENTWISE, *_COMPARISONS, *_INTEGER, *_REDUCTIONS, *_TRUTH, *_NORM_ORDERS, *_ORDER,
     *_PIECES, *_SHAPES, *_PRODUCTS, *_EINSUMS, *_ACTIVATIONS,
-    *_CONVOLUTIONS, *_POOLS, *_NORMS, *_DROPOUTS, *_LOSSES,
+    *_CONVOLUTIONS, *_POOLS, *_NORMS, *_BATCH_NORMS, *_DROPOUTS, *_LOSSES,
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}

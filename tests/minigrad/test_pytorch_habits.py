@@ -300,3 +300,24 @@ def test_mixed_dtypes_are_told_by_the_names_of_arguments():
         nn.Linear(3, 2)(mg.ones(1, 3, dtype="float64"))
     with pytest.raises(TypeError, match="argument 1 is float64, argument 2 is float32"):
         mg.cat([mg.ones(1, dtype="float64"), mg.ones(1)])
+@pytest.mark.parametrize(
+    ("owner", "name", "near"),
+    [
+        (nn, "BatchNorm3d", "BatchNorm2d, BatchNorm1d"),
+        (nn, "Conv1d", "Conv2d"),
+        (nn, "relu", "ReLU"),
+        (nn, "Dropout2d", "Dropout"),
+        (optim, "Adamax", "Adam"),
+        (F, "conv1d", "conv2d"),
+        (mg, "load", "load_file"),
+        (mg, "sigmoid_", "sigmoid"),
+        (mg.ones(2), "relu_", "relu"),
+        (mg.ones(2), "requires_grad_off", "requires_grad_"),
+    ],
+)
+def test_a_name_that_is_not_there_has_its_neighbours_named(owner, name, near):
+    with pytest.raises(AttributeError, match=rf"has no '{name}'; near it: .*{near}.*pytorch.md"):
+        getattr(owner, name)
+    assert not hasattr(owner, "_repr_html_")
+    with pytest.raises(AttributeError, match=r"has no 'xyzzy'; docs/pytorch.md lists"):
+        _ = owner.xyzzy

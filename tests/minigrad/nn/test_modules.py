@@ -564,6 +564,89 @@ def test_a_layer_is_its_function(name):
     repr(layer)
 
 
+# ----- batch normalisation -----
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"momentum": None}, {"momentum": 0.7, "eps": 0.1}, {"affine": False},
+    {"track_running_stats": False}, {"affine": False, "track_running_stats": False},
+    {"momentum": 0.0},
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize(("kind", "shape"), [
+    ("BatchNorm2d", (5, 3, 4, 2)), ("BatchNorm1d", (6, 3)), ("BatchNorm1d", (4, 3, 7)),
+])  # fmt: skip
+def test_batch_norm_is_pytorchs_in_training_and_evaluation(kind, shape, options):
+    torch = pytest.importorskip("torch")
+    ours = getattr(nn, kind)(3, **options).double()
+    theirs = getattr(torch.nn, kind)(3, **options).double()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    rng = np.random.default_rng(0)
+    for step in range(6):
+        if step == 4:
+            ours.eval()
+            theirs.eval()
+        values, upstream = rng.normal(2, 3, shape), rng.normal(size=shape)
+        x, y = mg.tensor(values, requires_grad=True), torch.tensor(values, requires_grad=True)
+        out, expected = ours(x), theirs(y)
+        out.backward(mg.tensor(upstream))
+        expected.backward(torch.tensor(upstream))
+        np.testing.assert_allclose(out.data, expected.detach(), rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(x.grad.data, y.grad, rtol=1e-9, atol=1e-12)
+        for name, tensor in theirs.state_dict().items():
+            np.testing.assert_allclose(ours.state_dict()[name].data, tensor, rtol=1e-12)
+        for one, two in zip(ours.parameters(), theirs.parameters(), strict=True):
+            np.testing.assert_allclose(one.grad.data, two.grad, rtol=1e-9, atol=1e-12)
+            with mg.no_grad(), torch.no_grad():
+                one.sub_(0.1 * one.grad)
+                two -= 0.1 * two.grad
+
+
+def test_batch_norm_of_an_empty_batch_keeps_its_statistics():
+    layer = nn.BatchNorm2d(3)
+    assert layer(mg.zeros(0, 3, 2, 2)).shape == (0, 3, 2, 2)
+    assert layer.running_mean.tolist() == [0, 0, 0]
+    assert layer.running_var.tolist() == [1, 1, 1]
+    assert layer.num_batches_tracked.item() == 1  # as in PyTorch
+
+
+def test_batch_norm_of_a_large_batch_in_float32_is_exact():
+    x = np.random.default_rng(0).normal(100, 1, (200_000, 2)).astype(np.float32)
+    layer = nn.BatchNorm1d(2, momentum=1.0, dtype="float32")
+    y = layer(mg.tensor(x)).data.astype(np.float64)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(layer.running_mean.data, exact.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(layer.running_var.data, exact.var(0, ddof=1), rtol=1e-5)
+    np.testing.assert_allclose(y, (exact - exact.mean(0)) / np.sqrt(exact.var(0) + 1e-5),
+                               atol=2e-5)
+
+
+def test_batch_norm_says_which_shapes_it_takes():
+    for layer, shape, expected in (
+        (nn.BatchNorm2d(3), (2, 3), "expected 4-D"),
+        (nn.BatchNorm1d(3), (3,), "expected 2-D or 3-D"),
+        (nn.BatchNorm1d(3), (2, 3, 4, 4), "expected 2-D or 3-D"),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            layer(mg.zeros(*shape))
+    assert repr(nn.BatchNorm2d(3)) == (
+        "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)"
+    )
+
+
+def test_batch_norm_is_moved_and_loaded_with_its_statistics():
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 1), torch.nn.BatchNorm2d(3))
+    theirs(torch.randn(4, 2, 5, 5))
+    ours = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3))
+    ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
+    x = np.random.default_rng(1).normal(size=(2, 2, 3, 3)).astype(np.float32)
+    expected = theirs.eval()(torch.from_numpy(x)).detach()
+    np.testing.assert_allclose(ours.eval()(mg.tensor(x)).data, expected, atol=1e-6)
+    ours.double()
+    assert ours[1].running_mean.dtype == np.float64
+    assert ours[1].num_batches_tracked.dtype == np.int64
+
+
 @pytest.mark.parametrize(
     ("loss", "function"),
     [(nn.CrossEntropyLoss([1, 2, 3.0], ignore_index=1, reduction="sum", label_smoothing=0.1),

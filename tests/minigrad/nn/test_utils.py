@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.nn.utils import clip_grad_norm_
+from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 
 
 def parameters(*grads, dtype=np.float64):
@@ -56,6 +56,20 @@ def test_a_norm_that_is_not_finite():
     np.testing.assert_array_equal(several[0].grad.data, [math.inf, 1])  # nothing was scaled
     assert clip_grad_norm_(several, 1.0).item() == math.inf
     assert math.isnan(several[0].grad.data[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_are_clipped_in_place(dtype):
+    several = parameters([3.0, -0.5, math.nan], None, [[-math.inf]], dtype=dtype)
+    first = several[0].grad
+    clip_grad_value_(iter(several), 1.5)
+    assert several[0].grad is first
+    np.testing.assert_array_equal(first.data, np.array([1.5, -0.5, math.nan], dtype))
+    assert several[2].grad.tolist() == [[-1.5]]
+    clip_grad_value_(several[0], 0)
+    np.testing.assert_array_equal(first.data, [0, 0, math.nan])
+    with pytest.raises(ValueError, match="clip_value=-1, expected at least 0"):
+        clip_grad_value_(several, -1)
 
 
 @pytest.mark.parametrize("arguments", [(-1.0,), (math.nan,), (1.0, 0), (1.0, -2)])

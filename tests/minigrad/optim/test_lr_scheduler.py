@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from minigrad.core import Tensor
-from minigrad.optim import SGD
+from minigrad.optim import SGD, Adam
 from minigrad.optim.lr_scheduler import (
     CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
     LinearLR,
     MultiStepLR,
+    OneCycleLR,
     ReduceLROnPlateau,
     SequentialLR,
     StepLR,
@@ -23,6 +26,14 @@ SCHEDULES = {
     "multistep": ("MultiStepLR", {"milestones": [20, 3, 3, 31], "gamma": 0.1}),
     "linear": ("LinearLR", {}),
     "linear down": ("LinearLR", {"start_factor": 1.0, "end_factor": 0.2, "total_iters": 12}),
+    "exponential": ("ExponentialLR", {"gamma": 0.9}),
+    "lambda": ("LambdaLR", {"lr_lambda": lambda epoch: 1 / (1 + epoch)}),
+    "lambda per group": ("LambdaLR", {"lr_lambda": [lambda e: 0.9**e, lambda e: 1 + e % 3]}),
+    "one cycle": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 41}),
+    "one cycle linear": ("OneCycleLR", {"max_lr": [0.5, 0.1], "epochs": 5, "steps_per_epoch": 9,
+                                        "anneal_strategy": "linear", "pct_start": 0.25}),
+    "one cycle, three phases": ("OneCycleLR", {"max_lr": 1.0, "total_steps": 40,
+                                               "three_phase": True, "div_factor": 10.0}),
     "cosine": ("CosineAnnealingLR", {"T_max": 40, "eta_min": 0.001}),
     "cosine twice up and down": ("CosineAnnealingLR", {"T_max": 9}),
 }
@@ -35,7 +46,10 @@ PLATEAUS = {
     "floor per group": {"patience": 0, "min_lr": [0.02, 0.001], "factor": 0.3, "eps": 0.005},
 }
 OURS = {
-    kind.__name__: kind for kind in (StepLR, MultiStepLR, LinearLR, CosineAnnealingLR, SequentialLR)
+    kind.__name__: kind
+    for kind in (StepLR, MultiStepLR, LinearLR, CosineAnnealingLR, SequentialLR, ExponentialLR,
+                 LambdaLR, OneCycleLR)
+
 }
 
 
@@ -161,8 +175,27 @@ def test_a_group_that_came_later_is_an_error():
         scheduler.step()
 
 
+def test_one_cycle_ends():
+    opt = optimizer()
+    scheduler = OneCycleLR(opt, 1.0, total_steps=3, pct_start=1 / 3)  # the peak at once
+    assert rates_of(opt) == [1, 1]
+    run(opt, scheduler, 3)
+    with pytest.raises(ValueError, match=r"step 4 of a schedule of 3: .*batches, not epochs"):
+        scheduler.step()
+
+
 def test_wrong_arguments_raise():
     opt, other = optimizer(), optimizer()
+    with pytest.raises(ValueError, match="give total_steps, or epochs and steps_per_epoch"):
+        OneCycleLR(opt, 1.0, epochs=3)
+    with pytest.raises(ValueError, match=r"pct_start must be between 0 and 1, got 30"):
+        OneCycleLR(opt, 1.0, 10, pct_start=30)
+    with pytest.raises(ValueError, match="anneal_strategy 'sin' is unknown"):
+        OneCycleLR(opt, 1.0, 10, anneal_strategy="sin")
+    with pytest.raises(ValueError, match="expected 2 max_lrs"):
+        OneCycleLR(opt, [1.0], 10)
+    with pytest.raises(ValueError, match="expected 2 lr_lambdas"):
+        LambdaLR(opt, [abs])
     with pytest.raises(TypeError, match="expected an optimizer first, got float"):
         StepLR(0.1, 3)
     with pytest.raises(ValueError, match="step_size must be at least 1, got 0"):
@@ -250,3 +283,20 @@ if importlib.util.find_spec("torch"):
             np.testing.assert_allclose(rates_of(ours), rates_of(theirs), rtol=1e-14)
             reductions.add(rates_of(ours)[0])
         assert len(reductions) > 1
+
+    @pytest.mark.parametrize("name", ["SGD", "Adam"])
+    def test_the_momentum_of_one_cycle_is_pytorchs(name):
+        weight = Tensor(np.ones(1), requires_grad=True)
+        ours = {"SGD": SGD, "Adam": Adam}[name]([weight], lr=0.1)
+        theirs = getattr(torch.optim, name)([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+        theirs.step()
+        one = OneCycleLR(ours, 0.3, 12, max_momentum=0.9)
+        two = torch.optim.lr_scheduler.OneCycleLR(theirs, 0.3, 12, max_momentum=0.9)
+        for _ in range(11):
+            option = "momentum" if name == "SGD" else "betas"
+            np.testing.assert_allclose(
+                ours.param_groups[0][option], theirs.param_groups[0][option], rtol=1e-12
+            )
+            one.step()
+            theirs.step()
+            two.step()
