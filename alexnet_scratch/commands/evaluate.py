@@ -15,8 +15,12 @@ import numpy as np
 
 from minigrad.data import DataLoader, Dataset
 
-from ..data import DataError, ImageFolder, find_splits, patterns
+from ..data import DataError, patterns
+from ..data.folder import ImageFiles
 from ..data.packed import is_packed, open_packed
+from ..data.source import overview
+from ..data.sources import open_folder
+from ..data.splits import difference
 from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
 from ..evaluation import NoImagesError, Predictions, Scores, collect
 from ..out_of_memory import in_smaller_batches
@@ -190,11 +194,20 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
     elif own:
         # As a crop of the whole image is the whole image: the views are cut later.
         splits = open_splits(folder, replace(recipe, input_size=recipe.image_size))
+        if splits.held_out and checkpoint.data.get("digest", splits.digest) != splits.digest:
+            raise DataError(
+                f"{folder} has other files than the run was trained on, so that other images would "
+                "be held out: bring back the same files, or give another data set"
+            )
         data = EvaluationData(splits.val, splits.names, title)
     else:
-        train, val = find_splits(folder)
-        found = ImageFolder(val or train, None, recipe.image_size, resize)
-        data = EvaluationData(found, {name: name for name in found.classes}, str(val or train))
+        source = open_folder(folder)
+        split = "val" if "val" in source.folders else "train"
+        for line in overview(folder, source.layout, source.classes, {split: source.folders[split]},
+                             source.notes, source.left_out):  # fmt: skip
+            print(line, file=sys.stderr)
+        files = ImageFiles(source, split, None, recipe.image_size, resize)
+        data = EvaluationData(files, source.classes, str(folder / source.folders[split]))
     _check_classes(list(data.names), data.title, checkpoint)
     return data
 
@@ -208,5 +221,5 @@ def _check_classes(classes: list[str], title: str, checkpoint: Checkpoint) -> No
         f"{title}: not the classes that {checkpoint.path} was trained on"
         + f"; missing: {', '.join(missing[:5])}" * bool(missing)
         + f"; unknown: {', '.join(unknown[:5])}" * bool(unknown)
-        + "; give a data set with the same class folders"
+        + f"; {difference(missing, unknown) or 'give a data set with the same class folders'}"
     )

@@ -82,6 +82,8 @@ def _train(options: argparse.Namespace) -> int:
         + " (held out from training)" * trainer.splits.held_out
         + f", on {trainer.device}, products in {described(trainer.precision, trainer.device)}"
     )
+    for line in trainer.splits.overview:
+        trainer.log.say(line)
     if len(trainer.splits.classes) <= 5:
         trainer.log.say("With five classes or fewer, top-5 is always 100%.")
     try:

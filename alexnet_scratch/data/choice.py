@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .folder import DataError, check_same_classes, drawn, hold_out, some
+from .folder import drawn, hold_out
+from .image import DataError, some
 from .source import SPLITS, Item, Source
+from .splits import check_same_classes
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from minigrad.data import Dataset, Transform
 
 from .disk import checksum
-from .folder import DataError
+from .image import DataError
 from .source import SPLITS
 from .statistics import Statistics, load_statistics
 

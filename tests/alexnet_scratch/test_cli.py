@@ -195,7 +195,7 @@ def test_bad_data_folders(tmp_path: Path, copied: Path, capsys: Capture) -> None
     shutil.rmtree(copied / "train/red")
     assert "different classes" in fails(capsys, "train", str(copied))
     (copied / "train/red").mkdir()
-    assert "class 'red' has no images" in fails(capsys, "train", str(copied))
+    assert "class red has no images" in fails(capsys, "train", str(copied))
     one = tmp_path / "one"
     shutil.copytree(copied / "train/blue", one / "blue")
     assert "one class only" in fails(capsys, "train", str(one))

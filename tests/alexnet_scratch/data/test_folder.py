@@ -101,7 +101,7 @@ def test_bad_folders_each_get_one_clear_line(tmp_path: Path) -> None:
     save(tmp_path / "set" / "cat" / "1.png")
     (tmp_path / "set" / "dog").mkdir()
     (tmp_path / "set" / "dog" / "notes.txt").write_text("no image")
-    assert "class 'dog' has no images" in message(
+    assert "class dog has no images" in message(
         lambda folder: ImageFolder(folder, None), tmp_path / "set"
     )
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from alexnet_scratch.data import BadImageError, DataError, load_image
 from alexnet_scratch.data.decode import decoded
 from alexnet_scratch.data.packed import PackedImages, open_packed
 from alexnet_scratch.data.prepare import prepare
-from alexnet_scratch.data.source import Item
+from alexnet_scratch.data.source import Item, LeftOut
 from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.data.unfinished import Unfinished
 
@@ -46,8 +47,11 @@ class Files:
 
     layout = "made"
 
-    def __init__(self, files: dict[tuple[str, str], bytes]) -> None:
-        self.files = files
+    def __init__(
+        self, files: dict[tuple[str, str], bytes], left_out: Sequence[LeftOut] = ()
+    ) -> None:
+        self.files, self.left_out = files, [*left_out]
+        self.folders, self.notes = {"train": ""}, list[str]()
         self.items = sorted(Item(s, name.split("/")[0], name) for s, name in files)
         self.classes = {c: f"the {c}" for c in sorted({item.class_id for item in self.items})}
 
