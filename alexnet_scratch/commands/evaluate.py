@@ -39,6 +39,7 @@ class EvaluationData:
     images: Dataset
     names: dict[str, str]
     title: str
+    overview: Sequence[str] = ()
 
 
 def add_parser(commands: Any) -> None:
@@ -91,6 +92,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = device_from(options)
     data = _evaluation_data(options.data, checkpoint)
+    for line in data.overview:
+        print(line, file=sys.stderr)
 
     def attempt(size: int) -> tuple[DataLoader, list[Predictions]]:
         loader = DataLoader(data.images, size, num_workers=options.workers, **pinned_for(device))
@@ -203,11 +206,10 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
     else:
         source = open_folder(folder)
         split = "val" if "val" in source.folders else "train"
-        for line in overview(folder, source.layout, source.classes, {split: source.folders[split]},
-                             source.notes, source.left_out):  # fmt: skip
-            print(line, file=sys.stderr)
+        used = {split: source.folders[split]}
+        said = overview(folder, source.layout, source.classes, used, source.notes, source.left_out)
         files = ImageFiles(source, split, None, recipe.image_size, resize)
-        data = EvaluationData(files, source.classes, str(folder / source.folders[split]))
+        data = EvaluationData(files, source.classes, str(folder / source.folders[split]), said)
     _check_classes(list(data.names), data.title, checkpoint)
     return data
 

@@ -61,29 +61,34 @@ def overview(
     left_out: Sequence[LeftOut],
 ) -> list[str]:
     """What a data set was taken for, in lines for people; see `Source`."""
-    names = [one_line(name) for name in classes.values()]
+    names = [name.partition(",")[0] for name in classes.values()]
     split_names = {"train": "training", "val": "validation"}
     parts = [f"{split_names[s]} images in {f.rstrip('/')}" for s, f in folders.items() if f]
     lines = [
         f"Data: {where}, {layout} layout" + "".join(f", {part}" for part in parts),
-        f"{len(names)} classes: {some([name.partition(',')[0] for name in names])}",
+        f"{len(names)} class{'es' * (len(names) != 1)}: {some(names)}",
         *(f"Note: {note}" for note in notes),
     ]
     if left_out:
-        count = sum(one.files for one in left_out)
-        told = [
-            f"{one.name} ({one.reason}{f', {one.files} files' * one.name.endswith('/')})"
-            for one in left_out
-        ]
-        lines.append(f"Left out {count} file{'s' * (count != 1)}: {some(told, 3)}")
+        lines.append(left_out_line(left_out))
     return [one_line(line) for line in lines]
+
+
+def left_out_line(left_out: Sequence[LeftOut]) -> str:
+    """How many files these are, and the first of them, for people."""
+    count = sum(one.files for one in left_out)
+    told = [
+        f"{one.name} ({one.reason}{f', {one.files} inside' * one.name.endswith('/')})"
+        for one in left_out
+    ]
+    return one_line(f"Left out {count} file{'s' * (count != 1)}: {some(told, 3)}")
 
 
 def left_out_rows(left_out: Sequence[LeftOut]) -> bytes:
     """These files as rows of report.csv."""
     rows = []
     for name, reason, files in left_out:
-        rows.append(csv_row(name, f"{reason}, {files} files" if name.endswith("/") else reason))
+        rows.append(csv_row(name, f"{reason}, {files} inside" if name.endswith("/") else reason))
     return b"".join(rows)
 
 

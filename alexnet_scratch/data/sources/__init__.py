@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ..image import DataError
 from ..packed import is_packed
-from ..source import Source
+from ..source import LeftOut, Source
 from ..splits import check_same_classes
 from . import ilsvrc, kaggle, tiny
 from .archive import TarTree, open_archive
 from .folder import FolderTree
-from .tree import KNOWN, Tree, TreeSource, class_folders, only_classes
+from .tree import KNOWN, Tree, TreeSource, class_folders, is_image, only_classes
 
-__all__ = ["KNOWN", "folder_classes", "open_folder", "open_source"]
+__all__ = ["KNOWN", "folder_classes", "image_files", "open_folder", "open_source"]
 
 _LAYOUTS = (ilsvrc.find, kaggle.find, tiny.find, class_folders)  # the first that fits
 
@@ -60,6 +60,20 @@ def folder_classes(path: str | os.PathLike[str]) -> TreeSource:
     """
     tree = _folder(path)
     return TreeSource(tree, only_classes(tree))
+
+
+def image_files(path: str | os.PathLike[str]) -> tuple[list[str], list[LeftOut]]:
+    """The paths of all images below a folder, sorted, and what else is there."""
+    tree = _folder(path)
+    images, left_out = [], tree.passed
+    for position, name in sorted(enumerate(tree.names), key=lambda one: one[1]):
+        if name.endswith("/"):
+            continue
+        if is_image(tree, position):
+            images.append(os.path.join(path, name))
+        else:
+            left_out.append(LeftOut(name, "not an image"))
+    return images, left_out
 
 
 def _folder(path: str | os.PathLike[str]) -> FolderTree:

@@ -241,9 +241,15 @@ def _no_classes(tree: Tree, folder: str) -> DataError:
     )
 
 
+def _of_one_class(files: list[str]) -> bool:
+    """Are these the images of one class of ImageNet, those for validation, too?"""
+    ids = {name.partition("_")[0] for name in files if not name.startswith("ILSVRC2012_val_")}
+    return len(ids) == 1 and WORDNET_ID.fullmatch(ids.pop()) is not None
+
+
 def _flat_advice(tree_name: str, files: list[str]) -> str:
     """How to sort images whose names begin with their class, n01440764_tench.JPEG or cat.0.jpg."""
-    if files and WORDNET_ID.fullmatch(tree_name):
+    if files and (WORDNET_ID.fullmatch(tree_name) or _of_one_class(files)):
         return f" ({tree_name} is one class: give the folder that holds the class folders)"
     parts = [_BEFORE.match(name) for name in files if has_image_ending(name)]
     classes: dict[str, int] = {}
