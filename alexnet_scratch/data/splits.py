@@ -20,7 +20,7 @@ SPLIT_WORDS = {
         ("val", "validation", "validate", "valid", "dev", "devel", "development", "eval",
          "evaluation", "holdout"), "val",
     ),
-    **dict.fromkeys(("test", "testing", "tests", "tst"), "test"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
 }  # fmt: skip
 # Words that say nothing beside one of those: training_set, seg_train, valImages.
 _FILLERS = (

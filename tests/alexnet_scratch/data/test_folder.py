@@ -1,6 +1,7 @@
 """ImageFolder: what it finds, how it decodes, and what it says about bad files and folders."""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -202,6 +203,19 @@ def sixteen_bit(value: int, fmt: str) -> bytes:
     return encoded(Image.fromarray(np.full((8, 8), value, np.uint16)), fmt)
 
 
+def keyed_16_bit(value: int, key: int) -> bytes:
+    """A 16-bit grey PNG with a transparent value."""
+    plain = sixteen_bit(value, "PNG")
+    name_and_key = b"tRNS" + struct.pack(">H", key)
+    chunk = struct.pack(">I", 2) + name_and_key + struct.pack(">I", zlib.crc32(name_and_key))
+    start = plain.index(b"IDAT") - 4
+    return plain[:start] + chunk + plain[start:]
+
+
+def thirty_two_bit(value: int) -> bytes:
+    return encoded(Image.fromarray(np.full((8, 8), value, np.int32)), "TIFF")
+
+
 WHITE = (255, 255, 255)
 MODES = {
     "grey": (encoded(Image.new("L", (8, 8), 77), "PNG"), (77,) * 3),
@@ -221,6 +235,11 @@ MODES = {
     "16-bit png": (sixteen_bit(77 * 257, "PNG"), (77,) * 3),
     "16-bit tiff": (sixteen_bit(77 * 257, "TIFF"), (77,) * 3),
     "16-bit pgm": (b"P5 8 8 65535\n" + struct.pack(">H", 77 * 257) * 64, (77,) * 3),
+    "16-bit png with key": (keyed_16_bit(77 * 257, 7), (77,) * 3),
+    "16-bit png that is the key": (keyed_16_bit(77 * 257, 77 * 257), WHITE),
+    "dark 16-bit pgm": (b"P5 8 8 65535\n" + struct.pack(">H", 200) * 64, (0,) * 3),
+    "32-bit tiff of 8 bits": (thirty_two_bit(77), (77,) * 3),
+    "32-bit tiff of 16 bits": (thirty_two_bit(77 * 257), (77,) * 3),
     "16-bit rgb": (b"P6 8 8 65535\n" + struct.pack(">3H", *(c * 257 for c in RED)) * 64, RED),
 }
 
@@ -268,6 +287,7 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
         "header.jpg": (jpeg[:12], "not an image|cut short|damaged"),
         "bomb.png": (bomb(), "decompression bomb"),
         "damaged.png": (png[:60] + b"\0" * 40 + png[100:], "damaged|cut short"),
+        "deep.tif": (thirty_two_bit(70000), "grey from 70000 to 70000, expected 0 to 255"),
         "float.tif": (encoded(Image.new("F", (8, 8), 0.5), "TIFF"), "floating-point"),
     }
 
@@ -296,6 +316,14 @@ def test_an_image_between_warning_and_error_size_is_a_bomb_too(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(BadImageError, match="more than 1000 pixels"):
         load_image(data, 8)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")
+def test_a_pipe_is_refused_unopened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", Path("/dev/zero")):
+        with pytest.raises(BadImageError, match=rf"{path}: .* not a plain file"):
+            load_image(path, 8)
 
 
 def test_a_vanished_file_and_bad_bytes_are_data_errors(tmp_path: Path) -> None:

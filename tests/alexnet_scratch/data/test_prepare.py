@@ -179,7 +179,7 @@ def test_only_the_wanted_classes_need_be_in_both_splits(tmp_path: Path) -> None:
     ("how", "message"),
     [
         ({"classes": ["cat", "dgo"]}, "no class dgo: did you mean dog"),
-        ({"classes": ["zebra"]}, "no class zebra: it has cat, dog"),
+        ({"classes": ["zebra"]}, "no class zebra: it has cat .the cat., dog .the dog."),
         ({"classes": 3}, "3 classes wanted, expected 1 to 2"),
         ({"classes": []}, "no classes are wanted"),
         ({"per_class": 0}, "per_class is 0, expected at least 1"),
@@ -246,6 +246,16 @@ def test_bad_files_are_listed_and_left_out(tmp_path: Path) -> None:
     good = {item.name for item in source.items} - {f"cat/{name}" for name in bad}
     assert sorted(names(train) + held_out) == sorted(good)
     assert open_packed(tmp_path / "set").statistics.images == len(train)
+
+
+def test_what_a_source_leaves_out_stands_in_the_report(tmp_path: Path) -> None:
+    left_out = [LeftOut("cat/notes\n.txt", "not an image"), LeftOut("extra/", "no split", 7)]
+    files = {**made({"cat": 3, "dog": 2}), ("train", "cat/bad.png"): b"no image"}
+    result = prepare(Files(files, left_out), tmp_path / "set", name="made", image_size=SIDE,
+                     progress=False)  # fmt: skip
+    rows = list(csv.reader((tmp_path / "set" / "report.csv").read_text().splitlines()))
+    assert result.skipped == 1
+    assert rows[2:] == [["cat/notes\\n.txt", "not an image"], ["extra/", "no split, 7 inside"]]
 
 
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
