@@ -77,6 +77,18 @@ def check_plain(path: str | os.PathLike[str]) -> int:
     return found.st_size
 
 
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(width, height) of an image file, from its head. BadImageError if Pillow cannot tell."""
+    try:
+        check_plain(path)
+        with Image.open(path) as image:
+            return image.size
+    except (MemoryError, BadImageError):
+        raise
+    except Exception as error:  # as in load_image
+        raise BadImageError(f"{os.fspath(path)}: {_reason(error)}") from error
+
+
 def is_image(data: bytes) -> bool:
     """Does Pillow know these bytes as an image, whole or not?"""
     try:

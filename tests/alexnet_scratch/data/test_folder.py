@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from alexnet_scratch.data import (
     load_image,
     split_samples,
 )
+from alexnet_scratch.recipe import RECIPES
+from alexnet_scratch.training.input import open_splits
 from minigrad.data import Compose, DataLoader, RandomCrop, RandomHorizontalFlip, SkipSample
 
 RED, BLUE = (200, 30, 40), (20, 60, 220)
@@ -118,6 +121,15 @@ def test_splits_are_found_in_any_case_also_in_a_folder_of_their_own(
     save(tmp_path / "logo.png")
     for root in (tmp_path, tmp_path / "data"):
         assert find_splits(root) == (tmp_path / "data" / train, tmp_path / "data" / val)
+
+
+def test_images_far_smaller_than_the_recipes_are_told(tmp_path: Path) -> None:
+    for name in ("a/1", "a/2", "b/1", "b/2"):
+        save(tmp_path / f"{name}.png", size=(40, 32))
+    said = "\n".join(open_splits(tmp_path, RECIPES["small"]).overview)
+    assert "images of about 32 pixels are enlarged to 256: --image-size 64" in said
+    fitting = replace(RECIPES["small"], image_size=64, input_size=63)
+    assert "enlarged" not in "\n".join(open_splits(tmp_path, fitting).overview)
 
 
 def test_a_split_that_is_there_twice_is_refused(tmp_path: Path) -> None:
