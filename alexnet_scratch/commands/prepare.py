@@ -122,9 +122,10 @@ def _check_out(source: Path, out: str) -> None:
 def _summary(made: Prepared) -> str:
     packed = open_packed(made.path)
     size = sum(file.stat().st_size for file in made.path.iterdir())
+    amount = f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
     line = (
         f"{made.path}: {made.counts['train']} training and {made.counts['val']} validation images "
-        f"of {len(packed.classes)} classes, {size / 1e9:.2f} GB"
+        f"of {len(packed.classes)} classes, {amount}"
     )
     if made.skipped:
         line += f"\nSkipped {made.skipped} bad files, see {made.path / REPORT}"
@@ -136,7 +137,8 @@ def _classes(text: str) -> list[str] | int:
     if text.isdecimal():
         return int(text)
     try:
-        check_plain(text)
+        if not text.startswith("/dev/fd/"):  # what a shell's <(...) gives is written to already
+            check_plain(text)
         found = lines(Path(text).read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(

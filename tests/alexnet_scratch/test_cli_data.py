@@ -1,5 +1,6 @@
 """`alexnet prepare` and `alexnet stats`: from a folder to a set and its figures, wrong turns."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def test_prepare_says_what_it_made(tmp_path: Path, colours: Path, capsys: Captur
     (source / "train" / "red" / "bad.jpg").write_bytes(b"")
     assert main(["prepare", *SIZE, str(source), str(out)]) == 0
     said = capsys.readouterr().out
-    assert f"{out}: 36 training and 12 validation images of 3 classes" in said
+    assert f"{out}: 36 training and 12 validation images of 3 classes, " in said
+    assert re.search(r"classes, 0\.\d MB\n", said)
     assert f"Skipped 1 bad files, see {out / 'report.csv'}" in said
     packed = open_packed(out)
     assert (packed.image_size, packed.source, packed.layout) == (24, "colours", "folder")
