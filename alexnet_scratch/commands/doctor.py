@@ -25,9 +25,11 @@ from minigrad.data import DataLoader
 from minigrad.kernels.fast.parallel import get_num_threads
 from minigrad.nn import functional as F
 
-from ..data import DataError, ImageFolder, find_splits, patterns
+from ..data import DataError, patterns
+from ..data.folder import ImageFiles
 from ..data.packed import is_packed, open_packed
 from ..data.source import SPLITS
+from ..data.sources import open_folder
 from ..recipe import Recipe
 from ..recipe.flags import add_recipe_flags, recipe_from
 from ..signal_meter import LayerSignal, advice, measure, percent
@@ -176,14 +178,19 @@ def _prepared(root: Path) -> Iterable[tuple[str, str]]:
 
 
 def _folder(root: Path) -> Iterable[tuple[str, str]]:
-    train, val = find_splits(root)
-    yield "layout", "a folder of images; `alexnet prepare` makes one that loads faster"
-    images = ImageFolder(train, None)
+    source = open_folder(root)
+    kind = "a folder of images" if source.layout == "folder" else f"a folder, {source.layout}"
+    yield "layout", f"{kind}; `alexnet prepare` makes one that loads faster"
+    images = ImageFiles(source, "train", None)
     yield "train", _counts(images.targets, images.classes)
-    if val is None:
-        yield "val", "none: a share of the training images is held out (--val-fraction)"
+    if "val" in source.folders:
+        yield "val", _counts(ImageFiles(source, "val", None).targets, images.classes)
     else:
-        yield "val", _counts(ImageFolder(val, None).targets, images.classes)
+        yield "val", "none: a share of the training images is held out (--val-fraction)"
+    for note in source.notes:
+        yield "note", note
+    if source.left_out:
+        yield "left out", f"{sum(one.files for one in source.left_out)} files"
 
 
 def _rgb(values: Any) -> str:

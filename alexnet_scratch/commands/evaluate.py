@@ -15,8 +15,12 @@ import numpy as np
 
 from minigrad.data import DataLoader, Dataset
 
-from ..data import DataError, ImageFolder, find_splits, patterns
+from ..data import DataError, patterns
+from ..data.folder import ImageFiles
 from ..data.packed import is_packed, open_packed
+from ..data.source import overview
+from ..data.sources import open_folder
+from ..data.splits import difference
 from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
 from ..evaluation import NoImagesError, Predictions, Scores, collect
 from ..out_of_memory import in_smaller_batches
@@ -35,6 +39,7 @@ class EvaluationData:
     images: Dataset
     names: dict[str, str]
     title: str
+    overview: Sequence[str] = ()
 
 
 def add_parser(commands: Any) -> None:
@@ -87,6 +92,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = device_from(options)
     data = _evaluation_data(options.data, checkpoint)
+    for line in data.overview:
+        print(line, file=sys.stderr)
 
     def attempt(size: int) -> tuple[DataLoader, list[Predictions]]:
         loader = DataLoader(data.images, size, num_workers=options.workers, **pinned_for(device))
@@ -190,11 +197,19 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
     elif own:
         # As a crop of the whole image is the whole image: the views are cut later.
         splits = open_splits(folder, replace(recipe, input_size=recipe.image_size))
+        if splits.held_out and checkpoint.data.get("digest", splits.digest) != splits.digest:
+            raise DataError(
+                f"{folder} has other files than the run was trained on, so that other images would "
+                "be held out: bring back the same files, or give another data set"
+            )
         data = EvaluationData(splits.val, splits.names, title)
     else:
-        train, val = find_splits(folder)
-        found = ImageFolder(val or train, None, recipe.image_size, resize)
-        data = EvaluationData(found, {name: name for name in found.classes}, str(val or train))
+        source = open_folder(folder)
+        split = "val" if "val" in source.folders else "train"
+        used = {split: source.folders[split]}
+        said = overview(folder, source.layout, source.classes, used, source.notes, source.left_out)
+        files = ImageFiles(source, split, None, recipe.image_size, resize)
+        data = EvaluationData(files, source.classes, str(folder / source.folders[split]), said)
     _check_classes(list(data.names), data.title, checkpoint)
     return data
 
@@ -208,5 +223,5 @@ def _check_classes(classes: list[str], title: str, checkpoint: Checkpoint) -> No
         f"{title}: not the classes that {checkpoint.path} was trained on"
         + f"; missing: {', '.join(missing[:5])}" * bool(missing)
         + f"; unknown: {', '.join(unknown[:5])}" * bool(unknown)
-        + "; give a data set with the same class folders"
+        + f"; {difference(missing, unknown) or 'give a data set with the same class folders'}"
     )

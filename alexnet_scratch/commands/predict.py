@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import Any
 
 import numpy as np
 
-from ..data import BadImageError
+from ..data import BadImageError, DataError
+from ..data.source import left_out_line
+from ..data.sources import image_files
 from ..out_of_memory import in_smaller_batches
 from ..trained import trained
 from ..training.checkpoint import find_checkpoint, load_checkpoint
@@ -25,7 +28,7 @@ def add_parser(commands: Any) -> None:
         f"exit status is {BAD_INPUT} then.",
     )  # fmt: skip
     parser.add_argument("run", metavar="RUN", help="run folder, or a checkpoint in it [its best]")
-    parser.add_argument("image", metavar="IMAGE", nargs="+", help="image file")
+    parser.add_argument("image", metavar="IMAGE", nargs="+", help="image file, or a folder of them")
     add_view_flags(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_device_flags(parser, workers=False)
@@ -39,9 +42,10 @@ def _predict(options: argparse.Namespace) -> int:
     network = trained(checkpoint, device)
     classes, batch_size = network.classes, network.recipe.batch_size
     results, status = [], 0
-    for i in range(0, len(options.image), batch_size):
+    given = [file for path in options.image for file in _files(path)]
+    for i in range(0, len(given), batch_size):
         names, images = [], []
-        for name in options.image[i : i + batch_size]:
+        for name in given[i : i + batch_size]:
             try:
                 images.append(network.image(name))
                 names.append(name)
@@ -71,6 +75,18 @@ def _predict(options: argparse.Namespace) -> int:
     if results or options.json:
         print(json.dumps(results, indent=2) if options.json else _table(results))
     return status
+
+
+def _files(path: str) -> list[str]:
+    """The images in a folder and below it; any other path is taken for that of an image."""
+    if not os.path.isdir(path):
+        return [path]
+    files, left_out = image_files(path)
+    if left_out:
+        print(left_out_line(left_out), file=sys.stderr)
+    if not files:
+        raise DataError(f"no images in {path}: give image files, or a folder of some")
+    return files
 
 
 def _table(results: list[dict[str, Any]]) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 
 from ..data import DataError
 from ..data.download import ARCHIVES, download
-from ..data.folder import RESIZES
+from ..data.image import RESIZES, check_plain
 from ..data.packed import REPORT, open_packed
 from ..data.patterns import cache_folder
 from ..data.prepare import Prepared, prepare
+from ..data.source import overview
 from ..data.sources import open_source
+from ..data.sources.tree import lines
 from .common import count
 
 
@@ -95,6 +97,8 @@ def _prepare(options: argparse.Namespace) -> int:
         path = Path(options.source)
     _check_out(path, out)
     with closing(open_source(path)) as source:
+        found = (source.layout, source.classes, source.folders, source.notes, source.left_out)
+        print("\n".join(overview(path, *found)), flush=True)
         try:
             made = prepare(
                 source, out, name=Path(os.path.abspath(path)).name,
@@ -105,7 +109,7 @@ def _prepare(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print("what is done is kept: the same command goes on with it", file=sys.stderr)
             raise
-    print(f"{path}: {source.layout} layout\n{_summary(made)}")
+    print(f"{_summary(made)}\nNext: alexnet train {made.path}")
     return 0
 
 
@@ -118,9 +122,10 @@ def _check_out(source: Path, out: str) -> None:
 def _summary(made: Prepared) -> str:
     packed = open_packed(made.path)
     size = sum(file.stat().st_size for file in made.path.iterdir())
+    amount = f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
     line = (
         f"{made.path}: {made.counts['train']} training and {made.counts['val']} validation images "
-        f"of {len(packed.classes)} classes, {size / 1e9:.2f} GB"
+        f"of {len(packed.classes)} classes, {amount}"
     )
     if made.skipped:
         line += f"\nSkipped {made.skipped} bad files, see {made.path / REPORT}"
@@ -132,10 +137,12 @@ def _classes(text: str) -> list[str] | int:
     if text.isdecimal():
         return int(text)
     try:
-        lines = Path(text).read_text("utf-8").splitlines()
+        if not text.startswith("/dev/fd/"):  # what a shell's <(...) gives is written to already
+            check_plain(text)
+        found = lines(Path(text).read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(
             f"--classes {text}: cannot be read ({error}); expected a number, or a file with a "
             "class id in each line"
         ) from error
-    return [line for line in (line.partition("#")[0].strip() for line in lines) if line]
+    return [line for line in (line.partition("#")[0].strip() for line in found) if line]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DataError, patterns
+from ..data.packed import REPORT
+from ..data.source import csv_row, left_out_rows
 from ..out_of_memory import OutOfMemory
 from ..recipe import PRESETS
 from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
@@ -82,6 +84,11 @@ def _train(options: argparse.Namespace) -> int:
         + " (held out from training)" * trainer.splits.held_out
         + f", on {trainer.device}, products in {described(trainer.precision, trainer.device)}"
     )
+    for line in trainer.splits.overview:
+        trainer.log.say(line)
+    if trainer.splits.left_out:
+        report = csv_row("name", "reason") + left_out_rows(trainer.splits.left_out)
+        (trainer.folder / REPORT).write_bytes(report)
     if len(trainer.splits.classes) <= 5:
         trainer.log.say("With five classes or fewer, top-5 is always 100%.")
     try:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .folder import DataError, check_same_classes, drawn, hold_out, some
+from .folder import drawn, hold_out
+from .image import DataError, some
 from .source import SPLITS, Item, Source
+from .splits import check_same_classes
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,24 @@ def _chosen_classes(known: dict[str, str], wanted: Sequence[str] | int | None) -
             raise DataError(f"{wanted} classes wanted, expected 1 to {len(ids)}: as many as it has")
         ids = ids[:wanted]
     elif wanted is not None:
-        unknown = sorted(set(wanted) - set(ids))
+        named = _ids_by_name(known)
+        unknown = sorted(name for name in set(wanted) if name not in named)
         if unknown:
-            close = difflib.get_close_matches(unknown[0], ids)
-            hint = f"did you mean {' or '.join(close)}" if close else f"it has {some(ids)}"
+            close = difflib.get_close_matches(unknown[0], named)
+            shown = [f"{i} ({n.partition(',')[0]})" if n != i else i for i, n in known.items()]
+            hint = f"did you mean {' or '.join(close)}" if close else f"it has {some(shown)}"
             raise DataError(f"the source has no class {some(unknown)}: {hint}")
-        ids = sorted(set(wanted))
+        ids = sorted({named[name] for name in wanted})
     if not ids:
         raise DataError("no classes are wanted, expected at least one id: add some")
     return {class_id: known[class_id] for class_id in ids}
+
+
+def _ids_by_name(known: dict[str, str]) -> dict[str, str]:
+    """The class id of every id, readable name, and part of one between commas that is one's own."""
+    ids: dict[str, set[str]] = {}
+    for class_id, text in known.items():
+        for name in {text, *(part.strip() for part in text.split(","))}:
+            ids.setdefault(name, set()).add(class_id)
+    unique = {name: next(iter(of)) for name, of in ids.items() if len(of) == 1}
+    return unique | {class_id: class_id for class_id in known}

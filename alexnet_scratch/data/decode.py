@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from minigrad.data.workers import Job, run_ahead
 from minigrad.kernels.fast.memory import empty
 
-from .folder import BadImageError, load_image
+from .image import BadImageError, load_image
 from .source import Item, Source
 from .statistics import Accumulator
 

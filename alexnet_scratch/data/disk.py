@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .folder import DataError
+from .image import DataError
 
 CHUNK = 1 << 22
 FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk, and of a user's share of it

@@ -23,7 +23,7 @@ import minigrad
 
 from ..progress import progress_bar, say
 from .disk import checksum, full_disk_told
-from .folder import DataError
+from .image import DataError
 
 TIMEOUT = 30.0  # seconds without a byte
 RETRIES = 4  # tries in a row that bring nothing

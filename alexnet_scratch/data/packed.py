@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from minigrad.data import Dataset, Transform
 
 from .disk import checksum
-from .folder import DataError
+from .image import DataError
 from .source import SPLITS
 from .statistics import Statistics, load_statistics
 
@@ -49,10 +49,16 @@ def names_file(split: str) -> str:
 
 
 def is_packed(path: str | os.PathLike[str]) -> bool:
-    """Is this a folder that `prepare` made? Only its description is looked at."""
+    """Is this a folder that `prepare` made, whole or damaged?"""
+    file = Path(path) / DESCRIPTION
+    parts = (f(split) for split in SPLITS for f in (images_file, labels_file))
+    if any((Path(path) / name).is_file() for name in parts):
+        return True
     try:
-        with open(Path(path) / DESCRIPTION, "rb") as file:
-            return f'"{FORMAT}"'.encode() in file.read(100)
+        if not file.is_file():  # to open a pipe waits for ever
+            return False
+        with open(file, "rb") as stream:
+            return f'"{FORMAT}"'.encode() in stream.read(100)
     except OSError:
         return False
 
@@ -202,6 +208,8 @@ def _description(root: Path) -> dict[str, Any]:
     file = root / DESCRIPTION
     if not root.exists():
         raise DataError(f"no such folder: {root}; make it with `alexnet prepare SOURCE {root}`")
+    if not file.is_file() and is_packed(root):
+        raise DataError(f"{file}: no such file, expected in a prepared set; {AGAIN}")
     if not file.is_file():
         raise DataError(
             f"{root}: not a prepared set, it has no {DESCRIPTION}; make one with "

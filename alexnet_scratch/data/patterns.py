@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from minigrad.kernels.fast.parallel import executor
 
-from .folder import DataError
+from .image import DataError
 
 TRAIN_PER_CLASS = 300
 VAL_PER_CLASS = 50

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -20,7 +18,7 @@ from tqdm import tqdm
 from .choice import Choice, choose
 from .decode import Piece, decoded
 from .disk import full_disk_told
-from .folder import RESIZES, DataError, some
+from .image import RESIZES, DataError, some
 from .packed import (
     DESCRIPTION,
     FORMAT,
@@ -30,7 +28,7 @@ from .packed import (
     labels_file,
     names_file,
 )
-from .source import SPLITS, Source
+from .source import SPLITS, Source, csv_row, left_out_rows, one_line
 from .statistics import Accumulator, save_statistics
 from .unfinished import SET, Unfinished
 
@@ -89,7 +87,8 @@ def prepare(
     of each class for validation, where the source has no validation images. classes: ids to take,
     or how many of the sorted ids; per_class: at most so many images of each class in each split,
     drawn by `seed`. workers: threads (default: all cores). chunk: items between two points that a
-    killed run goes on from. Files that are no whole images are listed in report.csv.
+    killed run goes on from. Files that are no whole images are listed in report.csv, and those that
+    the source leaves out.
 
     `out` appears when it is complete; until then everything is in `.NAME.part` beside it, and the
     same call goes on with it and ends with the same bytes; restart=True begins anew.
@@ -112,7 +111,7 @@ def prepare(
     ):
         making = _Making(unfinished, chosen, image_size, progress)
         making.decode(source, resize, workers, chunk)
-        return making.finish(plan)
+        return making.finish(plan, left_out_rows(source.left_out))
 
 
 class _Making:
@@ -129,7 +128,7 @@ class _Making:
         if unfinished.done:
             self._read_again()
         else:
-            unfinished.append(_REPORT, _csv_row("name", "reason"))
+            unfinished.append(_REPORT, csv_row("name", "reason"))
 
     def decode(self, source: Source, resize: str, workers: int | None, chunk: int) -> None:
         """Decode and write everything that is not there yet."""
@@ -150,14 +149,18 @@ class _Making:
                             unfinished.commit(done)
         unfinished.commit(done)
 
-    def finish(self, plan: dict[str, Any]) -> Prepared:
-        """Write what the whole set says about itself, and give it its name."""
+    def finish(self, plan: dict[str, Any], left_out: bytes) -> Prepared:
+        """Write what the whole set says about itself, and give it its name.
+
+        left_out: rows for the report, of files that were never tried.
+        """
         labels = {
             split: np.fromfile(self._unfinished.part / _growing_labels(split), _LABEL)
             for split in SPLITS
         }
         skipped = (self._unfinished.part / _REPORT).read_bytes().count(b"\n") - 1  # a line each
         self._refuse_losses(labels, skipped)
+        self._unfinished.append(_REPORT, left_out)  # not committed: a killed run adds it again
         folder = self._unfinished.set
         for split in SPLITS:
             np.save(folder / labels_file(split), labels[split], allow_pickle=False)
@@ -184,10 +187,10 @@ class _Making:
         self._sha256[split].update(piece.pixels.data)
         labels = [self._labels[item.class_id] for item in piece.kept]
         append(_growing_labels(split), np.array(labels, _LABEL))
-        names = "".join(f"{_one_line(item.name)}\n" for item in piece.kept)
+        names = "".join(f"{one_line(item.name)}\n" for item in piece.kept)
         append(_growing_names(split), names.encode())
         for item, reason in piece.skipped:
-            append(_REPORT, _csv_row(_one_line(item.name), _one_line(reason)))
+            append(_REPORT, csv_row(item.name, reason))
 
     def _read_again(self) -> None:
         """Checksum and sums of what an earlier run has written."""
@@ -236,15 +239,3 @@ def _check(
     ):  # fmt: skip
         if value is not None and value < least:
             raise DataError(f"{name} is {value}, expected at least {least}: give more")
-
-
-def _csv_row(*values: str) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue().encode(errors="backslashreplace")
-
-
-def _one_line(text: str) -> str:
-    """A name or reason that fits in a line of text, whatever a file may be called."""
-    line = text.replace("\n", "\\n").replace("\r", "\\r")
-    return line.encode(errors="backslashreplace").decode()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+from .image import some
 
 SPLITS = ("train", "val")
 
@@ -15,20 +20,86 @@ class Item(NamedTuple):
     name: str
 
 
+class LeftOut(NamedTuple):
+    """A file that is no image of the set, or a folder ("name/") of so many, and why not."""
+
+    name: str
+    reason: str
+    files: int = 1
+
+
 class Source(Protocol):
     """A data set as it came: which images there are, and the bytes of each.
 
     layout: what it was recognised as, such as "folder" or "ilsvrc2012". classes: class id ->
     readable name (the id itself where none is known), sorted by id. items: sorted, so by split,
     class id and name; without a "val" item the validation images are yet to be split off.
+    folders: split -> the folder it was found in, "" for the root. notes: what somebody could have
+    meant otherwise, for the user. left_out: files that are there but not used.
     """
 
     layout: str
     classes: dict[str, str]
     items: list[Item]
+    folders: dict[str, str]
+    notes: list[str]
+    left_out: list[LeftOut]
 
     def read(self, item: Item) -> bytes:
         """The file's bytes; any thread may call it."""
 
     def close(self) -> None:
         """Close what is open."""
+
+
+def overview(
+    where: object,
+    layout: str,
+    classes: Mapping[str, str],
+    folders: Mapping[str, str],
+    notes: Sequence[str],
+    left_out: Sequence[LeftOut],
+) -> list[str]:
+    """What a data set was taken for, in lines for people; see `Source`."""
+    names = [name.partition(",")[0] for name in classes.values()]
+    split_names = {"train": "training", "val": "validation"}
+    parts = [f"{split_names[s]} images in {f.rstrip('/')}" for s, f in folders.items() if f]
+    lines = [
+        f"Data: {where}, {layout} layout" + "".join(f", {part}" for part in parts),
+        f"{len(names)} class{'es' * (len(names) != 1)}: {some(names)}",
+        *(f"Note: {note}" for note in notes),
+    ]
+    if left_out:
+        lines.append(left_out_line(left_out))
+    return [one_line(line) for line in lines]
+
+
+def left_out_line(left_out: Sequence[LeftOut]) -> str:
+    """How many files these are, and the first of them, for people."""
+    count = sum(one.files for one in left_out)
+    told = [
+        f"{one.name} ({one.reason}{f', {one.files} inside' * one.name.endswith('/')})"
+        for one in left_out
+    ]
+    return one_line(f"Left out {count} file{'s' * (count != 1)}: {some(told, 3)}")
+
+
+def left_out_rows(left_out: Sequence[LeftOut]) -> bytes:
+    """These files as rows of report.csv."""
+    rows = []
+    for name, reason, files in left_out:
+        rows.append(csv_row(name, f"{reason}, {files} inside" if name.endswith("/") else reason))
+    return b"".join(rows)
+
+
+def csv_row(*values: str) -> bytes:
+    """A row of report.csv, on one line."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow([one_line(value) for value in values])
+    return text.getvalue().encode()
+
+
+def one_line(text: str) -> str:
+    """A name or reason that fits in a line of text, whatever a file may be called."""
+    line = text.replace("\n", "\\n").replace("\r", "\\r")
+    return line.encode(errors="backslashreplace").decode()

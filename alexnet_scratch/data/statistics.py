@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from minigrad.kernels.fast.memory import empty
 from minigrad.kernels.fast.parallel import executor
 
-from .folder import DataError
+from .image import DataError
 
 STATISTICS, MEAN_IMAGE = "statistics.json", "mean_image.npy"
 # A float32 holds whole numbers to 2**24, which a sum of 256 products of two bytes stays below.

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from .folder import DataError
+from .image import DataError
 
 try:
     import fcntl

@@ -9,7 +9,7 @@ from minigrad.arrays import Array
 
 from . import augment
 from .augment import Place
-from .folder import DataError
+from .image import DataError
 
 # Where a crop lies, in halves of the rows and of the columns that it leaves over.
 PLACES = {

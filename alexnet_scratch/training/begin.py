@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from ..data.folder import some
+from ..data.image import some
 from ..initialise import initialise
 from ..model import AlexNet
 from ..pixels import PixelStatistics, ToInput, needs_statistics, pixel_statistics
@@ -41,4 +41,9 @@ def check_same_data(checkpoint: Checkpoint, splits: Splits) -> None:
         raise RunError(
             f"the data set has {now} training images, the run had {before}: bring back the "
             "same files, or start a new run"
+        )
+    if checkpoint.data.get("digest", splits.digest) != splits.digest:  # older runs have none
+        raise RunError(
+            f"the data set has {now} training images as before, but other files or another "
+            "validation split: bring back the same files, or start a new run"
         )

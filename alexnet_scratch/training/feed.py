@@ -8,7 +8,7 @@ from typing import Any
 from minigrad.data import DataLoader, prefetch
 
 from ..data import DataError
-from ..data.folder import some
+from ..data.image import some
 from .log import Log
 
 MOST_BAD = 0.01  # share of images that may be unreadable

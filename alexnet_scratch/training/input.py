@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,13 @@ from minigrad.data import (
     Transform,
 )
 
-from ..data import DataError, ImageFolder, find_splits, split_samples
+from ..data import BadImageError, DataError, split_samples
 from ..data.augment import TrainingView
+from ..data.folder import ImageFiles
+from ..data.image import image_size
 from ..data.packed import is_packed, open_packed
+from ..data.source import LeftOut, one_line, overview
+from ..data.sources import open_folder
 from ..data.statistics import Accumulator, Statistics
 from ..progress import progress_bar
 from ..recipe.fields import Recipe
@@ -40,6 +46,9 @@ class Splits:
     resize: str  # how images were brought to their size, see `load_image`
     held_out: bool  # were the validation images taken from the training folder?
     statistics: Callable[[], Statistics]  # of the training images
+    digest: str  # of the names of all images, in their order
+    overview: list[str]  # what the data set was taken for, in lines for people
+    left_out: Sequence[LeftOut] = ()  # files of its folder that are not used
 
 
 def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
@@ -55,24 +64,62 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
         train = packed.images("train", None, size)
         val = packed.images("val", test_transform(recipe), size)
         return _splits(
-            recipe, train, val, packed.names, False, lambda: packed.statistics, packed.resize
-        )
-    train_folder, val_folder = find_splits(root)
-    images = ImageFolder(train_folder, None, size)
-    names = {name: name for name in images.classes}
-    if val_folder is not None:
-        held = ImageFolder(val_folder, test_transform(recipe), size)
-        return _splits(recipe, images, held, names, False, lambda: measured(images, size))
+            recipe, train, val, packed.names, False, lambda: packed.statistics, packed.resize,
+            names_digest([train.source_names, val.source_names]),
+            overview(root, f"prepared from {packed.source}", packed.names, {}, [], []),
+        )  # fmt: skip
+    source = open_folder(root)
+    said = overview(
+        root, source.layout, source.classes, source.folders, source.notes, source.left_out
+    )
+    images = ImageFiles(source, "train", None, size)
+    said += _enlarged(images, recipe)
+    names = [item.name for item in source.items if item.split == "train"]
+    if "val" in source.folders:
+        held = ImageFiles(source, "val", test_transform(recipe), size)
+        val_names = [item.name for item in source.items if item.split == "val"]
+        return _splits(
+            recipe, images, held, source.classes, False, lambda: measured(images, size), "crop",
+            names_digest([names, val_names]), said, source.left_out,
+        )  # fmt: skip
     kept, held_out = split_samples(images, recipe.val_fraction, recipe.seed)
     if not held_out:
         raise DataError(
-            f"{train_folder} has one image per class, none to hold out for validation: add images "
+            f"{images.root} has one image per class, none to hold out for validation: add images "
             "or a val folder"
         )
-    plain = ImageFolder(train_folder, test_transform(recipe), size)
+    plain = ImageFiles(source, "train", test_transform(recipe), size)
     train_part = Subset(images, kept)
     val_part = Subset(plain, held_out)
-    return _splits(recipe, train_part, val_part, names, True, lambda: measured(train_part, size))
+    digest = names_digest([names[i] for i in part] for part in (kept, held_out))
+    return _splits(
+        recipe, train_part, val_part, source.classes, True, lambda: measured(train_part, size),
+        "crop", digest, said, source.left_out,
+    )  # fmt: skip
+
+
+def names_digest(splits: Iterable[Iterable[str]]) -> str:
+    """SHA-256 of the names CLASS_ID/FILE of the images of each split, in their order."""
+    digest = hashlib.sha256()
+    for names in splits:
+        for name in names:
+            digest.update(f"{one_line(name)}\n".encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _enlarged(images: ImageFiles, recipe: Recipe) -> list[str]:
+    """A note where images are so small that the recipe's size only costs time; a few are asked."""
+    sides = []
+    for file, _ in images.samples[:: max(1, len(images) // 5)][:5]:
+        with suppress(BadImageError):
+            sides.append(min(image_size(file)))
+    if not sides or 2 * max(sides) > recipe.image_size or recipe.image_size <= 64:
+        return []
+    return [
+        f"Note: images of about {max(sides)} pixels are enlarged to {recipe.image_size}: "
+        "--image-size 64 --input-size 63 is several times faster"
+    ]
 
 
 def data_note(root: str | os.PathLike[str] | None, splits: Splits) -> dict[str, Any]:
@@ -80,6 +127,7 @@ def data_note(root: str | os.PathLike[str] | None, splits: Splits) -> dict[str, 
     return {
         "root": str(Path(root).resolve()) if root else None,
         "train_images": len(splits.train),
+        "digest": splits.digest,
         "names": splits.names,
         "resize": splits.resize,
     }
@@ -109,13 +157,19 @@ def fitted(recipe: Recipe, root: str | os.PathLike[str], given: int | None = Non
 
 def _splits(
     recipe: Recipe, train: Dataset, val: Dataset, names: dict[str, str], held_out: bool,
-    statistics: Callable[[], Statistics], resize: str = "crop",
+    statistics: Callable[[], Statistics], resize: str, digest: str, said: list[str],
+    left_out: Sequence[LeftOut] = (),
 ) -> Splits:  # fmt: skip
     classes = list(names)
     if len(classes) < 2:
         raise DataError(f"the data has one class only, '{classes[0]}': expected at least two")
+    if recipe.batch_size > len(train):
+        said.append(
+            f"Note: a batch of {recipe.batch_size} is more than the {len(train)} training images: "
+            "each epoch is one step on all of them (--batch-size)"
+        )
     images = TrainingImages(train, train_transform(recipe))
-    return Splits(images, val, classes, names, resize, held_out, statistics)
+    return Splits(images, val, classes, names, resize, held_out, statistics, digest, said, left_out)
 
 
 class TrainingImages(Dataset):

@@ -195,7 +195,7 @@ def test_bad_data_folders(tmp_path: Path, copied: Path, capsys: Capture) -> None
     shutil.rmtree(copied / "train/red")
     assert "different classes" in fails(capsys, "train", str(copied))
     (copied / "train/red").mkdir()
-    assert "class 'red' has no images" in fails(capsys, "train", str(copied))
+    assert "class red has no images" in fails(capsys, "train", str(copied))
     one = tmp_path / "one"
     shutil.copytree(copied / "train/blue", one / "blue")
     assert "one class only" in fails(capsys, "train", str(one))
@@ -231,6 +231,42 @@ def test_bad_images_to_predict(
     assert [row["image"] for row in json.loads(captured.out)] == [str(good)] * 2  # the others
     assert "short.png: cut short" in fails(capsys, "predict", str(learnt), str(short))
     assert "No such file" in fails(capsys, "predict", str(learnt), str(tmp_path / "none.png"))
+
+
+def test_predict_takes_folders(
+    learnt: Path, tmp_path: Path, colours: Path, capsys: Capture
+) -> None:
+    folder = shutil.copytree(colours / "val" / "red", tmp_path / "in")
+    (folder / "notes.txt").write_text("no image")
+    assert main(["predict", str(learnt), str(folder), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "Left out 1 file: notes.txt (not an image)\n"
+    rows = json.loads(captured.out)
+    assert [row["image"] for row in rows] == sorted(map(str, folder.glob("*.png")))
+    (tmp_path / "empty").mkdir()
+    assert "no images in" in fails(capsys, "predict", str(learnt), str(tmp_path / "empty"))
+
+
+def test_train_says_what_it_takes_its_data_for_and_knows_its_files_again(
+    tmp_path: Path, colours: Path, narrow_flags: list[str], capsys: Capture
+) -> None:
+    data, run = shutil.copytree(colours / "train", tmp_path / "in"), tmp_path / "run"
+    (data / "red" / "notes.txt").write_text("no image")
+    flags = [*narrow_flags, "--batch-size", "100", "--max-steps", "1", "--out", str(run)]
+    assert main(["train", str(data), *flags]) == 0
+    said = capsys.readouterr().out
+    for line in (
+        f"Data: {data}, folder layout",
+        "3 classes: blue, green, red",
+        "Left out 1 file: red/notes.txt (not an image)",
+        "Note: a batch of 100 is more than the 33 training images",
+    ):
+        assert line in said
+        assert line in (run / "log.txt").read_text()
+    assert (run / "report.csv").read_text() == "name,reason\nred/notes.txt,not an image\n"
+    (data / "blue" / "blue_3.png").rename(data / "blue" / "other.png")  # as many as before
+    assert "but other files" in fails(capsys, "train", "--resume", str(run))
+    assert "bring back the same files" in fails(capsys, "evaluate", str(run))
 
 
 def test_bad_checkpoints(learnt: Path, tmp_path: Path, colours: Path, capsys: Capture) -> None:

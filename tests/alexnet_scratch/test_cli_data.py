@@ -1,9 +1,11 @@
 """`alexnet prepare` and `alexnet stats`: from a folder to a set and its figures, wrong turns."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -29,7 +31,8 @@ def test_prepare_says_what_it_made(tmp_path: Path, colours: Path, capsys: Captur
     (source / "train" / "red" / "bad.jpg").write_bytes(b"")
     assert main(["prepare", *SIZE, str(source), str(out)]) == 0
     said = capsys.readouterr().out
-    assert f"{out}: 36 training and 12 validation images of 3 classes" in said
+    assert f"{out}: 36 training and 12 validation images of 3 classes, " in said
+    assert re.search(r"classes, 0\.\d MB\n", said)
     assert f"Skipped 1 bad files, see {out / 'report.csv'}" in said
     packed = open_packed(out)
     assert (packed.image_size, packed.source, packed.layout) == (24, "colours", "folder")
@@ -46,6 +49,50 @@ def test_a_part_by_flags(tmp_path: Path, colours: Path) -> None:
         packed = open_packed(out)
         assert (packed.classes, packed.resize) == (expected, "squash")
         assert packed.counts == {"train": 2 * len(expected), "val": 2 * len(expected)}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_classes_by_name_in_a_file_that_windows_wrote(tmp_path: Path, encoding: str) -> None:
+    rng = np.random.default_rng(0)
+    for class_id in ("n01440764", "n03000684", "n03028079"):
+        for i in range(3):
+            file = tmp_path / "in" / class_id / f"{i}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).save(file)
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_bytes("tench\r\nchurch\r\n".encode(encoding))
+    flags = [*SIZE, "--classes", str(wanted), str(tmp_path / "in")]
+    assert main(["prepare", *flags, str(tmp_path / "set")]) == 0
+    assert open_packed(tmp_path / "set").classes == ["n01440764", "n03028079"]
+
+
+def test_classes_that_are_not_there_get_a_list(
+    tmp_path: Path, colours: Path, capsys: Capture
+) -> None:
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text("zzz\n")
+    said = failed(capsys, "prepare", colours, tmp_path / "set", "--classes", wanted)
+    assert "no class zzz: it has blue, green, red" in said
+
+
+def test_prepare_says_what_it_takes_the_source_for(
+    tmp_path: Path, colours: Path, capsys: Capture
+) -> None:
+    source = tmp_path / "in"
+    shutil.copytree(colours / "train", source / "training_set")
+    shutil.copytree(colours / "val", source / "test_set")
+    (source / "training_set" / "red" / "notes.txt").write_text("no image")
+    assert main(["prepare", *SIZE, str(source), str(tmp_path / "set")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        f"Data: {source}, folder layout, training images in training_set, validation images in "
+        "test_set",
+        "3 classes: blue, green, red",
+        "Note: test_set/ serves as validation: it also chooses the best epoch",
+        "Left out 1 file: training_set/red/notes.txt (not an image)",
+    ]
+    assert lines[-1] == f"Next: alexnet train {tmp_path / 'set'}"
+    assert "notes.txt,not an image" in (tmp_path / "set" / "report.csv").read_text()
 
 
 def test_flags_may_stand_between_the_paths(tmp_path: Path, colours: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from alexnet_scratch.cli import main
 from alexnet_scratch.commands import doctor
-from alexnet_scratch.data import patterns
+from alexnet_scratch.data import ImageFolder, patterns
 from alexnet_scratch.data.statistics import measure, save_statistics
 from minigrad import arrays
 from minigrad.cuda import device, diagnosis
@@ -46,7 +46,7 @@ def pack(source: Path, out: Path) -> Path:
     for split in ("train", "val"):
         files = sorted((source / split).rglob("*.jpg"))
         classes = sorted({file.parent.name for file in files})
-        pixels = np.stack([doctor.ImageFolder(source / split, None, 72)[i][0]
+        pixels = np.stack([ImageFolder(source / split, None, 72)[i][0]
                            for i in range(len(files))])  # fmt: skip
         (out / f"{split}.images").write_bytes(pixels.tobytes())
         np.save(

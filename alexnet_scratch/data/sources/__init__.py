@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..folder import DataError
+from ..image import DataError
 from ..packed import is_packed
-from ..source import Source
+from ..source import LeftOut, Source
+from ..splits import check_same_classes
 from . import ilsvrc, kaggle, tiny
 from .archive import TarTree, open_archive
 from .folder import FolderTree
-from .tree import KNOWN, Tree, TreeSource, class_folders
+from .tree import KNOWN, Tree, TreeSource, class_folders, is_image, only_classes
 
-__all__ = ["KNOWN", "open_source"]
+__all__ = ["KNOWN", "folder_classes", "image_files", "open_folder", "open_source"]
 
 _LAYOUTS = (ilsvrc.find, kaggle.find, tiny.find, class_folders)  # the first that fits
 
@@ -27,13 +28,70 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     Raises DataError for a layout that is not known, labels that do not fit, an archive that is cut
     off, and one with links, device files or names that lead out of it.
     """
-    tree = _open_tree(Path(path))
+    return _found(_open_tree(Path(path)))
+
+
+def open_folder(path: str | os.PathLike[str]) -> TreeSource:
+    """The data set in a folder, read where it is: nothing is open between two reads.
+
+    Raises DataError for an archive, splits of different classes, and what `open_source` raises.
+    """
+    tree = _folder(path)
+    archives = ilsvrc.archives(tree.path)
+    if archives:
+        raise DataError(
+            f"{path} holds an archive, {archives[0][0].name}: make a set of it with "
+            f"`alexnet prepare {path} OUT`"
+        )
+    source = _found(tree)
+    if "val" in source.folders:
+        classes: dict[str, set[str]] = {"train": set(), "val": set()}
+        for item in source.items:
+            classes[item.split].add(item.class_id)
+        train, val = (tree.path / source.folders[split] for split in classes)
+        check_same_classes(train, sorted(classes["train"]), val, sorted(classes["val"]))
+    return source
+
+
+def folder_classes(path: str | os.PathLike[str]) -> TreeSource:
+    """The images of the class folders right in a folder, whatever these are called.
+
+    DataError for a folder without them, and a class without images.
+    """
+    tree = _folder(path)
+    return TreeSource(tree, only_classes(tree))
+
+
+def image_files(path: str | os.PathLike[str]) -> tuple[list[str], list[LeftOut]]:
+    """The paths of all images below a folder, sorted, and what else is there."""
+    tree = _folder(path)
+    images, left_out = [], tree.passed
+    for position, name in sorted(enumerate(tree.names), key=lambda one: one[1]):
+        if name.endswith("/"):
+            continue
+        if is_image(tree, position):
+            images.append(os.path.join(path, name))
+        else:
+            left_out.append(LeftOut(name, "not an image"))
+    return images, left_out
+
+
+def _folder(path: str | os.PathLike[str]) -> FolderTree:
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"no such folder: {path}; expected {KNOWN}")
+    if not path.is_dir():
+        raise DataError(f"not a folder: {path}; `alexnet prepare` makes a set of an archive")
+    return FolderTree(path)
+
+
+def _found(tree: Tree) -> TreeSource:
     try:
         for layout in _LAYOUTS:
             found = layout(tree)
             if found is not None:
                 return TreeSource(tree, found)
-        raise DataError(f"{path}: not a data set; expected {KNOWN}")
+        raise DataError(f"{tree.path}: not a data set; expected {KNOWN}")
     except BaseException:
         tree.close()
         raise

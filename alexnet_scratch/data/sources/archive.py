@@ -24,24 +24,36 @@ from typing import IO, NoReturn
 
 from ...progress import progress_bar
 from ..disk import FULL
-from ..folder import BadImageError, DataError
-from .tree import KNOWN, Tree, checked, hidden
+from ..image import BadImageError, DataError, check_plain
+from ..source import LeftOut
+from .tree import CLASS_TAR, KNOWN, Tree, checked, hidden, is_leaving
 
 CHUNK = 1 << 20
 BLOCK = 512  # bytes, of a tar
 # Images are packed already; zeros shrink a thousandfold. Small archives may shrink as they like.
 MAX_RATIO, FREE = 100, 1 << 30
 FREE_FILE = 4 << 20  # the same for one file in a zip
+_UNKNOWN = {
+    b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}  # fmt: skip
 _SEEKING = threading.Lock()
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CLASS_TAR = re.compile(r"n\d{8}\.tar")  # one class of ILSVRC2012_img_train.tar
 
 
 def open_archive(path: Path) -> Tree:
     """The tree in a zip, a tar or a gzipped tar. DataError for any other file."""
-    with _told(path), open(path, "rb") as file:
-        start = file.read(4)
-    return ZipTree(path) if start in (b"PK\3\4", b"PK\5\6") else TarTree(path, [(path, "")])
+    with _told(path):
+        check_plain(path)
+        with open(path, "rb") as file:
+            start = file.read(6)
+    for mark, kind in _UNKNOWN.items():
+        if start.startswith(mark):
+            raise DataError(
+                f"{path}: packed as {kind}, expected .zip, .tar or .tar.gz: unpack it, and give "
+                "the folder"
+            )
+    return ZipTree(path) if start[:4] in (b"PK\3\4", b"PK\5\6") else TarTree(path, [(path, "")])
 
 
 class TarTree:
@@ -54,6 +66,7 @@ class TarTree:
     def __init__(self, path: Path, archives: Sequence[tuple[Path, str]]) -> None:
         self.path = path
         self.names: list[str] = []
+        self.passed: list[LeftOut] = []
         self._files: list[tuple[Path, IO[bytes]]] = []
         self._where = array("q")  # for each name: which file, offset, size
         try:
@@ -80,7 +93,7 @@ class TarTree:
             self._files.append((path, file))
             end = file.seek(0, os.SEEK_END)
             file.seek(0)
-            for name, offset, size in _tar_members(file, path, end):
+            for name, offset, size in _tar_members(file, path, end, self.passed):
                 self.names.append(prefix + name)
                 self._where.extend((len(self._files) - 1, offset, size))
 
@@ -91,6 +104,7 @@ class ZipTree:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.names: list[str] = []
+        self.passed: list[LeftOut] = []
         self._where = array("q")  # for each name: where its header is, packed size, size, CRC
         with _told(path):
             self._file = open(path, "rb")  # noqa: SIM115
@@ -132,7 +146,7 @@ class ZipTree:
 
     def _add(self, member: zipfile.ZipInfo) -> None:
         # Some zips made on Windows have its separator.
-        name = _clean(self.path, member.filename.replace("\\", "/"), member.is_dir())
+        name = _clean(self.path, member.filename.replace("\\", "/"), member.is_dir(), self.passed)
         file_type = stat.S_IFMT(member.external_attr >> 16)  # 0 where it was not made on Unix
         if file_type not in (0, stat.S_IFREG, stat.S_IFDIR):
             _refuse(self.path, member.filename, "it is a link or a device")
@@ -147,8 +161,13 @@ class ZipTree:
             self._where.extend(place)
 
 
-def _tar_members(file: IO[bytes], path: Path, end: int) -> Iterator[tuple[str, int, int]]:
-    """(name, offset, size) of the members of the tar that is in `file` from here up to `end`."""
+def _tar_members(
+    file: IO[bytes], path: Path, end: int, passed: list[LeftOut]
+) -> Iterator[tuple[str, int, int]]:
+    """(name, offset, size) of the members of the tar that is in `file` from here up to `end`.
+
+    Hidden ones are added to `passed`.
+    """
     before = -1
     with tarfile.open(fileobj=file, mode="r:") as tar:
         while (member := tar.next()) is not None:
@@ -159,12 +178,12 @@ def _tar_members(file: IO[bytes], path: Path, end: int) -> Iterator[tuple[str, i
             before = offset
             if not (member.isdir() or (member.isreg() and not member.issparse())):
                 _refuse(path, member.name, "it is a link or a device")
-            name = _clean(path, member.name, member.isdir())
-            if _CLASS_TAR.fullmatch(name.rpartition("/")[2]):
+            name = _clean(path, member.name, member.isdir(), passed)
+            if CLASS_TAR.fullmatch(name.rpartition("/")[2]):
                 folder = f"{name.removesuffix('.tar')}/"
                 yield folder, offset, 0
                 file.seek(offset)
-                for inner, place, length in _tar_members(file, path, offset + size):
+                for inner, place, length in _tar_members(file, path, offset + size, passed):
                     yield folder + inner, place, length
             elif name:
                 yield name, offset, size
@@ -173,7 +192,7 @@ def _tar_members(file: IO[bytes], path: Path, end: int) -> Iterator[tuple[str, i
             raise tarfile.ReadError(f"no end after {before} bytes")
 
 
-def _clean(path: Path, name: str, folder: bool) -> str:
+def _clean(path: Path, name: str, folder: bool, passed: list[LeftOut]) -> str:
     """A member's name as in `Tree.names`, "" for one that is left out. DataError if not safe."""
     parts = name.split("/")
     plain = name.replace("\\", "/")
@@ -181,6 +200,8 @@ def _clean(path: Path, name: str, folder: bool) -> str:
         _refuse(path, name, "its name leads out of the archive")
     parts = [part for part in parts if part not in ("", ".")]
     if any(hidden(part) for part in parts):
+        if not folder and not any(is_leaving(part) for part in parts):
+            passed.append(LeftOut("/".join(parts), "hidden"))
         return ""
     if _CONTROL.search(name):
         _refuse(path, name, "its name has control characters")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
-from ..folder import BadImageError, DataError
-from .tree import checked, hidden
+from ..image import BadImageError, DataError, check_plain
+from ..source import LeftOut
+from .tree import checked, hidden, is_leaving
 
 
 class FolderTree:
@@ -16,6 +16,7 @@ class FolderTree:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.names: list[str] = []
+        self.passed: list[LeftOut] = []
         try:
             self._list(str(path), "", ())
         except OSError as error:
@@ -23,12 +24,9 @@ class FolderTree:
 
     def read(self, position: int) -> bytes:
         """The bytes of the file names[position]."""
-        path = self.path / self.names[position]
+        path = os.path.join(self.path, self.names[position])
         try:
-            found = path.stat()  # first: to open a pipe waits for ever
-            if not stat.S_ISREG(found.st_mode):
-                raise BadImageError(f"{path}: a device, a pipe or a folder, not a plain file")
-            size = checked(found.st_size, str(path))
+            size = checked(check_plain(path), path)
             with open(path, "rb") as file:
                 return file.read(size)
         except OSError as error:
@@ -40,14 +38,27 @@ class FolderTree:
     def _list(self, folder: str, prefix: str, above: tuple[str, ...]) -> None:
         real = os.path.realpath(folder)
         if real in above:  # a link to a folder that it is in
+            self.passed.append(LeftOut(prefix, "a link to a folder that it lies in"))
             return
         with os.scandir(folder) as entries:
             for entry in entries:
-                if hidden(entry.name):
-                    continue
                 name = prefix + entry.name
-                if entry.is_dir():
-                    self.names.append(f"{name}/")
-                    self._list(entry.path, f"{name}/", (*above, real))
-                elif entry.is_file() or entry.is_symlink():  # a broken link is told when it is read
-                    self.names.append(name)
+                if hidden(entry.name):
+                    if not is_leaving(entry.name):
+                        self.passed.append(LeftOut(name, "hidden"))
+                    continue
+                self._add(entry, name, (*above, real))
+
+    def _add(self, entry: os.DirEntry[str], name: str, above: tuple[str, ...]) -> None:
+        try:
+            folder, file = entry.is_dir(), entry.is_file()
+        except OSError as error:
+            self.passed.append(LeftOut(name, error.strerror or str(error)))
+            return
+        if folder:
+            self.names.append(f"{name}/")
+            self._list(entry.path, f"{name}/", above)
+        elif file or entry.is_symlink():  # a broken link is told when it is read
+            self.names.append(name)
+        else:
+            self.passed.append(LeftOut(name, "a device, a pipe or a socket"))

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ..folder import DataError
+from ..image import DataError
 from .tree import Found, Place, Tree, class_images, find_file, flat_images, found, read_lines
 
 TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
 META, TRUTH = "data/meta.mat", "data/ILSVRC2012_validation_ground_truth.txt"
+_CLASS_FILE = re.compile(r"n\d{8}_")
 _VAL_FILE = re.compile(r"ILSVRC2012_val_(\d+)\.jpe?g", re.IGNORECASE)
 
 
@@ -36,7 +37,7 @@ def find(tree: Tree) -> Found | None:
     """
     has = {name for name in (TRAIN, VAL, DEVKIT) if _any(tree, f"{name}/")}
     if not has:
-        if _any(tree, "ILSVRC2012_val_"):
+        if _any(tree, "ILSVRC2012_val_") and not _one_class(tree):
             raise DataError(
                 f"{tree.path}: the classes of these images stand in {DEVKIT}: put it, {VAL} and "
                 f"{TRAIN} into one folder, and give that"
@@ -52,7 +53,17 @@ def find(tree: Tree) -> Found | None:
     synsets = _synsets(tree) if DEVKIT in has else {}
     train = class_images(tree, f"{TRAIN}/", "train")
     val = _val_images(tree, synsets) if VAL in has else []
-    return found(tree, "ilsvrc2012", train, val, dict(synsets.values()))
+    folders = {"train": f"{TRAIN}/"} | ({"val": f"{VAL}/"} if val else {})
+    return found(
+        tree, "ilsvrc2012", train, val, dict(synsets.values()), folders=folders,
+        labels=(f"{DEVKIT}/",),
+    )  # fmt: skip
+
+
+def _one_class(tree: Tree) -> bool:
+    """Is this one class folder of a sorted set, which has images of these names, too?"""
+    id_of = _CLASS_FILE.match
+    return bool(id_of(f"{tree.path.resolve().name}_")) or any(map(id_of, tree.names))
 
 
 def _val_images(tree: Tree, synsets: dict[int, tuple[str, str]]) -> list[Place]:

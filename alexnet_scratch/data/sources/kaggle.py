@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import PurePosixPath
 
-from ..folder import DataError
-from .tree import Found, Place, Tree, children, class_images, find_file, flat_images, found, lines
+from ..image import DataError
+from .tree import Found, Place, Tree, class_images, find_file, flat_images, folders_of, found, lines
 
 DATA = "Data/CLS-LOC/"
 LABELS, SYNSETS = "LOC_val_solution.csv", "LOC_synset_mapping.txt"
@@ -26,11 +26,23 @@ def find(tree: Tree) -> Found | None:
         class_id, _, text = line.partition(" ")
         words[class_id] = text.strip()
     train = class_images(tree, f"{root}train/", "train")
-    return found(tree, "kaggle", train, _val_images(tree, f"{root}val/"), words)
+    val = _val_images(tree, f"{root}val/")
+    folders = {"train": f"{root}train/", "val": f"{root}val/"}
+    above = root.removesuffix(DATA)
+    return found(
+        tree, "kaggle", train, val, words,
+        folders=folders if val else {"train": folders["train"]},
+        labels=(*(f"{above}{name}" for name in ("Annotations/", "ImageSets/")), *_tables(tree)),
+    )  # fmt: skip
+
+
+def _tables(tree: Tree) -> list[str]:
+    """Kaggle's lists, "LOC_val_solution.csv" and others."""
+    return [name for name in tree.names if PurePosixPath(name).name.startswith("LOC_")]
 
 
 def _val_images(tree: Tree, folder: str) -> list[Place]:
-    there = children(tree.names, folder)
+    there = folders_of(tree)(folder)
     if there.folders:  # sorted into class folders by one of the usual scripts
         return class_images(tree, folder, "val")
     class_of = _labels(_lines(tree, LABELS) or [])

@@ -23,7 +23,14 @@ def find(tree: Tree) -> Found | None:
     if not val:
         return None
     train = class_images(tree, f"{root}train/", "train", level="images/")
-    return found(tree, "tiny-imagenet", train, val, _words(tree, root))
+    boxes = tuple(
+        f"{root}train/{c}/{c}_boxes.txt" for c in {place.item.class_id for place in train}
+    )
+    return found(
+        tree, "tiny-imagenet", train, val, _words(tree, root),
+        folders={"train": f"{root}train/", "val": f"{root}val/"},
+        labels=(f"{root}{LABELS}", f"{root}wnids.txt", f"{root}words.txt", *boxes),
+    )  # fmt: skip
 
 
 def _words(tree: Tree, root: str) -> dict[str, str]:

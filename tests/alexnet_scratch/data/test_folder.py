@@ -1,8 +1,10 @@
 """ImageFolder: what it finds, how it decodes, and what it says about bad files and folders."""
 
 import io
+import os
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from alexnet_scratch.data import (
     load_image,
     split_samples,
 )
+from alexnet_scratch.recipe import RECIPES
+from alexnet_scratch.training.input import open_splits
 from minigrad.data import Compose, DataLoader, RandomCrop, RandomHorizontalFlip, SkipSample
 
 RED, BLUE = (200, 30, 40), (20, 60, 220)
@@ -101,7 +105,7 @@ def test_bad_folders_each_get_one_clear_line(tmp_path: Path) -> None:
     save(tmp_path / "set" / "cat" / "1.png")
     (tmp_path / "set" / "dog").mkdir()
     (tmp_path / "set" / "dog" / "notes.txt").write_text("no image")
-    assert "class 'dog' has no images" in message(
+    assert "class dog has no images" in message(
         lambda folder: ImageFolder(folder, None), tmp_path / "set"
     )
 
@@ -117,6 +121,15 @@ def test_splits_are_found_in_any_case_also_in_a_folder_of_their_own(
     save(tmp_path / "logo.png")
     for root in (tmp_path, tmp_path / "data"):
         assert find_splits(root) == (tmp_path / "data" / train, tmp_path / "data" / val)
+
+
+def test_images_far_smaller_than_the_recipes_are_told(tmp_path: Path) -> None:
+    for name in ("a/1", "a/2", "b/1", "b/2"):
+        save(tmp_path / f"{name}.png", size=(40, 32))
+    said = "\n".join(open_splits(tmp_path, RECIPES["small"]).overview)
+    assert "images of about 32 pixels are enlarged to 256: --image-size 64" in said
+    fitting = replace(RECIPES["small"], image_size=64, input_size=63)
+    assert "enlarged" not in "\n".join(open_splits(tmp_path, fitting).overview)
 
 
 def test_a_split_that_is_there_twice_is_refused(tmp_path: Path) -> None:
@@ -202,6 +215,19 @@ def sixteen_bit(value: int, fmt: str) -> bytes:
     return encoded(Image.fromarray(np.full((8, 8), value, np.uint16)), fmt)
 
 
+def keyed_16_bit(value: int, key: int) -> bytes:
+    """A 16-bit grey PNG with a transparent value."""
+    plain = sixteen_bit(value, "PNG")
+    name_and_key = b"tRNS" + struct.pack(">H", key)
+    chunk = struct.pack(">I", 2) + name_and_key + struct.pack(">I", zlib.crc32(name_and_key))
+    start = plain.index(b"IDAT") - 4
+    return plain[:start] + chunk + plain[start:]
+
+
+def thirty_two_bit(value: int) -> bytes:
+    return encoded(Image.fromarray(np.full((8, 8), value, np.int32)), "TIFF")
+
+
 WHITE = (255, 255, 255)
 MODES = {
     "grey": (encoded(Image.new("L", (8, 8), 77), "PNG"), (77,) * 3),
@@ -221,6 +247,11 @@ MODES = {
     "16-bit png": (sixteen_bit(77 * 257, "PNG"), (77,) * 3),
     "16-bit tiff": (sixteen_bit(77 * 257, "TIFF"), (77,) * 3),
     "16-bit pgm": (b"P5 8 8 65535\n" + struct.pack(">H", 77 * 257) * 64, (77,) * 3),
+    "16-bit png with key": (keyed_16_bit(77 * 257, 7), (77,) * 3),
+    "16-bit png that is the key": (keyed_16_bit(77 * 257, 77 * 257), WHITE),
+    "dark 16-bit pgm": (b"P5 8 8 65535\n" + struct.pack(">H", 200) * 64, (0,) * 3),
+    "32-bit tiff of 8 bits": (thirty_two_bit(77), (77,) * 3),
+    "32-bit tiff of 16 bits": (thirty_two_bit(77 * 257), (77,) * 3),
     "16-bit rgb": (b"P6 8 8 65535\n" + struct.pack(">3H", *(c * 257 for c in RED)) * 64, RED),
 }
 
@@ -268,6 +299,7 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
         "header.jpg": (jpeg[:12], "not an image|cut short|damaged"),
         "bomb.png": (bomb(), "decompression bomb"),
         "damaged.png": (png[:60] + b"\0" * 40 + png[100:], "damaged|cut short"),
+        "deep.tif": (thirty_two_bit(70000), "grey from 70000 to 70000, expected 0 to 255"),
         "float.tif": (encoded(Image.new("F", (8, 8), 0.5), "TIFF"), "floating-point"),
     }
 
@@ -296,6 +328,14 @@ def test_an_image_between_warning_and_error_size_is_a_bomb_too(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(BadImageError, match="more than 1000 pixels"):
         load_image(data, 8)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")
+def test_a_pipe_is_refused_unopened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", Path("/dev/zero")):
+        with pytest.raises(BadImageError, match=rf"{path}: .* not a plain file"):
+            load_image(path, 8)
 
 
 def test_a_vanished_file_and_bad_bytes_are_data_errors(tmp_path: Path) -> None:

@@ -124,6 +124,19 @@ def test_damage_is_told_in_one_line(packed_colours: Path, tmp_path: Path, what: 
     assert str(root) in str(caught.value)
 
 
+def test_a_set_without_a_readable_description_is_still_one(
+    packed_colours: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(packed_colours, tmp_path / "set")
+    description = root / "set.json"
+    description.write_bytes(bytes(200) + description.read_bytes()[200:])
+    for said in ("damaged", "no such file, expected in a prepared set"):
+        assert is_packed(root)
+        with pytest.raises(DataError, match=rf"set\.json: {said}"):
+            open_packed(root)
+        description.unlink(missing_ok=True)
+
+
 def test_verify_finds_a_flipped_bit(packed_colours: Path, tmp_path: Path) -> None:
     root = tmp_path / "set"
     shutil.copytree(packed_colours, root)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from alexnet_scratch.data import BadImageError, DataError, load_image
 from alexnet_scratch.data.decode import decoded
 from alexnet_scratch.data.packed import PackedImages, open_packed
 from alexnet_scratch.data.prepare import prepare
-from alexnet_scratch.data.source import Item
+from alexnet_scratch.data.source import Item, LeftOut
 from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.data.unfinished import Unfinished
 
@@ -46,8 +47,11 @@ class Files:
 
     layout = "made"
 
-    def __init__(self, files: dict[tuple[str, str], bytes]) -> None:
-        self.files = files
+    def __init__(
+        self, files: dict[tuple[str, str], bytes], left_out: Sequence[LeftOut] = ()
+    ) -> None:
+        self.files, self.left_out = files, [*left_out]
+        self.folders, self.notes = {"train": ""}, list[str]()
         self.items = sorted(Item(s, name.split("/")[0], name) for s, name in files)
         self.classes = {c: f"the {c}" for c in sorted({item.class_id for item in self.items})}
 
@@ -175,7 +179,7 @@ def test_only_the_wanted_classes_need_be_in_both_splits(tmp_path: Path) -> None:
     ("how", "message"),
     [
         ({"classes": ["cat", "dgo"]}, "no class dgo: did you mean dog"),
-        ({"classes": ["zebra"]}, "no class zebra: it has cat, dog"),
+        ({"classes": ["zebra"]}, "no class zebra: it has cat .the cat., dog .the dog."),
         ({"classes": 3}, "3 classes wanted, expected 1 to 2"),
         ({"classes": []}, "no classes are wanted"),
         ({"per_class": 0}, "per_class is 0, expected at least 1"),
@@ -242,6 +246,16 @@ def test_bad_files_are_listed_and_left_out(tmp_path: Path) -> None:
     good = {item.name for item in source.items} - {f"cat/{name}" for name in bad}
     assert sorted(names(train) + held_out) == sorted(good)
     assert open_packed(tmp_path / "set").statistics.images == len(train)
+
+
+def test_what_a_source_leaves_out_stands_in_the_report(tmp_path: Path) -> None:
+    left_out = [LeftOut("cat/notes\n.txt", "not an image"), LeftOut("extra/", "no split", 7)]
+    files = {**made({"cat": 3, "dog": 2}), ("train", "cat/bad.png"): b"no image"}
+    result = prepare(Files(files, left_out), tmp_path / "set", name="made", image_size=SIDE,
+                     progress=False)  # fmt: skip
+    rows = list(csv.reader((tmp_path / "set" / "report.csv").read_text().splitlines()))
+    assert result.skipped == 1
+    assert rows[2:] == [["cat/notes\\n.txt", "not an image"], ["extra/", "no split, 7 inside"]]
 
 
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ def files(out: Path) -> dict[str, bytes]:
     found = {path.name: path.read_bytes() for path in out.iterdir()}
     described = json.loads(found["set.json"])
     del described["source"], described["layout"]
+    del found["report.csv"]  # of what lies around the images
     return {**found, "set.json": json.dumps(described).encode()}
 
 

@@ -220,18 +220,18 @@ def test_tiny_imagenet_without_words_and_with_windows_lines(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ([], "empty: "),
+        ([], "empty"),
         (["1.png"], "only files"),
         (["inner.zip"], r"but an archive, inner\.zip: give that file to `alexnet prepare`"),
         (["train/cat/1.png", "val/cat/1.png", "Valid/cat/1.png"], "holds Valid and val, each"),
         (["val/cat/1.png"], "has val but no train folder"),
         (["train/cat/1.png", "val/1.png"], "val holds images without class folders"),
-        (["cat/1.png", "dog/notes.txt"], "no images in class dog"),
+        (["cat/1.png", "dog/notes.txt"], "class dog has no images"),
         (["cat/1.txt", "dog/notes.txt"], "no images in "),
     ],
 )
 def test_what_does_not_fit_is_told_in_one_line(tmp_path: Path, names: list[str], said: str) -> None:
-    files = dict.fromkeys(names, PIXEL)
+    files = {name: PIXEL if name.endswith("png") else b"no image" for name in names}
     (tmp_path / "in").mkdir()
     for path in (write_files(tmp_path / "in", files), write_tar(tmp_path / "in.tar", files)):
         with pytest.raises(DataError, match=said) as caught:
@@ -245,7 +245,7 @@ def test_an_empty_class_folder_is_told_in_folders_and_archives(tmp_path: Path) -
     for kind in ("tar", "zip", "gztar"):
         archive = shutil.make_archive(str(tmp_path / kind), kind, tmp_path / "in")
         for path in (tmp_path / "in", archive):
-            with pytest.raises(DataError, match="no images in class dog"):
+            with pytest.raises(DataError, match="class dog has no images"):
                 open_source(path)
 
 
