@@ -30,6 +30,7 @@ from .commands import (
 from .commands.common import BAD_INPUT, FAILED, INTERRUPTED
 from .data import DataError
 from .initialise import InitialisationError
+from .names import one_line
 from .out_of_memory import OutOfMemory, shortage
 from .recipe import RecipeError
 from .training.folder import RunError
@@ -103,7 +104,7 @@ def _no_memory(error: MemoryError) -> str:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"alexnet: {message}", file=sys.stderr)
+    print(f"alexnet: {one_line(message)}", file=sys.stderr)
     return status
 
 

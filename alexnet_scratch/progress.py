@@ -6,6 +6,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from .names import one_line
+
 
 def progress_bar(title: str, total: int, done: int = 0) -> Any:
     """A bar over `total` steps (0: not known), `done` before it began.
@@ -20,4 +22,4 @@ def progress_bar(title: str, total: int, done: int = 0) -> Any:
 
 def say(text: str) -> None:
     """One line to standard output, above the progress bar if there is one."""
-    tqdm.write(text)
+    tqdm.write(one_line(text))

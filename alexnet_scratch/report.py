@@ -6,7 +6,6 @@ Files: confusion.csv and confusion.png, classes.csv, predictions.csv, hardest.pn
 from __future__ import annotations
 
 import csv
-import functools
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from minigrad.serialization import replacing
 
 from .evaluation import Predictions
-from .picture import save_picture
+from .picture import save_picture, shown
 
 FILES = ("confusion.csv", "confusion.png", "classes.csv", "predictions.csv", "hardest.png")
 NUMBERED, NAMED = 20, 60  # most classes whose cells have numbers, whose rows have names
@@ -148,7 +147,7 @@ def draw_confusion(path: Path, confusion: NDArray[np.int64], names: Sequence[str
     )
     if classes <= NAMED:
         size = 9 if classes <= NUMBERED else 7
-        labels = [_shown(name, 20) for name in names]
+        labels = [shown(name, 20) for name in names]
         text: dict[str, Any] = {"fontsize": size, "parse_math": False}
         axes.set_xticks(range(classes), labels, rotation=90, **text)
         axes.set_yticks(range(classes), labels, **text)
@@ -178,9 +177,9 @@ def draw_hardest(path: Path, report: Report) -> None:
         true, said = predictions.labels[i], predictions.top[i, 0]
         axes.imshow(report.load(i))
         axes.set_title(
-            f"is {_shown(report.names[true], 20)} ({math.exp(-predictions.losses[i]):.1%})\n"
-            f"said {_shown(report.names[said], 18)} ({predictions.probabilities[i, 0]:.1%})\n"
-            f"{_shown(os.path.basename(report.images[i]), 26)}",
+            f"is {shown(report.names[true], 20)} ({math.exp(-predictions.losses[i]):.1%})\n"
+            f"said {shown(report.names[said], 18)} ({predictions.probabilities[i, 0]:.1%})\n"
+            f"{shown(os.path.basename(report.images[i]), 26)}",
             fontsize=8, loc="left", parse_math=False,
         )  # fmt: skip
     save_picture(figure, path)
@@ -209,18 +208,3 @@ def _write_csv(path: Path, header: list[str], rows: Iterable[list[Any]]) -> None
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-
-
-@functools.cache
-def _glyphs() -> frozenset[int]:
-    """The characters that pictures can show."""
-    from matplotlib.font_manager import findfont, get_font
-
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
-
-
-def _shown(name: str, most: int) -> str:
-    """A name as a picture can show it."""
-    known = _glyphs()
-    name = "".join(c if ord(c) in known else "?" for c in name)
-    return name if len(name) <= most else f"{name[: most - 1]}…"

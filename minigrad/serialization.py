@@ -49,8 +49,9 @@ def save_file(
     dtypes: bool, integers, float16, float32, float64, complex64.
 
     Raises TypeError for names or metadata that are no strings and values that cannot be stored,
-    ValueError for the reserved metadata key, FileNotFoundError for a missing folder, and OSError
-    as the system gives it (disk full, no permission). Source: the safetensors format.
+    ValueError for the reserved metadata key and for text that is no Unicode, FileNotFoundError for
+    a missing folder, and OSError as the system gives it (disk full, no permission).
+    Source: the safetensors format.
     """
     metadata = _checked_metadata(metadata)
     arrays = {name: _storable(name, value) for name, value in tensors.items()}
@@ -94,6 +95,7 @@ def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
             raise TypeError(
                 f"metadata maps strings to strings, got {key!r}: {value!r}; use json.dumps()"
             )
+        _check_unicode("metadata", key, value)
     if CHECKSUM in result or FORMAT in result:
         raise ValueError(
             f"the metadata keys {CHECKSUM!r} and {FORMAT!r} are reserved; rename yours"
@@ -101,10 +103,23 @@ def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     return result
 
 
+def _check_unicode(what: str, *texts: str) -> None:
+    """ValueError for what UTF-8 has no bytes for: a file name in another encoding holds it."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{what}: {text!r} is no Unicode text (a file name that is not UTF-8?), the format "
+                "holds nothing else: store json.dumps() of it, which loads back as it was"
+            ) from None
+
+
 def _storable(name: Any, value: Any) -> np.ndarray[Any, Any]:
     """The value as a C-ordered little-endian NumPy array; no copy where it is one already."""
     if not isinstance(name, str):
         raise TypeError(f"names are strings, got {name!r} ({type(name).__name__})")
+    _check_unicode("names", name)
     data = value.data if isinstance(value, Tensor) else value
     if not is_array(data):
         raise TypeError(

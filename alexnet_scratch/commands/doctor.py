@@ -28,6 +28,7 @@ from minigrad.nn import functional as F
 from ..data import DataError, ImageFolder, find_splits, patterns
 from ..data.packed import is_packed, open_packed
 from ..data.source import SPLITS
+from ..names import one_line
 from ..recipe import Recipe
 from ..recipe.flags import add_recipe_flags, recipe_from
 from ..signal_meter import LayerSignal, advice, measure, percent
@@ -71,9 +72,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _show(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    print(title)
+    print(one_line(title))
     for name, value in rows:
-        print(f"  {name:<12} {value}")
+        print(f"  {name:<12} {one_line(value)}")
     print()
 
 
@@ -215,7 +216,7 @@ def _signal(root: Path, recipe: Recipe, device: str, options: argparse.Namespace
     with closing(loader.batches(1)) as batches:  # type: ignore[type-var]
         images, labels, places = next(batches)
     for skipped in loader.skipped:
-        print(f"Skipped, cannot be read: {skipped.reason}", file=sys.stderr)
+        print(f"Skipped, cannot be read: {one_line(skipped.reason)}", file=sys.stderr)
     if len(images) < 2:
         raise DataError(f"{root}: only one image can be read, expected at least 2 to compare")
     x = start.to_input(images, places.data)
@@ -224,7 +225,8 @@ def _signal(root: Path, recipe: Recipe, device: str, options: argparse.Namespace
         logits = start.model.train()(x)
         loss = F.cross_entropy(logits, labels.data, label_smoothing=recipe.label_smoothing).item()
     data = options.data or "drawn patterns"
-    print(f"Signal at initialisation: recipe {recipe.name}, {len(images)} images of {data}")
+    title = f"Signal at initialisation: recipe {recipe.name}, {len(images)} images of {data}"
+    print(one_line(title))
     _table(signals)
     classes, last = len(splits.classes), signals[-1]
     print(

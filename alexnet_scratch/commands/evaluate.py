@@ -19,6 +19,7 @@ from ..data import DataError, ImageFolder, find_splits, patterns
 from ..data.packed import is_packed, open_packed
 from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
 from ..evaluation import NoImagesError, Predictions, Scores, collect
+from ..names import one_line
 from ..out_of_memory import in_smaller_batches
 from ..progress import progress_bar
 from ..report import Report, report_folder, write_report
@@ -97,16 +98,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     except NoImagesError as error:
         raise DataError(f"{data.title}: no image can be read") from error
     for skipped in loader.skipped:
-        print(f"Skipped, cannot be read: {skipped.reason}", file=sys.stderr)
+        print(f"Skipped, cannot be read: {one_line(skipped.reason)}", file=sys.stderr)
     scores = {name_of(v): p.scores() for v, p in zip(view_sets, predictions, strict=True)}
     if options.json:
         print(json.dumps(_summary(scores, checkpoint, data, len(loader.skipped)), indent=2))
     else:
         print(_table(scores))
-        print(f"{checkpoint.path}, after epoch {checkpoint.position.epoch}, on {data.title}")
+        epoch = checkpoint.position.epoch
+        print(one_line(f"{checkpoint.path}, after epoch {epoch}, on {data.title}"))
     if report is not None:
         write_report(report, _report(predictions[-1], checkpoint, data, loader))
-        print(f"Report: {report}", file=sys.stderr if options.json else sys.stdout)
+        print(one_line(f"Report: {report}"), file=sys.stderr if options.json else sys.stdout)
     return 0
 
 

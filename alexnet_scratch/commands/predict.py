@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data import BadImageError
+from ..names import one_line
 from ..out_of_memory import in_smaller_batches
 from ..trained import trained
 from ..training.checkpoint import find_checkpoint, load_checkpoint
@@ -46,7 +47,7 @@ def _predict(options: argparse.Namespace) -> int:
                 images.append(network.image(name))
                 names.append(name)
             except BadImageError as error:
-                print(f"alexnet: {error}", file=sys.stderr)
+                print(f"alexnet: {one_line(str(error))}", file=sys.stderr)
                 status = BAD_INPUT
         if not images:
             continue
@@ -77,11 +78,11 @@ def _table(results: list[dict[str, Any]]) -> str:
     parts = []
     for result in results:
         rows = [f"  {p['probability']:6.1%}  {_title(p)}" for p in result["predictions"]]
-        parts.append("\n".join([result["image"], *rows]))
+        parts.append("\n".join([one_line(result["image"]), *rows]))
     return "\n\n".join(parts)
 
 
 def _title(prediction: dict[str, Any]) -> str:
     """The class as people call it, and its id where that says something else."""
     name, identity = prediction["name"], prediction["class"]
-    return f"{name} ({identity})" if name != identity else str(name)
+    return one_line(f"{name} ({identity})" if name != identity else name)

@@ -16,6 +16,7 @@ from ..data.packed import REPORT, open_packed
 from ..data.patterns import cache_folder
 from ..data.prepare import Prepared, prepare
 from ..data.sources import open_source
+from ..names import one_line
 from .common import count
 
 
@@ -105,7 +106,7 @@ def _prepare(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print("what is done is kept: the same command goes on with it", file=sys.stderr)
             raise
-    print(f"{path}: {source.layout} layout\n{_summary(made)}")
+    print(f"{one_line(str(path))}: {source.layout} layout\n{_summary(made)}")
     return 0
 
 
@@ -119,11 +120,12 @@ def _summary(made: Prepared) -> str:
     packed = open_packed(made.path)
     size = sum(file.stat().st_size for file in made.path.iterdir())
     line = (
-        f"{made.path}: {made.counts['train']} training and {made.counts['val']} validation images "
-        f"of {len(packed.classes)} classes, {size / 1e9:.2f} GB"
+        f"{one_line(str(made.path))}: {made.counts['train']} training and "
+        f"{made.counts['val']} validation images of {len(packed.classes)} classes, "
+        f"{size / 1e9:.2f} GB"
     )
     if made.skipped:
-        line += f"\nSkipped {made.skipped} bad files, see {made.path / REPORT}"
+        line += f"\nSkipped {made.skipped} bad files, see {one_line(str(made.path / REPORT))}"
     return line
 
 

@@ -13,7 +13,8 @@ from minigrad.tools.text import align
 from ..data.packed import PackedSet, open_packed
 from ..data.source import SPLITS
 from ..data.statistics import Statistics, measure
-from ..picture import save_picture
+from ..names import one_line
+from ..picture import save_picture, shown
 
 CHANNELS = ("red", "green", "blue")
 # Okabe and Ito's, which colour-blind readers tell apart; hatches and labels say it again.
@@ -44,14 +45,14 @@ def _stats(options: argparse.Namespace) -> int:
     packed = open_packed(options.set)
     if options.verify:
         packed.verify()
-        print(f"{options.set}: all images agree with their checksums\n")
+        print(f"{one_line(options.set)}: all images agree with their checksums\n")
     stored = options.split == "train"
     statistics = packed.statistics if stored else measure(packed.pixels(options.split))
     print(_table(packed, options.split, statistics))
     if options.plot:
         title = f"{packed.source}: {statistics.images} images ({options.split})"
         draw_statistics(Path(options.plot), statistics, title)
-        print(f"\nDrawn: {options.plot}")
+        print(f"\nDrawn: {one_line(options.plot)}")
     return 0
 
 
@@ -81,7 +82,7 @@ def _table(packed: PackedSet, split: str, statistics: Statistics) -> str:
             f"{value / 255**2:.6f}",
         ))  # fmt: skip
     tables = ("\n".join(align(rows, left=1)) for rows in (channels, covariance, axes))
-    return "\n\n".join((head, *tables))
+    return "\n\n".join((one_line(head), *tables))
 
 
 def draw_statistics(path: Path, statistics: Statistics, title: str) -> None:
@@ -89,7 +90,7 @@ def draw_statistics(path: Path, statistics: Statistics, title: str) -> None:
     from matplotlib.figure import Figure  # heavy, and only needed here
 
     figure = Figure(figsize=(13, 4), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(shown(title, 110), parse_math=False)
     mean, channels, axes = figure.subplots(1, 3, width_ratios=(1, 1, 1.4))
 
     mean.imshow(np.rint(statistics.mean_image_0_255).astype(np.uint8))

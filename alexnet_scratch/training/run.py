@@ -67,7 +67,8 @@ class Run:
         """What follows the checkpoint of an epoch: its second name, metrics.jsonl, curves.png."""
         self._name_best()
         rows = self._write_metrics()
-        name = f"{self.recipe.name}, {self.recipe.variant} AlexNet"
+        data = os.path.basename(self.data.get("root") or "drawn patterns")
+        name = f"{data}: {self.recipe.name}, {self.recipe.variant} AlexNet"
         draw_curves(self.folder / "curves.png", rows, len(self.splits.classes), name)
 
     def _name_best(self) -> None:

@@ -13,15 +13,14 @@ from PIL import Image
 from alexnet_scratch.cli import main
 from alexnet_scratch.data import DataError
 from alexnet_scratch.evaluation import Predictions
+from alexnet_scratch.picture import save_picture, shown
 from alexnet_scratch.report import (
     FILES,
     Report,
-    _shown,
     class_rows,
     confusion_matrix,
     draw_confusion,
     report_folder,
-    save_picture,
     write_report,
     write_tables,
 )
@@ -260,4 +259,4 @@ def test_a_picture_is_a_png(name: str, tmp_path: Path) -> None:
 
 
 def test_what_the_font_lacks_is_a_question_mark() -> None:
-    assert _shown("日本 rings é", 20) == "?? rings é"
+    assert shown("日本 rings é", 20) == "?? rings é"
