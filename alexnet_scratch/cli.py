@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # file names need not be text
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
+    options.arguments = arguments
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)

@@ -118,13 +118,13 @@ def _predictions(
     network = trained(checkpoint, device)
     with (
         closing(loader.batches(0)) as batches,  # type: ignore[type-var]
-        progress_bar("evaluation", len(loader)) as bar,
+        progress_bar("evaluation", len(loader.dataset), unit="images") as bar,
     ):
 
         def counted() -> Iterator[Any]:
             for batch in batches:
                 yield batch
-                bar.update()
+                bar.update(len(batch[1]))
 
         return collect(network.model, counted(), network.recipe, device, view_sets, network.pixels)
 

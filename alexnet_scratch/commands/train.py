@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DataError, patterns
+from ..names import in_shell
 from ..out_of_memory import OutOfMemory
+from ..progress import say
 from ..recipe import PRESETS
 from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
-from ..training.folder import RunError, new_folder
+from ..training.folder import RunError, new_folder, run_name, unfinished
 from ..training.input import data_note, fitted, open_splits
 from ..training.precision import AMP, DTYPES, chosen_precision, described
+from ..training.provenance import FILE as RUN_FILE
+from ..training.provenance import head, provenance, write_start
+from ..training.provenance import read as read_start
 from ..training.trainer import Outcome, Trainer
 from ..training.watchdog import Diverged
 from .common import INTERRUPTED, add_device_flags, count, device_from
@@ -41,7 +46,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--recipe", help="a preset, or the recipe.json of a run [small]", metavar="NAME"
     )
-    parser.add_argument("--out", metavar="FOLDER", help="run folder, a new one [runs/RECIPE]")
+    parser.add_argument("--out", metavar="FOLDER", help="run folder, a new one [runs/DATA-RECIPE]")
     parser.add_argument("--resume", metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--max-steps", type=count, metavar="N", help="stop after N steps in all")
     add_device_flags(parser)
@@ -74,6 +79,7 @@ def _amp(text: str) -> str:
 def _train(options: argparse.Namespace) -> int:
     trainer = _resumed(options) if options.resume else _started(options)
     recipe, model = trainer.recipe, trainer.model
+    _write_start(trainer, options)
     parameters = sum(p.numel() for p in model.parameters())
     trainer.log.say(
         f"AlexNet {recipe.variant}, recipe {recipe.name}, {parameters:,} parameters, "
@@ -92,13 +98,47 @@ def _train(options: argparse.Namespace) -> int:
             trainer.log.note(str(error))
         raise
     folder = trainer.folder
+    run = in_shell(folder)
     if outcome is Outcome.FINISHED:
         best = trainer.at.best
         trainer.log.say(f"Done. Best: {best['val_top1']:.1%} top-1 in epoch {best['epoch']}.")
-        trainer.log.say(f"Next: alexnet predict {folder} IMAGE, or look at {folder}/curves.png")
+        trainer.log.say(
+            f"Next: alexnet evaluate {run}, alexnet predict {run} IMAGE, or look at "
+            f"{folder}/curves.png"
+        )
         return 0
-    trainer.log.say(f"Saved. Go on with: alexnet train --resume {folder}")
+    at = trainer.at
+    trainer.log.say(
+        f"Saved in epoch {at.epoch + 1}, step {at.step}. Go on with: alexnet train --resume {run}"
+    )
     return INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
+
+
+def _write_start(trainer: Trainer, options: argparse.Namespace) -> None:
+    """run.json and the log's head; where a resumed run goes on, and on what else than it had."""
+    log, at, folder = trainer.log, trainer.at, trainer.folder
+    facts = provenance(
+        options.arguments, trainer.data["root"], trainer.splits, trainer.device,
+        trainer.precision, options.workers,
+    )  # fmt: skip
+    before = read_start(folder)
+    for line in head(facts):
+        log.note(line)
+    write_start(folder, facts, {"epoch": at.epoch, "step": at.step} if options.resume else None)
+    if not options.resume:
+        return
+    log.say(f"Resumed from epoch {at.epoch + bool(at.batch)}, step {at.step}.")
+    if before and before.get("data", {}).get("checksum") != facts["data"]["checksum"]:
+        log.say(
+            f"The data are not those that the run was begun with, see {folder}/{RUN_FILE}: it goes "
+            "on with others"
+        )
+    rate = trainer.schedule.get_last_lr()[trainer.weights]
+    if "epochs" in given_fields(options) and rate > 1.01 * at.lr > 0:
+        log.say(
+            f"The schedule is that of {trainer.recipe.epochs} epochs now: the rate goes up from "
+            f"{at.lr:.2g} to {rate:.2g}."
+        )
 
 
 def _started(options: argparse.Namespace) -> Trainer:
@@ -109,7 +149,12 @@ def _started(options: argparse.Namespace) -> Trainer:
     recipe = fitted(recipe, root, getattr(options, "image_size", None))
     splits = open_splits(root, recipe)
     data = data_note(options.data, splits)
-    folder = new_folder(recipe.name, options.out)
+    name = run_name(options.data, recipe.name)
+    folder = new_folder(name, options.out)
+    say(f"Run folder: {folder}")
+    before = unfinished(name, folder) if options.out is None else None
+    if before:
+        say(before)
     try:
         return Trainer(
             folder, recipe, splits, data,
@@ -135,13 +180,15 @@ def _resumed(options: argparse.Namespace) -> Trainer:
     folder = Path(options.resume)
     if not (folder / "last.safetensors").is_file():
         raise RunError(f"{folder}: nothing to resume there, it has no last.safetensors")
+    say(f"Run folder: {folder}")
     checkpoint = load_checkpoint(folder / "last.safetensors")
     chosen_precision(options.dtype, checkpoint.position.precision, device)
     recipe = replace(checkpoint.recipe, **given_fields(options))
     root = options.data or checkpoint.data["root"]
     if root is not None and not Path(root).is_dir():
         raise DataError(
-            f"no such folder: {root}; say where it is now: alexnet train DATA --resume {folder}"
+            f"no such folder: {root}; say where it is now: alexnet train DATA --resume "
+            f"{in_shell(folder)}"
         )
     splits = open_splits(root or patterns.ensure(), recipe)
     return Trainer(

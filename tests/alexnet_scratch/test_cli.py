@@ -106,13 +106,72 @@ def test_runs_get_fresh_names_and_say_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    for folder in ("runs/small", "runs/small-2"):
+    said = []
+    for folder in ("runs/colours-small", "runs/colours-small-2"):
         assert main(["train", str(colours), *narrow_flags, "--max-steps", "2"]) == 0
-        assert f"Go on with: alexnet train --resume {folder}" in capsys.readouterr().out
-    assert main(["train", "--resume", "runs/small", "--max-steps", "3"]) == 0
-    assert load_checkpoint("runs/small/last.safetensors").position.step == 3
-    assert main(["train", "--resume", "runs/small", "--epochs", "1"]) == 0
-    assert "Done. Best:" in capsys.readouterr().out
+        said = capsys.readouterr().out.splitlines()
+        assert said[0] == f"Run folder: {folder}"
+        assert said[-1] == (
+            f"Saved in epoch 1, step 2. Go on with: alexnet train --resume {folder}"
+        )
+    assert said[1] == (
+        "runs/colours-small is unfinished (0 of 2 epochs done, step 2); to go on with it: alexnet "
+        "train --resume runs/colours-small"
+    )
+    run = "runs/colours-small"
+    assert main(["train", "--resume", run, "--max-steps", "3"]) == 0
+    assert load_checkpoint(f"{run}/last.safetensors").position.step == 3
+    assert main(["train", "--resume", run, "--epochs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "Resumed from epoch 1, step 3." in out
+    assert "not those" not in out  # the data, which are the same under another path
+    assert "Done. Best:" in out
+    assert main(["train", "--resume", run, "--epochs", "2", "--max-steps", "5"]) == 0
+    assert "The schedule is that of 2 epochs now: the rate goes up from" in capsys.readouterr().out
+
+
+def test_a_run_tells_what_it_takes_to_repeat_it(
+    tmp_path: Path, colours: Path, narrow_flags: list[str], capsys: Capture
+) -> None:
+    data, run = shutil.copytree(colours, tmp_path / "data"), tmp_path / "run"
+    command = ["train", str(data), *narrow_flags, "--out", str(run), "--max-steps", "2"]
+    assert main(command) == 0
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["command"] == ["alexnet", *command]
+    assert facts["versions"]["numpy"] == np.__version__
+    assert facts["versions"]["minigrad"] == minigrad.__version__
+    assert facts["commit"] is None or len(facts["commit"].removesuffix("-dirty")) == 40
+    assert (facts["device"], facts["threads"]) == ("cpu", minigrad.get_num_threads())
+    assert facts["host"]
+    assert facts["blas"]
+    told = facts["data"]
+    assert (told["root"], told["train_images"], told["val_images"]) == (str(data), 36, 12)
+    log = (run / "log.txt").read_text().splitlines()
+    assert f"  command: alexnet train {data} --widths" in log[0]
+    assert any(told["checksum"] in line for line in log[:5])
+    one, other = (data / f"train/red/red_{i}.png" for i in (0, 1))
+    other.write_bytes(one.read_bytes())
+    assert main(["train", "--resume", str(run), "--max-steps", "3"]) == 0
+    assert "The data are not those that the run was begun with" in capsys.readouterr().out
+    again = json.loads((run / "run.json").read_text())
+    (resumed,) = again.pop("resumed")
+    assert again == facts
+    assert resumed["at"] == {"epoch": 0, "step": 2}
+    assert resumed["data"]["checksum"] != told["checksum"]
+
+
+def test_a_set_keeps_the_checksum_of_its_pixels(
+    tmp_path: Path, colours: Path, narrow_flags: list[str]
+) -> None:
+    sums = []
+    for name in ("one", "two"):
+        made, run = tmp_path / name, tmp_path / f"{name}-run"
+        assert main(["prepare", str(colours), str(made), "--image-size", "72"]) == 0
+        flags = [*narrow_flags, "--out", str(run), "--max-steps", "1"]
+        assert main(["train", str(made), *flags]) == 0
+        sums.append(json.loads((run / "run.json").read_text())["data"]["checksum"])
+    assert sums[0] == sums[1]
+    assert sums[0].startswith("sha256 of pixels ")
 
 
 def alexnet(*arguments: str, **options: Any) -> Any:
