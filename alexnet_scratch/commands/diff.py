@@ -18,6 +18,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "diff",
         help="in what two recipes differ, and why it matters",
+        examples=(
+            "alexnet diff paper source2012",
+            "alexnet diff small runs/imagenette-small/recipe.json",
+        ),
         description="In what two recipes differ, field by field, with a line on each: "
         "`alexnet diff paper source2012` shows what the paper says and what its code ran.",
     )

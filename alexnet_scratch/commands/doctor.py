@@ -45,6 +45,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="check the installation, a data set, and whether a recipe will learn on it",
+        examples=(
+            "alexnet doctor                   # the installation, the drawn patterns",
+            "alexnet doctor imagenette --recipe paper",
+        ),
         usage="alexnet doctor [DATA] [--recipe NAME] [--device DEVICE] [flags]",
         description="Check the installation and a data set, then follow a batch of its images "
         "through the network as the recipe initialises it, and say where training would stall.",

@@ -43,6 +43,11 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="top-1 and top-5 of a trained network",
+        examples=(
+            "alexnet evaluate runs/imagenette-small",
+            "alexnet evaluate runs/imagenette-small --ten-crop --report report",
+            "alexnet evaluate runs/imagenette-small other/val --json",
+        ),
         description="Loss, top-1 and top-5 on the run's validation images, or on another data set "
         "with the same classes: of central crops, and of the mean over several views if asked for.",
     )

@@ -12,9 +12,10 @@ import numpy as np
 from ..data import BadImageError
 from ..names import one_line
 from ..out_of_memory import in_smaller_batches
+from ..parser import BAD_INPUT
 from ..trained import trained
 from ..training.checkpoint import find_checkpoint, load_checkpoint
-from .common import BAD_INPUT, add_device_flags, device_from
+from .common import add_device_flags, device_from
 from .evaluate import add_view_flags, views_from
 
 
@@ -22,6 +23,10 @@ def add_parser(commands: Any) -> None:
     """The flags of `alexnet predict`."""
     parser = commands.add_parser(
         "predict", help="name what is on images",
+        examples=(
+            "alexnet predict runs/imagenette-small photo.jpg",
+            "alexnet predict runs/imagenette-small *.jpg --ten-crop --json",
+        ),
         description="Name what is on images. One that cannot be read is told and left out; the "
         f"exit status is {BAD_INPUT} then.",
     )  # fmt: skip

@@ -25,6 +25,11 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "prepare",
         help="make a set that loads fast from a folder or archive of images",
+        examples=(
+            "alexnet prepare imagenette2-320.tgz imagenette",
+            "alexnet prepare --download imagenette-320 imagenette",
+            "alexnet prepare photos small --image-size 128 --per-class 500",
+        ),
         usage="alexnet prepare [flags] SOURCE OUT\n"
         "       alexnet prepare [flags] --download NAME OUT",
         description="Decode all images once and write them as raw bytes, with their statistics. "

@@ -37,6 +37,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "show-augment",
         help="draw the training and test views of an image",
+        examples=(
+            "alexnet show-augment imagenette --recipe paper --image 12",
+            "alexnet show-augment imagenette --image cat.jpg --out cat.png",
+        ),
         description="Draw one image, the views of it that the first sixteen epochs train on, and "
         "the ten crops of an evaluation.",
     )

@@ -26,6 +26,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "stats",
         help="mean, spread and colour axes of a prepared set",
+        examples=("alexnet stats imagenette --plot stats.png",),
         description="Mean and standard deviation of each channel, and the colours' covariance "
         "with its axes, in pixel values from 0 to 255 and from 0 to 1.",
     )

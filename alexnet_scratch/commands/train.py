@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,26 +18,39 @@ from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
 from ..training.folder import RunError, new_folder, run_name, unfinished
 from ..training.input import data_note, fitted, open_splits
-from ..training.precision import AMP, DTYPES, chosen_precision, described
+from ..training.precision import chosen_precision, described
 from ..training.provenance import FILE as RUN_FILE
 from ..training.provenance import head, provenance, write_start
 from ..training.provenance import read as read_start
 from ..training.trainer import Outcome, Trainer
 from ..training.watchdog import Diverged
-from .common import INTERRUPTED, add_device_flags, count, device_from
+from .common import INTERRUPTED, add_device_flags, add_precision_flags, count, device_from
 
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet train`."""
-    presets = "\n".join(f"  {p.__name__:10} {(p.__doc__ or '').splitlines()[0]}" for p in PRESETS)
+    presets = "\n".join(
+        textwrap.fill(
+            (p.__doc__ or "").splitlines()[0], 78,
+            initial_indent=f"  {p.__name__:10} ", subsequent_indent=" " * 13,
+        )
+        for p in PRESETS
+    )  # fmt: skip
     parser = commands.add_parser(
         "train",
         help="train a network on a prepared set or a folder of images",
-        usage="alexnet train [DATA] [--recipe NAME] [--device DEVICE] [--out FOLDER] [flags]\n"
+        examples=(
+            "alexnet train                                # ten drawn patterns",
+            "alexnet train imagenette --epochs 30         # a prepared set, or a folder",
+            "alexnet train photos --image-size 128 --input-size 112   # faster on a CPU",
+            "alexnet train photos --recipe paper --device cuda --amp",
+            "alexnet train --resume runs/imagenette-small",
+        ),
+        usage="alexnet train [DATA] [--recipe NAME] [--out FOLDER] [flags]\n"
         "       alexnet train --resume RUN",
         description="Train AlexNet on a prepared set, a folder of images, or drawn patterns.\n"
-        "DATA is what `alexnet prepare` made, or holds train/CLASS/*.jpg and val/CLASS/*.jpg,\n"
-        "or CLASS/*.jpg.\n\n"
+        "DATA is what `alexnet prepare` made, or holds train/CLASS/*.jpg and\n"
+        "val/CLASS/*.jpg, or CLASS/*.jpg.\n\n"
         f"recipes:\n{presets}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -50,30 +64,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--resume", metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--max-steps", type=count, metavar="N", help="stop after N steps in all")
     add_device_flags(parser)
-    _add_precision_flags(parser)
+    add_precision_flags(parser)
     add_recipe_flags(parser)
     parser.set_defaults(command=_train)
-
-
-def _add_precision_flags(parser: argparse.ArgumentParser) -> None:
-    either = parser.add_mutually_exclusive_group()
-    either.add_argument(
-        "--dtype", choices=DTYPES,
-        help="how products of float32 are computed [tf32 on a GPU that has it, else float32]",
-    )  # fmt: skip
-    either.add_argument(
-        "--amp", nargs="?", const=AMP[0], type=_amp, metavar="TYPE", dest="dtype",
-        default=argparse.SUPPRESS,
-        help="mixed precision: columns and products of float16 (or bfloat16), all else float32",
-    )  # fmt: skip
-
-
-def _amp(text: str) -> str:
-    if text not in AMP:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not {' or '.join(AMP)}; a bare --amp stands behind DATA"
-        )
-    return text
 
 
 def _train(options: argparse.Namespace) -> int:

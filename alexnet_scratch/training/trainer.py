@@ -35,7 +35,7 @@ from .pace import Pace, StepMetrics, append_row
 from .precision import chosen_precision, skips_message
 from .run import STEPS, Run
 from .schedule import RecipeLR
-from .watchdog import Diverged, Watchdog, is_chance
+from .watchdog import Diverged, Watchdog, is_chance, lower_rate
 
 SAVE_EVERY = 600.0  # seconds between checkpoints within a long epoch
 READ_EVERY = 25  # steps between two looks at the loss on a GPU, which would wait for us
@@ -234,7 +234,10 @@ class Trainer(Run):
             seconds=totals.seconds + val_seconds,
         )
         if not abs(row.val_loss) < float("inf"):
-            raise Diverged(f"The validation loss is {row.val_loss}: try a lower rate (--lr).")
+            rate = f"{lower_rate(self.recipe):g}"
+            raise Diverged(
+                f"The validation loss is {row.val_loss}: try a lower rate (--lr {rate})."
+            )
         self.log.say(row.line())
         chance = is_chance(row.train_loss, len(self.splits.classes))
         if self.schedule.end_epoch(1 - row.val_top1, chance):
@@ -259,7 +262,7 @@ class Trainer(Run):
                 self.log.say(message)
         if self.scaler.skipped_steps > self.skips_told:
             self.skips_told = self.scaler.skipped_steps
-            self.log.say(skips_message(self.scaler, self.at.step))
+            self.log.say(skips_message(self.scaler, self.at.step, lower_rate(self.recipe)))
 
     def _tell_pace(self, now: float) -> None:
         """Every half minute a line for log.txt, and for standard output if there is no bar."""

@@ -374,6 +374,110 @@ def test_resume_without_its_data(learnt: Path, tmp_path: Path, capsys: Capture) 
 # ----- the rest -----
 
 
+COMMANDS = [
+    [], ["prepare"], ["stats"], ["train"], ["evaluate"], ["predict"], ["summary"], ["diff"],
+    ["show-augment"], ["doctor"], ["bench"], ["learn"], ["completion"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_begins_with_examples_and_fits_the_screen(
+    command: list[str], columns: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit) as exit:
+        main([*command, "--help"])
+    assert exit.value.code == 0
+    usage, examples, *_ = capsys.readouterr().out.split("\n\n")
+    assert usage.startswith(" ".join(["usage: alexnet", *command]))
+    first, *lines = examples.splitlines()
+    assert first == "examples:"
+    for line in lines:
+        assert line.startswith("  ")
+        assert "alexnet" in line
+        assert len(line) <= 79
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_80_columns(
+    command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+def test_the_flags_of_train_stand_in_groups_what_is_changed_most_first(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    out = capsys.readouterr().out
+    places = [out.index(f"\nrecipe: {name}:") for name in
+              ("optimiser", "schedule", "input", "network", "draws")]  # fmt: skip
+    assert places == sorted(places)
+    assert places[0] < out.index("  --epochs") < out.index("  --lr ") < places[1]
+    assert places[3] < out.index("  --widths") < places[4] < out.index("  --seed")
+
+
+def test_alexnet_alone_prints_its_help(capsys: Capture) -> None:
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("usage: alexnet")
+    assert "examples:" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        (["training"], "train"), (["predic", "run", "image"], "predict"),
+        (["train", "--weight_decay", "0.1"], "--weight-decay"),
+        (["train", "--weight_decay=0.1"], "--weight-decay"),
+        (["train", "--schedule", "step"], "steps"), (["train", "--recipe", "papper"], "paper"),
+        (["train", "--orders", "relu-lrn-pol,relu-lrn-pool"], "relu-lrn-pool"),
+        (["diff", "paper", "source2021"], "source2012"),
+        (["prepare", "a", "--resize", "crp"], "crop"),
+        (["completion", "bsh"], "bash"), (["evaluate", "run", "--views", "center"], "centre"),
+    ],
+)  # fmt: skip
+def test_what_is_misspelt_is_guessed(command: list[str], meant: str, capsys: Capture) -> None:
+    assert f"did you mean {meant}?" in fails(capsys, *command)
+
+
+def test_completion_knows_commands_flags_and_values(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert "pip install shtab" in fails(capsys, "completion", "bash")
+    monkeypatch.undo()
+    pytest.importorskip("shtab")
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    for word in ("show-augment", "--weight-decay", "source2012", "cosine"):
+        assert word in script
+    subprocess.run(["bash", "-n", "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    "command", [["summary"], ["train", "--help"], ["diff", "small", "owt"], []]
+)
+@pytest.mark.parametrize("lines", [0, 1])
+def test_a_reader_that_goes_away_is_no_error(command: list[str], lines: int) -> None:
+    with alexnet(*command) as process:
+        for _ in range(lines):
+            process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr.read() == ""
+
+
+def test_closed_streams(tmp_path: Path) -> None:
+    for close in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
+        command = f"{sys.executable} -m alexnet_scratch summary {close}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["predict"], ["summary"]])
 def test_help(command: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as exit:
@@ -384,7 +488,7 @@ def test_help(command: list[str], capsys: Capture) -> None:
         assert all(c in said for c in ("train", "evaluate", "predict", "summary", "bench"))
     if command == ["train"]:
         assert "--no-flip" in said
-        assert "in minutes, from any seed" in said
+        assert "in minutes, from any seed" in " ".join(said.split())
 
 
 def test_version(capsys: Capture) -> None:
