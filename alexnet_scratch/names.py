@@ -56,7 +56,7 @@ def file_name(text: str, most: int = 60) -> str:
 
 def short_names(names: Sequence[str]) -> list[str]:
     """Each name up to its first comma ("tench, Tinca tinca"), where that still tells them apart."""
-    short = [name.partition(",")[0].strip() or name for name in names]
+    short = [name.partition(",")[0].strip(" ") or name for name in names]
     counts: dict[str, int] = {}
     for name in short:
         counts[name] = counts.get(name, 0) + 1

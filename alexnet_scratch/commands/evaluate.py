@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +27,7 @@ from ..report import Report, report_folder, write_report
 from ..trained import trained
 from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from ..training.input import open_splits, pinned_for
+from ..training.provenance import environment
 from .common import add_device_flags, device_from
 
 
@@ -58,8 +60,8 @@ def add_parser(commands: Any) -> None:
     add_view_flags(parser)
     parser.add_argument(
         "--report", metavar="FOLDER",
-        help="write tables and pictures there: confusion matrix, classes, hardest images, and "
-        "every prediction",
+        help="write a page (report.html), tables and pictures there: confusion matrix, classes, "
+        "hardest images, every prediction; beside an older report a new one",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_device_flags(parser)
@@ -105,15 +107,20 @@ def _evaluate(options: argparse.Namespace) -> int:
     for skipped in loader.skipped:
         print(f"Skipped, cannot be read: {one_line(skipped.reason)}", file=sys.stderr)
     scores = {name_of(v): p.scores() for v, p in zip(view_sets, predictions, strict=True)}
+    summary = _summary(scores, checkpoint, data, len(loader.skipped))
     if options.json:
-        print(json.dumps(_summary(scores, checkpoint, data, len(loader.skipped)), indent=2))
+        print(json.dumps(summary, indent=2))
     else:
         print(_table(scores))
         epoch = checkpoint.position.epoch
         print(one_line(f"{checkpoint.path}, after epoch {epoch}, on {data.title}"))
     if report is not None:
-        write_report(report, _report(predictions[-1], checkpoint, data, loader))
-        print(one_line(f"Report: {report}"), file=sys.stderr if options.json else sys.stdout)
+        facts = {**summary, **_circumstances(options, checkpoint, device)}
+        write_report(report, _report(predictions[-1], checkpoint, data, loader), facts)
+        print(
+            one_line(f"Report: {report / 'report.html'}"),
+            file=sys.stderr if options.json else sys.stdout,
+        )
     return 0
 
 
@@ -149,6 +156,18 @@ def _summary(
         "data": data.title,
         "skipped": skipped,
         "scores": {name: asdict(s) for name, s in scores.items()},
+    }
+
+
+def _circumstances(
+    options: argparse.Namespace, checkpoint: Checkpoint, device: str
+) -> dict[str, Any]:
+    return {
+        "run": str(checkpoint.path.parent),
+        "recipe": checkpoint.recipe.name,
+        "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "command": ["alexnet", *options.arguments],
+        **environment(device),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data import BadImageError
-from ..names import one_line
+from ..names import one_line, short_names
 from ..out_of_memory import in_smaller_batches
 from ..parser import BAD_INPUT
 from ..trained import trained
@@ -43,6 +43,7 @@ def _predict(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = device_from(options)
     network = trained(checkpoint, device)
+    short = _short(network.names)
     classes, batch_size = network.classes, network.recipe.batch_size
     results, status = [], 0
     for i in range(0, len(options.image), batch_size):
@@ -75,19 +76,25 @@ def _predict(options: argparse.Namespace) -> int:
             ]
             results.append({"image": name, "predictions": ranked})
     if results or options.json:
-        print(json.dumps(results, indent=2) if options.json else _table(results))
+        print(json.dumps(results, indent=2) if options.json else _table(results, short))
     return status
 
 
-def _table(results: list[dict[str, Any]]) -> str:
+def _short(names: dict[str, str]) -> dict[str, str]:
+    """By class, for tables: names up to the first comma, where that tells them apart."""
+    return dict(zip(names, short_names(list(names.values())), strict=True))
+
+
+def _table(results: list[dict[str, Any]], short: dict[str, str]) -> str:
     parts = []
     for result in results:
-        rows = [f"  {p['probability']:6.1%}  {_title(p)}" for p in result["predictions"]]
+        rows = [f"  {p['probability']:6.1%}  {_title(p, short)}" for p in result["predictions"]]
         parts.append("\n".join([one_line(result["image"]), *rows]))
     return "\n\n".join(parts)
 
 
-def _title(prediction: dict[str, Any]) -> str:
+def _title(prediction: dict[str, Any], short: dict[str, str]) -> str:
     """The class as people call it, and its id where that says something else."""
-    name, identity = prediction["name"], prediction["class"]
+    identity = prediction["class"]
+    name = short.get(identity, prediction["name"])
     return one_line(f"{name} ({identity})" if name != identity else name)
