@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
@@ -87,15 +88,17 @@ def say(text: str) -> None:
 
     Wrapped between words on a terminal, whole in a file or a pipe, and there at once.
     """
-    text = one_line(text)
-    if sys.stdout.isatty():
-        text = wrapped(text)
-    tqdm.write(text)
+    tqdm.write(wrapped(one_line(text)))
     sys.stdout.flush()
 
 
 def wrapped(text: str, indent: str = "  ") -> str:
-    """The line as several that fit the terminal; words, such as paths, stay whole."""
+    """The line as several that fit the terminal; words, such as paths, stay whole.
+
+    In a file or a pipe it stays one line, unless COLUMNS says how wide that is.
+    """
+    if not (sys.stdout.isatty() or "COLUMNS" in os.environ):
+        return text
     columns = max(shutil.get_terminal_size().columns, 20)
     return textwrap.fill(
         text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False

@@ -47,7 +47,10 @@ def _diff(options: argparse.Namespace) -> int:
     notes = ["", *(note for *_, note in rows)]
     columns = min(100, shutil.get_terminal_size().columns)
     for (name, one, other), note in zip(table, notes, strict=True):
-        print(f"{name:{widths[0]}}  {one:{widths[1]}}  {other}")
+        line = f"{name:{widths[0]}}  {one:{widths[1]}}  {other}"
+        if len(line) > columns:
+            line = f"{name:{widths[0]}}  {one}\n{'':{widths[0]}}  {other}"
+        print(line)
         if note:
             print(textwrap.fill(note, columns, initial_indent="    ", subsequent_indent="    "))
     return 0

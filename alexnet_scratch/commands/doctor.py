@@ -29,6 +29,7 @@ from ..data import DataError, ImageFolder, find_splits, patterns
 from ..data.packed import is_packed, open_packed
 from ..data.source import SPLITS
 from ..names import one_line
+from ..progress import wrapped
 from ..recipe import Recipe
 from ..recipe.flags import add_recipe_flags, recipe_from
 from ..signal_meter import LayerSignal, advice, measure, percent
@@ -76,9 +77,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _show(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    print(one_line(title))
+    print(wrapped(one_line(title)))
     for name, value in rows:
-        print(f"  {name:<12} {one_line(value)}")
+        print(wrapped(f"  {name:<12} {one_line(value)}", " " * 15))
     print()
 
 
@@ -230,7 +231,7 @@ def _signal(root: Path, recipe: Recipe, device: str, options: argparse.Namespace
         loss = F.cross_entropy(logits, labels.data, label_smoothing=recipe.label_smoothing).item()
     data = options.data or "drawn patterns"
     title = f"Signal at initialisation: recipe {recipe.name}, {len(images)} images of {data}"
-    print(one_line(title))
+    print(wrapped(one_line(title)))
     _table(signals)
     classes, last = len(splits.classes), signals[-1]
     print(
@@ -239,7 +240,8 @@ def _signal(root: Path, recipe: Recipe, device: str, options: argparse.Namespace
         f"\n  Initial loss: {loss:.3f}; guessing gives ln({classes}) = {math.log(classes):.3f}.\n"
     )
     found = advice(signals, loss, classes, recipe)
-    print("\n\n".join(found) or "Fine: nothing in this start speaks against learning.")
+    found = found or ["Fine: nothing in this start speaks against learning."]
+    print("\n\n".join(wrapped(text, "") for text in found))
 
 
 def _table(signals: list[LayerSignal]) -> None:
@@ -249,5 +251,5 @@ def _table(signals: list[LayerSignal]) -> None:
         dead = "" if layer.dead is None else percent(layer.dead)
         share = percent(layer.image_share)
         print(f"  {layer.name:<{width}} {layer.rms:8.3g} {share:>13} {dead:>11}".rstrip())
-    print("  rms: of a layer's output, the part of it that differs from image to image, and the")
-    print("  share of its units that are 0 for every image")
+    print("  rms: of a layer's output, the part of it that differs from image to")
+    print("  image, and the share of its units that are 0 for every image")

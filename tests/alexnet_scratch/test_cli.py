@@ -471,6 +471,43 @@ def test_a_reader_that_goes_away_is_no_error(command: list[str], lines: int) -> 
         assert process.stderr.read() == ""
 
 
+@pytest.mark.parametrize("command", [["summary"], ["diff", "paper", "source2012"], ["learn"]])
+def test_tables_fit_80_columns(
+    command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(command) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+def test_the_doctors_lines_fit_80_columns(
+    colours: Path, narrow_flags: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["doctor", str(colours), *narrow_flags]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > 80 and str(colours) not in line] == []
+
+
+def test_predict_cuts_names_at_the_comma(
+    learnt: Path, colours: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    checkpoint = load_checkpoint(learnt / "last.safetensors")
+    metadata = load_metadata(learnt / "last.safetensors")
+    names = {"blue": "blue", "green": "green, verdant", "red": "red, ruddy"}
+    metadata["data"] = json.dumps({**checkpoint.data, "names": names})
+    save_file(checkpoint.tensors, run / "last.safetensors", metadata)
+    image = str(colours / "val/red/red_0.png")
+    assert main(["predict", str(run), image]) == 0
+    titles = {line.split("%  ")[1] for line in capsys.readouterr().out.splitlines()[1:]}
+    assert titles == {"red", "green", "blue"}
+    assert main(["predict", str(run), image, "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert result["predictions"][0]["name"] == "red, ruddy"  # whole, for programs
+
+
 def test_closed_streams(tmp_path: Path) -> None:
     for close in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
         command = f"{sys.executable} -m alexnet_scratch summary {close}"
