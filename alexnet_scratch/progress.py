@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import sys
 import textwrap
@@ -16,6 +16,7 @@ from .names import one_line
 
 # Seconds between two lines where there is no bar: a minute at most, even with slow steps.
 EVERY = 30.0
+_COMMAND = re.compile(r"alexnet [a-z-]+ [^,;)`]+")
 
 
 def progress_bar(
@@ -93,16 +94,18 @@ def say(text: str) -> None:
 
 
 def wrapped(text: str, indent: str = "  ") -> str:
-    """The line as several that fit the terminal; words, such as paths, stay whole.
+    """The line as several that fit the terminal; paths and commands to paste stay whole.
 
-    In a file or a pipe it stays one line, unless COLUMNS says how wide that is.
+    In a file or a pipe it stays one line.
     """
-    if not (sys.stdout.isatty() or "COLUMNS" in os.environ):
+    if not sys.stdout.isatty():
         return text
     columns = max(shutil.get_terminal_size().columns, 20)
-    return textwrap.fill(
-        text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), text)
+    lines = textwrap.fill(
+        whole, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
+    return lines.replace("\0", " ")
 
 
 def duration(seconds: float) -> str:

@@ -17,6 +17,7 @@ from PIL import Image
 import alexnet_scratch
 import minigrad
 from alexnet_scratch.cli import main
+from alexnet_scratch.progress import EVERY
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from minigrad.serialization import CheckpointError, load_metadata, save_file
 
@@ -484,6 +485,7 @@ def test_the_doctors_lines_fit_80_columns(
     colours: Path, narrow_flags: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["doctor", str(colours), *narrow_flags]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if len(line) > 80 and str(colours) not in line] == []
@@ -506,6 +508,42 @@ def test_predict_cuts_names_at_the_comma(
     assert main(["predict", str(run), image, "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)
     assert result["predictions"][0]["name"] == "red, ruddy"  # whole, for programs
+
+
+def test_long_work_speaks_without_a_terminal(
+    learnt: Path, colours: Path, tmp_path: Path, narrow_flags: list[str], capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Here after every piece of work; see `EVERY`. What is printed for programs stays as it was."""
+    assert 0 < EVERY <= 60
+    monkeypatch.setattr("alexnet_scratch.progress.EVERY", 0.0)
+    capsys.readouterr()
+    assert main(["evaluate", str(learnt), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["scores"]
+    assert "evaluation: 8 of 12 images (67%), " in err
+    assert " images/s, " in err
+    assert main(["prepare", str(colours), str(tmp_path / "set"), "--image-size", "72"]) == 0
+    assert "preparing: 48 of 48 images (100%), " in capsys.readouterr().err
+    flags = [
+        "--widths",
+        "8,8,8,8,8",
+        "--fc-width",
+        "8",
+        "--num-classes",
+        "3",
+        "--batch-size",
+        "2",
+        "--steps",
+        "1",
+    ]
+    assert main(["bench", *flags]) == 0
+    assert "measuring: 4 of 4 steps (100%), " in capsys.readouterr().err
+    run = tmp_path / "run"
+    assert main(["train", str(colours), *narrow_flags, "--out", str(run)]) == 0
+    out = capsys.readouterr().out
+    assert "validation: 2 of 2 batches (100%), " in out
+    assert "validation: 2 of 2 batches (100%), " in (run / "log.txt").read_text()
 
 
 def test_closed_streams(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import alexnet_scratch
-from alexnet_scratch.progress import EVERY, duration, progress_bar, quantity, say
+from alexnet_scratch.progress import EVERY, duration, progress_bar, quantity, say, wrapped
 
 
 def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +69,17 @@ def on_a_terminal(columns: int, code: str) -> str:
     os.close(end)
     assert process.returncode == 0, said
     return said.decode()
+
+
+def test_a_command_to_paste_is_not_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "Saved in epoch 2, step 30. Go on with: alexnet train --resume runs/imagenette-small"
+    assert wrapped(line) == line  # a pipe
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert wrapped(line).splitlines() == [
+        "Saved in epoch 2, step 30. Go on with:",
+        "  alexnet train --resume runs/imagenette-small",
+    ]
 
 
 def test_a_bar_says_what_is_left_of_the_epoch_and_of_the_run_in_80_columns() -> None:
