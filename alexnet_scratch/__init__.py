@@ -19,7 +19,7 @@ load_numpy()
 def load(run: str | os.PathLike[str], device: str = "cpu") -> Trained:
     """The network of a run, trained, with all that it needs to name what is on an image.
 
-        trained = alexnet_scratch.load("runs/small")
+        trained = alexnet_scratch.load("runs/patterns-small")
         probabilities = trained.predict(trained.image("dog.jpg")[None])[0]  # of trained.classes
 
     run: the folder of an `alexnet train`, for its best checkpoint, or a checkpoint's file.

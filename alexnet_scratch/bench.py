@@ -1,11 +1,11 @@
-"""`alexnet bench`: how long each layer of AlexNet takes here, forward and backward."""
+"""How long each layer of AlexNet takes here, forward and backward."""
 
 from __future__ import annotations
 
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from minigrad.tools.profiler import Profile, profile
 from minigrad.tools.summary import Summary, summary
 from minigrad.tools.text import align
 
-from .model import VARIANTS, AlexNet
+from .model import AlexNet
 
 
 class LayerTime(NamedTuple):
@@ -75,20 +75,28 @@ class TrainingStep:
         return loss
 
 
-def seconds_of(call: Callable[[], object], times: int, warm_up: int = 1) -> list[float]:
-    """Seconds of each of `times` calls, after some that are not counted."""
-    for _ in range(warm_up):
-        call()
+def seconds_of(
+    call: Callable[[], object], times: int, warm_up: int = 1,
+    after: Callable[[], object] = lambda: None,
+) -> list[float]:  # fmt: skip
+    """Seconds of each of `times` calls, after some that are not counted; `after` follows each."""
     seconds = []
-    for _ in range(times):
+    for _ in range(warm_up + times):
         start = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - start)
-    return seconds
+        after()
+    return seconds[warm_up:]
 
 
-def time_layers(step: TrainingStep, times: int = 3, warm_up: int = 1) -> StepTimes:
-    """Run some steps and take the median time of each layer, of the loss and of the update."""
+def time_layers(
+    step: TrainingStep, times: int = 3, warm_up: int = 1,
+    after: Callable[[], object] = lambda: None,
+) -> StepTimes:  # fmt: skip
+    """Run some steps and take the median time of each layer, of the loss and of the update.
+
+    after: follows each step, uncounted.
+    """
     model = step.model
     table = summary(model, step.images.shape[1:])
     profiles: list[Profile] = []
@@ -98,7 +106,7 @@ def time_layers(step: TrainingStep, times: int = 3, warm_up: int = 1) -> StepTim
             step()
         profiles.append(seen)
 
-    seconds = seconds_of(run, times, warm_up)
+    seconds = seconds_of(run, times, warm_up, after)
     passes = {
         (name, phase): statistics.median(_seconds(p, name, phase) for p in profiles[warm_up:])
         for name in ("", *(row.name for row in table.rows))
@@ -137,41 +145,6 @@ def layer_table(times: StepTimes) -> str:
     lines = align(cells, left=2)
     rule = "-" * len(lines[0])
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run `alexnet bench` with these arguments and return the exit status."""
-    options = _parser().parse_args(argv)
-    if options.threads:
-        mg.set_num_threads(options.threads)
-    model = AlexNet(options.classes, options.variant)
-    step = TrainingStep(model, options.batch)
-    print(
-        f"AlexNet {options.variant}, {options.classes} classes, batch {options.batch}, float32, "
-        f"{mg.get_num_threads()} threads, median of {options.steps} steps\n"
-    )
-    times = time_layers(step, options.steps)
-    print(layer_table(times))
-
-    def forward() -> None:
-        with mg.no_grad():
-            model(step.images)
-
-    model.eval()
-    alone = statistics.median(seconds_of(forward, options.steps))
-    print(f"\ntraining  {options.batch / times.step:8.1f} images/s (forward, backward, update)")
-    print(f"forward   {options.batch / alone:8.1f} images/s (evaluation)")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="alexnet bench", description=__doc__)
-    parser.add_argument("--variant", choices=VARIANTS, default="grouped", help="default: grouped")
-    parser.add_argument("--batch", type=positive, default=32, help="images (default: 32)")
-    parser.add_argument("--steps", type=positive, default=3, help="measured steps (default: 3)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
-    parser.add_argument("--classes", type=positive, default=1000, help="default: 1000")
-    return parser
 
 
 def positive(text: str) -> int:

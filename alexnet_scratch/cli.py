@@ -8,7 +8,6 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 import minigrad
 from minigrad import arrays
@@ -16,6 +15,8 @@ from minigrad.data import LoaderError
 from minigrad.serialization import CheckpointError
 
 from .commands import (
+    bench,
+    completion,
     diff,
     doctor,
     evaluate,
@@ -27,16 +28,19 @@ from .commands import (
     summary,
     train,
 )
-from .commands.common import BAD_INPUT, FAILED, INTERRUPTED
+from .commands.common import FAILED, INTERRUPTED
 from .data import DataError
 from .initialise import InitialisationError
+from .names import one_line
 from .out_of_memory import OutOfMemory, shortage
+from .parser import BAD_INPUT, Parser
 from .recipe import RecipeError
 from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor, learn,
+    prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor, bench, learn,
+    completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.
@@ -64,20 +68,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done; 1: training failed; 2: the input cannot be used; 130: interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["bench"]:  # it has its own flags
-        from .bench import main as bench
-
-        return bench(arguments[1:])
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # file names need not be text
-            stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
+    _mend_streams()
     try:
-        return command(options)
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()  # now, when a reader that has gone can still be dealt with
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _mend_streams() -> None:
+    """Make standard output and error take any text; where they are closed, text goes nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):  # file names need not be text
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _run(arguments: list[str]) -> int:
+    parser = _parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    options = parser.parse(arguments)
+    options.arguments, options.root = arguments, parser
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except BrokenPipeError:
+        raise
     except USER_ERRORS as error:
         return _fail(_said(error), BAD_INPUT)
     except (Diverged, OutOfMemory) as error:
@@ -103,29 +126,27 @@ def _no_memory(error: MemoryError) -> str:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"alexnet: {message}", file=sys.stderr)
+    print(f"alexnet: {one_line(message)}", file=sys.stderr)
     return status
 
 
-class _Parser(argparse.ArgumentParser):
-    """Errors in one line: the flags of `train` would push a message off the screen."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="alexnet",
         description="AlexNet from scratch: train it, evaluate it, look inside.",
-        epilog="alexnet COMMAND --help shows a command's flags. "
-        "Try: alexnet train, then alexnet predict runs/small IMAGE.",
+        epilog="alexnet COMMAND --help shows a command's examples and flags.",
+        examples=(
+            "alexnet train                          # drawn patterns: runs/patterns-small",
+            "alexnet prepare imagenette2-320.tgz imagenette",
+            "alexnet train imagenette --epochs 30   # runs/imagenette-small",
+            "alexnet evaluate runs/imagenette-small --ten-crop --report report",
+            "alexnet predict runs/imagenette-small photo.jpg",
+        ),
     )
     parser.add_argument("--version", action="version", version=f"alexnet {minigrad.__version__}")
     commands = parser.add_subparsers(
-        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+        title="commands", metavar="COMMAND", required=True, parser_class=Parser
     )
     for command in COMMANDS:
         command.add_parser(commands)
-    commands.add_parser("bench", help="time a training step layer by layer", add_help=False)
     return parser

@@ -1,7 +1,8 @@
-"""A Matplotlib figure into a file."""
+"""A Matplotlib figure into a file, and names as it can show them."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +27,18 @@ def save_picture(figure: Any, path: Path) -> None:
         raise DataError(
             f"{path}: the picture cannot be written there ({error.strerror}); give another place"
         ) from error
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    """The characters that pictures can show."""
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def shown(name: str, most: int) -> str:
+    """A name as a picture can show it; draw it with parse_math=False, "$" is a letter of it."""
+    known = _glyphs()
+    name = "".join(c if ord(c) in known else "?" for c in name)
+    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -1,12 +1,13 @@
 """Tables and pictures of an evaluation: what is confused with what, class by class, image by image.
 
-Files: confusion.csv and confusion.png, classes.csv, predictions.csv, hardest.png.
+Files: report.html, a page with all that a person wants to see; report.json; confusion.csv and
+confusion.png, classes.csv, predictions.csv, hardest.png.
 """
 
 from __future__ import annotations
 
 import csv
-import functools
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -20,9 +21,14 @@ from numpy.typing import NDArray
 from minigrad.serialization import replacing
 
 from .evaluation import Predictions
-from .picture import save_picture
+from .names import short_names
+from .picture import save_picture, shown
+from .report_page import write_json, write_page
 
-FILES = ("confusion.csv", "confusion.png", "classes.csv", "predictions.csv", "hardest.png")
+FILES = (
+    "confusion.csv", "confusion.png", "classes.csv", "predictions.csv", "hardest.png",
+    "report.json", "report.html",
+)  # fmt: skip
 NUMBERED, NAMED = 20, 60  # most classes whose cells have numbers, whose rows have names
 HARDEST = 24
 
@@ -57,31 +63,43 @@ class ClassRow:
 
 
 def report_folder(name: str) -> Path:
-    """Create the folder of a report; one that holds nothing but an older report will do.
+    """Create the folder of a report; beside an older report a new one: NAME-2, NAME-3, ...
 
     Raises OSError: FileExistsError if it holds other files, NotADirectoryError for a file.
     """
     folder = Path(name)
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"--report {name} is a file: give the name of a folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    others = sorted(
-        entry.name for entry in folder.iterdir() if not entry.name.startswith(".")
-        and entry.name not in FILES
-    )  # fmt: skip
-    if others:
-        raise FileExistsError(
-            f"--report {name} holds other files ({others[0]}): give a new or empty folder"
-        )
+    for number in itertools.count(2):
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(f"--report {folder} is a file: give the name of a folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        held = sorted(e.name for e in folder.iterdir() if not e.name.startswith("."))
+        if not held:
+            break
+        others = [file for file in held if file not in FILES]
+        if others:
+            raise FileExistsError(
+                f"--report {folder} holds other files ({others[0]}): give a new or empty folder"
+            )
+        folder = Path(f"{os.path.normpath(name)}-{number}")
     return folder
 
 
-def write_report(folder: Path, report: Report) -> None:
-    """Write tables and pictures, each file whole or not at all."""
+def write_report(folder: Path, report: Report, facts: dict[str, Any]) -> None:
+    """Write tables, pictures and a page of them, each file whole or not at all.
+
+    facts: for report.json and the page: run, epoch, recipe, data, skipped, date, scores by views,
+    and what `provenance.environment` gives.
+    """
     confusion = confusion_matrix(report.predictions, len(report.classes))
     write_tables(folder, report, confusion)
     draw_confusion(folder / "confusion.png", confusion, report.names)
     draw_hardest(folder / "hardest.png", report)
+    write_json(folder / "report.json", facts)
+    pictures = {
+        "What is taken for what": folder / "confusion.png",
+        "The hardest images": folder / "hardest.png",
+    }
+    write_page(folder / "report.html", facts, pictures, _page_lines(report, confusion))
 
 
 def write_tables(folder: Path, report: Report, confusion: NDArray[np.int64]) -> None:
@@ -148,7 +166,7 @@ def draw_confusion(path: Path, confusion: NDArray[np.int64], names: Sequence[str
     )
     if classes <= NAMED:
         size = 9 if classes <= NUMBERED else 7
-        labels = [_shown(name, 20) for name in names]
+        labels = [shown(name, 20) for name in short_names(names)]
         text: dict[str, Any] = {"fontsize": size, "parse_math": False}
         axes.set_xticks(range(classes), labels, rotation=90, **text)
         axes.set_yticks(range(classes), labels, **text)
@@ -165,7 +183,7 @@ def draw_hardest(path: Path, report: Report) -> None:
     """Draw the images of the largest loss, the worst first: what they are and what was said."""
     from matplotlib.figure import Figure
 
-    predictions = report.predictions
+    predictions, names = report.predictions, short_names(report.names)
     worst = np.argsort(-predictions.losses, kind="stable")[:HARDEST].tolist()
     columns = min(6, len(worst))
     rows = math.ceil(len(worst) / columns)
@@ -178,9 +196,9 @@ def draw_hardest(path: Path, report: Report) -> None:
         true, said = predictions.labels[i], predictions.top[i, 0]
         axes.imshow(report.load(i))
         axes.set_title(
-            f"is {_shown(report.names[true], 20)} ({math.exp(-predictions.losses[i]):.1%})\n"
-            f"said {_shown(report.names[said], 18)} ({predictions.probabilities[i, 0]:.1%})\n"
-            f"{_shown(os.path.basename(report.images[i]), 26)}",
+            f"is {shown(names[true], 20)} ({math.exp(-predictions.losses[i]):.1%})\n"
+            f"said {shown(names[said], 18)} ({predictions.probabilities[i, 0]:.1%})\n"
+            f"{shown(os.path.basename(report.images[i]), 26)}",
             fontsize=8, loc="left", parse_math=False,
         )  # fmt: skip
     save_picture(figure, path)
@@ -191,6 +209,19 @@ def _class_lines(report: Report, rows: Sequence[ClassRow]) -> Iterable[list[Any]
     for name, readable, row in zip(classes, report.names, rows, strict=True):
         other = "" if row.confused_with is None else classes[row.confused_with]
         yield [name, readable, row.images, row.top1, row.top5, other, row.times]
+
+
+def _page_lines(report: Report, confusion: NDArray[np.int64]) -> list[list[Any]]:
+    rows = class_rows(report.predictions, confusion)
+    short = short_names(report.names)
+    worst = sorted(range(len(rows)), key=lambda c: -1.0 if (top1 := rows[c].top1) is None else top1)
+    lines = []
+    for c in worst:
+        row = rows[c]
+        top1 = "" if row.top1 is None else f"{row.top1:.1%}"
+        other = "" if row.confused_with is None else short[row.confused_with]
+        lines.append([report.classes[c], short[c], row.images, top1, other, row.times or ""])
+    return lines
 
 
 def _prediction_lines(report: Report) -> Iterable[list[Any]]:
@@ -209,18 +240,3 @@ def _write_csv(path: Path, header: list[str], rows: Iterable[list[Any]]) -> None
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-
-
-@functools.cache
-def _glyphs() -> frozenset[int]:
-    """The characters that pictures can show."""
-    from matplotlib.font_manager import findfont, get_font
-
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
-
-
-def _shown(name: str, most: int) -> str:
-    """A name as a picture can show it."""
-    known = _glyphs()
-    name = "".join(c if ord(c) in known else "?" for c in name)
-    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -56,8 +56,9 @@ def save_file(
     dtypes: bool, integers, float16, float32, float64, complex64.
 
     Raises TypeError for names or metadata that are no strings and values that cannot be stored,
-    ValueError for a reserved metadata key and for two tensors of one path, FileNotFoundError for a
-    missing folder, and OSError as the system gives it (disk full, no permission).
+    ValueError for a reserved metadata key, for two tensors of one path and for text that is no
+    Unicode, FileNotFoundError for a missing folder, and OSError as the system gives it (disk full,
+    no permission).
     Source: the safetensors format.
     """
     metadata = _checked_metadata(metadata)
@@ -107,6 +108,7 @@ def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
             raise TypeError(
                 f"metadata maps strings to strings, got {key!r}: {value!r}; use json.dumps()"
             )
+        _check_unicode("metadata", key, value)
     if not result.keys().isdisjoint(_RESERVED):
         raise ValueError(f"the metadata keys {', '.join(_RESERVED)} are reserved; rename yours")
     return result
@@ -150,8 +152,21 @@ def _put_together(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     return values if kind == "list" else tuple(values)
 
 
+def _check_unicode(what: str, *texts: str) -> None:
+    """ValueError for what UTF-8 has no bytes for: a file name in another encoding holds it."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{what}: {text!r} is no Unicode text (a file name that is not UTF-8?), the format "
+                "holds nothing else: store json.dumps() of it, which loads back as it was"
+            ) from None
+
+
 def _storable(name: str, value: Any) -> np.ndarray[Any, Any]:
     """The value as a C-ordered little-endian NumPy array; no copy where it is one already."""
+    _check_unicode("names", name)
     data = value.data if isinstance(value, Tensor) else value
     if isinstance(data, np.generic):
         data = np.asarray(data)

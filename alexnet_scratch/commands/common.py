@@ -7,7 +7,9 @@ import argparse
 from minigrad import arrays, cuda
 from minigrad.cuda.memory import parse_limit
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit statuses
+from ..training.precision import AMP, DTYPES
+
+FAILED, INTERRUPTED = 1, 130  # exit statuses, beside BAD_INPUT
 
 
 def count(text: str) -> int:
@@ -37,6 +39,28 @@ def add_device_flags(parser: argparse.ArgumentParser, workers: bool = True) -> N
         parser.add_argument(
             "--workers", type=count, default=2, metavar="N", help="threads that load images [2]"
         )
+
+
+def add_precision_flags(parser: argparse.ArgumentParser) -> None:
+    """--dtype and --amp, for commands that train."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--dtype", choices=DTYPES,
+        help="how products of float32 are computed [tf32 on a GPU that has it, else float32]",
+    )  # fmt: skip
+    either.add_argument(
+        "--amp", nargs="?", const=AMP[0], type=_amp, metavar="TYPE", dest="dtype",
+        default=argparse.SUPPRESS,
+        help="mixed precision: columns and products of float16 (or bfloat16), all else float32",
+    )  # fmt: skip
+
+
+def _amp(text: str) -> str:
+    if text not in AMP:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not {' or '.join(AMP)}; a bare --amp stands behind DATA"
+        )
+    return text
 
 
 def device_from(options: argparse.Namespace) -> str:

@@ -18,6 +18,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "diff",
         help="in what two recipes differ, and why it matters",
+        examples=(
+            "alexnet diff paper source2012",
+            "alexnet diff small runs/imagenette-small/recipe.json",
+        ),
         description="In what two recipes differ, field by field, with a line on each: "
         "`alexnet diff paper source2012` shows what the paper says and what its code ran.",
     )
@@ -43,7 +47,10 @@ def _diff(options: argparse.Namespace) -> int:
     notes = ["", *(note for *_, note in rows)]
     columns = min(100, shutil.get_terminal_size().columns)
     for (name, one, other), note in zip(table, notes, strict=True):
-        print(f"{name:{widths[0]}}  {one:{widths[1]}}  {other}")
+        line = f"{name:{widths[0]}}  {one:{widths[1]}}  {other}"
+        if len(line) > columns:
+            line = f"{name:{widths[0]}}  {one}\n{'':{widths[0]}}  {other}"
+        print(line)
         if note:
             print(textwrap.fill(note, columns, initial_indent="    ", subsequent_indent="    "))
     return 0

@@ -30,6 +30,8 @@ from ..data.folder import ImageFiles
 from ..data.packed import is_packed, open_packed
 from ..data.source import SPLITS
 from ..data.sources import open_folder
+from ..names import one_line
+from ..progress import wrapped
 from ..recipe import Recipe
 from ..recipe.flags import add_recipe_flags, recipe_from
 from ..signal_meter import LayerSignal, advice, measure, percent
@@ -46,6 +48,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="check the installation, a data set, and whether a recipe will learn on it",
+        examples=(
+            "alexnet doctor                   # the installation, the drawn patterns",
+            "alexnet doctor imagenette --recipe paper",
+        ),
         usage="alexnet doctor [DATA] [--recipe NAME] [--device DEVICE] [flags]",
         description="Check the installation and a data set, then follow a batch of its images "
         "through the network as the recipe initialises it, and say where training would stall.",
@@ -73,9 +79,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _show(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    print(title)
+    print(wrapped(one_line(title)))
     for name, value in rows:
-        print(f"  {name:<12} {value}")
+        print(wrapped(f"  {name:<12} {one_line(value)}", " " * 15))
     print()
 
 
@@ -222,7 +228,7 @@ def _signal(root: Path, recipe: Recipe, device: str, options: argparse.Namespace
     with closing(loader.batches(1)) as batches:  # type: ignore[type-var]
         images, labels, places = next(batches)
     for skipped in loader.skipped:
-        print(f"Skipped, cannot be read: {skipped.reason}", file=sys.stderr)
+        print(f"Skipped, cannot be read: {one_line(skipped.reason)}", file=sys.stderr)
     if len(images) < 2:
         raise DataError(f"{root}: only one image can be read, expected at least 2 to compare")
     x = start.to_input(images, places.data)
@@ -231,7 +237,8 @@ def _signal(root: Path, recipe: Recipe, device: str, options: argparse.Namespace
         logits = start.model.train()(x)
         loss = F.cross_entropy(logits, labels.data, label_smoothing=recipe.label_smoothing).item()
     data = options.data or "drawn patterns"
-    print(f"Signal at initialisation: recipe {recipe.name}, {len(images)} images of {data}")
+    title = f"Signal at initialisation: recipe {recipe.name}, {len(images)} images of {data}"
+    print(wrapped(one_line(title)))
     _table(signals)
     classes, last = len(splits.classes), signals[-1]
     print(
@@ -240,7 +247,8 @@ def _signal(root: Path, recipe: Recipe, device: str, options: argparse.Namespace
         f"\n  Initial loss: {loss:.3f}; guessing gives ln({classes}) = {math.log(classes):.3f}.\n"
     )
     found = advice(signals, loss, classes, recipe)
-    print("\n\n".join(found) or "Fine: nothing in this start speaks against learning.")
+    found = found or ["Fine: nothing in this start speaks against learning."]
+    print("\n\n".join(wrapped(text, "") for text in found))
 
 
 def _table(signals: list[LayerSignal]) -> None:
@@ -250,5 +258,5 @@ def _table(signals: list[LayerSignal]) -> None:
         dead = "" if layer.dead is None else percent(layer.dead)
         share = percent(layer.image_share)
         print(f"  {layer.name:<{width}} {layer.rms:8.3g} {share:>13} {dead:>11}".rstrip())
-    print("  rms: of a layer's output, the part of it that differs from image to image, and the")
-    print("  share of its units that are 0 for every image")
+    print("  rms: of a layer's output, the part of it that differs from image to")
+    print("  image, and the share of its units that are 0 for every image")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -23,12 +24,14 @@ from ..data.sources import open_folder
 from ..data.splits import difference
 from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
 from ..evaluation import NoImagesError, Predictions, Scores, collect
+from ..names import one_line
 from ..out_of_memory import in_smaller_batches
 from ..progress import progress_bar
 from ..report import Report, report_folder, write_report
 from ..trained import trained
 from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from ..training.input import open_splits, pinned_for
+from ..training.provenance import environment
 from .common import add_device_flags, device_from
 
 
@@ -47,6 +50,11 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="top-1 and top-5 of a trained network",
+        examples=(
+            "alexnet evaluate runs/imagenette-small",
+            "alexnet evaluate runs/imagenette-small --ten-crop --report report",
+            "alexnet evaluate runs/imagenette-small other/val --json",
+        ),
         description="Loss, top-1 and top-5 on the run's validation images, or on another data set "
         "with the same classes: of central crops, and of the mean over several views if asked for.",
     )
@@ -57,8 +65,8 @@ def add_parser(commands: Any) -> None:
     add_view_flags(parser)
     parser.add_argument(
         "--report", metavar="FOLDER",
-        help="write tables and pictures there: confusion matrix, classes, hardest images, and "
-        "every prediction",
+        help="write a page (report.html), tables and pictures there: confusion matrix, classes, "
+        "hardest images, every prediction; beside an older report a new one",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_device_flags(parser)
@@ -104,16 +112,22 @@ def _evaluate(options: argparse.Namespace) -> int:
     except NoImagesError as error:
         raise DataError(f"{data.title}: no image can be read") from error
     for skipped in loader.skipped:
-        print(f"Skipped, cannot be read: {skipped.reason}", file=sys.stderr)
+        print(f"Skipped, cannot be read: {one_line(skipped.reason)}", file=sys.stderr)
     scores = {name_of(v): p.scores() for v, p in zip(view_sets, predictions, strict=True)}
+    summary = _summary(scores, checkpoint, data, len(loader.skipped))
     if options.json:
-        print(json.dumps(_summary(scores, checkpoint, data, len(loader.skipped)), indent=2))
+        print(json.dumps(summary, indent=2))
     else:
         print(_table(scores))
-        print(f"{checkpoint.path}, after epoch {checkpoint.position.epoch}, on {data.title}")
+        epoch = checkpoint.position.epoch
+        print(one_line(f"{checkpoint.path}, after epoch {epoch}, on {data.title}"))
     if report is not None:
-        write_report(report, _report(predictions[-1], checkpoint, data, loader))
-        print(f"Report: {report}", file=sys.stderr if options.json else sys.stdout)
+        facts = {**summary, **_circumstances(options, checkpoint, device)}
+        write_report(report, _report(predictions[-1], checkpoint, data, loader), facts)
+        print(
+            one_line(f"Report: {report / 'report.html'}"),
+            file=sys.stderr if options.json else sys.stdout,
+        )
     return 0
 
 
@@ -123,13 +137,13 @@ def _predictions(
     network = trained(checkpoint, device)
     with (
         closing(loader.batches(0)) as batches,  # type: ignore[type-var]
-        progress_bar("evaluation", len(loader)) as bar,
+        progress_bar("evaluation", len(loader.dataset), unit="images") as bar,
     ):
 
         def counted() -> Iterator[Any]:
             for batch in batches:
                 yield batch
-                bar.update()
+                bar.update(len(batch[1]))
 
         return collect(network.model, counted(), network.recipe, device, view_sets, network.pixels)
 
@@ -149,6 +163,18 @@ def _summary(
         "data": data.title,
         "skipped": skipped,
         "scores": {name: asdict(s) for name, s in scores.items()},
+    }
+
+
+def _circumstances(
+    options: argparse.Namespace, checkpoint: Checkpoint, device: str
+) -> dict[str, Any]:
+    return {
+        "run": str(checkpoint.path.parent),
+        "recipe": checkpoint.recipe.name,
+        "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "command": ["alexnet", *options.arguments],
+        **environment(device),
     }
 
 

@@ -20,6 +20,7 @@ def add_parser(commands: Any) -> None:
     """The flags of `alexnet learn`."""
     parser = commands.add_parser(
         "learn", help="the course: list its notebooks, or open one",
+        examples=("alexnet learn", "alexnet learn 3        # opens it in JupyterLab"),
         description="List the notebooks of the course; with a number, open that one in JupyterLab.",
     )  # fmt: skip
     parser.add_argument("number", type=count, nargs="?", metavar="N", help="the notebook to open")

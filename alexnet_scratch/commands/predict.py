@@ -13,10 +13,12 @@ import numpy as np
 from ..data import BadImageError, DataError
 from ..data.source import left_out_line
 from ..data.sources import image_files
+from ..names import one_line, short_names
 from ..out_of_memory import in_smaller_batches
+from ..parser import BAD_INPUT
 from ..trained import trained
 from ..training.checkpoint import find_checkpoint, load_checkpoint
-from .common import BAD_INPUT, add_device_flags, device_from
+from .common import add_device_flags, device_from
 from .evaluate import add_view_flags, views_from
 
 
@@ -24,6 +26,10 @@ def add_parser(commands: Any) -> None:
     """The flags of `alexnet predict`."""
     parser = commands.add_parser(
         "predict", help="name what is on images",
+        examples=(
+            "alexnet predict runs/imagenette-small photo.jpg",
+            "alexnet predict runs/imagenette-small *.jpg --ten-crop --json",
+        ),
         description="Name what is on images. One that cannot be read is told and left out; the "
         f"exit status is {BAD_INPUT} then.",
     )  # fmt: skip
@@ -40,6 +46,7 @@ def _predict(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = device_from(options)
     network = trained(checkpoint, device)
+    short = _short(network.names)
     classes, batch_size = network.classes, network.recipe.batch_size
     results, status = [], 0
     given = [file for path in options.image for file in _files(path)]
@@ -50,7 +57,7 @@ def _predict(options: argparse.Namespace) -> int:
                 images.append(network.image(name))
                 names.append(name)
             except BadImageError as error:
-                print(f"alexnet: {error}", file=sys.stderr)
+                print(f"alexnet: {one_line(str(error))}", file=sys.stderr)
                 status = BAD_INPUT
         if not images:
             continue
@@ -73,7 +80,7 @@ def _predict(options: argparse.Namespace) -> int:
             ]
             results.append({"image": name, "predictions": ranked})
     if results or options.json:
-        print(json.dumps(results, indent=2) if options.json else _table(results))
+        print(json.dumps(results, indent=2) if options.json else _table(results, short))
     return status
 
 
@@ -89,15 +96,21 @@ def _files(path: str) -> list[str]:
     return files
 
 
-def _table(results: list[dict[str, Any]]) -> str:
+def _short(names: dict[str, str]) -> dict[str, str]:
+    """By class, for tables: names up to the first comma, where that tells them apart."""
+    return dict(zip(names, short_names(list(names.values())), strict=True))
+
+
+def _table(results: list[dict[str, Any]], short: dict[str, str]) -> str:
     parts = []
     for result in results:
-        rows = [f"  {p['probability']:6.1%}  {_title(p)}" for p in result["predictions"]]
-        parts.append("\n".join([result["image"], *rows]))
+        rows = [f"  {p['probability']:6.1%}  {_title(p, short)}" for p in result["predictions"]]
+        parts.append("\n".join([one_line(result["image"]), *rows]))
     return "\n\n".join(parts)
 
 
-def _title(prediction: dict[str, Any]) -> str:
+def _title(prediction: dict[str, Any], short: dict[str, str]) -> str:
     """The class as people call it, and its id where that says something else."""
-    name, identity = prediction["name"], prediction["class"]
-    return f"{name} ({identity})" if name != identity else str(name)
+    identity = prediction["class"]
+    name = short.get(identity, prediction["name"])
+    return one_line(f"{name} ({identity})" if name != identity else name)

@@ -18,6 +18,7 @@ from ..data.prepare import Prepared, prepare
 from ..data.source import overview
 from ..data.sources import open_source
 from ..data.sources.tree import lines
+from ..names import in_shell, one_line
 from .common import count
 
 
@@ -26,6 +27,11 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "prepare",
         help="make a set that loads fast from a folder or archive of images",
+        examples=(
+            "alexnet prepare imagenette2-320.tgz imagenette",
+            "alexnet prepare --download imagenette-320 imagenette",
+            "alexnet prepare photos small --image-size 128 --per-class 500",
+        ),
         usage="alexnet prepare [flags] SOURCE OUT\n"
         "       alexnet prepare [flags] --download NAME OUT",
         description="Decode all images once and write them as raw bytes, with their statistics. "
@@ -109,7 +115,7 @@ def _prepare(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print("what is done is kept: the same command goes on with it", file=sys.stderr)
             raise
-    print(f"{_summary(made)}\nNext: alexnet train {made.path}")
+    print(f"{_summary(made)}\nNext: alexnet train {in_shell(str(made.path))}")
     return 0
 
 
@@ -124,11 +130,11 @@ def _summary(made: Prepared) -> str:
     size = sum(file.stat().st_size for file in made.path.iterdir())
     amount = f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
     line = (
-        f"{made.path}: {made.counts['train']} training and {made.counts['val']} validation images "
-        f"of {len(packed.classes)} classes, {amount}"
+        f"{one_line(str(made.path))}: {made.counts['train']} training and "
+        f"{made.counts['val']} validation images of {len(packed.classes)} classes, {amount}"
     )
     if made.skipped:
-        line += f"\nSkipped {made.skipped} bad files, see {made.path / REPORT}"
+        line += f"\nSkipped {made.skipped} bad files, see {one_line(str(made.path / REPORT))}"
     return line
 
 

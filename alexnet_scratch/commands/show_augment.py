@@ -14,7 +14,8 @@ from minigrad.data import TensorDataset
 
 from ..data import DataError, load_image, patterns
 from ..data.views import TEN_CROP
-from ..picture import save_picture
+from ..names import one_line
+from ..picture import save_picture, shown
 from ..pixels import PixelStatistics, ToInput, colour_alphas, pixel_statistics
 from ..recipe import Recipe
 from ..recipe.flags import add_recipe_flags, recipe_from
@@ -36,6 +37,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "show-augment",
         help="draw the training and test views of an image",
+        examples=(
+            "alexnet show-augment imagenette --recipe paper --image 12",
+            "alexnet show-augment imagenette --image cat.jpg --out cat.png",
+        ),
         description="Draw one image, the views of it that the first sixteen epochs train on, and "
         "the ten crops of an evaluation.",
     )
@@ -73,7 +78,7 @@ def _show_augment(options: argparse.Namespace) -> int:
     pixels = pixel_statistics(recipe, splits.statistics()) if noisy else None
     mg.manual_seed(recipe.seed)
     draw_views(out, images, index, recipe, name, pixels)
-    print(f"{out}: views of {name}, by the recipe {recipe.name}")
+    print(one_line(f"{out}: views of {name}, by the recipe {recipe.name}"))
     return 0
 
 
@@ -124,7 +129,8 @@ def draw_views(
 
     image = images.images[index][0]
     figure = Figure(figsize=(13, 8.6), layout="constrained")
-    figure.suptitle(f"{Path(name).name}, recipe {recipe.name}", parse_math=False)
+    title = f"{shown(Path(name).name, 70)}, recipe {shown(recipe.name, 30)}"
+    figure.suptitle(title, parse_math=False)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.1))[0]
     original, outlined = left.subplots(2, 1)
     original.imshow(image)

@@ -13,7 +13,9 @@ from minigrad.tools.text import align
 from ..data.packed import PackedSet, open_packed
 from ..data.source import SPLITS
 from ..data.statistics import Statistics, measure
-from ..picture import save_picture
+from ..names import one_line
+from ..picture import save_picture, shown
+from ..progress import wrapped
 
 CHANNELS = ("red", "green", "blue")
 # Okabe and Ito's, which colour-blind readers tell apart; hatches and labels say it again.
@@ -25,6 +27,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "stats",
         help="mean, spread and colour axes of a prepared set",
+        examples=("alexnet stats imagenette --plot stats.png",),
         description="Mean and standard deviation of each channel, and the colours' covariance "
         "with its axes, in pixel values from 0 to 255 and from 0 to 1.",
     )
@@ -44,14 +47,14 @@ def _stats(options: argparse.Namespace) -> int:
     packed = open_packed(options.set)
     if options.verify:
         packed.verify()
-        print(f"{options.set}: all images agree with their checksums\n")
+        print(f"{one_line(options.set)}: all images agree with their checksums\n")
     stored = options.split == "train"
     statistics = packed.statistics if stored else measure(packed.pixels(options.split))
     print(_table(packed, options.split, statistics))
     if options.plot:
         title = f"{packed.source}: {statistics.images} images ({options.split})"
         draw_statistics(Path(options.plot), statistics, title)
-        print(f"\nDrawn: {options.plot}")
+        print(f"\nDrawn: {one_line(options.plot)}")
     return 0
 
 
@@ -65,23 +68,24 @@ def _table(packed: PackedSet, split: str, statistics: Statistics) -> str:
     channels = [("channel", "mean, 0-255", "std, 0-255", "mean, 0-1", "std, 0-1")]
     for name, m, s in zip(CHANNELS, mean, std, strict=True):
         channels.append((name, f"{m:.3f}", f"{s:.3f}", f"{m / 255:.5f}", f"{s / 255:.5f}"))
-    covariance = [("covariance", *(f"{name}, 0-255 squared" for name in CHANNELS))]
+    covariance: list[tuple[str, ...]] = [("covariance, 0-255 squared", *CHANNELS)]
     for name, row in zip(CHANNELS, statistics.colour_covariance_0_255_squared, strict=True):
         covariance.append((name, *(f"{value:.2f}" for value in row)))
-    axes: list[tuple[str, ...]] = [
-        ("colour axis", *CHANNELS, "std, 0-255", "std, 0-1", "eigenvalue, 0-255 squared",
-         "eigenvalue, 0-1 squared")
-    ]  # fmt: skip
+    axes: list[tuple[str, ...]] = [("colour axis", *CHANNELS)]
+    sizes: list[tuple[str, ...]] = [
+        ("colour axis", "std, 0-255", "std, 0-1", "variance, 0-255", "variance, 0-1")
+    ]
     for i in range(3):
         value = statistics.colour_eigenvalues_0_255_squared[i]
         spread = statistics.colour_std_0_255[i]
         parts = (f"{part:+.4f}" for part in statistics.colour_eigenvectors[:, i])
-        axes.append((
-            str(i + 1), *parts, f"{spread:.3f}", f"{spread / 255:.5f}", f"{value:.2f}",
+        axes.append((str(i + 1), *parts))
+        sizes.append((
+            str(i + 1), f"{spread:.3f}", f"{spread / 255:.5f}", f"{value:.2f}",
             f"{value / 255**2:.6f}",
         ))  # fmt: skip
-    tables = ("\n".join(align(rows, left=1)) for rows in (channels, covariance, axes))
-    return "\n\n".join((head, *tables))
+    tables = ("\n".join(align(rows, left=1)) for rows in (channels, covariance, axes, sizes))
+    return "\n\n".join((wrapped(one_line(head)), *tables))
 
 
 def draw_statistics(path: Path, statistics: Statistics, title: str) -> None:
@@ -89,7 +93,7 @@ def draw_statistics(path: Path, statistics: Statistics, title: str) -> None:
     from matplotlib.figure import Figure  # heavy, and only needed here
 
     figure = Figure(figsize=(13, 4), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(shown(title, 110), parse_math=False)
     mean, channels, axes = figure.subplots(1, 3, width_ratios=(1, 1, 1.4))
 
     mean.imshow(np.rint(statistics.mean_image_0_255).astype(np.uint8))

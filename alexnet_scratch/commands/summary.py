@@ -6,19 +6,21 @@ import argparse
 from typing import Any
 
 from ..recipe import build_model
-from ..recipe.flags import add_recipe_flags, recipe_from
+from ..recipe.flags import MODEL_FIELDS, add_recipe_flags, recipe_from
 from .common import count
 
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet summary`."""
     parser = commands.add_parser(
-        "summary", help="the layer table: shapes, parameters, multiply-adds, bytes"
+        "summary",
+        help="the layer table: shapes, parameters, multiply-adds, bytes",
+        examples=("alexnet summary", "alexnet summary --recipe owt --num-classes 10"),
+        description="A row for each layer; the ReLUs that a convolution computes have no bytes.",
     )
     parser.add_argument("--recipe", help="a preset, or the recipe.json of a run [small]")
     parser.add_argument("--num-classes", type=count, default=1000, metavar="N", help="[1000]")
-    model_fields = ("variant", "input_size", "conv1_edge", "orders", "dropout")
-    add_recipe_flags(parser, (*model_fields, "widths", "fc_width"))
+    add_recipe_flags(parser, MODEL_FIELDS)
     parser.set_defaults(command=_summary)
 
 

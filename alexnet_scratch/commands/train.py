@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,29 +12,47 @@ from typing import Any
 from ..data import DataError, patterns
 from ..data.packed import REPORT
 from ..data.source import csv_row, left_out_rows
+from ..names import in_shell
 from ..out_of_memory import OutOfMemory
+from ..progress import say
 from ..recipe import PRESETS
 from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
-from ..training.folder import RunError, new_folder
+from ..training.folder import RunError, new_folder, run_name, unfinished
 from ..training.input import data_note, fitted, open_splits
-from ..training.precision import AMP, DTYPES, chosen_precision, described
+from ..training.precision import chosen_precision, described
+from ..training.provenance import FILE as RUN_FILE
+from ..training.provenance import head, provenance, write_start
+from ..training.provenance import read as read_start
 from ..training.trainer import Outcome, Trainer
 from ..training.watchdog import Diverged
-from .common import INTERRUPTED, add_device_flags, count, device_from
+from .common import INTERRUPTED, add_device_flags, add_precision_flags, count, device_from
 
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet train`."""
-    presets = "\n".join(f"  {p.__name__:10} {(p.__doc__ or '').splitlines()[0]}" for p in PRESETS)
+    presets = "\n".join(
+        textwrap.fill(
+            (p.__doc__ or "").splitlines()[0], 78,
+            initial_indent=f"  {p.__name__:10} ", subsequent_indent=" " * 13,
+        )
+        for p in PRESETS
+    )  # fmt: skip
     parser = commands.add_parser(
         "train",
         help="train a network on a prepared set or a folder of images",
-        usage="alexnet train [DATA] [--recipe NAME] [--device DEVICE] [--out FOLDER] [flags]\n"
+        examples=(
+            "alexnet train                                # ten drawn patterns",
+            "alexnet train imagenette --epochs 30         # a prepared set, or a folder",
+            "alexnet train photos --image-size 128 --input-size 112   # faster on a CPU",
+            "alexnet train photos --recipe paper --device cuda --amp",
+            "alexnet train --resume runs/imagenette-small",
+        ),
+        usage="alexnet train [DATA] [--recipe NAME] [--out FOLDER] [flags]\n"
         "       alexnet train --resume RUN",
         description="Train AlexNet on a prepared set, a folder of images, or drawn patterns.\n"
-        "DATA is what `alexnet prepare` made, or holds train/CLASS/*.jpg and val/CLASS/*.jpg,\n"
-        "or CLASS/*.jpg.\n\n"
+        "DATA is what `alexnet prepare` made, or holds train/CLASS/*.jpg and\n"
+        "val/CLASS/*.jpg, or CLASS/*.jpg.\n\n"
         f"recipes:\n{presets}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -43,39 +62,19 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--recipe", help="a preset, or the recipe.json of a run [small]", metavar="NAME"
     )
-    parser.add_argument("--out", metavar="FOLDER", help="run folder, a new one [runs/RECIPE]")
+    parser.add_argument("--out", metavar="FOLDER", help="run folder, a new one [runs/DATA-RECIPE]")
     parser.add_argument("--resume", metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--max-steps", type=count, metavar="N", help="stop after N steps in all")
     add_device_flags(parser)
-    _add_precision_flags(parser)
+    add_precision_flags(parser)
     add_recipe_flags(parser)
     parser.set_defaults(command=_train)
-
-
-def _add_precision_flags(parser: argparse.ArgumentParser) -> None:
-    either = parser.add_mutually_exclusive_group()
-    either.add_argument(
-        "--dtype", choices=DTYPES,
-        help="how products of float32 are computed [tf32 on a GPU that has it, else float32]",
-    )  # fmt: skip
-    either.add_argument(
-        "--amp", nargs="?", const=AMP[0], type=_amp, metavar="TYPE", dest="dtype",
-        default=argparse.SUPPRESS,
-        help="mixed precision: columns and products of float16 (or bfloat16), all else float32",
-    )  # fmt: skip
-
-
-def _amp(text: str) -> str:
-    if text not in AMP:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not {' or '.join(AMP)}; a bare --amp stands behind DATA"
-        )
-    return text
 
 
 def _train(options: argparse.Namespace) -> int:
     trainer = _resumed(options) if options.resume else _started(options)
     recipe, model = trainer.recipe, trainer.model
+    _write_start(trainer, options)
     parameters = sum(p.numel() for p in model.parameters())
     trainer.log.say(
         f"AlexNet {recipe.variant}, recipe {recipe.name}, {parameters:,} parameters, "
@@ -99,13 +98,47 @@ def _train(options: argparse.Namespace) -> int:
             trainer.log.note(str(error))
         raise
     folder = trainer.folder
+    run = in_shell(folder)
     if outcome is Outcome.FINISHED:
         best = trainer.at.best
         trainer.log.say(f"Done. Best: {best['val_top1']:.1%} top-1 in epoch {best['epoch']}.")
-        trainer.log.say(f"Next: alexnet predict {folder} IMAGE, or look at {folder}/curves.png")
+        trainer.log.say(
+            f"Next: alexnet evaluate {run}, alexnet predict {run} IMAGE, or look at "
+            f"{folder}/curves.png"
+        )
         return 0
-    trainer.log.say(f"Saved. Go on with: alexnet train --resume {folder}")
+    at = trainer.at
+    trainer.log.say(
+        f"Saved in epoch {at.epoch + 1}, step {at.step}. Go on with: alexnet train --resume {run}"
+    )
     return INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
+
+
+def _write_start(trainer: Trainer, options: argparse.Namespace) -> None:
+    """run.json and the log's head; where a resumed run goes on, and on what else than it had."""
+    log, at, folder = trainer.log, trainer.at, trainer.folder
+    facts = provenance(
+        options.arguments, trainer.data["root"], trainer.splits, trainer.device,
+        trainer.precision, options.workers,
+    )  # fmt: skip
+    before = read_start(folder)
+    for line in head(facts):
+        log.note(line)
+    write_start(folder, facts, {"epoch": at.epoch, "step": at.step} if options.resume else None)
+    if not options.resume:
+        return
+    log.say(f"Resumed from epoch {at.epoch + bool(at.batch)}, step {at.step}.")
+    if before and before.get("data", {}).get("checksum") != facts["data"]["checksum"]:
+        log.say(
+            f"The data are not those that the run was begun with, see {folder}/{RUN_FILE}: it goes "
+            "on with others"
+        )
+    rate = trainer.schedule.get_last_lr()[trainer.weights]
+    if "epochs" in given_fields(options) and rate > 1.01 * at.lr > 0:
+        log.say(
+            f"The schedule is that of {trainer.recipe.epochs} epochs now: the rate goes up from "
+            f"{at.lr:.2g} to {rate:.2g}."
+        )
 
 
 def _started(options: argparse.Namespace) -> Trainer:
@@ -116,7 +149,12 @@ def _started(options: argparse.Namespace) -> Trainer:
     recipe = fitted(recipe, root, getattr(options, "image_size", None))
     splits = open_splits(root, recipe)
     data = data_note(options.data, splits)
-    folder = new_folder(recipe.name, options.out)
+    name = run_name(options.data, recipe.name)
+    folder = new_folder(name, options.out)
+    say(f"Run folder: {folder}")
+    before = unfinished(name, folder) if options.out is None else None
+    if before:
+        say(before)
     try:
         return Trainer(
             folder, recipe, splits, data,
@@ -142,13 +180,15 @@ def _resumed(options: argparse.Namespace) -> Trainer:
     folder = Path(options.resume)
     if not (folder / "last.safetensors").is_file():
         raise RunError(f"{folder}: nothing to resume there, it has no last.safetensors")
+    say(f"Run folder: {folder}")
     checkpoint = load_checkpoint(folder / "last.safetensors")
     chosen_precision(options.dtype, checkpoint.position.precision, device)
     recipe = replace(checkpoint.recipe, **given_fields(options))
     root = options.data or checkpoint.data["root"]
     if root is not None and not Path(root).is_dir():
         raise DataError(
-            f"no such folder: {root}; say where it is now: alexnet train DATA --resume {folder}"
+            f"no such folder: {root}; say where it is now: alexnet train DATA --resume "
+            f"{in_shell(folder)}"
         )
     splits = open_splits(root or patterns.ensure(), recipe)
     return Trainer(

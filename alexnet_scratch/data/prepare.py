@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from ..progress import progress_bar
 from .choice import Choice, choose
 from .decode import Piece, decoded
 from .disk import full_disk_told
@@ -134,7 +134,7 @@ class _Making:
         """Decode and write everything that is not there yet."""
         unfinished, items = self._unfinished, self._chosen.items
         done = unfinished.done
-        with self._bar("preparing", sum(map(len, items.values())), done, unit="image") as bar:
+        with self._bar("preparing", sum(map(len, items.values())), done, "images") as bar:
             for split, before in zip(SPLITS, (0, len(items["train"])), strict=True):
                 pieces = decoded(
                     source, items[split], max(done - before, 0), self._size, resize,
@@ -196,7 +196,7 @@ class _Making:
         """Checksum and sums of what an earlier run has written."""
         images = 16 * self._size**2 * 3
         total = sum(self._unfinished.lengths[_growing_images(split)] for split in SPLITS)
-        with self._bar("reading what is there", total, 0, unit="B", unit_scale=True) as bar:
+        with self._bar("reading what is there", total, 0, "bytes") as bar:
             for split in SPLITS:
                 for piece in self._unfinished.pieces(_growing_images(split), images):
                     self._sha256[split].update(piece)
@@ -215,12 +215,8 @@ class _Making:
                 f"{self._unfinished.part / _REPORT}): mend them, then start over with --restart"
             )
 
-    def _bar(self, title: str, total: int, done: int, **how: Any) -> Any:
-        disable = None if self._progress else True  # None: where standard error is no terminal
-        return tqdm(
-            total=total, initial=done, desc=title, disable=disable, leave=False,
-            dynamic_ncols=True, **how,
-        )  # fmt: skip
+    def _bar(self, title: str, total: int, done: int, unit: str) -> Any:
+        return progress_bar(title, total, done, unit, hidden=not self._progress)
 
 
 def _check(

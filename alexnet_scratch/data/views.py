@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from minigrad.arrays import Array
 
+from ..names import did_you_mean
 from . import augment
 from .augment import Place
 from .image import DataError
@@ -34,6 +35,7 @@ class View:
         if self.place not in PLACES:
             raise DataError(
                 f"unknown view '{self.place}': use {', '.join(PLACES)}, each also with {MIRRORED}"
+                + did_you_mean(self.place, PLACES)
             )
 
     def __str__(self) -> str:

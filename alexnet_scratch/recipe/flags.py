@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from ..names import did_you_mean
 from .fields import Recipe
 from .option import RecipeError
 from .presets import RECIPES
+
+# Help has the fields in these groups, what is changed most often first; each begins at the field
+# named here and goes on, in the order of `Recipe`, to the next.
+GROUPS = {
+    "optimiser": "epochs", "schedule": "schedule", "input": "image_size", "network": "variant",
+    "draws": "seed",
+}  # fmt: skip
+MODEL_FIELDS = (
+    "variant", "input_size", "conv1_edge", "orders", "dropout", "widths", "fc_width",
+)  # fmt: skip
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
@@ -44,7 +55,10 @@ def recipe_named(name: str) -> Recipe:
     if name in RECIPES:
         return RECIPES[name]
     if not name.endswith(".json"):
-        raise RecipeError(f"recipe {name}: use {', '.join(RECIPES)}, or the recipe.json of a run")
+        raise RecipeError(
+            f"recipe {name}: use {', '.join(RECIPES)}, or the recipe.json of a run"
+            + did_you_mean(name, RECIPES)
+        )
     try:
         return Recipe.from_json(Path(name).read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
@@ -59,23 +73,38 @@ def given_fields(options: argparse.Namespace) -> dict[str, Any]:
 
 def add_recipe_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
     """A flag per field of Recipe, named after it; what is not given leaves no trace."""
-    group = parser.add_argument_group("recipe", "every field of the recipe can be changed")
     hints = get_type_hints(Recipe)
+    for title, members in _grouped(only).items():
+        group = parser.add_argument_group(f"recipe: {title}")
+        for f in members:
+            _add_flag(group, f, hints[f.name])
+
+
+def _grouped(only: tuple[str, ...]) -> dict[str, list[Field[Any]]]:
+    """The fields by group, without those that are not wanted."""
+    starts = {first: title for title, first in GROUPS.items()}
+    groups: dict[str, list[Field[Any]]] = {title: [] for title in GROUPS}
+    title = ""
     for f in fields(Recipe):
-        if f.name == "name" or (only and f.name not in only):
-            continue
-        hint, choices = hints[f.name], f.metadata["choices"]
-        parsing: dict[str, Any] = {"type": hint, "metavar": hint.__name__.upper()}
-        if hint is bool:
-            parsing = {"action": argparse.BooleanOptionalAction}
-        elif get_origin(hint) is tuple:
-            parsing = {"type": _tuple_of(get_args(hint)[0]), "metavar": "A,B,..."}
-        elif choices:
-            parsing = {"choices": choices}
-        of = f" ({' or '.join(choices)})" if choices and "choices" not in parsing else ""
-        text = f"{f.metadata['about']}{of} [{_presets(f.name)}]".replace("%", "%%")
-        flag = f"--{f.name.replace('_', '-')}"
-        group.add_argument(flag, dest=f.name, default=argparse.SUPPRESS, help=text, **parsing)
+        title = starts.get(f.name, title)
+        if f.name != "name" and (not only or f.name in only):
+            groups[title].append(f)
+    return {title: members for title, members in groups.items() if members}
+
+
+def _add_flag(group: Any, f: Field[Any], hint: Any) -> None:
+    choices = f.metadata["choices"]
+    parsing: dict[str, Any] = {"type": hint, "metavar": hint.__name__.upper()}
+    if hint is bool:
+        parsing = {"action": argparse.BooleanOptionalAction}
+    elif get_origin(hint) is tuple:
+        parsing = {"type": _tuple_of(get_args(hint)[0]), "metavar": "A,B,..."}
+    elif choices:
+        parsing = {"choices": choices}
+    of = f" ({' or '.join(choices)})" if choices and "choices" not in parsing else ""
+    text = f"{f.metadata['about']}{of} [{_presets(f.name)}]".replace("%", "%%")
+    flag = f"--{f.name.replace('_', '-')}"
+    group.add_argument(flag, dest=f.name, default=argparse.SUPPRESS, help=text, **parsing)
 
 
 def _tuple_of(item: type) -> Callable[[str], tuple[Any, ...]]:

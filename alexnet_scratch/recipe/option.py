@@ -6,6 +6,8 @@ import math
 from dataclasses import field
 from typing import Any, get_args, get_origin
 
+from ..names import did_you_mean
+
 
 class RecipeError(ValueError):
     """A recipe that cannot be used; the message is one line for the user."""
@@ -49,7 +51,9 @@ def check_value(name: str, value: Any, limits: Any) -> None:
     """RecipeError unless the value is one of those that `option` allows."""
     for item in value if isinstance(value, tuple) else (value,):
         if limits["choices"] and item not in limits["choices"]:
-            raise RecipeError(f"{name} is {item!r}: use one of {', '.join(limits['choices'])}")
+            known = limits["choices"]
+            close = did_you_mean(str(item), known)
+            raise RecipeError(f"{name} is {item!r}: use one of {', '.join(known)}{close}")
         if isinstance(item, str | bool):
             continue
         low, high = limits["low"], limits["high"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from ..names import one_line
 from ..progress import say
 
 
 class Log:
-    """Lines to standard output, and with the time to a file."""
+    """Lines to standard output, and with the time to a file; whatever names stand in them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -22,4 +23,4 @@ class Log:
     def note(self, text: str) -> None:
         """One line for the file only."""
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {one_line(text)}\n")

@@ -61,9 +61,8 @@ class Totals:
         return self.images / max(self.seconds, 1e-9)
 
     def line(self) -> str:
-        """For people, while the epoch goes on."""
-        speed = self.images_per_second
-        return f"loss {self.mean_loss:.3f}, top-1 {self.top1:.1%}, {speed:.0f} images/s"
+        """For people, while the epoch goes on: short, it stands beside a bar."""
+        return f"loss {self.mean_loss:.3f}, top-1 {self.top1:.1%}, {self.images_per_second:.0f}/s"
 
     def state(self) -> dict[str, Any]:
         """The sums, for JSON; call `read` first."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..picture import save_picture
+from ..picture import save_picture, shown
 from .metrics import EpochMetrics
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; line styles say it again.
@@ -19,7 +19,7 @@ def draw_curves(path: Path, rows: Sequence[EpochMetrics], classes: int, title: s
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     figure = Figure(figsize=(10, 4), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(shown(title, 90), parse_math=False)
     loss, accuracy = figure.subplots(1, 2)
     epochs = [row.epoch for row in rows]
 

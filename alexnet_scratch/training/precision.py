@@ -39,13 +39,16 @@ def described(name: str, device: str) -> str:
     return name + " with loss scaling" * (name == "float16")
 
 
-def skips_message(scaler: optim.GradScaler, step: int) -> str:
-    """What there is to say of steps that were skipped. Raises Diverged if no scale helps."""
+def skips_message(scaler: optim.GradScaler, step: int, lower_rate: float) -> str:
+    """What there is to say of steps that were skipped. Raises Diverged if no scale helps.
+
+    lower_rate: what to try then.
+    """
     scale, skipped = scaler.get_scale(), scaler.skipped_steps
     if scale < 1:
         raise Diverged(
             f"At step {step} gradients are beyond float16 even where the loss is not scaled: try "
-            "--amp bfloat16, or a lower rate (--lr)."
+            f"--amp bfloat16, or a lower rate (--lr {lower_rate:g})."
         )
     count = "1 step" if skipped == 1 else f"{skipped} steps"
     return (

@@ -20,7 +20,10 @@ from .checkpoint import Position, link, save_checkpoint
 from .input import Splits
 from .log import Log
 from .metrics import EpochMetrics, write_metrics
+from .pace import keep_rows
 from .plot import draw_curves
+
+STEPS = "steps.jsonl"
 
 
 class Run:
@@ -43,6 +46,7 @@ class Run:
         """
         (self.folder / "recipe.json").write_text(self.recipe.to_json() + "\n", encoding="utf-8")
         self._write_metrics()
+        keep_rows(self.folder / STEPS, self.at.step)
         self._name_best()
 
     def write_checkpoint(
@@ -67,7 +71,8 @@ class Run:
         """What follows the checkpoint of an epoch: its second name, metrics.jsonl, curves.png."""
         self._name_best()
         rows = self._write_metrics()
-        name = f"{self.recipe.name}, {self.recipe.variant} AlexNet"
+        data = os.path.basename(self.data.get("root") or "drawn patterns")
+        name = f"{data}: {self.recipe.name}, {self.recipe.variant} AlexNet"
         draw_curves(self.folder / "curves.png", rows, len(self.splits.classes), name)
 
     def _name_best(self) -> None:

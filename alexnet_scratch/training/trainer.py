@@ -9,6 +9,7 @@ begins with, in `begin.py`.
 from __future__ import annotations
 
 import enum
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,17 +24,18 @@ from minigrad.random import default_generator
 from ..evaluation import Scores, count_in_top, evaluate
 from ..out_of_memory import OutOfMemory, shortage, what_fits
 from ..pixels import ToInput, colour_alphas
-from ..progress import progress_bar
+from ..progress import EVERY, duration, progress_bar
 from ..recipe import Recipe, build_optimizer
 from .begin import check_same_data, measured, new_model
 from .checkpoint import Checkpoint
 from .feed import Feed
 from .input import Splits, pinned_for, train_loader
 from .metrics import EpochMetrics, Totals
+from .pace import Pace, StepMetrics, append_row
 from .precision import chosen_precision, skips_message
-from .run import Run
+from .run import STEPS, Run
 from .schedule import RecipeLR
-from .watchdog import Diverged, Watchdog, is_chance
+from .watchdog import Diverged, Watchdog, is_chance, lower_rate
 
 SAVE_EVERY = 600.0  # seconds between checkpoints within a long epoch
 READ_EVERY = 25  # steps between two looks at the loss on a GPU, which would wait for us
@@ -102,6 +104,8 @@ class Trainer(Run):
         if resume:
             self._restore(resume)
         self.watchdog = Watchdog(recipe, classes, self.at.step)
+        self.pace = Pace(recipe, len(self.loader), len(self.val_loader), max_steps)
+        self.pace.before = Totals(**self.totals.state())
         self.at.precision = self.precision
         self.skips_told = self.scaler.skipped_steps
         self.read_every = 1 if self.device == "cpu" else READ_EVERY
@@ -157,25 +161,32 @@ class Trainer(Run):
         """The rest of the epoch in progress."""
         self.model.train()
         title = f"epoch {self.at.epoch + 1}/{self.recipe.epochs}"
-        with progress_bar(title, len(self.loader), self.at.batch) as bar:
+        # Without a terminal `_tell_pace` says more than a bar's lines could.
+        no_lines = not sys.stderr.isatty()
+        with progress_bar(title, len(self.loader), self.at.batch, hidden=no_lines) as bar:
             mark = time.perf_counter()
             batches = self.feed.batches(self.at.epoch, self.at.batch, self.device)
             for batch, sample in batches:
                 if self.max_steps is not None and self.at.step >= self.max_steps:
                     raise _Stop
+                waited = time.perf_counter() - mark
                 self._step(*sample)
                 bar.update(batch - self.at.batch)
                 self.at.batch = batch
                 if self.totals.waiting >= self.read_every:
                     self._read_losses()
                 now = time.perf_counter()
+                self.pace.count(now - mark, waited)
                 self.totals.seconds, mark = self.totals.seconds + now - mark, now
-                bar.set_postfix_str(self.totals.line(), refresh=False)
+                if not no_lines:
+                    left = duration(self.pace.seconds_left(self.at))
+                    bar.set_postfix_str(f"run {left}, {self.totals.line()}", refresh=False)
+                self._tell_pace(now)
                 if time.monotonic() - self.saved_at > SAVE_EVERY:
                     self._save()
                     mark = time.perf_counter()
                 self._stop_if_interrupted()
-        self._read_losses()
+        self._write_steps()
 
     def _step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
         alphas = colour_alphas(self.recipe, self.at.epoch, len(labels.data))
@@ -196,7 +207,8 @@ class Trainer(Run):
     def _validate(self) -> tuple[Scores, float]:
         """The scores on the validation images, and the seconds they took."""
         began = time.perf_counter()
-        with progress_bar("validation", len(self.val_loader)) as bar:
+        total = len(self.val_loader)
+        with progress_bar("validation", total, unit="batches", tell=self.log.say) as bar:
 
             def batches() -> Iterator[Any]:
                 for done, batch in self.val_feed.batches(0, 0):
@@ -210,6 +222,7 @@ class Trainer(Run):
     def _end_epoch(self, scores: Scores, val_seconds: float) -> None:
         """Record the epoch, set the schedule, and save."""
         totals = self.totals
+        self.pace.seconds_per_validation = val_seconds
         row = EpochMetrics(
             epoch=self.at.epoch + 1,
             train_loss=totals.mean_loss,
@@ -222,7 +235,10 @@ class Trainer(Run):
             seconds=totals.seconds + val_seconds,
         )
         if not abs(row.val_loss) < float("inf"):
-            raise Diverged(f"The validation loss is {row.val_loss}: try a lower rate (--lr).")
+            rate = f"{lower_rate(self.recipe):g}"
+            raise Diverged(
+                f"The validation loss is {row.val_loss}: try a lower rate (--lr {rate})."
+            )
         self.log.say(row.line())
         chance = is_chance(row.train_loss, len(self.splits.classes))
         if self.schedule.end_epoch(1 - row.val_top1, chance):
@@ -230,6 +246,7 @@ class Trainer(Run):
             self.log.say(f"Validation no longer improves: the rate goes down to {lr:.2g}.")
         self.count_epoch(row)
         self.totals = Totals()
+        self.pace.before = Totals()
         self._save()
         self.write_epoch()
 
@@ -246,7 +263,27 @@ class Trainer(Run):
                 self.log.say(message)
         if self.scaler.skipped_steps > self.skips_told:
             self.skips_told = self.scaler.skipped_steps
-            self.log.say(skips_message(self.scaler, self.at.step))
+            self.log.say(skips_message(self.scaler, self.at.step, lower_rate(self.recipe)))
+
+    def _tell_pace(self, now: float) -> None:
+        """Every half minute a line for log.txt, and for standard output if there is no bar."""
+        first = self.pace.first_estimate(self.at, self.device == "cpu")
+        if first:
+            self.log.say(first)
+        if now - self.pace.told < EVERY:
+            return
+        row = self._write_steps()
+        if row:
+            bar_seen = sys.stderr.isatty() and sys.stdout.isatty()
+            (self.log.note if bar_seen else self.log.say)(row.line(self.recipe.epochs))
+
+    def _write_steps(self) -> StepMetrics | None:
+        """A row of steps.jsonl; None if there was no step since the last one."""
+        self._read_losses()
+        row = self.pace.row(self.totals, self.at)
+        if row:
+            append_row(self.folder / STEPS, row)
+        return row
 
     def _save(self) -> None:
         self._read_losses()  # never save over a good checkpoint when the loss is not finite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from ..recipe import Recipe
+from ..recipe import RECIPES, Recipe
 
 WINDOW = 100  # losses in the mean: single ones jump about
 PATIENCE = 400  # iterations after which a recipe that works has left ln(C)
@@ -19,6 +19,16 @@ class Diverged(RuntimeError):  # noqa: N818  (what happened, as in StopIteration
 def is_chance(loss: float, classes: int) -> bool:
     """Is the loss what guessing among `classes` gives, ln(C), or worse?"""
     return not loss < MARGIN * math.log(classes)
+
+
+def lower_rate(recipe: Recipe) -> float:
+    """The rate to try when steps are too large: the preset's own, if the run's is above it."""
+    preset = RECIPES.get(recipe.name)
+    if preset is None or preset.optimizer != recipe.optimizer:
+        own = 0.01 if recipe.optimizer == "sgd" else 0.0003
+    else:
+        own = preset.lr
+    return own if recipe.lr > own else recipe.lr / 3
 
 
 class Watchdog:
@@ -50,7 +60,7 @@ class Watchdog:
         return self._stuck(mean)
 
     def _stuck(self, mean: float) -> str:
-        chance = math.log(self.classes)
+        chance, lower = math.log(self.classes), lower_rate(self.recipe)
         text = (
             f"After {self.step} iterations the loss has not left ln({self.classes}) = "
             f"{chance:.3f}, what guessing gives (mean of the last {WINDOW}: {mean:.3f}). "
@@ -61,18 +71,15 @@ class Watchdog:
                 "use --recipe small, or --init lsuv with --input-std 64."
             )
         if mean > 1.05 * chance:
-            return text + f"It is above chance, so steps are too large: try --lr {self._lower():g}."
+            return text + f"It is above chance, so steps are too large: try --lr {lower:g}."
         return text + (
-            f"Try another rate (--lr {self._lower():g} or {self.recipe.lr * 3:g}), a longer "
+            f"Try another rate (--lr {lower:g} or {self.recipe.lr * 3:g}), a longer "
             "--warmup-steps, less --dropout-p, and see whether labels and images belong together."
         )
 
     def _diverged(self, loss: float) -> str:
         return (
             f"The loss is {loss} at step {self.step}: training has blown up. Try a lower rate "
-            f"(--lr {self._lower():g}) or a longer warm-up "
+            f"(--lr {lower_rate(self.recipe):g}) or a longer warm-up "
             f"(--warmup-steps {max(100, 2 * self.recipe.warmup_steps)})."
         )
-
-    def _lower(self) -> float:
-        return self.recipe.lr / 3

@@ -42,12 +42,12 @@ use_style()
 # We keep a copy of the network as it was **before** training: `untrained`. Much of what follows is a comparison of
 # the two.
 #
-# If you have a larger run (`make train` writes one to `runs/small`), set `RUN` to its folder. A checkpoint does not
+# If you have a larger run (`make train` writes one to `runs/patterns-small`), set `RUN` to its folder. A checkpoint does not
 # hold the weights from which the run began, but they follow from its seed, so they can be made again. What the
 # text says below was seen with `RUN = None`.
 
 # %%
-RUN = None  # or a run on the patterns: "../runs/small"
+RUN = None  # or a run on the patterns: "../runs/patterns-small"
 
 with tempfile.TemporaryDirectory() as folder:
     if RUN is None:

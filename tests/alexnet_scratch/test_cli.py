@@ -17,6 +17,7 @@ from PIL import Image
 import alexnet_scratch
 import minigrad
 from alexnet_scratch.cli import main
+from alexnet_scratch.progress import EVERY
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from minigrad.serialization import CheckpointError, load_metadata, save_file
 
@@ -106,13 +107,72 @@ def test_runs_get_fresh_names_and_say_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    for folder in ("runs/small", "runs/small-2"):
+    said = []
+    for folder in ("runs/colours-small", "runs/colours-small-2"):
         assert main(["train", str(colours), *narrow_flags, "--max-steps", "2"]) == 0
-        assert f"Go on with: alexnet train --resume {folder}" in capsys.readouterr().out
-    assert main(["train", "--resume", "runs/small", "--max-steps", "3"]) == 0
-    assert load_checkpoint("runs/small/last.safetensors").position.step == 3
-    assert main(["train", "--resume", "runs/small", "--epochs", "1"]) == 0
-    assert "Done. Best:" in capsys.readouterr().out
+        said = capsys.readouterr().out.splitlines()
+        assert said[0] == f"Run folder: {folder}"
+        assert said[-1] == (
+            f"Saved in epoch 1, step 2. Go on with: alexnet train --resume {folder}"
+        )
+    assert said[1] == (
+        "runs/colours-small is unfinished (0 of 2 epochs done, step 2); to go on with it: alexnet "
+        "train --resume runs/colours-small"
+    )
+    run = "runs/colours-small"
+    assert main(["train", "--resume", run, "--max-steps", "3"]) == 0
+    assert load_checkpoint(f"{run}/last.safetensors").position.step == 3
+    assert main(["train", "--resume", run, "--epochs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "Resumed from epoch 1, step 3." in out
+    assert "not those" not in out  # the data, which are the same under another path
+    assert "Done. Best:" in out
+    assert main(["train", "--resume", run, "--epochs", "2", "--max-steps", "5"]) == 0
+    assert "The schedule is that of 2 epochs now: the rate goes up from" in capsys.readouterr().out
+
+
+def test_a_run_tells_what_it_takes_to_repeat_it(
+    tmp_path: Path, colours: Path, narrow_flags: list[str], capsys: Capture
+) -> None:
+    data, run = shutil.copytree(colours, tmp_path / "data"), tmp_path / "run"
+    command = ["train", str(data), *narrow_flags, "--out", str(run), "--max-steps", "2"]
+    assert main(command) == 0
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["command"] == ["alexnet", *command]
+    assert facts["versions"]["numpy"] == np.__version__
+    assert facts["versions"]["minigrad"] == minigrad.__version__
+    assert facts["commit"] is None or len(facts["commit"].removesuffix("-dirty")) == 40
+    assert (facts["device"], facts["threads"]) == ("cpu", minigrad.get_num_threads())
+    assert facts["host"]
+    assert facts["blas"]
+    told = facts["data"]
+    assert (told["root"], told["train_images"], told["val_images"]) == (str(data), 36, 12)
+    log = (run / "log.txt").read_text().splitlines()
+    assert f"  command: alexnet train {data} --widths" in log[0]
+    assert any(told["checksum"] in line for line in log[:5])
+    one, other = (data / f"train/red/red_{i}.png" for i in (0, 1))
+    other.write_bytes(one.read_bytes())
+    assert main(["train", "--resume", str(run), "--max-steps", "3"]) == 0
+    assert "The data are not those that the run was begun with" in capsys.readouterr().out
+    again = json.loads((run / "run.json").read_text())
+    (resumed,) = again.pop("resumed")
+    assert again == facts
+    assert resumed["at"] == {"epoch": 0, "step": 2}
+    assert resumed["data"]["checksum"] != told["checksum"]
+
+
+def test_a_set_keeps_the_checksum_of_its_pixels(
+    tmp_path: Path, colours: Path, narrow_flags: list[str]
+) -> None:
+    sums = []
+    for name in ("one", "two"):
+        made, run = tmp_path / name, tmp_path / f"{name}-run"
+        assert main(["prepare", str(colours), str(made), "--image-size", "72"]) == 0
+        flags = [*narrow_flags, "--out", str(run), "--max-steps", "1"]
+        assert main(["train", str(made), *flags]) == 0
+        sums.append(json.loads((run / "run.json").read_text())["data"]["checksum"])
+    assert sums[0] == sums[1]
+    assert sums[0].startswith("sha256 of pixels ")
 
 
 def alexnet(*arguments: str, **options: Any) -> Any:
@@ -351,6 +411,184 @@ def test_resume_without_its_data(learnt: Path, tmp_path: Path, capsys: Capture) 
 # ----- the rest -----
 
 
+COMMANDS = [
+    [], ["prepare"], ["stats"], ["train"], ["evaluate"], ["predict"], ["summary"], ["diff"],
+    ["show-augment"], ["doctor"], ["bench"], ["learn"], ["completion"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_begins_with_examples_and_fits_the_screen(
+    command: list[str], columns: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit) as exit:
+        main([*command, "--help"])
+    assert exit.value.code == 0
+    usage, examples, *_ = capsys.readouterr().out.split("\n\n")
+    assert usage.startswith(" ".join(["usage: alexnet", *command]))
+    first, *lines = examples.splitlines()
+    assert first == "examples:"
+    for line in lines:
+        assert line.startswith("  ")
+        assert "alexnet" in line
+        assert len(line) <= 79
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_80_columns(
+    command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+def test_the_flags_of_train_stand_in_groups_what_is_changed_most_first(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    out = capsys.readouterr().out
+    places = [out.index(f"\nrecipe: {name}:") for name in
+              ("optimiser", "schedule", "input", "network", "draws")]  # fmt: skip
+    assert places == sorted(places)
+    assert places[0] < out.index("  --epochs") < out.index("  --lr ") < places[1]
+    assert places[3] < out.index("  --widths") < places[4] < out.index("  --seed")
+
+
+def test_alexnet_alone_prints_its_help(capsys: Capture) -> None:
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("usage: alexnet")
+    assert "examples:" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        (["training"], "train"), (["predic", "run", "image"], "predict"),
+        (["train", "--weight_decay", "0.1"], "--weight-decay"),
+        (["train", "--weight_decay=0.1"], "--weight-decay"),
+        (["train", "--schedule", "step"], "steps"), (["train", "--recipe", "papper"], "paper"),
+        (["train", "--orders", "relu-lrn-pol,relu-lrn-pool"], "relu-lrn-pool"),
+        (["diff", "paper", "source2021"], "source2012"),
+        (["prepare", "a", "--resize", "crp"], "crop"),
+        (["completion", "bsh"], "bash"), (["evaluate", "run", "--views", "center"], "centre"),
+    ],
+)  # fmt: skip
+def test_what_is_misspelt_is_guessed(command: list[str], meant: str, capsys: Capture) -> None:
+    assert f"did you mean {meant}?" in fails(capsys, *command)
+
+
+def test_completion_knows_commands_flags_and_values(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert "pip install shtab" in fails(capsys, "completion", "bash")
+    monkeypatch.undo()
+    pytest.importorskip("shtab")
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    for word in ("show-augment", "--weight-decay", "source2012", "cosine"):
+        assert word in script
+    subprocess.run(["bash", "-n", "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    "command", [["summary"], ["train", "--help"], ["diff", "small", "owt"], []]
+)
+@pytest.mark.parametrize("lines", [0, 1])
+def test_a_reader_that_goes_away_is_no_error(command: list[str], lines: int) -> None:
+    with alexnet(*command) as process:
+        for _ in range(lines):
+            process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("command", [["summary"], ["diff", "paper", "source2012"], ["learn"]])
+def test_tables_fit_80_columns(
+    command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(command) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+def test_the_doctors_lines_fit_80_columns(
+    colours: Path, narrow_flags: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["doctor", str(colours), *narrow_flags]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > 80 and str(colours) not in line] == []
+
+
+def test_predict_cuts_names_at_the_comma(
+    learnt: Path, colours: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    checkpoint = load_checkpoint(learnt / "last.safetensors")
+    metadata = load_metadata(learnt / "last.safetensors")
+    names = {"blue": "blue", "green": "green, verdant", "red": "red, ruddy"}
+    metadata["data"] = json.dumps({**checkpoint.data, "names": names})
+    save_file(checkpoint.tensors, run / "last.safetensors", metadata)
+    image = str(colours / "val/red/red_0.png")
+    assert main(["predict", str(run), image]) == 0
+    titles = {line.split("%  ")[1] for line in capsys.readouterr().out.splitlines()[1:]}
+    assert titles == {"red", "green", "blue"}
+    assert main(["predict", str(run), image, "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert result["predictions"][0]["name"] == "red, ruddy"  # whole, for programs
+
+
+def test_long_work_speaks_without_a_terminal(
+    learnt: Path, colours: Path, tmp_path: Path, narrow_flags: list[str], capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Here after every piece of work; see `EVERY`. What is printed for programs stays as it was."""
+    assert 0 < EVERY <= 60
+    monkeypatch.setattr("alexnet_scratch.progress.EVERY", 0.0)
+    capsys.readouterr()
+    assert main(["evaluate", str(learnt), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["scores"]
+    assert "evaluation: 8 of 12 images (67%), " in err
+    assert " images/s, " in err
+    assert main(["prepare", str(colours), str(tmp_path / "set"), "--image-size", "72"]) == 0
+    assert "preparing: 48 of 48 images (100%), " in capsys.readouterr().err
+    flags = [
+        "--widths",
+        "8,8,8,8,8",
+        "--fc-width",
+        "8",
+        "--num-classes",
+        "3",
+        "--batch-size",
+        "2",
+        "--steps",
+        "1",
+    ]
+    assert main(["bench", *flags]) == 0
+    assert "measuring: 4 of 4 steps (100%), " in capsys.readouterr().err
+    run = tmp_path / "run"
+    assert main(["train", str(colours), *narrow_flags, "--out", str(run)]) == 0
+    out = capsys.readouterr().out
+    assert "validation: 2 of 2 batches (100%), " in out
+    assert "validation: 2 of 2 batches (100%), " in (run / "log.txt").read_text()
+
+
+def test_closed_streams(tmp_path: Path) -> None:
+    for close in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
+        command = f"{sys.executable} -m alexnet_scratch summary {close}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["predict"], ["summary"]])
 def test_help(command: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as exit:
@@ -361,7 +599,7 @@ def test_help(command: list[str], capsys: Capture) -> None:
         assert all(c in said for c in ("train", "evaluate", "predict", "summary", "bench"))
     if command == ["train"]:
         assert "--no-flip" in said
-        assert "in minutes, from any seed" in said
+        assert "in minutes, from any seed" in " ".join(said.split())
 
 
 def test_version(capsys: Capture) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,18 @@ from PIL import Image
 from alexnet_scratch.cli import main
 from alexnet_scratch.data import DataError
 from alexnet_scratch.evaluation import Predictions
+from alexnet_scratch.picture import save_picture, shown
 from alexnet_scratch.report import (
     FILES,
     Report,
-    _shown,
     class_rows,
     confusion_matrix,
     draw_confusion,
     report_folder,
-    save_picture,
     write_report,
     write_tables,
 )
+from alexnet_scratch.training.provenance import environment
 
 Capture = pytest.CaptureFixture[str]
 
@@ -108,7 +109,7 @@ def test_the_tables_agree_with_the_scores(tmp_path: Path) -> None:
 
 def test_names_that_are_no_unicode_and_classes_without_images(tmp_path: Path) -> None:
     report = report_of(made(3, 2), ["\udcff", "b", "empty"], ["\udcff", "b" * 99, "empty"])
-    write_report(tmp_path, report)
+    write(tmp_path, report)
     assert b"\xff" in (tmp_path / "classes.csv").read_bytes()
     assert "empty,empty,0,,,,0" in (tmp_path / "classes.csv").read_text(errors="replace")
 
@@ -123,10 +124,24 @@ def test_the_confusion_matrix_can_be_seen(classes: int, tmp_path: Path) -> None:
     assert shows_something(tmp_path / "confusion.png")
 
 
-def test_a_report_goes_into_a_new_folder_an_empty_one_or_its_own(tmp_path: Path) -> None:
-    folder = tmp_path / "new" / "report"
-    for images in (1, 7):  # the second over the first
-        write_report(report_folder(str(folder)), report_of(made(images, 3), [*"abc"], [*"abc"]))
+def facts_of(predictions: Predictions, **more: Any) -> dict[str, Any]:
+    scores = asdict(predictions.scores())
+    return {
+        "run": "runs/x", "epoch": 3, "recipe": "small", "data": "photos", "skipped": 0,
+        "date": "today", "scores": {"centre": scores}, **environment("cpu"), **more,
+    }  # fmt: skip
+
+
+def write(folder: Path, report: Report, **more: Any) -> None:
+    write_report(folder, report, facts_of(report.predictions, **more))
+
+
+def test_a_report_never_overwrites_another(tmp_path: Path) -> None:
+    name = str(tmp_path / "new" / "report")
+    for images, number in ((1, ""), (7, "-2"), (3, "-3")):
+        folder = report_folder(name)
+        assert str(folder) == name + number
+        write(folder, report_of(made(images, 3), [*"abc"], [*"abc"]))
         assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
         assert len(read_csv(folder / "predictions.csv")) == images
         assert shows_something(folder / "hardest.png")
@@ -135,6 +150,34 @@ def test_a_report_goes_into_a_new_folder_an_empty_one_or_its_own(tmp_path: Path)
         report_folder(str(tmp_path / "file"))
     with pytest.raises(FileExistsError, match=r"holds other files \(file\): give a new or empty"):
         report_folder(str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    assert report_folder(str(tmp_path / "empty/")) == tmp_path / "empty"
+
+
+def test_the_page_tells_all_of_a_report_and_takes_any_name(tmp_path: Path) -> None:
+    predictions = made(90, 3)
+    names = ["tench, Tinca tinca", "<b>&amp;\udcff\n", "שלום"]
+    report = report_of(predictions, ["n1", "$x$", "n3"], names)
+    write(tmp_path, report, run="runs/<x>", date="2026-11-30", data="photos/val")
+    text = (tmp_path / "report.html").read_text("utf-8")
+    scores = predictions.scores()
+    assert f"<h1>Top-1 {scores.top1:.1%}, top-5 {scores.top5:.1%}</h1>" in text
+    for part in (
+        "runs/&lt;x&gt;, after epoch 3",
+        "photos/val",
+        "2026-11-30",
+        "views: centre",
+        "<bdi>tench</bdi>",
+        "&lt;b&gt;&amp;amp;\\xff\\n",
+        "<bdi>שלום</bdi>",
+        "numpy",
+    ):
+        assert part in text, part
+    assert text.count("data:image/png;base64,") == 2
+    assert "Tinca" not in text  # cut at the comma
+    kept = json.loads((tmp_path / "report.json").read_text())
+    assert kept["scores"]["centre"]["top1"] == scores.top1
+    assert (kept["data"], kept["epoch"]) == ("photos/val", 3)
 
 
 # ----- the commands -----
@@ -181,6 +224,12 @@ def test_a_report_is_of_the_scores_and_of_readable_images_only(
     report = tmp_path / "report"
     result = evaluated(capsys, str(run), str(data), "--ten-crop", "--report", str(report))
     assert result["skipped"] == 2
+    facts = json.loads((report / "report.json").read_text())
+    assert {name: facts[name] for name in result} == result
+    assert facts["run"] == str(run)
+    assert facts["command"][:2] == ["alexnet", "evaluate"]
+    assert facts["versions"]["numpy"] == np.__version__
+    assert "ten crops" in (report / "report.html").read_text()
     scores = result["scores"]["ten crops"]
     table = read_csv(report / "predictions.csv")
     assert len(table) == scores["images"] == 10
@@ -260,4 +309,4 @@ def test_a_picture_is_a_png(name: str, tmp_path: Path) -> None:
 
 
 def test_what_the_font_lacks_is_a_question_mark() -> None:
-    assert _shown("日本 rings é", 20) == "?? rings é"
+    assert shown("日本 rings é", 20) == "?? rings é"

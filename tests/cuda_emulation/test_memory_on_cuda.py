@@ -170,7 +170,8 @@ def test_out_of_memory_names_a_batch_that_fits(tight, tmp_path, narrow_flags, co
     )
     assert said, line
     assert said[1] in ("4", "8", "16")
-    assert {file.name for file in out.iterdir()} <= {"log.txt", "recipe.json", "metrics.jsonl"}
+    beginning = {"log.txt", "run.json", "recipe.json", "metrics.jsonl", "steps.jsonl"}
+    assert {file.name for file in out.iterdir()} <= beginning
     assert line.removeprefix("alexnet: ") in (out / "log.txt").read_text()
     fits = flags(narrow_flags, said[1])
     assert main(["train", str(colours), *fits, *limited, str(tmp_path / "c")]) == 0

@@ -14,9 +14,10 @@ import pytest
 from alexnet_scratch.data import DataError
 from alexnet_scratch.model import VARIANTS
 from alexnet_scratch.recipe import RECIPES, Recipe
-from alexnet_scratch.training.checkpoint import load_checkpoint
-from alexnet_scratch.training.folder import RunError, new_folder
+from alexnet_scratch.training.checkpoint import Position, load_checkpoint
+from alexnet_scratch.training.folder import RunError, new_folder, run_name
 from alexnet_scratch.training.input import Splits, open_splits
+from alexnet_scratch.training.pace import Pace
 from alexnet_scratch.training.trainer import Outcome, Trainer
 from alexnet_scratch.training.watchdog import Diverged
 from minigrad.data import Dataset, SkipSample, Subset
@@ -77,7 +78,7 @@ def test_a_runs_folder_holds_what_is_promised(undisturbed: Path, narrow: Recipe)
     names = {file.name for file in undisturbed.iterdir()}
     assert names == {
         "recipe.json", "metrics.jsonl", "curves.png", "last.safetensors", "best.safetensors",
-        "log.txt",
+        "log.txt", "steps.jsonl",
     }  # fmt: skip
     assert Recipe.from_json((undisturbed / "recipe.json").read_text()) == narrow
     rows = metrics(undisturbed)
@@ -91,6 +92,57 @@ def test_a_runs_folder_holds_what_is_promised(undisturbed: Path, narrow: Recipe)
     assert (undisturbed / "curves.png").read_bytes()[:4] == b"\x89PNG"
     log = (undisturbed / "log.txt").read_text().splitlines()
     assert sum("val loss" in line for line in log) == 2
+
+
+def test_steps_are_written_once_however_often_a_run_is_killed(
+    tmp_path: Path, narrow: Recipe, splits: Splits, undisturbed: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """A row and a line for each step, without a terminal; means since the row before."""
+    monkeypatch.setattr("alexnet_scratch.training.trainer.EVERY", 0.0)
+    run = tmp_path / "run"
+    trainer(run, narrow, splits, max_steps=3).run()
+    with open(run / "steps.jsonl", "a") as file:  # steps after the checkpoint, then killed
+        file.write('{"step": 4, "loss": 9}\n{"st')
+    resumed(run, splits).run()
+    assert_same_end(run, undisturbed)
+    rows = [json.loads(line) for line in (run / "steps.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, 11))
+    assert [(row["epoch"], row["batch"]) for row in rows[3:7]] == [(1, 4), (1, 5), (2, 1), (2, 2)]
+    sizes = [8, 8, 8, 8, 4]
+    for epoch, metric in enumerate(metrics(run)):
+        own = rows[5 * epoch : 5 * epoch + 5]
+        for name in ("loss", "top1"):
+            mean = np.average([row[name] for row in own], weights=sizes)
+            assert mean == pytest.approx(metric[f"train_{name}"])
+        assert own[-1]["lr"] == metric["lr"]
+    assert all(0 <= row["waiting"] <= 1 and row["seconds_left"] >= 0 for row in rows)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "step 7:" in line]
+    assert len(lines) == 1
+    for word in ("epoch 2/2, ", "loss ", "top-1 ", "lr ", "images/s", "waiting for data", " left"):
+        assert word in lines[0]
+    assert lines[0] in (run / "log.txt").read_text()
+
+
+def test_the_length_of_a_run_is_told_with_what_shortens_it(narrow: Recipe) -> None:
+    recipe = replace(narrow, epochs=30, batch_size=100)
+    pace = Pace(recipe, 50, 10, None)
+    for _ in range(20):
+        assert pace.first_estimate(Position(batch=pace.steps), True) is None
+        pace.count(4.0, 1.0)
+    at = Position(batch=20, step=20)
+    assert pace.seconds_left(at) == pytest.approx(4 * (30 * 50 - 20) + 30 * 10 * 4 / 3)
+    told = pace.first_estimate(at, True)
+    assert told is not None
+    assert "At 25 images/s the run has 1 h 45 min to go: to epoch 30" in told
+    assert all(lever in told for lever in ("--input-size 112", "--per-class", "--device cuda"))
+    assert "--per-class" not in (pace.first_estimate(at, False) or "--per-class")
+    pace.seconds_per_validation = 60.0
+    assert pace.seconds_left(at) == pytest.approx(4 * (30 * 50 - 20) + 30 * 60)
+    pace.max_steps = 120  # ends in the third epoch
+    assert pace.seconds_left(at) == pytest.approx(4 * 100 + 2 * 60)
+    pace.count(4.0, 0.0)
+    assert pace.first_estimate(at, True) is None  # once
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -345,9 +397,12 @@ def test_a_run_folder_is_never_shared(
     tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert [str(new_folder("small", None)) for _ in range(3)] == [
-        "runs/small", "runs/small-2", "runs/small-3",
+    name = run_name("sets/imagenette", "small")
+    assert [str(new_folder(name, None)) for _ in range(3)] == [
+        "runs/imagenette-small", "runs/imagenette-small-2", "runs/imagenette-small-3",
     ]  # fmt: skip
+    assert run_name(None, "paper") == "patterns-paper"
+    assert run_name(".", "../x") == f"{tmp_path.name}-x"
     with pytest.raises(RunError, match=r"is not empty: go on with it \(--resume"):
         new_folder("small", str(undisturbed))
     (tmp_path / "notes.txt").write_text("mine")

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -37,11 +38,24 @@ def test_a_network_that_learns_hears_nothing() -> None:
 
 
 def test_advice_depends_on_the_recipe() -> None:
-    (text,) = said(Watchdog(replace(SMALL, lr=0.3), 10), math.log(10), PATIENCE)
-    assert "--lr 0.1 or 0.9" in text
+    (text,) = said(Watchdog(replace(SMALL, lr=0.006), 10), math.log(10), PATIENCE)
+    assert "--lr 0.002 or 0.018" in text
     assert "--recipe small" not in text
     (text,) = said(Watchdog(replace(SMALL, lr=0.3), 10), 3.0, PATIENCE)
-    assert "steps are too large: try --lr 0.1" in text
+    assert "steps are too large: try --lr 0.01." in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "rate"),
+    [
+        ({"lr": 100.0}, "0.01"), ({"lr": 0.02}, "0.01"), ({"lr": 0.01}, "0.00333333"),
+        ({"lr": 3e-3}, "0.001"), ({"lr": 1.0, "optimizer": "adam"}, "0.0003"),
+        ({"lr": 1.0, "name": "mine"}, "0.01"), ({"lr": 3e-4, "optimizer": "adamw"}, "0.0001"),
+    ],
+)  # fmt: skip
+def test_advice_after_a_blow_up_is_the_recipes_own_rate(changed: dict[str, Any], rate: str) -> None:
+    with pytest.raises(Diverged, match=rf"Try a lower rate \(--lr {rate}\)"):
+        Watchdog(replace(SMALL, **changed), 10).see(math.nan)
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
