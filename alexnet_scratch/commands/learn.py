@@ -61,7 +61,7 @@ def title(path: Path) -> str:
 def _open(path: Path) -> int:
     if importlib.util.find_spec("jupyterlab") is None:
         raise DataError(
-            "JupyterLab is not installed: run `make notebooks`, or "
-            "pip install 'alexnet-scratch[notebooks]'"
+            "JupyterLab is not installed: run `make notebooks`, or, in "
+            f"{NOTEBOOKS.parent}, pip install -e '.[notebooks]'"
         )
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(path)])

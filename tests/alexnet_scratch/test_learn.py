@@ -38,7 +38,9 @@ def test_an_unknown_number_is_told_the_others(opened, capsys):
 def test_without_jupyterlab_the_way_to_it_is_named(opened, monkeypatch, capsys):
     monkeypatch.setattr(learn.importlib.util, "find_spec", lambda name: None)
     assert main(["learn", "4"]) == 2
-    assert "alexnet-scratch[notebooks]" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"in {learn.NOTEBOOKS.parent}, pip install -e '.[notebooks]'" in message
+    assert "alexnet-scratch[" not in message  # not this project on PyPI
 
 
 def test_without_the_sources_there_is_a_line_not_a_traceback(monkeypatch, tmp_path, capsys):
