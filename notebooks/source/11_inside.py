@@ -714,8 +714,8 @@ as_jpeg(draw_neighbours(crops[queries], [gallery_crops[row] for row in found]))
 
 # %% [markdown]
 # By pixels, an image is near to others of the same *colours*. By fc7 it is near to others of the same
-# *pattern*, in whatever colours, at whatever angle. So is the last one, but to those of the pattern that the network
-# takes it for: a place is no better than the network that gives it. The paper says the same of its elephants and dogs: their neighbours in fc7
+# *pattern*, in whatever colours, at whatever angle. The last one is near to images of two patterns, its own and the one
+# that the network takes it for: a place is no better than the network that gives it. The paper says the same of its elephants and dogs: their neighbours in fc7
 # show them in many poses and are not near in pixels. How often do the six neighbours have the class of the query?
 # And in which layer does it happen?
 
