@@ -5,15 +5,17 @@
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python3.10
 
 VENV := .venv
+comma := ,
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+DEV := $(VENV)/.dev
 ORACLES := $(VENV)/.oracles
 JUPYTER := $(VENV)/.jupyter
 SITE := $(VENV)/.site
 
-# Only the tests use them, and do without: PyTorch to compare with, and NVIDIA's compiler for the
-# CUDA sources. WITH_ORACLES=1 installs both, as continuous integration does.
-TEST_NEEDS := $(READY) $(if $(filter 1,$(WITH_ORACLES)),$(ORACLES))
+# Only the tests use them, and do without: PyTorch, SciPy and scikit-learn to compare with, and
+# NVIDIA's compiler for the CUDA sources. WITH_ORACLES=1 installs them, as .ci/run does.
+TEST_NEEDS := $(DEV) $(if $(filter 1,$(WITH_ORACLES)),$(ORACLES))
 
 .DEFAULT_GOAL := help
 .PHONY: help train test lint bench notebooks site clean
@@ -22,14 +24,17 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
 train: $(READY) ## Train AlexNet; flags in ARGS, for example ARGS="--epochs 3"
-	$(BIN)/alexnet train $(ARGS)
+	$(info $(BIN)/alexnet train $(ARGS))
+	@trap : INT; $(BIN)/alexnet train $(ARGS) || [ $$? -eq 130 ]  # Ctrl-C is no error
 
 test: $(TEST_NEEDS) ## Run the tests, but the slow ones and those that need a GPU
 	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
 
-lint: $(READY) ## Check style (ruff) and types (mypy)
+lint: $(DEV) ## Check style (ruff) and types (mypy)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 
 bench: $(READY) ## Time a training step, here and in PyTorch; DEVICE=cuda: on the GPU
 	$(BIN)/python benchmarks/$(if $(filter cuda,$(DEVICE)),gpu_)train_step.py $(ARGS)
@@ -38,6 +43,7 @@ notebooks: $(JUPYTER) ## Open the course in JupyterLab
 	$(BIN)/jupyter lab $(ARGS) notebooks
 
 site: $(SITE) ## Build the pages: notebooks, reference, JupyterLite; into build/site
+	@echo "Building the pages: minutes ..."
 	$(BIN)/python docs/site/build.py $(ARGS)
 
 clean: ## Remove .venv and caches; runs/ stays
@@ -66,18 +72,24 @@ $(BIN)/python:
 	echo "Creating $(VENV) with $$("$$found" --version)"; \
 	"$$found" -m venv --clear $(VENV)
 
+# $(call install,EXTRAS,WHAT): say what is installed and how long that takes, and install it.
+define install
+@echo "Installing $(2)"
+@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.$(1)'
+@touch $@
+endef
+
 $(READY): $(BIN)/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@
+	$(call install,,minigrad and alexnet_scratch into $(VENV): half a minute$(comma) 200 MB ...)
+
+$(DEV): $(READY)
+	$(call install,[dev],what the tests and lint need: half a minute$(comma) 210 MB ...)
 
 $(JUPYTER): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]'
-	@touch $@
+	$(call install,[notebooks],JupyterLab: a minute$(comma) 220 MB ...)
 
 $(SITE): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[site]'
-	@touch $@
+	$(call install,[site],what the site needs: a minute$(comma) 300 MB ...)
 
-$(ORACLES): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 nvidia-cuda-nvrtc
-	@touch $@
+$(ORACLES): $(DEV)
+	$(call install,[oracles],PyTorch$(comma) SciPy and scikit-learn to compare with: minutes$(comma) up to several GB ...)

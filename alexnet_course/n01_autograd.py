@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, result_for_case, result_of
 
 SPACING = 2.2  # between the columns of a picture; rows are 1 apart
 DEEP = 5000  # operations in a chain, more than Python's calls may nest
@@ -162,10 +162,14 @@ def _newest_first(output: _Value) -> list[_Value]:
 
 
 def _walk(
-    output: _Value, order: list[_Value], overwrite: bool = False, multiply: bool = True
+    output: _Value,
+    order: list[_Value],
+    overwrite: bool = False,
+    multiply: bool = True,
+    start: float = 0.0,
 ) -> dict[_Value, float]:
     """Gradients, passed on in this order."""
-    grads = dict.fromkeys(order, 0.0)
+    grads = dict.fromkeys(order, start)
     grads[output] = 1.0
     for value in order:
         for source, slope in zip(value.inputs, value.slopes, strict=True):
@@ -233,7 +237,10 @@ def local_slopes(learner: Function) -> None:
         if operation == "pow":
             a = abs(a)
         right = _RIGHT[operation](a, b)
-        got = result_of(learner, operation, a, b)
+        got = result_for_case(
+            learner, (operation, a, b), f"For {operation} at a = {a:g}, b = {b:g}",
+            question="Does it compute what this operation does not ask for?",
+        )  # fmt: skip
         if not isinstance(got, tuple | np.ndarray) or np.shape(got) != (2,):
             raise Hint("It should return two numbers: the slope along a and the slope along b.")
         if close(got, right):
@@ -278,8 +285,8 @@ def order(learner: Function) -> None:
         if len(set(got)) < len(got):
             twice = next(value for value in got if got.count(value) > 1)
             raise Hint(
-                f"{twice.name} is in your list twice: a value may be reached by several ways, and "
-                "must be listed once."
+                f"{twice.name} is in your list twice: it is reached once for every use (by "
+                f"{_users(twice, right)}), and must be listed once."
             )
         missing = [value.name for value in right if value not in set(got)]
         if missing:
@@ -289,7 +296,7 @@ def order(learner: Function) -> None:
             )
         place = {value: number for number, value in enumerate(got)}
         early = [
-            (source.name, value.name)
+            (source, value)
             for value in got
             for source in value.inputs
             if place[source] < place[value]
@@ -298,8 +305,8 @@ def order(learner: Function) -> None:
             if all(place[s] < place[v] for v in got for s in v.inputs):
                 raise Hint("The right order, backwards: the output comes first.")
             raise Hint(
-                f"{early[0][0]} stands before {early[0][1]}, which uses it: when its turn comes, "
-                "a gradient is still to arrive."
+                f"{early[0][0].name} stands before {early[0][1].name}, which uses it "
+                f"({_formula(early[0][1])}): when its turn comes, a gradient is still to arrive."
             )
     if list(learner(graphs[0])) != _newest_first(graphs[0]):
         raise Hint(_AGAIN)
@@ -349,6 +356,16 @@ def _what_is_wrong(got: dict[_Value, Any], right: dict[_Value, float], output: _
             f"In {output.name} a value is used more than once, and only one of its gradients "
             "is there: they are added."
         )
+    if _same(got, _walk(output, newest, start=1.0)):
+        return (
+            "Every gradient begins at 1, so each is 1 too large, and so is what it passes on: the "
+            "output's alone is 1, all others begin at 0."
+        )
+    if _same(got, _walk(output, newest[::-1])):
+        return (
+            "It goes from the oldest value to the newest, so a value passes on before anything has "
+            "arrived: begin at the output, newest first."
+        )
     if _same(got, _walk(output, newest, multiply=False)):
         return "You add up the slopes: each must be multiplied by its user's gradient."
     if _same(got, _walk(output, _first_come(output))):
@@ -356,8 +373,23 @@ def _what_is_wrong(got: dict[_Value, Any], right: dict[_Value, float], output: _
             "A value passes its gradient on when the first one arrives, and what arrives later is "
             "lost: first all of its users, then itself."
         )
-    wrong = next(value.name for value in right if not close(got[value], right[value]))
+    wrong = next(value for value in right if not close(got[value], right[value]))
+    sent = [
+        f"{slope:.3g} * {right[user]:.3g} from {user.name}"
+        for user in right
+        for source, slope in zip(user.inputs, user.slopes, strict=True)
+        if source is wrong
+    ]
     return (
-        f"In the graph that ends in {output.name}, the gradient of {wrong} is wrong, and all "
-        "before it are right. Which values use it, and what does each send?"
+        f"The gradient of {wrong.name} is {float(got[wrong]):.4g}, expected {right[wrong]:.4g}, "
+        f"what its users send, slope times gradient: {', '.join(sent)}. All newer ones are right."
     )
+
+
+def _formula(value: _Value) -> str:
+    """What a value was computed from: "v3 from v2, v0"."""
+    return f"{value.name} from {', '.join(dict.fromkeys(one.name for one in value.inputs))}"
+
+
+def _users(value: _Value, values: Iterable[_Value]) -> str:
+    return ", ".join(user.name for user in values if value in user.inputs)

@@ -133,9 +133,14 @@ def _check_s(
         "Your sum is divided by the number of channels. That is what PyTorch and Caffe mean by "
         "alpha; the paper's alpha multiplies the plain sum."
     )
+    cut = (
+        "You take the mean of the window, so at the ends the sum is divided by fewer channels. The "
+        "paper's alpha multiplies the plain sum. (PyTorch and Caffe divide it, by n at the ends, "
+        "too.)"
+    )
     wrong = [
         (k + alpha / n * total, mean),
-        (k + alpha / counts * total, mean),
+        (k + alpha / counts * total, cut),
         (total, "s is the plain sum: where are k and alpha?"),
         (k + total, "s lacks alpha, the factor of the sum."),
         (alpha * total, "s lacks the constant k."),

@@ -133,6 +133,11 @@ def _at_a_mirrored_place(crop: np.ndarray, mean_image: np.ndarray, place: Place)
             "For a mirrored crop it takes the mean of another place and does not mirror it. "
             f"{order}",
         ),
+        (
+            (crop - part)[:, ::-1],
+            "It mirrors crop minus mean. The crop is mirrored already, so this turns it back: "
+            "mirror the mean alone, before you subtract it.",
+        ),
         (crop - np.flip(part, 0), flipped.format("axis 0, top and bottom")),
         (crop - np.flip(part, 2), flipped.format("axis 2, the colours")),
         (crop - np.flip(part, (0, 1)), flipped.format("two axes, 0 and 1")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -292,10 +292,12 @@ def _wrong_outputs(x: Any, right: np.ndarray) -> Iterator[tuple[np.ndarray, str]
         yield _reference(orders=(order, order))(x).numpy(), hint.replace(" {}", both).format(both)
         yield _reference(orders=(order, pair[1]))(x).numpy(), hint.format(1)
         yield _reference(orders=(pair[0], order))(x).numpy(), hint.format(2)
-    yield (
-        _reference(variant="grouped")(x).numpy(),
-        ("The LRN windows cross the border between the towers: nn.PaperLRN takes groups=2."),
-    )
+    for names in (("lrn1", "lrn2"), ("lrn1",), ("lrn2",)):
+        yield (
+            _across(x, names),
+            f"The windows of {' and '.join(names)} cross the border between the towers: "
+            "nn.PaperLRN takes groups=2.",
+        )
     for variant in ("two-tower", "grouped"):
         for k in (1.0, 2.0):
             yield (
@@ -312,6 +314,16 @@ def _wrong_outputs(x: Any, right: np.ndarray) -> Iterator[tuple[np.ndarray, str]
             "notebook 7 compares the two."
         ),
     )
+
+
+def _across(x: Any, names: Sequence[str]) -> np.ndarray:
+    """The output of the reference where the windows of these layers cross the towers' border."""
+    model = _reference()
+    for name, layer in model.named_children():
+        if name in names and isinstance(layer, nn.PaperLRN):
+            layer.groups = 1
+    output: np.ndarray = model(x).numpy()
+    return output
 
 
 def _without_relu(x: Any, *names: str) -> np.ndarray:

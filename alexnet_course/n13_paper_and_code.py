@@ -114,8 +114,8 @@ def noise_sizes(learner: Function) -> None:
                 continue
             if close(np.sort(got), np.sort(expected), 5e-3):
                 raise Hint("The numbers are right, the order is not: largest first.")
-            for how, hint in _WRONG_SIZES:
-                if close(got, how(pixels, root), 5e-3):
+            for how, hint in _WRONG_SIZES:  # in any order
+                if close(np.sort(got), np.sort(how(pixels, root)), 5e-3):
                     raise Hint(hint)
             raise Hint(f'For "{scale}" the sizes are not those of the covariance of the colours.')
 
@@ -151,5 +151,10 @@ _WRONG_SIZES: tuple[tuple[Callable[[np.ndarray, float], np.ndarray], str], ...] 
     (
         lambda pixels, root: _sizes(pixels.T @ pixels / len(pixels)) ** root,
         "The mean colour is still in: a covariance is about the mean.",
+    ),
+    (
+        lambda pixels, root: np.sort(pixels.var(axis=0))[::-1] ** root,
+        "These are of red, green and blue each for itself, the diagonal of the covariance. What "
+        "the colours share stands beside it: the sizes are along the axes of the whole matrix.",
     ),
 )

@@ -1,13 +1,18 @@
 """Draw README's picture: the embedded data set, and the curves of a run.
 
-    .venv/bin/python docs/draw_training.py runs/small
+    python docs/draw_training.py RUN [--out FILE]
+
+Without --out it writes docs/training.png, which README shows: only from a finished run of `make
+train`. Any other run on the embedded data set is drawn into FILE; one on other data is refused,
+for it is none of what stands beside its curves.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -16,13 +21,48 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from alexnet_scratch.data import patterns
+from alexnet_scratch.recipe import RECIPES
+from alexnet_scratch.training.checkpoint import Checkpoint, load_checkpoint
 
 BLUE, ORANGE = "#0072B2", "#D55E00"  # colour-blind safe (Okabe and Ito)
+TRACKED = Path(__file__).with_name("training.png")
 
 
-def main(run: Path) -> None:
-    """Write docs/training.png from the metrics of `run`."""
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="[docs/training.png]")
+    options = parser.parse_args(arguments)
+    try:
+        checkpoint = load_checkpoint(options.run / "last.safetensors")
+        check(checkpoint, options.out)
+    except (OSError, ValueError) as error:
+        sys.exit(f"draw_training: {error}")
+    draw(checkpoint.position.metrics, options.out or TRACKED)
+    return 0
+
+
+def check(checkpoint: Checkpoint, out: Path | None) -> None:
+    """Raises ValueError for a run that this picture is not of."""
+    run, data, done = checkpoint.path.parent, checkpoint.data, checkpoint.position.epoch
+    if data.get("root") is not None:
+        raise ValueError(
+            f"{run} was trained on {data['root']}, expected the embedded data set, which the "
+            f"picture shows; its own is {run / 'curves.png'}"
+        )
+    if not done:
+        raise ValueError(f"{run} has not finished an epoch: go on with alexnet train --resume")
+    if out is None and checkpoint.recipe != RECIPES["small"]:
+        raise ValueError(f"{run} has another recipe than `make train`: name a file with --out")
+    if out is None and done < checkpoint.recipe.epochs:
+        raise ValueError(
+            f"{run} has done {done} of {checkpoint.recipe.epochs} epochs: go on with alexnet train "
+            "--resume, or name a file with --out"
+        )
+
+
+def draw(rows: list[dict[str, Any]], out: Path) -> None:
+    """Write the picture from the metrics of each epoch."""
     epochs = [row["epoch"] for row in rows]
     figure = plt.figure(figsize=(12.5, 3.3), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.45, 1.2))
@@ -49,10 +89,9 @@ def main(run: Path) -> None:
     )
     for axes in (loss, accuracy):
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(Path(__file__).with_name("training.png"), dpi=110)
+    figure.savefig(out, dpi=110)
+    plt.close(figure)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: draw_training.py RUN, for example runs/small")
-    main(Path(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

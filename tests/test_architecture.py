@@ -8,7 +8,9 @@ run when the file is imported; those inside a function run when it is called; th
 from __future__ import annotations
 
 import ast
+import configparser
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -301,3 +303,24 @@ def test_the_first_sitting_is_the_readme_s():
     listed = row.findall(text)
     lines = [(name, len((ROOT / name).read_text("utf-8").splitlines())) for name in FIRST_SITTING]
     assert [(name, int(count)) for name, count in listed] == lines
+
+
+# ----- what is installed with the packages -----
+
+# Imported under another name than the package's; and CuPy, which is left to the user's GPU.
+PROVIDED = {"pil": "pillow", "cycler": "matplotlib"}
+OPTIONAL = {"cupy", "cupyx"}
+
+
+def test_what_is_imported_is_what_is_installed():
+    """No dependency that nothing imports, and none that is missing."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    declared = re.findall(r"^\w+", config["options"]["install_requires"], re.MULTILINE)
+    imported = {
+        one.target.split(".")[0].lower()
+        for name, path in sources().items()
+        for one in imports(name, path)
+        if one.when != "type"
+    } - {*sys.stdlib_module_names, *PACKAGES, *OPTIONAL}
+    assert sorted(declared) == sorted({PROVIDED.get(name, name) for name in imported})

@@ -40,7 +40,7 @@ from ..training.trainer import Trainer
 from .common import add_device_flags, device_from
 
 IMAGES = 32  # in the batch that is measured
-OPTIONAL = {"jupyterlab": "the notebooks", "mpi4py": "training on several devices"}
+OPTIONAL = {"jupyterlab": "the notebooks"}
 
 
 def add_parser(commands: Any) -> None:

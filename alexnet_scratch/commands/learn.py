@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,11 +25,18 @@ def add_parser(commands: Any) -> None:
         description="List the notebooks of the course; with a number, open that one in JupyterLab.",
     )  # fmt: skip
     parser.add_argument("number", type=count, nargs="?", metavar="N", help="the notebook to open")
+    parser.add_argument(
+        "--copy", type=Path, metavar="DIR",
+        help="work in copies of the notebooks there; what is in DIR already stays as it is",
+    )  # fmt: skip
     parser.set_defaults(command=_learn)
 
 
 def _learn(options: argparse.Namespace) -> int:
     lessons = find_lessons(NOTEBOOKS)
+    if options.copy is not None:
+        print(f"{copied(options.copy)} notebooks copied to {options.copy}")
+        lessons = find_lessons(options.copy)
     if options.number is None:
         for number, path in lessons.items():
             print(f"{number:3}  {title(path)}")
@@ -51,6 +59,20 @@ def find_lessons(folder: Path) -> dict[int, Path]:
     return lessons
 
 
+def copied(folder: Path) -> int:
+    """Copy the notebooks and their solutions into a folder of the learner's own, for git to leave
+    alone. Returns how many were not there yet; the others may hold the learner's work."""
+    new = 0
+    lessons = list(find_lessons(NOTEBOOKS).values())
+    for source in [*lessons, *(NOTEBOOKS / "solutions").glob("[0-9][0-9]_*.ipynb")]:
+        target = folder / source.relative_to(NOTEBOOKS)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            new += 1
+    return new
+
+
 def title(path: Path) -> str:
     """The heading of a notebook, without its number."""
     cells = json.loads(path.read_text("utf-8"))["cells"]
@@ -62,7 +84,7 @@ def title(path: Path) -> str:
 def _open(path: Path) -> int:
     if importlib.util.find_spec("jupyterlab") is None:
         raise DataError(
-            "JupyterLab is not installed: run `make notebooks`, or "
-            "pip install 'alexnet-scratch[notebooks]'"
+            "JupyterLab is not installed: run `make notebooks`, or, in "
+            f"{NOTEBOOKS.parent}, pip install -e '.[notebooks]'"
         )
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(path)])

@@ -9,6 +9,7 @@ the set's name.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
@@ -19,9 +20,9 @@ from typing import IO, Any
 from .image import DataError
 
 try:
-    import fcntl
-except ImportError:  # Windows: two at once are not noticed there
-    fcntl = None  # type: ignore[assignment]
+    fcntl: Any = importlib.import_module("fcntl")
+except ImportError:  # Windows, browsers: two at once are not noticed there
+    fcntl = None
 
 PROGRESS, SET, LOCK = "progress.json", "set", "lock"
 

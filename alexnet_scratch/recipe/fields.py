@@ -97,7 +97,7 @@ class Recipe:
     colour_noise: str = option(
         "eigenvalue",
         "noise along the colours' principal axes, scaled by the eigenvalue (of pixels from 0 to 1, "
-        "as everybody reads it) or by the standard deviation",
+        "as most programs read it) or by the standard deviation",
         COLOUR_NOISES,
     )
     colour_std: float = option(0.1, "colour noise: standard deviation of its factor", low=0)

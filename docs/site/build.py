@@ -4,8 +4,9 @@
 
 The pages are Sphinx's, from the notebooks as they are committed. FOLDER/lite is JupyterLite: the
 notebooks with a Python that runs in the browser (Pyodide), and a wheel of the packages, which
-the first cell installs. A reader's browser fetches Pyodide itself, NumPy and the other compiled
-packages from Pyodide's own server; everything else is in FOLDER, which any web server can show.
+the first cell installs. A reader's browser fetches Pyodide, NumPy and the other compiled packages,
+and MathJax for the formulas, from cdn.jsdelivr.net; all else is in FOLDER, which any web server can
+show.
 Look at it with `python -m http.server -d FOLDER`. Fails on a warning of Sphinx and on a link that
 leads nowhere.
 """

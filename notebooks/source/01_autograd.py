@@ -4,7 +4,7 @@
 # **At the end you will know** how a program finds the slope of one number along millions of others in a
 # single pass; why this pass must go in a certain order and must add; why it must not be written with
 # recursion; and why a graph that points in a circle keeps memory that nobody needs. You will have written
-# the pass yourself, and trained a small network with it.
+# the pass yourself, and seen one like it train a small network.
 #
 # About 70 minutes: 40 to read, 30 for the exercises. You need Python, and the chain rule from school.
 

@@ -7,7 +7,8 @@
 # finds fifteen wrong backwards.
 #
 # About 75 minutes: 45 to read, 30 for the exercises. You need notebook 1 (what a backward is, and the `grad`
-# that it gets).
+# that it gets), complex numbers ($i^2 = -1$ and how they multiply), the first terms of a Taylor series, and
+# matrices times vectors, transposed ones, too.
 
 # %%
 import math

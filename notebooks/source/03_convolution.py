@@ -7,7 +7,7 @@
 # (*im2col*) and backward and proven them right.
 #
 # About 90 minutes: 50 to read, 40 for the three exercises. You need notebooks 1 (what a backward is) and 2
-# (gradient checks), and the product of two matrices.
+# (gradient checks), the product of two matrices, and what a transposed matrix is.
 
 # %%
 from time import perf_counter

@@ -251,8 +251,9 @@ for name, (n, k, alpha, beta) in conventions.items():
     print(f"{name:15} largest y: {found}")
 
 # %% [markdown]
-# The paper calls it "brightness normalization", and that is what it does to a picture. Below, a grating gets
-# stronger from left to right. Sixteen filters look at it, a stripe detector each; neighbours in the list
+# The paper calls it "brightness normalization", because no mean activity is subtracted (section 3.3). What it does
+# to a picture is to even out *contrast*: these filters add up to 0 and do not see brightness at all. Below, a
+# grating gets stronger from left to right. Sixteen filters look at it, a stripe detector each; neighbours in the list
 # are neighbours in angle. Before LRN, the highest peak of the filter that fits is eight times higher in the
 # last 12 columns than in the first 12. After it, the peaks no longer grow; they even fall, by about a quarter:
 

@@ -3,7 +3,7 @@
 #
 # **At the end you will know** how a photograph of any shape becomes 224×224×3 numbers, where the paper's
 # "factor of 2048" comes from and why it should be 2178, what a mean image is and where it is subtracted,
-# what noise on the colours really does, why its formula in the paper cannot be meant as it stands, and how ten
+# what noise on the colours really does, why the strength of the paper's formula depends on the unit of the pixels, and how ten
 # crops are averaged. You will have written four of these steps.
 #
 # About an hour: 35 minutes to read, 25 for the exercises. You need NumPy, and what an eigenvector is; notebook 3

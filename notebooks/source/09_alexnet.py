@@ -444,7 +444,8 @@ print((224 - 11) / 4 + 1)
 #
 # 1. **Round down.** 54 windows, and the last row of pixels is not read.
 # 2. **Take 227 pixels**, as Caffe does: $(227 - 11) / 4 + 1 = 55$. Some courses say that the paper's 224 is
-#    an error and 227 was meant. But 227 is a later convention.
+#    an error and 227 was meant. But 227 is a later convention. CS231n's notes add a best guess: zeros around, 3
+#    pixels of them, that the paper does not mention. The zeros are there, as 4. shows, but at one end only.
 # 3. **2 zeros around**, as torchvision and minigrad do: $(224 + 4 - 11) / 4 + 1 = 55.25$, rounded down.
 # 4. **Round up.** This is what the authors' code does: `1 + ceil((2 * pad + img - filter) / stride)` in its
 #    `layer.py`. Windows that hang over the edge read zeros. So 224 was meant, and 55 is right.

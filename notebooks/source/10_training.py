@@ -7,7 +7,7 @@
 # the bit, as if it had never stopped. You will have trained an AlexNet.
 #
 # About an hour: 40 minutes to read, 20 for the exercises. You need notebooks 5 (dead units) and 9 (the
-# network). The whole notebook computes for about two minutes; most of it is the training run.
+# network); variance and covariance, and conditional probabilities (Bayes' rule) in one derivation. The whole notebook computes for about two minutes; most of it is the training run.
 
 # %%
 import contextlib
@@ -221,7 +221,8 @@ print(f"conv3 to conv5 with 0.03: {threefold:.2f} together, with 0.01: {threefol
 # ## Exercise 2: LSUV
 #
 # Rather than to calculate the scale, one can measure it: *layer-sequential unit variance* (Mishkin and Matas,
-# 2016). Take random weights, biases of 0, and one batch of real images. Go through the layers from the first
+# 2016). Their method also makes the rows of each random weight orthonormal first, and aims at 1 in every layer; we
+# leave the first out, and aim lower in the last. Take random weights, biases of 0, and one batch of real images. Go through the layers from the first
 # to the last. In each, look at the layer's output $y$ (before ReLU), and scale the whole weight by one
 # number, so that all the numbers of $y$ together have the standard deviation `target`. Then go on with the
 # scaled output. The target is 1, and 0.1 for the logits: small enough that the first loss is near $\ln C$, and

@@ -680,8 +680,8 @@ def nearest(features, queries, count):
 check.nearest(nearest)
 
 # %% [markdown]
-# The collection is 60 training images of each class. Three new images, with the six nearest by fc7 (after its
-# ReLU):
+# The collection is 60 training images of each class. Four new images, with the six nearest by fc7 (after its
+# ReLU). Three are the first of their class that the network names right; the last is one that it names wrong:
 
 
 # %%
@@ -697,7 +697,8 @@ def features(network, images, layers):
 depths = ["pool1", "pool2", "relu3", "relu4", "relu5", "pool5", "relu6", "relu7"]
 gallery_crops = np.ascontiguousarray(cut(gallery, CENTRE[0], size))
 ours, theirs = (features(model, part, depths) for part in (crops, gallery_crops))
-queries = [int(np.flatnonzero(labels == classes.index(c))[0]) for c in ("dots", "rays", "waves")]
+hits = [(named == labels) & (labels == classes.index(c)) for c in ("dots", "rays", "waves")]
+queries = [int(np.flatnonzero(chosen)[0]) for chosen in (*hits, named != labels)]
 found = inside.nearest(theirs["relu7"], ours["relu7"][queries], 6)
 as_jpeg(draw_neighbours(crops[queries], [gallery_crops[row] for row in found]))
 
@@ -712,9 +713,9 @@ found = inside.nearest(gallery_pixels, pixels[queries], 6)
 as_jpeg(draw_neighbours(crops[queries], [gallery_crops[row] for row in found]))
 
 # %% [markdown]
-# By pixels, an image is near to others of the same *colours*. By fc7 it is mostly near to others of the same
-# *pattern*, in whatever colours, at whatever angle (a row of another pattern shows an image that the network takes for
-# that). The paper says the same of its elephants and dogs: their neighbours in fc7
+# By pixels, an image is near to others of the same *colours*. By fc7 it is near to others of the same
+# *pattern*, in whatever colours, at whatever angle. The last one is near to images of two patterns, its own and the one
+# that the network takes it for: a place is no better than the network that gives it. The paper says the same of its elephants and dogs: their neighbours in fc7
 # show them in many poses and are not near in pixels. How often do the six neighbours have the class of the query?
 # And in which layer does it happen?
 
@@ -816,7 +817,8 @@ plt.show()
 
 # %% [markdown]
 # With 300 images one image is a third of a percent, so the right picture is a matter of a few images. The paper had
-# 150,000 test images (section 2): its top-1 error was 39.0% with the centre alone and 37.5% with ten crops (section 6).
+# 150,000 test images (section 2): its top-1 error was 39.0% without the average over ten crops and 37.5% with it (a footnote
+# of section 6; that the one crop was the centre is in the authors' `convdata.py`).
 #
 # ## What to remember
 #

@@ -29,6 +29,20 @@ def test_a_number_opens_its_notebook(opened):
     assert opened[0][-1].endswith("04_pooling.ipynb")
 
 
+def test_a_copy_is_opened_and_keeps_what_was_written_in_it(opened, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    assert main(["learn", "4", "--copy", str(mine)]) == 0
+    assert opened[0][-1] == str(mine / "04_pooling.ipynb")
+    names = {path.relative_to(mine).as_posix() for path in mine.glob("**/*.*")}
+    assert {"01_autograd.ipynb", "solutions/01_autograd.ipynb"} <= names
+    assert not any(name.endswith(".py") for name in names)
+    (mine / "04_pooling.ipynb").write_text("my work")
+    (mine / "05_relu.ipynb").unlink()
+    assert main(["learn", "5", "--copy", str(mine)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"1 notebooks copied to {mine}"
+    assert (mine / "04_pooling.ipynb").read_text() == "my work"
+
+
 def test_an_unknown_number_is_told_the_others(opened, capsys):
     assert main(["learn", "99"]) == 2
     assert "there is no notebook 99; there are" in capsys.readouterr().err
@@ -38,7 +52,9 @@ def test_an_unknown_number_is_told_the_others(opened, capsys):
 def test_without_jupyterlab_the_way_to_it_is_named(opened, monkeypatch, capsys):
     monkeypatch.setattr(learn.importlib.util, "find_spec", lambda name: None)
     assert main(["learn", "4"]) == 2
-    assert "alexnet-scratch[notebooks]" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"in {learn.NOTEBOOKS.parent}, pip install -e '.[notebooks]'" in message
+    assert "alexnet-scratch[" not in message  # not this project on PyPI
 
 
 def test_without_the_sources_there_is_a_line_not_a_traceback(monkeypatch, tmp_path, capsys):

@@ -1,25 +1,17 @@
 """Runs a notebook's cells as Python in a browser would: without threads, processes, hard links.
 
     python as_in_a_browser.py SOURCE
-
-WebAssembly has none of them. What it has beyond this, and slow arithmetic, is not imitated.
 """
 
-# ruff: noqa: E402
-import sys
-
-sys.platform = "emscripten"  # first: modules look at it while they are loaded
-
 import os
-import threading
+import sys
 from pathlib import Path
 
 import jupytext
 from IPython.core.interactiveshell import InteractiveShell
 
-
-def refuse(*_, **__):
-    raise RuntimeError("can't start new thread")
+sys.path.append(str(Path(__file__).parents[1]))
+from elsewhere import take_away
 
 
 def make_short():
@@ -33,9 +25,7 @@ def make_short():
 
 
 def main(source):
-    threading.Thread.start = refuse
-    for name in {"link", "sched_getaffinity"} & set(dir(os)):
-        delattr(os, name)
+    take_away("browser")
     make_short()
     os.environ["MPLBACKEND"] = "agg"
     shell = InteractiveShell.instance(history_length=0)

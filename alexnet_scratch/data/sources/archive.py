@@ -257,7 +257,8 @@ def _pread(file: IO[bytes], offset: int, size: int, where: str) -> bytes:
 
 def _read_at(file: IO[bytes], offset: int, size: int) -> bytes:
     if hasattr(os, "pread"):
-        return os.pread(file.fileno(), size, offset)
+        data: bytes = os.pread(file.fileno(), size, offset)
+        return data
     with _SEEKING:  # Windows has none
         file.seek(offset)
         return file.read(size)

@@ -6,14 +6,11 @@ WordNet ids. The ids are what is used here.
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ..image import DataError
+from .mat import load_mat
 from .tree import Found, Place, Tree, class_images, find_file, flat_images, found, read_lines
 
 TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -81,19 +78,14 @@ def _val_images(tree: Tree, synsets: dict[int, tuple[str, str]]) -> list[Place]:
 
 def _synsets(tree: Tree) -> dict[int, tuple[str, str]]:
     """ILSVRC2012_ID -> (class id, words) of the leaves; others group them and have no images."""
-    from scipy.io import loadmat  # type: ignore[import-untyped,unused-ignore]  # slow to import
-
+    data = tree.read(_kit_file(tree, META))
     try:
-        data = io.BytesIO(tree.read(_kit_file(tree, META)))
-        rows: Any = np.atleast_1d(loadmat(data, squeeze_me=True)["synsets"])
         return {
-            int(row["ILSVRC2012_ID"]): (str(row["WNID"]), str(row["words"]))
-            for row in rows
-            if int(row["num_children"]) == 0
+            int(row["ILSVRC2012_ID"].item()): (str(row["WNID"]), str(row["words"]))
+            for row in load_mat(data)["synsets"]
+            if int(row["num_children"].item()) == 0
         }
-    except DataError:
-        raise
-    except Exception as error:  # loadmat raises nearly anything on damaged bytes
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{tree.path}/{DEVKIT}: {META} cannot be read ({type(error).__name__}: {error}); "
             "download it again"

@@ -12,7 +12,8 @@ from alexnet_course import n02_gradient_checking as check
 # ## Exercise 1: the gradient by central differences
 #
 # A fresh `step` for every element: nothing has to be moved back. Changing `x` itself and putting it back
-# also works; then `x + eps - eps` must not be trusted to be `x`, so keep the old value.
+# also works; but `x + eps - eps` may differ from `x` in its last digit, which the check does not notice: better
+# keep the old value.
 
 
 # %% tags=["solution"]

@@ -20,7 +20,7 @@ FLOORED = "range(max(0, i + -n // 2), min(len(x), i + half + 1))"
 WRONG = {
     "normalise": [
         ("k + alpha * np.sum", "k + alpha / n * np.sum", "what PyTorch and Caffe mean"),
-        ("alpha * np.sum(window**2)", "alpha * np.mean(window**2)", "what PyTorch and Caffe mean"),
+        ("alpha * np.sum(window**2)", "alpha * np.mean(window**2)", "the mean of the window"),
         ("k + alpha * np.sum", "alpha * np.sum", "lacks the constant k"),
         ("k + alpha * np.sum", "np.sum", "where are k and alpha"),
         ("k + alpha * np.sum", "k + np.sum", "lacks alpha"),

@@ -35,6 +35,7 @@ WRONG = {
         ("if mirrored:", "if not mirrored:", "for a crop that is not mirrored"),
         (MIRROR, "mean = mean_image[:, ::-1][top : top + size, left : left + size]", "cut at left"),
         (MIRROR, f"left = {FROM_RIGHT}; mean = {PART}", "does not mirror it"),
+        (MIRROR, "return (crop - mean)[:, ::-1]", "mirror the mean alone"),
         (MIRROR, "mean = mean[::-1]", "top and bottom"),
         (MIRROR, "mean = mean[..., ::-1]", "the colours"),
         (MIRROR, "mean = mean[::-1, ::-1]", "two axes"),

@@ -6,14 +6,15 @@ The same images stand under the same CLASS_ID/FILE in each, with the real names 
 
 import csv
 import io
+import struct
 import tarfile
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.io
 from PIL import Image
 
 WORDS = {
@@ -140,15 +141,49 @@ def meta_mat() -> bytes:
     fields = ("ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children",
               "wordnet_height", "num_train_images")  # fmt: skip
     leaves = sorted((number, wnid) for wnid, number in ILSVRC_IDS.items())
-    rows = [(n, w, WORDS[w], "a thing", 0, np.zeros((1, 0)), 0, 1300) for n, w in leaves]
-    rows += [(4, "n00001740", "entity", "that which is", 2, np.array([[1.0, 5.0]]), 2, 0)]
-    rows += [(5, "n00015388", "animal, beast", "alive", 2, np.array([[2.0, 3.0]]), 1, 0)]
-    synsets = np.empty((len(rows), 1), dtype=[(name, object) for name in fields])
-    for i, row in enumerate(rows):
-        synsets[i, 0] = tuple(float(v) if isinstance(v, int) else v for v in row)
-    buffer = io.BytesIO()
-    scipy.io.savemat(buffer, {"synsets": synsets}, do_compression=True)
-    return buffer.getvalue()
+    rows: list[tuple[Any, ...]]
+    rows = [(n, w, WORDS[w], "a thing", 0, [], 0, 1300) for n, w in leaves]
+    rows += [(4, "n00001740", "entity", "that which is", 2, [1, 5], 2, 0)]
+    rows += [(5, "n00015388", "animal, beast", "alive", 2, [2, 3], 1, 0)]
+    return mat_file("synsets", fields, rows)
+
+
+def mat_file(name: str, fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """A column of structs as MATLAB 7 writes it: compressed, text as UTF-8, numbers as doubles
+    that are stored as bytes or 16-bit integers where these hold them."""
+    names = b"".join(field.encode().ljust(32, b"\0") for field in fields)
+    contents = mat_element(5, struct.pack("<i", 32)) + mat_element(1, names)
+    for row in rows:
+        for value in row:
+            contents += mat_value(value)
+    whole = mat_matrix(2, (len(rows), 1), contents, name)
+    packed = zlib.compress(whole)
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM"
+    return header + struct.pack("<II", 15, len(packed)) + packed
+
+
+def mat_value(value: Any) -> bytes:
+    """A string, a number or a row of them as an unnamed matrix."""
+    if isinstance(value, str):
+        return mat_matrix(4, (1, len(value)), mat_element(16, value.encode()))
+    row = np.atleast_1d(np.asarray(value, np.float64))
+    kind, dtype = (2, "u1") if (row < 256).all() else (4, "<u2")
+    return mat_matrix(6, (int(len(row) > 0), len(row)), mat_element(kind, row.astype(dtype)))
+
+
+def mat_matrix(kind: int, dims: Sequence[int], contents: bytes, name: str = "") -> bytes:
+    """An element of type miMATRIX."""
+    flags, shape = struct.pack("<II", kind, 0), struct.pack(f"<{len(dims)}i", *dims)
+    head = mat_element(6, flags) + mat_element(5, shape) + mat_element(1, name.encode())
+    return mat_element(14, head + contents)
+
+
+def mat_element(kind: int, data: Any) -> bytes:
+    """Tag, data and padding; data of one to four bytes stand in the tag."""
+    data = bytes(data)
+    if 0 < len(data) <= 4:
+        return struct.pack("<HH", kind, len(data)) + data.ljust(4, b"\0")
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
 
 
 def write_kaggle(root: Path, made: Images) -> Path:
