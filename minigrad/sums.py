@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Array, as_array
+from .arrays import Array
 
 _IN_A_ROW = 64  # so many may be added one after the other: less than 1e-6 is lost
 _FEW = 8192  # so many are added in float64 at once
@@ -20,34 +20,38 @@ def over(a: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
     Twice at most an axis is cut into sixteen parts that are added to each other, in long loops over
     contiguous memory; what is left, a 16th or a 256th, is added in float64.
     """
-    if not isinstance(a, np.ndarray) or a.dtype.kind not in "fc" or _in_a_row(a, axes) <= _IN_A_ROW:
-        return as_array(a.sum(axis=axes, keepdims=keepdims))
+    if not isinstance(a, np.ndarray) or _is_near(a, axes):
+        return a.sum(axis=axes, keepdims=keepdims)
     rounds = 0
     for axis in sorted(axes, key=lambda axis: -abs(a.strides[axis])):
         while a.size > _FEW and a.shape[axis] >= _IN_A_ROW // 2 and rounds < 2:
             a, rounds = _sixteen_parts(a.swapaxes(0, axis)).swapaxes(0, axis), rounds + 1
     wide = np.float64 if a.dtype.kind == "f" else np.complex128
-    return as_array(a.sum(axis=axes, keepdims=keepdims, dtype=wide).astype(a.dtype))
+    return a.sum(axis=axes, keepdims=keepdims, dtype=wide).astype(a.dtype)
+
+
+def _is_near(a: Array, axes: tuple[int, ...]) -> bool:
+    """Whether NumPy's own sum is near enough: whole numbers, or few that are added in a row."""
+    if len(axes) == 1:  # the usual cases, at once
+        (axis,) = axes
+        if a.strides[axis] == a.itemsize or a.shape[axis] <= _IN_A_ROW:
+            return True
+    elif len(axes) == a.ndim and a.flags.forc:
+        return True
+    return a.dtype.kind not in "fc" or _in_a_row(a, axes) <= _IN_A_ROW
 
 
 def _in_a_row(a: Array, axes: tuple[int, ...]) -> int:
     """How many numbers NumPy's sum adds one after the other: all but those of the run through
     memory that its innermost loop takes."""
-    sizes: tuple[int, ...] = a.shape
-    if len(axes) == a.ndim and a.flags.forc:  # the usual cases, at once
-        return 1
-    if len(axes) == 1 and a.strides[axes[0]] == a.itemsize:
-        return 1
-    if len(axes) == 1 and sizes[axes[0]] <= _IN_A_ROW:
-        return sizes[axes[0]]
-    order = sorted((i for i, n in enumerate(sizes) if n != 1), key=lambda i: abs(a.strides[i]))
+    order = sorted((i for i, n in enumerate(a.shape) if n != 1), key=lambda i: abs(a.strides[i]))
     run, count = 0, 1
     for i in order:
         if i in axes and (run == 0 or abs(a.strides[i]) == run) and a.strides[i]:
-            run = abs(a.strides[i]) * sizes[i]
+            run = abs(a.strides[i]) * a.shape[i]
         else:
             run = -1
-            count *= sizes[i] if i in axes else 1
+            count *= a.shape[i] if i in axes else 1
     return count
 
 

@@ -18,6 +18,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_NUMBERS = (int, float, complex)
+
+
 def operands(*values: Any) -> list[Tensor]:
     """Turn numbers and arrays into tensors on the device and of the float dtype of the tensors.
 
@@ -33,28 +36,33 @@ def operands(*values: Any) -> list[Tensor]:
         dtype = DEFAULT_DTYPE if fractional else None
 
     def convert(value: Any) -> Tensor:
+        if isinstance(value, _NUMBERS):
+            return _number(value, np.asarray(value), tensors, dtype, device)
         if not isinstance(value, Tensor):
-            python = isinstance(value, int | float | complex)
             try:
-                number: Any = np.asarray(value) if python else arrays.from_outside(value)
+                array = arrays.from_outside(value)
             except TypeError as error:
                 raise TypeError(f"a tensor and {value!r}: {error}") from error
-            if number.ndim and not isinstance(value, list | tuple):
-                # Not by calling itself: a closure that does is a reference cycle.
-                value = Tensor(number)
-        if not isinstance(value, Tensor):
-            if dtype is not None:
-                number = number.astype(complex_like(dtype, number))
-            elif python and number.dtype.kind in "uO":  # what Python counts beyond int64
-                raise OverflowError(f"{value} does not fit into int64, which whole numbers have")
-            elif tensors and tensors[0].dtype.kind in "iu" and number.dtype.kind in "iu":
-                number = number.astype(tensors[0].dtype)
-            return Tensor(arrays.number_on(number, device))
-        if dtype is not None and value.dtype.kind not in "fc":
-            return Tensor(value.data.astype(dtype))
-        return value
+            if array.ndim == 0 or isinstance(value, list | tuple):
+                return _number(value, array, tensors, dtype, device)
+            value = Tensor(array)
+        tensor: Tensor = value
+        if dtype is not None and tensor.dtype.kind not in "fc":
+            return Tensor(tensor.data.astype(dtype))
+        return tensor
 
     return [convert(v) for v in values]
+
+
+def _number(value: Any, number: Any, tensors: list[Tensor], dtype: Any, device: str) -> Tensor:
+    """A number among tensors, whose dtype it takes: `dtype` where they are floats."""
+    if dtype is not None:
+        number = number.astype(complex_like(dtype, number))
+    elif number.dtype.kind in "uO" and isinstance(value, int):  # what Python counts beyond int64
+        raise OverflowError(f"{value} does not fit into int64, which whole numbers have")
+    elif tensors and tensors[0].dtype.kind in "iu" and number.dtype.kind in "iu":
+        number = number.astype(tensors[0].dtype)
+    return Tensor(arrays.number_on(number, device))
 
 
 def complex_like(dtype: Any, number: Any) -> Any:

@@ -22,7 +22,7 @@ def axes_of(dim: Any, ndim: int, operation: str) -> tuple[int, ...]:
     """Return the axes as a sorted tuple of non-negative integers. Raises IndexError."""
     if dim is None:
         return tuple(range(ndim))
-    given = arrays.integers((dim,), f"{operation}: dim")
+    given = (dim,) if type(dim) is int else arrays.integers((dim,), f"{operation}: dim")
     if isinstance(dim, bool) or (isinstance(dim, tuple | list) and any(d is True for d in dim)):
         raise TypeError(f"{operation}: dim is {dim}, expected integers")
     for axis in given:
