@@ -70,7 +70,7 @@ def test_the_command(capsys):
         (["--widths", "8"], "expected five even numbers"),
         (["--device", "tpu"], "device 'tpu' is unknown"),
         (["--amp"], "--amp float16 was asked for, but"),
-        (["--recipe", "smal"], "did you mean small?"),
+        (["--recipe", "papper"], "did you mean paper?"),
     ],
 )
 def test_a_wrong_flag_is_an_error_of_one_line(flags, message, capsys):
