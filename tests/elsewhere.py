@@ -75,6 +75,7 @@ def take_away(system: str) -> None:
         sys.addaudithook(_legal_names)
     if system != "macos":
         sys.modules.update(dict.fromkeys(UNIX_MODULES.split()))  # None: ImportError
+    shutil._copyxattr = lambda *paths, **how: None  # shutil is loaded: it has looked already
     _hide("/proc", "/sys", "/dev/shm")
 
 

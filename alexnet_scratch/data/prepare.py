@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..names import one_line
 from ..progress import progress_bar
 from .choice import Choice, choose
 from .decode import Piece, decoded
@@ -28,7 +29,7 @@ from .packed import (
     labels_file,
     names_file,
 )
-from .source import SPLITS, Source, csv_row, left_out_rows, one_line
+from .source import SPLITS, Source, csv_row, left_out_rows
 from .statistics import Accumulator, save_statistics
 from .unfinished import SET, Unfinished
 

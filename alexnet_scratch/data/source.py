@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from ..names import one_line
 from .image import some
 
 SPLITS = ("train", "val")
@@ -97,9 +98,3 @@ def csv_row(*values: str) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow([one_line(value) for value in values])
     return text.getvalue().encode()
-
-
-def one_line(text: str) -> str:
-    """A name or reason that fits in a line of text, whatever a file may be called."""
-    line = text.replace("\n", "\\n").replace("\r", "\\r")
-    return line.encode(errors="backslashreplace").decode()

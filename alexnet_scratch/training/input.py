@@ -28,9 +28,10 @@ from ..data.augment import TrainingView
 from ..data.folder import ImageFiles
 from ..data.image import image_size
 from ..data.packed import is_packed, open_packed
-from ..data.source import LeftOut, one_line, overview
+from ..data.source import LeftOut, overview
 from ..data.sources import open_folder
 from ..data.statistics import Accumulator, Statistics
+from ..names import one_line
 from ..progress import progress_bar
 from ..recipe.fields import Recipe
 

@@ -155,7 +155,7 @@ def commit() -> str | None:
 
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(SOURCES), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=10)
     return done.stdout.strip()
 
 
