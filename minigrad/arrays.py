@@ -228,7 +228,11 @@ def to_numpy(array: Array) -> np.ndarray[Any, Any]:
 def may_share_memory(one: Array, other: Array) -> bool:
     """Tell whether the memory ranges of two arrays overlap (a bounds check, as NumPy's)."""
     if isinstance(one, np.ndarray):
-        return isinstance(other, np.ndarray) and np.may_share_memory(one, other)
+        if not isinstance(other, np.ndarray):
+            return False
+        if one.base is None and other.base is None:  # both own their memory
+            return one is other
+        return np.may_share_memory(one, other)
     return not isinstance(other, np.ndarray) and bool(require_cupy().may_share_memory(one, other))
 
 

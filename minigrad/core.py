@@ -213,9 +213,11 @@ class Context:
     def guard(self, tensors: Sequence[tuple[int, Tensor]]) -> None:
         """Remember the versions of those arguments (-1: the output) whose memory is kept."""
         kept = self.arrays
-        for place, tensor in tensors if kept else ():
-            if any(may_share_memory(a, tensor.data) for a in kept):
-                self._guards.append((place, tensor.version, tensor.version.value))
+        for place, tensor in tensors:
+            for array in kept:
+                if may_share_memory(array, tensor.data):
+                    self._guards.append((place, tensor.version, tensor.version.value))
+                    break
 
     def free(self) -> None:
         """Drop everything kept."""

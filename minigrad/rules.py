@@ -265,10 +265,10 @@ def check_hooked(changed: Any, grad: Array, tensor: type[Tensor]) -> None:
 
 def check_leaf(tensor: Tensor, grad: Array) -> None:
     """A leaf's gradient has its dtype, and so has what `grad` holds already."""
-    held = None if tensor.grad is None else getattr(tensor.grad, "data", tensor.grad)
-    if held is not None and (not is_array(held) or (held.shape, held.dtype) != (
-        tensor.data.shape, tensor.data.dtype
-    )):  # fmt: skip
+    own, held = tensor.data, getattr(tensor.grad, "data", tensor.grad)
+    if held is not None and not (
+        is_array(held) and held.dtype == own.dtype and held.shape == own.shape
+    ):
         raise TypeError(
             f"backward: grad of a {tensor.data.dtype} leaf of shape {tensor.shape} was set to "
             f"{held.dtype if is_array(held) else type(held).__name__} of shape "

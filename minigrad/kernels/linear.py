@@ -33,7 +33,7 @@ def linear_backward(
 
 def as_rows(x: Array) -> Array:
     """x (..., n) as a matrix of rows (-1 would not do where n is 0)."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def linear_naive(x: Array, weight: Array, bias: Array) -> Array:

@@ -27,6 +27,8 @@ def operands(*values: Any) -> list[Tensor]:
     A number never changes a dtype; an integer tensor meeting floats becomes a float one.
     """
     tensors = [v for v in values if isinstance(v, Tensor)]
+    if len(tensors) == len(values) and len({t.data.dtype for t in tensors}) == 1:
+        return tensors  # as nearly always
     floats = [t for t in tensors if t.data.dtype.kind in "fc"]
     device = tensors[0].device if tensors else "cpu"
     fractional = any(isinstance(v, float | complex | np.inexact) for v in values)
