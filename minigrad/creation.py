@@ -56,14 +56,18 @@ def ones(*shape: Any, dtype: Any = None, device: str | None = None,
     return full(_shape(shape), 1, dtype or DEFAULT_DTYPE, device, requires_grad)
 
 
-def zeros_like(input: Tensor, requires_grad: bool = False) -> Tensor:
-    """Zeros of the shape, dtype and device of `input`."""
-    return zeros(input.shape, dtype=input.dtype, device=input.device, requires_grad=requires_grad)
+def zeros_like(input: Tensor, requires_grad: bool = False, *, dtype: Any = None,
+               device: str | None = None) -> Tensor:  # fmt: skip
+    """Zeros of the shape of `input`, and of its dtype and device unless others are given."""
+    return zeros(input.shape, dtype=dtype or input.dtype, device=device or input.device,
+                 requires_grad=requires_grad)  # fmt: skip
 
 
-def ones_like(input: Tensor, requires_grad: bool = False) -> Tensor:
-    """Ones of the shape, dtype and device of `input`."""
-    return ones(input.shape, dtype=input.dtype, device=input.device, requires_grad=requires_grad)
+def ones_like(input: Tensor, requires_grad: bool = False, *, dtype: Any = None,
+              device: str | None = None) -> Tensor:  # fmt: skip
+    """Ones of the shape of `input`, and of its dtype and device unless others are given."""
+    return ones(input.shape, dtype=dtype or input.dtype, device=device or input.device,
+                requires_grad=requires_grad)  # fmt: skip
 
 
 def randn(*shape: Any, dtype: Any = None, device: str | None = None,

@@ -328,13 +328,17 @@ class Clone(Function):
         return grad
 
 
-def add(input: Any, other: Any) -> Tensor:
-    """input + other."""
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input + alpha * other."""
+    if alpha != 1:
+        other = mul(other, alpha)
     return Add.apply(*operands(input, other))
 
 
-def sub(input: Any, other: Any) -> Tensor:
-    """input - other."""
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input - alpha * other."""
+    if alpha != 1:
+        other = mul(other, alpha)
     return Sub.apply(*operands(input, other))
 
 

@@ -11,7 +11,7 @@ from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
 from ..kernels import softmax as kernel
 from ..rules import check_floats
-from .elementwise import add, div, mul, neg, where
+from .elementwise import add, astype, div, mul, neg, where
 from .reduce import axes_of, mean, sum
 
 __all__ = ["cross_entropy", "log_softmax", "nll_loss", "one_hot", "softmax"]
@@ -86,8 +86,10 @@ def _class_axis(input: Tensor, dim: int | None, operation: str) -> int:
     return axes_of(dim, input.ndim, operation)[0]
 
 
-def softmax(input: Tensor, dim: int | None = None) -> Tensor:
-    """exp(input) / sum of exp(input) along `dim` (default: PyTorch's, 1 for (N, C))."""
+def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """exp(input) / sum of exp(input) along `dim` (default: PyTorch's, 1 for (N, C)); `dtype`: that
+    input is converted to first."""
+    input = input if dtype is None else astype(input, dtype)
     check_floats("softmax", input)
     if not input.ndim:
         return softmax(input.reshape(1), dim).reshape(())
@@ -96,8 +98,9 @@ def softmax(input: Tensor, dim: int | None = None) -> Tensor:
     return Softmax.apply(input, _class_axis(input, dim, "softmax"))
 
 
-def log_softmax(input: Tensor, dim: int | None = None) -> Tensor:
-    """Logarithm of softmax along `dim`, without overflow."""
+def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """Logarithm of softmax along `dim`, without overflow; `dtype` as for `softmax`."""
+    input = input if dtype is None else astype(input, dtype)
     check_floats("log_softmax", input)
     if not input.ndim:
         return log_softmax(input.reshape(1), dim).reshape(())

@@ -11,7 +11,7 @@ from .. import arrays, sums
 from ..arrays import Array, array_module, as_array
 from ..core import Context, Function, Tensor
 from ..rules import check_floats
-from .elementwise import Sqrt, astype, clone, mul, sub
+from .elementwise import Sqrt, astype, clone, maximum, minimum, mul, sub
 
 __all__ = ["amax", "amin", "argmax", "argmin", "max", "mean", "min", "std", "sum", "var"]
 
@@ -132,9 +132,18 @@ def mean(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     return mul(Sum.apply(input, axes, keepdim), 1.0 / count if count else math.nan)
 
 
-def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Variance over the axes `dim`, divided by n - correction."""
+def var(
+    input: Tensor, dim: Dim = None, correction: int | None = 1, keepdim: bool = False, *,
+    unbiased: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """Variance over the axes `dim`, divided by n - correction (None: 1). `unbiased` is the older
+    name of a correction of 1 or 0; PyTorch's var(True) means that, too."""
     check_floats("var", input)
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = int(unbiased)
+    correction = 1 if correction is None else correction
     axes = axes_of(dim, input.ndim, "var")
     count = math.prod(input.shape[i] for i in axes)
     centred = sub(input, mean(input, axes, keepdim=True))
@@ -142,10 +151,13 @@ def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = Fal
     return mul(sum(mul(centred, centred), axes, keepdim), scale)
 
 
-def std(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Standard deviation over the axes `dim`; where all are equal, the gradient is 0."""
+def std(
+    input: Tensor, dim: Dim = None, correction: int | None = 1, keepdim: bool = False, *,
+    unbiased: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """Standard deviation, as `var`; where all are equal, the gradient is 0."""
     check_floats("std", input)
-    return Deviation.apply(var(input, dim, correction, keepdim))
+    return Deviation.apply(var(input, dim, correction, keepdim, unbiased=unbiased))
 
 
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
@@ -158,13 +170,19 @@ def amin(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     return _extreme(input, dim, keepdim, -1)
 
 
-def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Largest element, or (values, indices) along one axis; the gradient goes to the index."""
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
+    """Largest element, or (values, indices) along one axis; the gradient goes to the index. Of two
+    tensors their `maximum`."""
+    if isinstance(dim, Tensor):
+        return maximum(input, dim)
     return amax(input) if dim is None else _along(input, dim, keepdim, 1)
 
 
-def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Smallest element, or (values, indices) along one axis; the gradient goes to the index."""
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
+    """Smallest element, or (values, indices) along one axis; the gradient goes to the index. Of two
+    tensors their `minimum`."""
+    if isinstance(dim, Tensor):
+        return minimum(input, dim)
     return amin(input) if dim is None else _along(input, dim, keepdim, -1)
 
 

@@ -284,6 +284,8 @@ def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     tensors = _joined(tensors, "cat")
     if not tensors[0].ndim:
         raise RuntimeError("cat: a number has no axis to join along: use stack")
+    if any(t.ndim > 1 for t in tensors):  # PyTorch lets an empty (0,) stand for nothing
+        tensors = [t for t in tensors if t.shape != (0,)]
     (axis,) = axes_of(dim, tensors[0].ndim, "cat")
     rests = [(t.shape[:axis], t.shape[axis + 1 :]) for t in tensors]
     if any(rest != rests[0] for rest in rests):
