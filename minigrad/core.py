@@ -351,7 +351,7 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     stretched = tuple(added + i for i, n in enumerate(shape) if n != grad.shape[added + i])
     if any(shape[axis - added] != 1 for axis in stretched):
         return grad
-    return sums.over(grad, (*range(added), *stretched)).reshape(shape)
+    return sums.over(grad, (*range(added), *stretched), keepdims=True).reshape(shape)
 
 
 # ----- the walk back -----

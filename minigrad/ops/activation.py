@@ -57,7 +57,7 @@ class Prelu(Function):
         dx = xp.where(x.real > 0, grad, grad * _on_axis_1(weight, x.ndim))
         part = xp.where(x.real > 0, 0, grad * x)
         if weight.size == 1:
-            return dx, sums.over(part, tuple(range(x.ndim))).reshape(weight.shape)
+            return dx, sums.over(part, tuple(range(x.ndim)), keepdims=True).reshape(weight.shape)
         return dx, sums.over(part, tuple(i for i in range(x.ndim) if i != 1))
 
 

@@ -347,8 +347,12 @@ def mul(input: Any, other: Any) -> Tensor:
     return Mul.apply(*operands(input, other))
 
 
-def div(input: Any, other: Any) -> Tensor:
-    """input / other; integers become float32 first."""
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """input / other; integers become float32 first. Raises NotImplementedError for a rounding."""
+    if rounding_mode is not None:
+        raise NotImplementedError(
+            f"div: rounding_mode={rounding_mode!r} is not supported: a // b rounds down"
+        )
     a, b = operands(input, other)
     return Div.apply(*(t if t.dtype.kind in "fc" else astype(t, DEFAULT_DTYPE) for t in (a, b)))
 

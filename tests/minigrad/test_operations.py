@@ -634,6 +634,7 @@ REFUSED = {
     "whole number by 0": (lambda: mg.arange(3) % 0, RuntimeError, "remainder.*divided by 0"),
     "no number": (lambda: x4 + None, TypeError, "a tensor and None"),
     "no numbers": (lambda: x4 < "a", TypeError, "a tensor and 'a'"),
+    "div rounded": (lambda: x4.div(2, rounding_mode="floor"), NotImplementedError, "a // b"),
     "floor_divide": (lambda: (mg.ones(1, requires_grad=True) // 2).backward(), NotImplementedError,
                      "no derivative"),
     "topk": (lambda: mg.arange(3).topk(4), ValueError, "k is 4, expected 0 to 3"),

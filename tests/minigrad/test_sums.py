@@ -86,3 +86,11 @@ def test_shape_and_dtype_are_those_of_numpy(dtype, keepdims):
             found = sums.over(a, axes, keepdims)
             assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
             np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("size", [3, 100, 100_000])
+def test_the_gradient_of_a_number_that_met_many_is_an_array(size):
+    number = mg.tensor(2.0, dtype="float64", requires_grad=True)
+    (mg.ones(size, 2, dtype="float64") * number).sum().backward()
+    assert type(number.grad.data) is np.ndarray
+    assert number.grad.item() == 2 * size
