@@ -127,7 +127,9 @@ def test_integers_of_any_kind_are_sizes_and_axes(three):
     assert mg.ones(3).reshape(three).shape == mg.ones(1).expand(three).shape == (3,)
     assert x.sum(three).shape == (2, 1, 1)
     assert x.sum((three, 0)).shape == (1, 1)
-    assert x.max(three).values.shape == x.argmax(three).shape == x.mean(three).shape == (2, 1, 1)
+    assert x.argmax(three).shape == x.mean(three).shape == (2, 1, 1)
+    if not isinstance(three, mg.Tensor):  # the max of two tensors is another operation
+        assert x.max(three).values.shape == (2, 1, 1)
     assert x.permute(0, three, 1, 2).shape == x.transpose(1, three).shape == (2, 3, 1, 1)
     assert x.unsqueeze(three).squeeze(three).shape == x.flatten(2, three).unsqueeze(1).shape
     assert F.softmax(x, three).shape == mg.cat([x], three).shape == (2, 1, 1, 3)
