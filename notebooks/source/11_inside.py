@@ -698,7 +698,7 @@ depths = ["pool1", "pool2", "relu3", "relu4", "relu5", "pool5", "relu6", "relu7"
 gallery_crops = np.ascontiguousarray(cut(gallery, CENTRE[0], size))
 ours, theirs = (features(model, part, depths) for part in (crops, gallery_crops))
 hits = [(named == labels) & (labels == classes.index(c)) for c in ("dots", "rays", "waves")]
-queries = [int(np.flatnonzero(chosen)[0]) for chosen in (*hits, named != labels)]
+queries = [int(chosen.argmax()) for chosen in (*hits, named != labels)]
 found = inside.nearest(theirs["relu7"], ours["relu7"][queries], 6)
 as_jpeg(draw_neighbours(crops[queries], [gallery_crops[row] for row in found]))
 
