@@ -291,7 +291,7 @@ class Function:
     the gradient of each argument, in order (None where there is none; trailing None may be left
     out; a single gradient needs no tuple). No dtype may change on the way: float32 in, float32 out.
 
-    Class attributes: `broadcasts` (as in +, *, where) lets the engine sum a gradient back to its
+    Class attributes: `broadcasts` (as in `where`) lets the engine sum a gradient back to its
     argument's shape; `casts` says that the output may have another dtype.
     """
 

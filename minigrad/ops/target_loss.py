@@ -92,7 +92,7 @@ def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
 def smooth_l1_loss(
     input: Tensor, target: Any, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
-    """error^2 / (2 beta) where |error| < beta, else |error| - beta / 2."""
+    """`error^2 / (2 beta)` where `abs(error) < beta`, else `abs(error) - beta / 2`."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta is {beta}, expected at least 0")
     if beta == 0:
