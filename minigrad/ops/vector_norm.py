@@ -38,8 +38,8 @@ class Norm(Function):
 
 
 def norm(input: Tensor, p: Any = "fro", dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """`(sum of abs(input)^p)^(1/p)` over all elements or the axes `dim`; "fro" is 2, inf the largest,
-    -inf the smallest, 0 the count of what is not 0. The derivative at 0 is 0."""
+    """`(sum of abs(input)^p)^(1/p)` over all elements or the axes `dim`; "fro" is 2, inf the
+    largest, -inf the smallest, 0 the count of what is not 0. The derivative at 0 is 0."""
     if input.dtype.kind not in "fc":
         raise RuntimeError(f"norm: got {input.dtype}, expected floats: use tensor.float().norm()")
     if p not in ("fro", None) and not isinstance(p, int | float):
