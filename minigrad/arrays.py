@@ -244,9 +244,10 @@ def is_alone(array: Array, others: Iterable[Array]) -> bool:
     """
     if not getattr(array.flags, "writeable", True):
         return False
-    steps = zip(array.strides, array.shape, strict=True)
-    if 0 in array.strides and any(stride == 0 and size > 1 for stride, size in steps):
-        return False
+    if array.base is not None and 0 in array.strides:
+        steps = zip(array.strides, array.shape, strict=True)
+        if any(stride == 0 and size > 1 for stride, size in steps):
+            return False
     # a loop, since every gradient comes by here: a generator takes twice as long
     for other in others:  # noqa: SIM110
         if may_share_memory(array, other):

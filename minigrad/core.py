@@ -375,7 +375,8 @@ def backpropagate(
     sums.add(root.node or root, _seed(root, gradient), False)
     while sums.nodes:
         node, grad = sums.pop_newest()
-        grad = _run_hooks(node.hooks, grad)
+        if node.hooks:
+            grad = _run_hooks(node.hooks, grad)
         if wanted is not None and id(node) in wanted:
             found[wanted[id(node)]] = grad
         for target, g, owned in node.gradients(grad):
