@@ -92,7 +92,7 @@ def randint(low: int, high: Any = None, size: Any = None, dtype: Any = np.int64,
     randint(high, size) from 0."""
     if size is None:
         low, high, size = 0, low, high
-    if not isinstance(high, int | np.integer) or not isinstance(size, tuple | list):
+    if not arrays.is_integer(high) or not isinstance(size, tuple | list):
         raise TypeError("randint: expected randint(high, size) or randint(low, high, size), "
                         f"got high {high!r} and size {size!r}")  # fmt: skip
     if not 0 < high - low <= 2**53:

@@ -233,7 +233,8 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
         source = open_folder(folder)
         split = "val" if "val" in source.folders else "train"
         used = {split: source.folders[split]}
-        said = overview(folder, source.layout, source.classes, used, source.notes, source.left_out)
+        taken_for = f"{source.layout} layout"
+        said = overview(folder, taken_for, source.classes, used, source.notes, source.left_out)
         files = ImageFiles(source, split, None, recipe.image_size, resize)
         data = EvaluationData(files, source.classes, str(folder / source.folders[split]), said)
     _check_classes(list(data.names), data.title, checkpoint)

@@ -103,8 +103,11 @@ def _prepare(options: argparse.Namespace) -> int:
         path = Path(options.source)
     _check_out(path, out)
     with closing(open_source(path)) as source:
-        found = (source.layout, source.classes, source.folders, source.notes, source.left_out)
-        print("\n".join(overview(path, *found)), flush=True)
+        said = overview(
+            path, f"{source.layout} layout", source.classes, source.folders, source.notes,
+            source.left_out,
+        )  # fmt: skip
+        print("\n".join(said), flush=True)
         try:
             made = prepare(
                 source, out, name=Path(os.path.abspath(path)).name,

@@ -55,18 +55,18 @@ class Source(Protocol):
 
 def overview(
     where: object,
-    layout: str,
+    taken_for: str,
     classes: Mapping[str, str],
     folders: Mapping[str, str],
     notes: Sequence[str],
     left_out: Sequence[LeftOut],
 ) -> list[str]:
-    """What a data set was taken for, in lines for people; see `Source`."""
+    """What a data set was taken for ("folder layout"), in lines for people; see `Source`."""
     names = [name.partition(",")[0] for name in classes.values()]
     split_names = {"train": "training", "val": "validation"}
     parts = [f"{split_names[s]} images in {f.rstrip('/')}" for s, f in folders.items() if f]
     lines = [
-        f"Data: {where}, {layout} layout" + "".join(f", {part}" for part in parts),
+        f"Data: {where}, {taken_for}" + "".join(f", {part}" for part in parts),
         f"{len(names)} class{'es' * (len(names) != 1)}: {some(names)}",
         *(f"Note: {note}" for note in notes),
     ]

@@ -71,8 +71,9 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
         )  # fmt: skip
     source = open_folder(root)
     said = overview(
-        root, source.layout, source.classes, source.folders, source.notes, source.left_out
-    )
+        root, f"{source.layout} layout", source.classes, source.folders, source.notes,
+        source.left_out,
+    )  # fmt: skip
     images = ImageFiles(source, "train", None, size)
     said += _enlarged(images, recipe)
     names = [item.name for item in source.items if item.split == "train"]

@@ -57,7 +57,8 @@ def cross_entropy_forward(x: Array, labels: Array, smoothing: float = 0.0) -> tu
     log_p = log_softmax_forward.plain(x)
     loss = -at_labels(log_p, labels)
     if smoothing:
-        loss = loss * (1 - smoothing) - log_p.sum(axis=-1) * (smoothing / x.shape[1])
+        of_all = sums.over(log_p, (log_p.ndim - 1,))
+        loss = loss * (1 - smoothing) - of_all * (smoothing / x.shape[1])
     return loss, log_p
 
 

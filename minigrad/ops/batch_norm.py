@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from .. import rules
+from .. import rules, sums
 from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
 from ..rules import check_floats
@@ -13,11 +11,8 @@ __all__ = ["batch_norm"]
 
 
 def _sum(a: Array) -> Array:
-    """Sums over all axes but that of the channels, which stays in its place. In double precision: a
-    float32 sum over a large batch would be off in the fourth digit."""
-    axes = (0, *range(2, a.ndim))
-    wide = np.complex128 if a.dtype.kind == "c" else np.float64
-    return a.sum(axis=axes, dtype=wide, keepdims=True)
+    """Sums over all axes but that of the channels, which stays in its place."""
+    return sums.over(a, (0, *range(2, a.ndim)), keepdims=True)
 
 
 def _per_channel(a: Array) -> int:
@@ -40,7 +35,7 @@ class BatchNorm(Function):
         eps: float, of_batch: bool,
     ) -> Array:  # fmt: skip
         scale = (1 / array_module(x).sqrt(var + eps)).astype(x.dtype)
-        mean = mean.astype(x.dtype)
+        mean = mean.astype(x.dtype)  # the running one may have another
         ctx.save(x, weight, mean, scale)
         ctx.of_batch = of_batch
         y = (x - mean) * scale
@@ -56,9 +51,9 @@ class BatchNorm(Function):
         dx = grad
         if ctx.of_batch:
             n = max(_per_channel(x), 1)
-            dx = grad - (dbias / n).astype(grad.dtype) - xhat * (dweight / n).astype(grad.dtype)
+            dx = grad - dbias / n - xhat * (dweight / n)
         dx = dx * (scale if weight is None else scale * weight.reshape(scale.shape))
-        return dx, dweight.reshape(-1).astype(grad.dtype), dbias.reshape(-1).astype(grad.dtype)
+        return dx, dweight.reshape(-1), dbias.reshape(-1)
 
 
 def batch_norm(
@@ -107,7 +102,7 @@ def batch_norm(
             "their variance is 0; use a larger batch, or eval()"
         )
     mean = _sum(x) / max(n, 1)
-    var = _sum((x - mean.astype(x.dtype)) ** 2) / max(n, 1)
+    var = _sum((x - mean) ** 2) / max(n, 1)
     if n:
         _follow(running_mean, mean, momentum)
         _follow(running_var, var * (n / (n - 1)), momentum)

@@ -234,11 +234,11 @@ def zero_(self: Tensor) -> Tensor:
 
 
 def add_(self: Tensor, other: Any, alpha: Any = 1) -> Tensor:
-    return _become(self, add(self, other if alpha == 1 else mul(other, alpha)))
+    return _become(self, add(self, other, alpha=alpha))
 
 
-def sub_(self: Tensor, other: Any) -> Tensor:
-    return _become(self, sub(self, other))
+def sub_(self: Tensor, other: Any, alpha: Any = 1) -> Tensor:
+    return _become(self, sub(self, other, alpha=alpha))
 
 
 def mul_(self: Tensor, other: Any) -> Tensor:

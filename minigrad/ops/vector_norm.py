@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from .. import sums
 from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
 from .elementwise import abs, astype, ne
@@ -21,9 +22,9 @@ class Norm(Function):
         xp = array_module(a)
         size = a * xp.sign(a.real)
         if p == 2:
-            y = xp.sqrt((size * size).sum(axis=axes, keepdims=True))
+            y = xp.sqrt(sums.over(size * size, axes, keepdims=True))
         else:
-            y = (size**p).sum(axis=axes, keepdims=True) ** (1 / p)
+            y = sums.over(size**p, axes, keepdims=True) ** (1 / p)
         ctx.save(a, y)
         ctx.p = p
         return y if keepdim else y.squeeze(axes)

@@ -31,6 +31,7 @@ def test_prepare_says_what_it_made(tmp_path: Path, colours: Path, capsys: Captur
     (source / "train" / "red" / "bad.jpg").write_bytes(b"")
     assert main(["prepare", *SIZE, str(source), str(out)]) == 0
     said = capsys.readouterr().out
+    assert f"Data: {source}, folder layout, training images in train" in said
     assert f"{out}: 36 training and 12 validation images of 3 classes, " in said
     assert re.search(r"classes, 0\.\d MB\n", said)
     assert f"Skipped 1 bad files, see {out / 'report.csv'}" in said

@@ -94,3 +94,10 @@ def test_the_gradient_of_a_number_that_met_many_is_an_array(size):
     (mg.ones(size, 2, dtype="float64") * number).sum().backward()
     assert type(number.grad.data) is np.ndarray
     assert number.grad.item() == 2 * size
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_norms_over_rows_are_as_exact(p):
+    x = np.full((MILLIONS, 2), 0.1, np.float32)
+    exact = (np.abs(x.astype(np.float64)) ** p).sum(0) ** (1 / p)
+    np.testing.assert_allclose(mg.tensor(x).norm(p, 0).numpy(), exact, rtol=1e-6)
