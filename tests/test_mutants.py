@@ -276,9 +276,9 @@ MUTANTS = [
         for alpha in ("0.0001", "1")
     ),
     Mutant("batch_norm: mean held fixed", BATCH_NORM,
-           edited("- (dbias / n).astype(grad.dtype)", ""), "batch_norm-maps"),
+           edited("- dbias / n", ""), "batch_norm-maps"),
     Mutant("batch_norm: variance held fixed", BATCH_NORM,
-           edited("- xhat * (dweight / n).astype(grad.dtype)", ""), "batch_norm-maps"),
+           edited("- xhat * (dweight / n)", ""), "batch_norm-maps"),
     Mutant("batch_norm: both held fixed", BATCH_NORM, edited("if ctx.of_batch:", "if False:"),
            "batch_norm-rows"),
     Mutant("batch_norm: batch's in evaluation", BATCH_NORM,
