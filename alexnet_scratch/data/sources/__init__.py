@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..image import DataError
+from ...names import in_shell
+from ..image import DataError, some
 from ..packed import is_packed
 from ..source import LeftOut, Source
 from ..splits import check_same_classes
 from . import ilsvrc, kaggle, tiny
 from .archive import TarTree, open_archive
+from .class_tars import ClassTars, class_tars
 from .folder import FolderTree
 from .tree import KNOWN, Tree, TreeSource, class_folders, is_image, only_classes
 
 __all__ = ["KNOWN", "folder_classes", "image_files", "open_folder", "open_source"]
 
+_UNPACKED = "unpacked beside it"
 _LAYOUTS = (ilsvrc.find, kaggle.find, tiny.find, class_folders)  # the first that fits
 
 
@@ -37,12 +40,15 @@ def open_folder(path: str | os.PathLike[str]) -> TreeSource:
     Raises DataError for an archive, splits of different classes, and what `open_source` raises.
     """
     tree = _folder(path)
-    archives = ilsvrc.archives(tree.path)
-    if archives:
+    held = [f"an archive, {archive.name}" for archive, _ in ilsvrc.archives(tree.path)]
+    packed, unpacked = class_tars(tree)
+    if packed:
+        held.append(f"the class tars of {ilsvrc.TRAIN}, {some(packed, 2)}")
+    if held:
         raise DataError(
-            f"{path} holds an archive, {archives[0][0].name}: make a set of it with "
-            f"`alexnet prepare {path} OUT`"
+            f"{path} holds {held[0]}: make a set of it with `alexnet prepare {in_shell(path)} OUT`"
         )
+    tree.leave_out(unpacked, _UNPACKED)
     source = _found(tree)
     if "val" in source.folders:
         classes: dict[str, set[str]] = {"train": set(), "val": set()}
@@ -105,4 +111,9 @@ def _open_tree(path: Path) -> Tree:
     if is_packed(path):
         raise DataError(f"{path} is a prepared set already: give it to `alexnet train`")
     archives = ilsvrc.archives(path)
-    return TarTree(path, archives) if archives else FolderTree(path)
+    if archives:
+        return TarTree(path, archives)
+    tree = FolderTree(path)
+    packed, unpacked = class_tars(tree)
+    tree.leave_out(unpacked, _UNPACKED)
+    return ClassTars(tree, packed) if packed else tree

@@ -80,7 +80,7 @@ class TarTree:
         """The bytes of the file names[position]."""
         number, offset, size = self._where[3 * position : 3 * position + 3]
         path, file = self._files[number]
-        return _pread(file, offset, size, f"{path}: {self.names[position]!r}")
+        return read_member(file, offset, size, f"{path}: {self.names[position]!r}")
 
     def close(self) -> None:
         """Close the files; a temporary one is gone then."""
@@ -126,9 +126,9 @@ class ZipTree:
                 f"{where}: more than {MAX_RATIO} times its size when unpacked, a decompression "
                 "bomb? Images do not shrink so much"
             )
-        header = _pread(self._file, offset, 30, where)
+        header = read_member(self._file, offset, 30, where)
         method, name, extra = struct.unpack("<8xH16xHH", header)
-        data = _pread(self._file, offset + 30 + name + extra, packed, where)
+        data = read_member(self._file, offset + 30 + name + extra, packed, where)
         if method == zipfile.ZIP_DEFLATED:
             try:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
@@ -245,7 +245,17 @@ def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
     return plain
 
 
-def _pread(file: IO[bytes], offset: int, size: int, where: str) -> bytes:
+def tar_index(path: str | os.PathLike[str], passed: list[LeftOut]) -> list[tuple[str, int, int]]:
+    """(name, offset, size) of the members of a tar that is not gzipped; hidden ones to `passed`."""
+    path = Path(path)
+    with _told(path), open(path, "rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return list(_tar_members(file, path, end, passed))
+
+
+def read_member(file: IO[bytes], offset: int, size: int, where: str) -> bytes:
+    """These bytes of an archive. BadImageError, which names `where`, if they are not all there."""
     try:
         data = _read_at(file, offset, checked(size, where))
     except OSError as error:

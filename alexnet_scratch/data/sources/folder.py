@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..image import BadImageError, DataError, check_plain
@@ -34,6 +35,12 @@ class FolderTree:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def leave_out(self, names: Iterable[str], reason: str) -> None:
+        """Count these files among those that are passed over."""
+        left = set(names)
+        self.names = [name for name in self.names if name not in left]
+        self.passed += [LeftOut(name, reason) for name in sorted(left)]
 
     def _list(self, folder: str, prefix: str, above: tuple[str, ...]) -> None:
         real = os.path.realpath(folder)

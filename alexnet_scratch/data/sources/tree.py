@@ -26,7 +26,7 @@ from .names import WORDS
 KNOWN = (
     "a folder of class folders (ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg with "
     "ROOT/val/CLASS/*.jpg); a .zip, .tar or .tar.gz of one, such as ImageNette's; the folder of "
-    "ILSVRC2012_img_train.tar; Kaggle's ILSVRC folder; or Tiny ImageNet"
+    "ILSVRC2012_img_train.tar, or of its class tars; Kaggle's ILSVRC folder; or Tiny ImageNet"
 )
 MAX_FILE = 128 << 20  # bytes of one image file
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz")
@@ -226,9 +226,8 @@ def _no_classes(tree: Tree, folder: str) -> DataError:
     tars = [name for name in files if CLASS_TAR.fullmatch(name)]
     if tars:
         return DataError(
-            f"{where} holds the class tars of ILSVRC2012_img_train.tar, {some(tars, 2)}: give that "
-            "archive to `alexnet prepare`, which reads it as it is, or unpack each tar into a "
-            "folder of its name (n01440764/)"
+            f"{where} holds the class tars of ILSVRC2012_img_train.tar, {some(tars, 2)}: give the "
+            "folder that holds them to `alexnet prepare`, which reads them as they are"
         )
     archives = [name for name in files if name.lower().endswith(ARCHIVE_ENDINGS)]
     if archives:

@@ -110,17 +110,28 @@ def write_folder_zip(folder: Path, made: Images) -> Path:
 
 def write_ilsvrc(folder: Path, made: Images, val: bool = True, devkit: bool = True) -> Path:
     """The archives of ILSVRC2012 as they are downloaded; without those of val or the devkit."""
-    inner = {}
-    for class_id in WORDS:
-        mine = [m for m in made if (m.split, m.class_id) == ("train", class_id)]
-        inner[f"{class_id}.tar"] = tar_bytes({m.name.split("/")[1]: m.data for m in mine})
-    write_tar(folder / "ILSVRC2012_img_train.tar", inner)
+    write_tar(folder / "ILSVRC2012_img_train.tar", class_tars(made))
     if val:
         flat = {m.name.split("/")[1]: m.data for m in _val_order(made)}
         write_tar(folder / "ILSVRC2012_img_val.tar", flat)
     if devkit:
         write_devkit(folder, made)
     return folder
+
+
+def class_tars(made: Images) -> dict[str, bytes]:
+    """What is in the archive of the training images: a tar for each class."""
+    inner = {}
+    for class_id in WORDS:
+        mine = [m for m in made if (m.split, m.class_id) == ("train", class_id)]
+        inner[f"{class_id}.tar"] = tar_bytes({m.name.split("/")[1]: m.data for m in mine})
+    return inner
+
+
+def write_class_tars(root: Path, made: Images) -> Path:
+    """train/ as it comes out of that archive, beside sorted validation images."""
+    files = {f"train/{name}": data for name, data in class_tars(made).items()}
+    return write_files(root, files | {f"val/{m.name}": m.data for m in made if m.split == "val"})
 
 
 def write_devkit(folder: Path, made: Images) -> Path:
@@ -301,6 +312,7 @@ LAYOUTS: dict[str, Callable[[Path, Images], Path]] = {
     "zip": write_folder_zip,
     "imagenette": write_imagenette_tgz,
     "ilsvrc2012": write_ilsvrc,
+    "class-tars": write_class_tars,
     "kaggle": write_kaggle,
     "tiny-imagenet": write_tiny,
     "tiny-imagenet-zip": write_tiny_zip,

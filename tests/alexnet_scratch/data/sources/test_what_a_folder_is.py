@@ -188,12 +188,32 @@ def test_a_class_folder_of_imagenette_is_no_ilsvrc(tmp_path: Path) -> None:
         open_source(root)
 
 
-def test_class_tars_lead_to_the_archive(tmp_path: Path) -> None:
+def test_class_tars_are_prepared_as_they_are_and_train_says_so(tmp_path: Path) -> None:
     for name in ("n01440764", "n02102040"):
         write_tar(tmp_path / "in" / "train" / f"{name}.tar", {"1.JPEG": PIXEL})
     for root in (tmp_path / "in", tmp_path / "in" / "train"):
-        with pytest.raises(DataError, match=r"class tars of ILSVRC2012_img_train\.tar"):
+        with pytest.raises(DataError, match=f"with `alexnet prepare {root} OUT`"):
             open_folder(root)
+        source = open_source(root)
+        assert [item.name for item in source.items] == ["n01440764/1.JPEG", "n02102040/1.JPEG"]
+        assert source.read(source.items[1]) == PIXEL
+
+
+def test_of_an_unpacked_class_tar_the_folder_is_taken(tmp_path: Path) -> None:
+    made(tmp_path, "n01440764", "n02102040")
+    write_tar(tmp_path / "n01440764.tar", {"2.JPEG": PIXEL})
+    for source in (open_folder(tmp_path), open_source(tmp_path)):
+        assert len(source.items) == 2
+        assert source.left_out == [LeftOut("n01440764.tar", "unpacked beside it")]
+
+
+def test_a_class_tar_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    for name in ("n01440764", "n02102040"):
+        write_tar(tmp_path / f"{name}.tar", {"1.JPEG": PIXEL})
+    whole = (tmp_path / "n02102040.tar").read_bytes()
+    (tmp_path / "n02102040.tar").write_bytes(whole[:700])
+    with pytest.raises(DataError, match=r"n02102040\.tar: cut off, damaged"):
+        open_source(tmp_path)
 
 
 def test_tiny_imagenet_needs_no_preparing(tmp_path: Path) -> None:
