@@ -18,6 +18,7 @@ from ..data.prepare import Prepared, prepare
 from ..data.source import overview
 from ..data.sources import open_source
 from ..data.sources.tree import lines
+from ..data.survey import enlarged_note
 from ..names import in_shell, one_line
 from .common import count
 
@@ -106,7 +107,7 @@ def _prepare(options: argparse.Namespace) -> int:
         said = overview(
             path, f"{source.layout} layout", source.classes, source.folders, source.notes,
             source.left_out,
-        )  # fmt: skip
+        ) + enlarged_note(source, source.items, options.image_size)  # fmt: skip
         print("\n".join(said), flush=True)
         try:
             made = prepare(

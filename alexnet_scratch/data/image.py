@@ -77,16 +77,19 @@ def check_plain(path: str | os.PathLike[str]) -> int:
     return found.st_size
 
 
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """(width, height) of an image file, from its head. BadImageError if Pillow cannot tell."""
+def image_size(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
+    """(width, height) of an image file, or its bytes, from its head. BadImageError if Pillow cannot
+    tell."""
+    name = "image" if isinstance(source, bytes) else os.fspath(source)
     try:
-        check_plain(path)
-        with Image.open(path) as image:
+        if not isinstance(source, bytes):
+            check_plain(source)
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             return image.size
     except (MemoryError, BadImageError):
         raise
     except Exception as error:  # as in load_image
-        raise BadImageError(f"{os.fspath(path)}: {_reason(error)}") from error
+        raise BadImageError(f"{name}: {_reason(error)}") from error
 
 
 def is_image(data: bytes) -> bool:

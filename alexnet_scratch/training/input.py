@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,14 @@ from minigrad.data import (
     Transform,
 )
 
-from ..data import BadImageError, DataError, split_samples
+from ..data import DataError, split_samples
 from ..data.augment import TrainingView
 from ..data.folder import ImageFiles
-from ..data.image import image_size
 from ..data.packed import is_packed, open_packed
 from ..data.source import LeftOut, overview
 from ..data.sources import open_folder
 from ..data.statistics import Accumulator, Statistics
+from ..data.survey import enlarged_note
 from ..names import one_line
 from ..progress import progress_bar
 from ..recipe.fields import Recipe
@@ -75,8 +74,9 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
         source.left_out,
     )  # fmt: skip
     images = ImageFiles(source, "train", None, size)
-    said += _enlarged(images, recipe)
-    names = [item.name for item in source.items if item.split == "train"]
+    items = [item for item in source.items if item.split == "train"]
+    said += enlarged_note(source, items, size)
+    names = [item.name for item in items]
     if "val" in source.folders:
         held = ImageFiles(source, "val", test_transform(recipe), size)
         val_names = [item.name for item in source.items if item.split == "val"]
@@ -108,20 +108,6 @@ def names_digest(splits: Iterable[Iterable[str]]) -> str:
             digest.update(f"{one_line(name)}\n".encode())
         digest.update(b"\n")
     return digest.hexdigest()
-
-
-def _enlarged(images: ImageFiles, recipe: Recipe) -> list[str]:
-    """A note where images are so small that the recipe's size only costs time; a few are asked."""
-    sides = []
-    for file, _ in images.samples[:: max(1, len(images) // 5)][:5]:
-        with suppress(BadImageError):
-            sides.append(min(image_size(file)))
-    if not sides or 2 * max(sides) > recipe.image_size or recipe.image_size <= 64:
-        return []
-    return [
-        f"Note: images of about {max(sides)} pixels are enlarged to {recipe.image_size}: "
-        "--image-size 64 --input-size 63 is several times faster"
-    ]
 
 
 def data_note(root: str | os.PathLike[str] | None, splits: Splits) -> dict[str, Any]:

@@ -166,7 +166,8 @@ def test_stats_prints_and_draws(tmp_path: Path, colours: Path, capsys: Capture) 
     assert "agree with their checksums" in said
     assert "36 images (train) of 3 classes, 24 x 24 pixels, from colours" in said
     red = open_packed(out).statistics.channel_mean_0_255[0]
-    row = next(line.split() for line in said.splitlines() if line.startswith("red"))
+    table = said[said.index("channel") :].splitlines()  # below that of the classes
+    row = next(line.split() for line in table if line.startswith("red"))
     assert [float(value) for value in row[1::2]] == pytest.approx([red, red / 255], abs=1e-3)
     assert "mean, 0-255" in said
     assert "variance, 0-1" in said
@@ -184,12 +185,58 @@ def test_stats_prints_and_draws(tmp_path: Path, colours: Path, capsys: Capture) 
     assert "12 images (val)" in capsys.readouterr().out
 
 
-def test_stats_wants_a_prepared_set(tmp_path: Path, colours: Path, capsys: Capture) -> None:
-    said = failed(capsys, "stats", colours)
-    assert (
-        f"not a prepared set, it has no set.json; make one with `alexnet prepare {colours}" in said
-    )
+def test_stats_of_a_folder_are_those_of_its_set(
+    tmp_path: Path, colours: Path, capsys: Capture
+) -> None:
+    source = tmp_path / "in"
+    shutil.copytree(colours, source)
+    shutil.copy(source / "train" / "red" / "red_0.png", source / "train" / "blue" / "more.png")
+    Image.new("RGB", (50, 30)).save(source / "train" / "blue" / "small.png")
+    Image.new("RGB", (90, 200)).save(source / "train" / "blue" / "large.png")
+    (source / "train" / "red" / "notes.txt").write_text("no image")
+    (source / "train" / "red" / "bad.jpg").write_bytes(b"no image")
+    tables = []
+    assert main(["prepare", *SIZE, str(source), str(tmp_path / "set")]) == 0
+    for data in ([str(source), *SIZE], [str(tmp_path / "set")]):
+        capsys.readouterr()
+        assert main(["stats", *data]) == 0
+        said = capsys.readouterr().out
+        tables.append(said[said.index("class ") :])
+        if data[0] == str(source):
+            assert f"Data: {source}, folder layout, training images in train" in said
+            assert "Left out 1 file: train/red/notes.txt (not an image)" in said
+            assert "Cannot be read: 1: red/bad.jpg (not an image)" in said
+            assert (
+                f"{source}: 39 images (train) of 3 classes, 50 x 30 to 90 x 200 pixels, half with a "
+                "short side of 72 or more, measured at 24 x 24"
+            ) in said
+    assert tables[0] == tables[1]
+    assert [line.split() for line in tables[0].splitlines()[:4]] == [
+        ["class", "images"], ["blue", "15"], ["green", "12"], ["red", "12"],
+    ]  # fmt: skip
+
+
+def test_stats_says_what_a_folder_has_not(tmp_path: Path, colours: Path, capsys: Capture) -> None:
+    train = colours / "train"
+    assert "no validation images there" in failed(capsys, "stats", train, "--split", "val")
+    assert "a prepared set, " in failed(capsys, "stats", train, "--verify")
     assert "no such folder" in failed(capsys, "stats", tmp_path / "gone")
+    assert main(["prepare", *SIZE, str(colours), str(tmp_path / "set")]) == 0
+    wrong = failed(capsys, "stats", tmp_path / "set", "--image-size", "25")
+    assert "was prepared with 24: leave it out" in wrong
+    for size in ("0", "9999"):
+        assert "expected 1 to 2048" in failed(capsys, "stats", train, "--image-size", size)
+
+
+def test_prepare_tells_that_images_are_enlarged(
+    tmp_path: Path, colours: Path, capsys: Capture
+) -> None:
+    archive = shutil.make_archive(str(tmp_path / "in"), "zip", colours)
+    for size, note in (("100", True), ("72", False)):
+        flags = ["--image-size", size, "--per-class", "2"]
+        assert main(["prepare", archive, str(tmp_path / size), *flags]) == 0
+        said = capsys.readouterr().out
+        assert ("images of about 72 pixels are enlarged to 100: --image-size 72" in said) == note
 
 
 def test_a_set_lies_outside_its_source(colours: Path, tmp_path: Path, capsys: Capture) -> None:
