@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tqdm import tqdm
@@ -16,6 +18,7 @@ from .names import one_line
 
 # Seconds between two lines where there is no bar: a minute at most, even with slow steps.
 EVERY = 30.0
+SILENT = 1.0  # seconds that work without a bar may take before it is said what it is
 _COMMAND = re.compile(r"alexnet [a-z-]+ [^,;)`]+")
 
 
@@ -37,7 +40,7 @@ def progress_bar(
             total=total, initial=done, desc=title, disable=hidden, leave=False, dynamic_ncols=True,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}",
         )  # fmt: skip
-    return Lines(title, total, done, unit, tell or _to_stderr)
+    return Lines(title, total, done, unit, tell or to_stderr)
 
 
 class Lines:
@@ -80,7 +83,8 @@ class Lines:
         pass
 
 
-def _to_stderr(text: str) -> None:
+def to_stderr(text: str) -> None:
+    """One line to standard error, there at once."""
     print(one_line(text), file=sys.stderr, flush=True)
 
 
@@ -91,6 +95,25 @@ def say(text: str) -> None:
     """
     tqdm.write(wrapped(one_line(text)))
     sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def told_if_slow(text: str, tell: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Say what is being done where it takes more than a second; for work that has no bar.
+
+    tell: what says it, `say` by default.
+    """
+    tell = tell or say
+    timer = threading.Timer(SILENT, tell, [f"{text} ..."])
+    timer.daemon = True
+    try:
+        timer.start()
+    except RuntimeError:  # a browser has no threads
+        tell(f"{text} ...")
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def wrapped(text: str, indent: str = "  ") -> str:

@@ -26,7 +26,7 @@ from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
 from ..evaluation import NoImagesError, Predictions, Scores, collect
 from ..names import one_line
 from ..out_of_memory import in_smaller_batches
-from ..progress import progress_bar
+from ..progress import progress_bar, to_stderr, told_if_slow
 from ..report import Report, report_folder, write_report
 from ..trained import trained
 from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
@@ -99,7 +99,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     report = report_folder(options.report) if options.report is not None else None
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = device_from(options)
-    data = _evaluation_data(options.data, checkpoint)
+    with told_if_slow("Looking for the images", to_stderr):
+        data = _evaluation_data(options.data, checkpoint)
     for line in data.overview:
         print(line, file=sys.stderr)
 

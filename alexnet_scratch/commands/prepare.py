@@ -20,6 +20,7 @@ from ..data.sources import open_source
 from ..data.sources.tree import lines
 from ..data.survey import enlarged_note
 from ..names import in_shell, one_line
+from ..progress import told_if_slow
 from .common import count
 
 
@@ -103,7 +104,9 @@ def _prepare(options: argparse.Namespace) -> int:
     else:
         path = Path(options.source)
     _check_out(path, out)
-    with closing(open_source(path)) as source:
+    with told_if_slow(f"Looking for images in {path}"):
+        opened = open_source(path)
+    with closing(opened) as source:
         said = overview(
             path, f"{source.layout} layout", source.classes, source.folders, source.notes,
             source.left_out,

@@ -22,7 +22,7 @@ from ..data.statistics import Statistics, measure
 from ..data.survey import survey
 from ..names import one_line, short_names
 from ..picture import save_picture, shown
-from ..progress import wrapped
+from ..progress import told_if_slow, wrapped
 from .common import count
 
 _LISTED = 20  # classes that get a line each
@@ -111,7 +111,9 @@ def _of_images(options: argparse.Namespace) -> _Found:
     path, size = Path(options.data), 256 if options.image_size is None else options.image_size
     if not 1 <= size <= MOST_PIXELS:
         raise DataError(f"image_size is {size}, expected 1 to {MOST_PIXELS} pixels")
-    with closing(open_source(path)) as source:
+    with told_if_slow(f"Looking for images in {path}"):
+        opened = open_source(path)
+    with closing(opened) as source:
         said = overview(
             path, f"{source.layout} layout", source.classes, source.folders, source.notes,
             source.left_out,

@@ -14,12 +14,12 @@ from ..data.packed import REPORT
 from ..data.source import csv_row, left_out_rows
 from ..names import in_shell
 from ..out_of_memory import OutOfMemory
-from ..progress import say
-from ..recipe import PRESETS
+from ..progress import say, told_if_slow
+from ..recipe import PRESETS, Recipe
 from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
 from ..training.folder import RunError, new_folder, run_name, unfinished
-from ..training.input import data_note, fitted, open_splits
+from ..training.input import Splits, data_note, fitted, open_splits
 from ..training.precision import chosen_precision, described
 from ..training.provenance import FILE as RUN_FILE
 from ..training.provenance import head, provenance, write_start
@@ -74,7 +74,8 @@ def add_parser(commands: Any) -> None:
 def _train(options: argparse.Namespace) -> int:
     trainer = _resumed(options) if options.resume else _started(options)
     recipe, model = trainer.recipe, trainer.model
-    _write_start(trainer, options)
+    with told_if_slow("Writing down what it takes to repeat the run"):
+        _write_start(trainer, options)
     parameters = sum(p.numel() for p in model.parameters())
     trainer.log.say(
         f"AlexNet {recipe.variant}, recipe {recipe.name}, {parameters:,} parameters, "
@@ -84,7 +85,7 @@ def _train(options: argparse.Namespace) -> int:
         + f", on {trainer.device}, products in {described(trainer.precision, trainer.device)}"
     )
     for line in trainer.splits.overview:
-        trainer.log.say(line)
+        trainer.log.note(line)  # said before the network was made
     if trainer.splits.left_out:
         report = csv_row("name", "reason") + left_out_rows(trainer.splits.left_out)
         (trainer.folder / REPORT).write_bytes(report)
@@ -145,19 +146,18 @@ def _started(options: argparse.Namespace) -> Trainer:
     recipe = recipe_from(options)
     device = device_from(options)
     chosen_precision(options.dtype, None, device)  # an error now, not after the data
-    root = Path(options.data) if options.data else patterns.ensure()
-    recipe = fitted(recipe, root, getattr(options, "image_size", None))
-    splits = open_splits(root, recipe)
-    data = data_note(options.data, splits)
     name = run_name(options.data, recipe.name)
     folder = new_folder(name, options.out)
-    say(f"Run folder: {folder}")
-    before = unfinished(name, folder) if options.out is None else None
-    if before:
-        say(before)
     try:
+        say(f"Run folder: {folder}")
+        before = unfinished(name, folder) if options.out is None else None
+        if before:
+            say(before)
+        root = Path(options.data) if options.data else patterns.ensure()
+        recipe = fitted(recipe, root, getattr(options, "image_size", None))
+        splits = _opened(root, recipe)
         return Trainer(
-            folder, recipe, splits, data,
+            folder, recipe, splits, data_note(options.data, splits),
             device=device, workers=options.workers, max_steps=options.max_steps,
             precision=options.dtype,
         )  # fmt: skip
@@ -165,6 +165,15 @@ def _started(options: argparse.Namespace) -> Trainer:
         with suppress(OSError):  # it stays if something is in it
             folder.rmdir()
         raise
+
+
+def _opened(root: Path, recipe: Recipe) -> Splits:
+    """The data's splits; what they were taken for is said at once, before the long work begins."""
+    with told_if_slow(f"Looking for images in {root}"):
+        splits = open_splits(root, recipe)
+    for line in splits.overview:
+        say(line)
+    return splits
 
 
 def _resumed(options: argparse.Namespace) -> Trainer:
@@ -181,7 +190,8 @@ def _resumed(options: argparse.Namespace) -> Trainer:
     if not (folder / "last.safetensors").is_file():
         raise RunError(f"{folder}: nothing to resume there, it has no last.safetensors")
     say(f"Run folder: {folder}")
-    checkpoint = load_checkpoint(folder / "last.safetensors")
+    with told_if_slow("Reading the last checkpoint"):
+        checkpoint = load_checkpoint(folder / "last.safetensors")
     chosen_precision(options.dtype, checkpoint.position.precision, device)
     recipe = replace(checkpoint.recipe, **given_fields(options))
     root = options.data or checkpoint.data["root"]
@@ -190,7 +200,7 @@ def _resumed(options: argparse.Namespace) -> Trainer:
             f"no such folder: {root}; say where it is now: alexnet train DATA --resume "
             f"{in_shell(folder)}"
         )
-    splits = open_splits(root or patterns.ensure(), recipe)
+    splits = _opened(Path(root or patterns.ensure()), recipe)
     return Trainer(
         folder, recipe, splits, data_note(root, splits), device=device,
         workers=options.workers, max_steps=options.max_steps, precision=options.dtype,

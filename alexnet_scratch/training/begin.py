@@ -8,6 +8,7 @@ from ..data.image import some
 from ..initialise import initialise
 from ..model import AlexNet
 from ..pixels import PixelStatistics, ToInput, needs_statistics, pixel_statistics
+from ..progress import told_if_slow
 from ..recipe import Recipe, build_model
 from .checkpoint import Checkpoint
 from .feed import Feed
@@ -23,9 +24,11 @@ def measured(recipe: Recipe, splits: Splits) -> PixelStatistics:
 def new_model(recipe: Recipe, classes: int, feed: Feed, pixels: PixelStatistics) -> AlexNet:
     """The recipe's network, initialised, on the CPU; LSUV sees the first batch of epoch 0."""
     model = build_model(recipe, classes)
-    with contextlib.closing(feed.batches(0, 0)) as batches:
+    loading = told_if_slow(f"Loading the first batch, {feed.loader.batch_size} images at most")
+    with loading, contextlib.closing(feed.batches(0, 0)) as batches:
         _, (images, _, places) = next(batches)
-    initialise(model, recipe.init, ToInput(recipe, pixels)(images, places.data))
+    with told_if_slow(f"Initialising the weights ({recipe.init}) on {len(images.data)} images"):
+        initialise(model, recipe.init, ToInput(recipe, pixels)(images, places.data))
     return model
 
 

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from PIL import Image
 import alexnet_scratch
 import minigrad
 from alexnet_scratch.cli import main
-from alexnet_scratch.progress import EVERY
+from alexnet_scratch.progress import EVERY, say
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from minigrad.serialization import CheckpointError, load_metadata, save_file
 
@@ -129,6 +131,37 @@ def test_runs_get_fresh_names_and_say_how_to_go_on(
     assert "Done. Best:" in out
     assert main(["train", "--resume", run, "--epochs", "2", "--max-steps", "5"]) == 0
     assert "The schedule is that of 2 epochs now: the rate goes up from" in capsys.readouterr().out
+
+
+def test_a_run_is_never_silent_before_its_first_step(
+    tmp_path: Path, colours: Path, narrow_flags: list[str], capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Here no work may pass without a word; the folder comes first, then what the data are."""
+
+    def told_at_once(text: str, tell: Callable[[str], None] = say) -> Any:
+        tell(text)
+        return nullcontext()
+
+    for module in ("commands.train", "training.begin"):
+        monkeypatch.setattr(f"alexnet_scratch.{module}.told_if_slow", told_at_once)
+    out = str(tmp_path / "run")
+    command = ["train", str(colours), *narrow_flags, "--out", out, "--max-steps", "1"]
+    assert main([*command, "--batch-size", "99999"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [f"Run folder: {out}", f"Looking for images in {colours}"]
+    assert said[2].startswith("Data: ")
+    assert [line.partition(",")[0] for line in said[4:8]] == [
+        "Note: a batch of 99999 is more than the 36 training images: each epoch is one step on all "
+        "of them (--batch-size)",
+        "Loading the first batch",
+        "Initialising the weights (lsuv) on 36 images",
+        "Writing down what it takes to repeat the run",
+    ]
+    assert said[8].startswith("AlexNet two-tower, recipe small, ")
+    (tmp_path / "empty").mkdir()
+    assert "empty folder" in fails(capsys, "train", str(tmp_path / "empty"), "--out", f"{out}2")
+    assert not Path(f"{out}2").exists()
 
 
 def test_a_run_tells_what_it_takes_to_repeat_it(

@@ -207,8 +207,8 @@ def test_stats_of_a_folder_are_those_of_its_set(
             assert "Left out 1 file: train/red/notes.txt (not an image)" in said
             assert "Cannot be read: 1: red/bad.jpg (not an image)" in said
             assert (
-                f"{source}: 39 images (train) of 3 classes, 50 x 30 to 90 x 200 pixels, half with a "
-                "short side of 72 or more, measured at 24 x 24"
+                f"{source}: 39 images (train) of 3 classes, 50 x 30 to 90 x 200 pixels, half with "
+                "a short side of 72 or more, measured at 24 x 24"
             ) in said
     assert tables[0] == tables[1]
     assert [line.split() for line in tables[0].splitlines()[:4]] == [

@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 import alexnet_scratch
-from alexnet_scratch.progress import EVERY, duration, progress_bar, quantity, say, wrapped
+from alexnet_scratch.progress import (
+    EVERY,
+    duration,
+    progress_bar,
+    quantity,
+    say,
+    told_if_slow,
+    wrapped,
+)
 
 
 def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,6 +50,27 @@ def test_lines_without_a_terminal(
         clock += EVERY
         bar.update(15)
     assert told == ["fetching: 15 bytes, 0.5 bytes/s"]
+
+
+def test_slow_work_without_a_bar_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    with told_if_slow("Looking around", told.append):
+        pass
+    monkeypatch.setattr("alexnet_scratch.progress.SILENT", 0.0)
+    with told_if_slow("Looking around", told.append):
+        deadline = time.monotonic() + 60
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert told == ["Looking around ..."]
+    monkeypatch.setattr("threading.Thread.start", no_thread)
+    with told_if_slow("In a browser"):
+        assert capsys.readouterr().out == "In a browser ...\n"
+
+
+def no_thread(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_durations_and_rates_as_people_say_them() -> None:
