@@ -14,14 +14,18 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
+from ipykernel.ipkernel import IPythonKernel
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE / "source"
+KERNEL = "python3"
 TIMEOUT = 600  # seconds for one cell: the training run, on a machine with other work
 
 
@@ -38,13 +42,22 @@ def target(source: Path) -> Path:
 def unexecuted(source: Path) -> nbformat.NotebookNode:
     """The notebook of a source, without outputs; a cell's id is its place, so that it stays."""
     notebook = jupytext.read(source)
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    notebook.metadata = metadata()
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"
     return notebook
+
+
+def metadata() -> dict[str, Any]:
+    """What JupyterLab writes of the kernel when it opens a notebook: with another text there the
+    notebook would count as changed before anybody has changed it."""
+    spec = KernelSpecManager().get_kernel_spec(KERNEL)
+    return {
+        "kernelspec": {
+            "display_name": spec.display_name, "language": spec.language, "name": KERNEL,
+        },
+        "language_info": IPythonKernel.language_info,
+    }  # fmt: skip
 
 
 def joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
@@ -61,7 +74,7 @@ def joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run all cells in a fresh kernel with `folder` as its working directory."""
     client = NotebookClient(
-        notebook, timeout=TIMEOUT, kernel_name="python3",
+        notebook, timeout=TIMEOUT, kernel_name=KERNEL,
         resources={"metadata": {"path": str(folder)}}, record_timing=False,
     )  # fmt: skip
     client.execute()
@@ -71,7 +84,6 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
             cell["outputs"] = joined(cell["outputs"])
         if "machine" in cell["metadata"].get("tags", []):
             cell["outputs"] = []
-    notebook.metadata["language_info"] = {"name": "python"}
 
 
 def build(source: Path) -> Path:

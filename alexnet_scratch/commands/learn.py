@@ -5,47 +5,78 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import shutil
+import os
+import platform
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..data import DataError
+from ..data.patterns import cache_folder
+from ..names import one_line
 from .common import count
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"  # beside the packages, in a clone
+COPIES = "course.txt"  # in the cache folder: where the learner's copies are
+_FUNCTION = re.compile(r"^def (\w+)", re.MULTILINE)
 
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet learn`."""
     parser = commands.add_parser(
         "learn", help="the course: list its notebooks, or open one",
-        examples=("alexnet learn", "alexnet learn 3        # opens it in JupyterLab"),
-        description="List the notebooks of the course; with a number, open that one in JupyterLab.",
+        examples=(
+            "alexnet learn", "alexnet learn 3        # opens it in JupyterLab",
+            "alexnet learn --copy mine",
+        ),
+        description="List the notebooks of the course with what is done of each; with a number, "
+        "open that one in JupyterLab.",
     )  # fmt: skip
     parser.add_argument("number", type=count, nargs="?", metavar="N", help="the notebook to open")
     parser.add_argument(
         "--copy", type=Path, metavar="DIR",
-        help="work in copies of the notebooks there; what is in DIR already stays as it is",
+        help="work in copies of the notebooks there, from now on; what is in DIR already stays",
     )  # fmt: skip
     parser.set_defaults(command=_learn)
 
 
 def _learn(options: argparse.Namespace) -> int:
-    lessons = find_lessons(NOTEBOOKS)
     if options.copy is not None:
-        print(f"{copied(options.copy)} notebooks copied to {options.copy}")
-        lessons = find_lessons(options.copy)
+        print(f"{copied(options.copy)} notebooks copied to {one_line(str(options.copy))}")
+        _remember(options.copy)
+    copies = _remembered()
+    lessons = find_lessons(copies or NOTEBOOKS)
     if options.number is None:
         for number, path in lessons.items():
-            print(f"{number:3}  {title(path)}")
-        print("\nOpen one with its number: alexnet learn 1. Solutions: notebooks/solutions.")
+            print(f"{number:3}  {f'{title(path):44}{progress(path)}'.rstrip()}")
+        where = f"Yours are in {one_line(str(copies))}. " if copies else ""
+        print(f"\nOpen one by its number: alexnet learn 1. {where}Solutions: notebooks/solutions.")
         return 0
     if options.number not in lessons:
         numbers = ", ".join(map(str, lessons))
         raise DataError(f"there is no notebook {options.number}; there are {numbers}")
+    if copies and options.copy is None:
+        print(f"Opening {one_line(str(lessons[options.number]))}")
     return _open(lessons[options.number])
+
+
+def _remember(folder: Path) -> None:
+    """For the next call: where the learner's copies are. Where that cannot be kept, it is not."""
+    with suppress(OSError):
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        (cache_folder() / COPIES).write_bytes(os.fsencode(folder.resolve()))
+
+
+def _remembered() -> Path | None:
+    """The learner's copies, if they are still there."""
+    try:
+        folder = Path(os.fsdecode((cache_folder() / COPIES).read_bytes()))
+        return folder if list(folder.glob("[0-9][0-9]_*.ipynb")) else None
+    except (OSError, ValueError):
+        return None
 
 
 def find_lessons(folder: Path) -> dict[int, Path]:
@@ -68,15 +99,51 @@ def copied(folder: Path) -> int:
         target = folder / source.relative_to(NOTEBOOKS)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            target.write_text(_of_this_python(source.read_text("utf-8")), "utf-8")
             new += 1
     return new
 
 
+def _of_this_python(text: str) -> str:
+    """A notebook with the version of the Python that will run it, or JupyterLab, which writes that
+    down at once, shows it as changed and asks to save it."""
+    notebook = json.loads(text)
+    notebook["metadata"]["language_info"]["version"] = platform.python_version()
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def progress(path: Path) -> str:
+    """How many exercises of a notebook are right, as it was saved; "" for none, or no notebook."""
+    try:
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        asked = [name for cell in cells for name in _exercises(cell)]
+        said = {line for cell in cells for line in _printed(cell)}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    right = sum(f"{name}: right." in said for name in asked)
+    if not right:
+        return ""
+    return "done" if right == len(asked) else f"{right} of {len(asked)} exercises"
+
+
+def _exercises(cell: dict[str, Any]) -> list[str]:
+    """The functions that a cell asks for."""
+    if "exercise" not in cell["metadata"].get("tags", []):
+        return []
+    return _FUNCTION.findall("".join(cell["source"]))[:1]
+
+
+def _printed(cell: dict[str, Any]) -> list[str]:
+    outputs = cell.get("outputs", [])
+    return [line for one in outputs for line in "".join(one.get("text", "")).splitlines()]
+
+
 def title(path: Path) -> str:
-    """The heading of a notebook, without its number."""
-    cells = json.loads(path.read_text("utf-8"))["cells"]
-    text = "".join(cells[0]["source"]) if cells else ""
+    """The heading of a notebook, without its number; its file's name if it is damaged."""
+    try:
+        text = "".join(json.loads(path.read_text("utf-8"))["cells"][0]["source"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return path.stem
     heading = text.partition("\n")[0].lstrip("# ")
     return heading.partition(". ")[2] or heading or path.stem
 

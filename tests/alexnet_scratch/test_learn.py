@@ -1,11 +1,16 @@
 """`alexnet learn`: the list, one notebook opened, and what can be missing."""
 
+import json
+import platform
+import shutil
 import subprocess
 
 import pytest
 
 from alexnet_scratch.cli import main
 from alexnet_scratch.commands import learn
+
+VERSION = platform.python_version()
 
 
 @pytest.fixture
@@ -15,6 +20,12 @@ def opened(monkeypatch):
     monkeypatch.setattr(subprocess, "call", lambda command: calls.append(command) or 0)
     monkeypatch.setattr(learn.importlib.util, "find_spec", lambda name: object())
     return calls
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache folder of its own: it remembers where a learner's copies are."""
+    monkeypatch.setenv("ALEXNET_CACHE", str(tmp_path / "cache"))
 
 
 def test_the_list_names_every_notebook(capsys):
@@ -41,6 +52,46 @@ def test_a_copy_is_opened_and_keeps_what_was_written_in_it(opened, tmp_path, cap
     assert main(["learn", "5", "--copy", str(mine)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"1 notebooks copied to {mine}"
     assert (mine / "04_pooling.ipynb").read_text() == "my work"
+
+
+def test_copies_are_the_notebooks_but_for_the_version_of_python(tmp_path):
+    learn.copied(tmp_path)
+    for path in tmp_path.glob("**/*.ipynb"):
+        original = (learn.NOTEBOOKS / path.relative_to(tmp_path)).read_text("utf-8")
+        version = json.loads(original)["metadata"]["language_info"]["version"]
+        mine = original.replace(f'"version": "{version}"', f'"version": "{VERSION}"')
+        assert path.read_text("utf-8") == mine
+
+
+def answered(path, names):
+    """Save a notebook as if the exercises of these names were right."""
+    notebook = json.loads(path.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            for name in names:
+                if "".join(output.get("text", "")).startswith(f"{name}: "):
+                    output["text"] = [f"{name}: right.\n"]
+    path.write_text(json.dumps(notebook), "utf-8")
+
+
+def test_the_list_tells_what_is_done_in_the_copies(opened, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    assert main(["learn", "--copy", str(mine)]) == 0
+    answered(mine / "04_pooling.ipynb", ["pool_forward", "pool_backward"])
+    answered(mine / "03_convolution.ipynb", ["conv_forward"])
+    (mine / "05_relu.ipynb").write_text("damaged")
+    capsys.readouterr()
+    assert main(["learn"]) == 0
+    lines = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+    assert "4 Pooling done" in lines
+    assert "3 Convolution 1 of 3 exercises" in lines
+    assert {"5 05_relu", "6 Local response normalisation"} <= lines
+    assert main(["learn", "4"]) == 0  # goes on in the copies
+    assert opened[0][-1] == str(mine / "04_pooling.ipynb")
+    shutil.rmtree(mine)
+    capsys.readouterr()
+    assert main(["learn"]) == 0
+    assert "done" not in capsys.readouterr().out
 
 
 def test_an_unknown_number_is_told_the_others(opened, capsys):

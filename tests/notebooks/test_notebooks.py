@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,23 @@ def test_the_notebook_has_the_cells_of_its_source(source):
     assert cells(committed(source)) == cells(build.unexecuted(source)), (
         f"run: python notebooks/build.py {source.stem}"
     )
+
+
+@sources
+def test_jupyterlab_changes_nothing_when_it_opens_the_notebook_and_saves_it(source, tmp_path):
+    path, notebook = build.target(source), committed(source)
+    here, there = build.metadata(), dict(notebook.metadata)
+    for one in (here, there):  # Python's version is the learner's own: see `alexnet learn --copy`
+        one["language_info"] = {**one["language_info"], "version": ""}
+    assert there == here
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    filemanager = pytest.importorskip("jupyter_server.services.contents.filemanager")
+    copy = tmp_path / path.name
+    shutil.copy(path, copy)
+    contents = filemanager.FileContentsManager(root_dir=str(tmp_path))
+    opened = contents.get(copy.name, type="notebook")
+    contents.save({**opened, "content": opened["content"]}, copy.name)
+    assert copy.read_bytes() == path.read_bytes()
 
 
 @sources
