@@ -65,15 +65,14 @@ class _Sizes:
 
 
 def enlarged_note(source: Source, items: Sequence[Item], size: int) -> list[str]:
-    """A note where images are smaller than `size`, which only costs time; a few are asked."""
+    """A note where images are so much smaller than `size` that it costs time; a few are asked."""
     sides = []
     for item in items[:: max(1, len(items) // _ASKED)][:_ASKED]:
         with contextlib.suppress(BadImageError):
             sides.append(min(image_size(source.read(item))))
-    least = 64  # AlexNet's smallest input is 63
-    if not sides or max(sides) >= size or size <= least:
+    side = max([64, *sides])  # AlexNet's smallest input is 63
+    if not sides or 5 * side > 4 * size:
         return []
-    side = max(least, max(sides))
     return [
         f"Note: images of about {max(sides)} pixels are enlarged to {size}: --image-size {side}, "
         f"in training with --input-size {max(63, side * 7 // 8)}, is faster"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,8 @@ class RandomResizedCrop:
 
     Its area is `scale` of the image's, uniformly drawn, its width / height in `ratio`, drawn on a
     logarithmic scale; if ten draws do not fit, the largest central window of such a shape.
-    Bilinear. Source: Szegedy et al. 2015; torchvision.transforms.RandomResizedCrop.
+    Bilinear. uint8 or float32 (h, w, c) to (size, size, c). Source: Szegedy et al. 2015;
+    torchvision.transforms.RandomResizedCrop.
     """
 
     size: Size
@@ -99,10 +101,11 @@ class RandomResizedCrop:
         left, top, width, height = self._window(image, rng)
         rows, columns = _height_width(self.size)
         box = (left, top, left + width, top + height)
-        scaled = Pillow.fromarray(image).resize((columns, rows), Pillow.Resampling.BILINEAR, box)
-        return np.asarray(scaled)
+        how = ((columns, rows), Pillow.Resampling.BILINEAR, box)
+        return _through_pillow(image, lambda picture: picture.resize(*how))
 
     def _window(self, image: Image, rng: np.random.Generator) -> tuple[int, int, int, int]:
+        _check_pixels(self, image)
         rows, columns = image.shape[:2]
         for _ in range(10):
             area = rows * columns * rng.uniform(*self.scale)
@@ -119,7 +122,7 @@ class RandomResizedCrop:
 @dataclass(frozen=True)
 class RandomRotation:
     """Turn by an angle drawn from -degrees..degrees around the centre, bilinear; what comes in from
-    outside has the value `fill`. (h, w, c) to the same shape. Source: torchvision."""
+    outside has the value `fill`. uint8 or float32 (h, w, c) to the same. Source: torchvision."""
 
     degrees: float
     fill: int = 0
@@ -129,18 +132,21 @@ class RandomRotation:
             raise ValueError(f"RandomRotation got degrees={self.degrees}: give 0 to 180")
 
     def __call__(self, image: Image, rng: np.random.Generator) -> Image:
+        _check_pixels(self, image)
         angle = rng.uniform(-self.degrees, self.degrees)
-        outside = (self.fill,) * image.shape[2]
-        turned = Pillow.fromarray(image).rotate(
-            angle, Pillow.Resampling.BILINEAR, fillcolor=outside
-        )
-        return np.asarray(turned)
+
+        def turned(picture: Pillow.Image) -> Pillow.Image:
+            outside = self.fill if len(picture.getbands()) == 1 else (self.fill,) * 3
+            return picture.rotate(angle, Pillow.Resampling.BILINEAR, fillcolor=outside)
+
+        return _through_pillow(image, turned)
 
 
 @dataclass(frozen=True)
 class ColorJitter:
     """Change brightness, contrast and saturation by factors drawn from 1 - x..1 + x, in a random
-    order. RGB uint8 (h, w, 3) to the same. Source: torchvision.transforms.ColorJitter."""
+    order. uint8 RGB (h, w, 3), or grey (h, w, 1), to the same. Source:
+    torchvision.transforms.ColorJitter."""
 
     brightness: float = 0.0
     contrast: float = 0.0
@@ -157,11 +163,18 @@ class ColorJitter:
             (ImageEnhance.Contrast, self.contrast),
             (ImageEnhance.Color, self.saturation),
         )
-        picture = Pillow.fromarray(image)
+        _check_pixels(self, image, dtypes=("uint8",), channels=(1, 3))
+        drawn = []
         for number in rng.permutation(len(changes)):
             enhance, most = changes[number]
-            picture = enhance(picture).enhance(rng.uniform(1 - most, 1 + most))
-        return np.asarray(picture)
+            drawn.append((enhance, rng.uniform(1 - most, 1 + most)))
+
+        def changed(picture: Pillow.Image) -> Pillow.Image:
+            for enhance, factor in drawn:
+                picture = enhance(picture).enhance(factor)
+            return picture
+
+        return _through_pillow(image, changed)
 
 
 @dataclass(frozen=True)
@@ -176,14 +189,38 @@ class Compose:
         return image
 
 
+def _check_pixels(
+    transform: object, image: Image, dtypes: Sequence[str] = ("uint8", "float32"),
+    channels: Sequence[int] = (),
+) -> None:  # fmt: skip
+    """TypeError for what Pillow could not take. channels: as many as these, or any number."""
+    shape = image.shape
+    known = image.ndim == 3 and image.dtype.name in dtypes
+    if known and (shape[2] in channels if channels else shape[2] > 0):
+        return
+    layout = f"(height, width, {' or '.join(map(str, channels)) or 'channels'})"
+    raise TypeError(
+        f"{type(transform).__name__} got {image.dtype} {shape}, expected {' or '.join(dtypes)} "
+        f"{layout}: transform images before they become floats and channels come first"
+    )
+
+
+def _through_pillow(image: Image, change: Callable[[Pillow.Image], Pillow.Image]) -> Image:
+    """Change the image as one picture if it is RGB, else channel by channel."""
+    if image.shape[2] == 3 and image.dtype == np.uint8:
+        return np.asarray(change(Pillow.fromarray(image)))
+    planes = [np.ascontiguousarray(image[..., c]) for c in range(image.shape[2])]
+    return np.stack([np.asarray(change(Pillow.fromarray(plane))) for plane in planes], axis=-1)
+
+
 def _height_width(size: Size) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else size
+    return size if isinstance(size, tuple) else (size, size)
 
 
 def _check_size(crop: RandomCrop | CenterCrop | RandomResizedCrop) -> None:
     size = crop.size
     sides = size if isinstance(size, tuple) and len(size) == 2 else (size,)
-    if not all(isinstance(side, int) and side > 0 for side in sides):
+    if not all(isinstance(side, Integral) and side > 0 for side in sides):
         raise ValueError(
             f"{type(crop).__name__} got size={size!r}: give a side, or (height, width), in "
             "whole pixels above 0"

@@ -5,7 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minigrad.data import CenterCrop, Compose, RandomCrop, RandomHorizontalFlip
+from minigrad.data import (
+    CenterCrop,
+    ColorJitter,
+    Compose,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    RandomRotation,
+)
 
 
 def image(height: int, width: int) -> Any:
@@ -72,6 +80,54 @@ def test_too_small_an_image_is_named(crop: Any) -> None:
         crop(image(5, 9), np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"shape \(9, 9\)"):
         crop(np.zeros((9, 9), np.uint8), np.random.default_rng(0))
+
+
+GEOMETRIC = (RandomResizedCrop((5, 4)), RandomRotation(30, fill=128))
+
+
+def changed(transform: Any, source: Any) -> Any:
+    return transform(source, np.random.default_rng(3))
+
+
+@pytest.mark.parametrize("transform", [*GEOMETRIC, ColorJitter(0.5, 0.5, 0.5)])
+def test_grey_is_treated_as_each_channel_of_rgb(transform: Any) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (9, 8, 1), np.uint8)
+    rgb = changed(transform, np.repeat(grey, 3, axis=2))
+    np.testing.assert_array_equal(np.repeat(changed(transform, grey), 3, axis=2), rgb)
+
+
+@pytest.mark.parametrize("transform", GEOMETRIC)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_floats_of_any_channels_are_as_bytes_but_for_rounding(
+    transform: Any, channels: int
+) -> None:
+    source = np.random.default_rng(0).integers(0, 256, (9, 8, channels), np.uint8)
+    exact = changed(transform, source.astype(np.float32))
+    assert exact.dtype == np.float32
+    np.testing.assert_allclose(changed(transform, source), exact, atol=1.01)
+
+
+@pytest.mark.parametrize(
+    ("transform", "source", "expected"),
+    [
+        (RandomRotation(9), np.zeros((8, 8, 3)), r"uint8 or float32 \(height, width, channels\)"),
+        (RandomRotation(9), np.zeros((8, 8), np.uint8), "float32"),
+        (RandomResizedCrop(4), np.zeros((8, 8, 3), np.int64), r"got int64 \(8, 8, 3\)"),
+        (RandomResizedCrop(4), np.zeros((8, 8), np.uint8), "height, width, channels"),
+        (ColorJitter(0.5), np.zeros((8, 8, 3), np.float32), r"uint8 \(height, width, 1 or 3\)"),
+        (ColorJitter(0.5), np.zeros((8, 8, 4), np.uint8), "1 or 3"),
+    ],
+)
+def test_what_cannot_be_transformed_is_told(transform: Any, source: Any, expected: str) -> None:
+    with pytest.raises(TypeError, match=expected):
+        changed(transform, source)
+
+
+@pytest.mark.parametrize("crop", [RandomCrop, CenterCrop, RandomResizedCrop])
+def test_sizes_may_be_numpys(crop: Any) -> None:
+    size = np.int64(4)
+    for given in (size, (size, size)):
+        assert changed(crop(given), image(8, 8)).shape == (4, 4, 3)
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, (4,), (4, 0), "4", None])
