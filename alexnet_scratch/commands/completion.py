@@ -8,7 +8,9 @@ from typing import Any
 from ..data import DataError
 
 SHELLS = ("bash", "zsh", "tcsh")
-PATHS = ("DATA", "RUN", "SET", "SOURCE", "OUT", "FOLDER", "FILE", "IMAGE", "FILE.png", "NAME")
+PATHS = (
+    "DATA", "RUN", "SET", "SOURCE", "OUT", "FOLDER", "DIR", "FILE", "IMAGE", "FILE.png", "NAME",
+)  # fmt: skip
 
 
 def add_parser(commands: Any) -> None:

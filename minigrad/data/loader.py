@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
+import warnings
 from collections.abc import Generator, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import parse_device
-from ..cuda.device import empty_pinned
+from ..cuda.device import empty_pinned, is_available
 from .collate import Batch, LoaderError, collate
 from .dataset import Dataset, SkipSample
 from .workers import Job, run_ahead
@@ -38,7 +39,8 @@ class DataLoader:
     batch that is not full; seed: of the order and of every sample's random stream;
     prefetch: batches made ahead by the workers, all workers together; share: how many samples in a
     row of an epoch get the same random stream, that of the first of them; pin_memory: large fields
-    lie in memory from which the GPU `pin_memory_device` copies by itself, see `prefetch`.
+    lie in memory from which the GPU `pin_memory_device` copies by itself, see `prefetch`; without
+    a GPU it warns and changes nothing.
 
     Yields a tuple of Tensors, one per field of a sample, or one Tensor if a sample is not a tuple.
     The order comes from (seed, epoch), a sample's random stream from (seed, epoch, index), so the
@@ -75,7 +77,7 @@ class DataLoader:
         self.seed = _at_least(0, "seed", seed)
         self.prefetch = _at_least(1, "prefetch", prefetch)
         self.share = _at_least(1, "share", share)
-        self._empty = partial(_pinned, parse_device(pin_memory_device)) if pin_memory else np.empty
+        self._empty = _memory(pin_memory_device) if pin_memory else np.empty
         self.epoch = 0
         self.skipped: list[Skipped] = []
         self._skipped_indices: set[int] = set()
@@ -173,6 +175,14 @@ class DataLoader:
             if sample.index not in self._skipped_indices:
                 self._skipped_indices.add(sample.index)
                 self.skipped.append(sample)
+
+
+def _memory(device: str) -> Any:
+    """What makes a batch's memory for a GPU, or, where there is none, as for the CPU."""
+    if is_available():
+        return partial(_pinned, parse_device(device))
+    warnings.warn("DataLoader: pin_memory=True has no effect without a GPU", stacklevel=3)
+    return np.empty
 
 
 def _pinned(device: str, shape: tuple[int, ...], dtype: Any) -> Any:

@@ -356,6 +356,17 @@ def test_wrong_arguments(arguments: Any, error: type[Exception], message: str) -
         DataLoader(**{"dataset": Noisy(), **arguments})
 
 
+def test_pinned_memory_without_a_gpu_is_told_and_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("minigrad.data.loader.is_available", lambda: False)
+    with pytest.warns(UserWarning, match="no effect without a GPU") as warned:
+        loader = DataLoader(Noisy(), 4, pin_memory=True)
+    assert warned[0].filename == __file__
+    for (x, *_), (y, *_) in zip(loader.batches(0), DataLoader(Noisy(), 4).batches(0), strict=True):
+        np.testing.assert_array_equal(x.data, y.data)
+
+
 def test_start_beyond_the_epoch() -> None:
     with pytest.raises(ValueError, match="start=7, but an epoch has 6 batches"):
         DataLoader(Noisy(), 4).batches(0, 7)
