@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,8 @@ def run_on(system, *commands, folder):
     return subprocess.run(
         [sys.executable, "-X", "warn_default_encoding", HERE / "elsewhere.py", system,
          json.dumps([list(map(str, command)) for command in commands])],
-        env={**os.environ, "PYTHONPATH": str(HERE.parent), "MPLBACKEND": "agg"},
+        env={**os.environ, "PYTHONPATH": str(HERE.parent), "MPLBACKEND": "agg",
+             "ALEXNET_CACHE": str(folder / "cache")},
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -26,6 +28,8 @@ def run_on(system, *commands, folder):
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_set_is_prepared_a_network_trained_and_asked(system, tmp_path, colours, narrow_flags):
     photo = next((colours / "val").glob("*/*.png"))
+    for class_id in ("n01440764", "n02102040"):  # two of ImageNet's class tars
+        shutil.make_archive(str(tmp_path / f"tars/{class_id}"), "tar", photo.parent)
     train = ["train", "set", *narrow_flags]
     done = run_on(
         system,
@@ -36,6 +40,12 @@ def test_a_set_is_prepared_a_network_trained_and_asked(system, tmp_path, colours
         ["predict", "run", photo],
         ["doctor", "set"],
         ["stats", "set"],
+        ["stats", colours, "--image-size", "24", "--plot", "stats.png"],
+        ["prepare", "tars", "set-of-tars", "--image-size", "24"],
+        ["show-augment", "set", "--recipe", "run/recipe.json", "--out", "augment.png"],
+        ["diff", "small", "paper"],
+        ["learn", "--copy", "course"],
+        ["learn"],
         ["summary"],
         folder=tmp_path,
     )
@@ -49,8 +59,10 @@ def test_a_set_is_prepared_a_network_trained_and_asked(system, tmp_path, colours
 MISSED = {
     "windows": {
         "import fcntl": "ModuleNotFoundError",
+        "import resource": "ModuleNotFoundError",
         "os.sched_getaffinity(0)": "AttributeError",
         "signal.SIGKILL": "AttributeError",
+        "signal.setitimer(signal.ITIMER_REAL, 1)": "AttributeError",
         "open('/proc/cpuinfo')": "FileNotFoundError",
         "os.open('.', os.O_RDONLY)": "PermissionError",
         "open('a:b', 'w')": "no file name on Windows",
@@ -60,12 +72,15 @@ MISSED = {
     },
     "macos": {
         "os.posix_fadvise": "AttributeError",
+        "os.sched_getaffinity(0)": "AttributeError",
+        "signal.SIGRTMIN": "AttributeError",
         "os.stat('/proc/meminfo')": "FileNotFoundError",
     },
     "browser": {
         "import fcntl": "ModuleNotFoundError",
         "threading.Thread(target=print).start()": "can't start new thread",
         "os.link('a', 'b')": "AttributeError",
+        "import resource": "ModuleNotFoundError",
         "subprocess.run(['true'])": "OSError",
     },
 }

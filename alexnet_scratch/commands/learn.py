@@ -99,17 +99,17 @@ def copied(folder: Path) -> int:
         target = folder / source.relative_to(NOTEBOOKS)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(_of_this_python(source.read_text("utf-8")), "utf-8")
+            target.write_bytes(_of_this_python(source.read_bytes()))
             new += 1
     return new
 
 
-def _of_this_python(text: str) -> str:
+def _of_this_python(data: bytes) -> bytes:
     """A notebook with the version of the Python that will run it, or JupyterLab, which writes that
     down at once, shows it as changed and asks to save it."""
-    notebook = json.loads(text)
+    notebook = json.loads(data)
     notebook["metadata"]["language_info"]["version"] = platform.python_version()
-    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    return f"{json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)}\n".encode()
 
 
 def progress(path: Path) -> str:
