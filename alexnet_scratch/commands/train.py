@@ -91,6 +91,8 @@ def _train(options: argparse.Namespace) -> int:
         (trainer.folder / REPORT).write_bytes(report)
     if len(trainer.splits.classes) <= 5:
         trainer.log.say("With five classes or fewer, top-5 is always 100%.")
+    steps, images = len(trainer.loader), min(recipe.batch_size, len(trainer.splits.train))
+    trainer.log.say(f"Training: {recipe.epochs} epochs of {steps:,} steps on {images:,} images.")
     try:
         outcome = trainer.run()
     except (Diverged, OutOfMemory, DataError, KeyboardInterrupt) as error:

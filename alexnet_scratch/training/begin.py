@@ -24,10 +24,11 @@ def measured(recipe: Recipe, splits: Splits) -> PixelStatistics:
 def new_model(recipe: Recipe, classes: int, feed: Feed, pixels: PixelStatistics) -> AlexNet:
     """The recipe's network, initialised, on the CPU; LSUV sees the first batch of epoch 0."""
     model = build_model(recipe, classes)
-    loading = told_if_slow(f"Loading the first batch, {feed.loader.batch_size} images at most")
+    count = min(feed.loader.batch_size, len(feed.loader.dataset))
+    loading = told_if_slow(f"Loading the first batch, {count:,} images")
     with loading, contextlib.closing(feed.batches(0, 0)) as batches:
         _, (images, _, places) = next(batches)
-    with told_if_slow(f"Initialising the weights ({recipe.init}) on {len(images.data)} images"):
+    with told_if_slow(f"Initialising the weights ({recipe.init}) on {len(images.data):,} images"):
         initialise(model, recipe.init, ToInput(recipe, pixels)(images, places.data))
     return model
 
