@@ -158,6 +158,12 @@ def complex_slope(learner: Function) -> None:
             )
         factor, ones = _factor(got, right), forward(x + 1j * STEP).imag / STEP
         if factor is not None and abs(factor) < 1e-6:
+            if not close(got / factor, right, 1e-12):  # digits are lost where one subtracts
+                raise Hint(
+                    "That is a difference of real numbers, f(x + hv) - f(x): make the step "
+                    "imaginary, x + 1j * h * v, and take the imaginary part of f there, divided by "
+                    "h."
+                )
             raise Hint("You have the imaginary part itself: divide it by h.")
         if factor is not None and factor < 0:
             raise Hint("The sign is turned round: the step is +ih.")

@@ -156,6 +156,8 @@ def test_softmax_without_dim_takes_pytorchs_axis():
 def test_single_corners():
     assert mg.tensor([1, 2, 3]).clamp(max=2.5).tolist() == [1, 2, 2.5]
     assert mg.tensor([1, 2], dtype="uint8").sum().dtype == np.int64
+    assert mg.cat(x for x in (mg.ones(1), mg.zeros(2))).tolist() == [1, 0, 0]
+    assert mg.stack(x for x in (mg.ones(1), mg.zeros(1))).tolist() == [[1], [0]]
     with pytest.raises(IndexError, match="out of range"):
         mg.ones(2, 3).permute(3, 0)
     with pytest.raises(ValueError, match="probability"):

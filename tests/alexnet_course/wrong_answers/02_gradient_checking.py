@@ -40,6 +40,7 @@ WRONG = {
         (SLOPE, "f(x + 1j * h * v) / h", "in the imaginary part"),
         (SLOPE, "f(x + 1j * h * v).real / h", "It is huge"),
         (SLOPE, "f(x + 1j * h * v).imag", "divide it by h"),
+        (SLOPE, "f(x + 1e-8 * v) - f(x)", "a difference of real numbers"),
         (SLOPE, "f(x + 1j * h).imag / h", "v belongs into the step"),
         (SLOPE, "f(x + 1j * h).imag / h * v", "v belongs into the step"),
         (SLOPE, "(f(x) + 1j * h * v).imag / h", "That is v itself"),
