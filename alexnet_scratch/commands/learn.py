@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DataError
+from ..names import program
 from .common import count
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"  # beside the packages, in a clone
@@ -40,7 +41,7 @@ def _learn(options: argparse.Namespace) -> int:
     if options.number is None:
         for number, path in lessons.items():
             print(f"{number:3}  {title(path)}")
-        print("\nOpen one with its number: alexnet learn 1. Solutions: notebooks/solutions.")
+        print(f"\nOpen one with its number: {program()} learn 1. Solutions: notebooks/solutions.")
         return 0
     if options.number not in lessons:
         numbers = ", ".join(map(str, lessons))

@@ -14,9 +14,9 @@ from minigrad.data import TensorDataset
 
 from ..data import DataError, load_image, patterns
 from ..data.views import TEN_CROP
-from ..names import one_line
 from ..picture import save_picture, shown
 from ..pixels import PixelStatistics, ToInput, colour_alphas, pixel_statistics
+from ..progress import say
 from ..recipe import Recipe
 from ..recipe.flags import add_recipe_flags, recipe_from
 from ..training.input import Splits, TrainingImages, fitted, open_splits, train_loader
@@ -78,7 +78,7 @@ def _show_augment(options: argparse.Namespace) -> int:
     pixels = pixel_statistics(recipe, splits.statistics()) if noisy else None
     mg.manual_seed(recipe.seed)
     draw_views(out, images, index, recipe, name, pixels)
-    print(one_line(f"{out}: views of {name}, by the recipe {recipe.name}"))
+    say(f"{out}: views of {name}, by the recipe {recipe.name}")
     return 0
 
 
