@@ -162,4 +162,7 @@ def _outline_test_views(axes: Any, image: NDArray[np.uint8], size: int) -> None:
             )
         )  # fmt: skip
     axes.set_title("ten test views: these five, and each mirrored")
-    axes.legend(loc="center", fontsize=8)
+    axes.legend(  # below the image, which it would hide; dark, or white lines would not show
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=8,
+        facecolor="0.35", labelcolor="white",
+    )  # fmt: skip

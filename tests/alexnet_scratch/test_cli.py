@@ -269,7 +269,7 @@ def test_bad_images(
     for file in (copied / "train").rglob("*_1*.png"):
         file.write_bytes(file.read_bytes()[:300])
     message = fails(capsys, "train", str(copied), *narrow_flags)
-    assert "cannot be read, more than 1%" in message
+    assert "cannot be read, more than the 3 that are let pass: mend or remove" in message
     assert "blue_1" in message
     for file in (copied / "train").rglob("*.png"):
         Image.new("RGB", (72, 72), "white").save(file)
@@ -298,9 +298,12 @@ def test_predict_takes_folders(
 ) -> None:
     folder = shutil.copytree(colours / "val" / "red", tmp_path / "in")
     (folder / "notes.txt").write_text("no image")
+    (folder / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     assert main(["predict", str(learnt), str(folder), "--json"]) == 0
     captured = capsys.readouterr()
-    assert captured.err == "Left out 1 file: notes.txt (not an image)\n"
+    assert captured.err == (
+        "Left out 2 files: a.HEIC (HEIC is not read, save it as JPEG), notes.txt (not an image)\n"
+    )
     rows = json.loads(captured.out)
     assert [row["image"] for row in rows] == sorted(map(str, folder.glob("*.png")))
     (tmp_path / "empty").mkdir()

@@ -127,8 +127,9 @@ def test_the_confusion_matrix_can_be_seen(classes: int, tmp_path: Path) -> None:
 def facts_of(predictions: Predictions, **more: Any) -> dict[str, Any]:
     scores = asdict(predictions.scores())
     return {
-        "run": "runs/x", "epoch": 3, "stand": "after epoch 3", "recipe": "small", "data": "photos", "skipped": 0,
-        "date": "today", "command": ["alexnet", "evaluate", "runs/my x"], "scores": {"centre": scores}, **environment("cpu"), **more,
+        "run": "runs/x", "epoch": 3, "stand": "after epoch 3", "recipe": "small",
+        "data": "photos", "skipped": 0, "date": "today", "scores": {"centre": scores},
+        "command": ["alexnet", "evaluate", "runs/my x"], **environment("cpu"), **more,
     }  # fmt: skip
 
 
