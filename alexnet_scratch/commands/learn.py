@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DataError
-from ..names import program
+from ..names import in_shell, program
+from ..progress import say
 from .common import count
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"  # beside the packages, in a clone
@@ -36,12 +37,16 @@ def add_parser(commands: Any) -> None:
 def _learn(options: argparse.Namespace) -> int:
     lessons = find_lessons(NOTEBOOKS)
     if options.copy is not None:
-        print(f"{copied(options.copy)} notebooks copied to {options.copy}")
+        new = copied(options.copy)
+        say(f"{new} notebook{'s' * (new != 1)} copied to {options.copy}")
         lessons = find_lessons(options.copy)
     if options.number is None:
         for number, path in lessons.items():
             print(f"{number:3}  {title(path)}")
-        print(f"\nOpen one with its number: {program()} learn 1. Solutions: notebooks/solutions.")
+        copy = "" if options.copy is None else f" --copy {in_shell(options.copy)}"
+        print()
+        say(f"Open one with its number: {program()} learn 1{copy}")
+        say(f"Solutions: {options.copy or 'notebooks'}/solutions")
         return 0
     if options.number not in lessons:
         numbers = ", ".join(map(str, lessons))
