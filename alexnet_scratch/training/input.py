@@ -35,6 +35,8 @@ from ..names import one_line
 from ..progress import progress_bar
 from ..recipe.fields import Recipe
 
+FEW_STEPS, ENOUGH_STEPS = 200, 400  # of a run: hardly anything is learnt in fewer; what to advise
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -169,6 +171,13 @@ def _splits(
         said.append(
             f"Note: a batch of {recipe.batch_size} is more than the {len(train)} training images: "
             "each epoch is one step on all of them (--batch-size)"
+        )
+    per_epoch = -(-len(train) // recipe.batch_size)
+    steps, epochs = per_epoch * recipe.epochs, -(-ENOUGH_STEPS // max(per_epoch, 1))
+    if steps < FEW_STEPS:
+        said.append(
+            f"Note: a run of {steps} steps is too short to learn much from {len(train)} images: "
+            f"--epochs {epochs} makes {epochs * per_epoch}"
         )
     images = TrainingImages(train, train_transform(recipe))
     return Splits(images, val, classes, names, resize, held_out, statistics, digest, said, left_out)

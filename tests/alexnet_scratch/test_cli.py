@@ -323,6 +323,7 @@ def test_train_says_what_it_takes_its_data_for_and_knows_its_files_again(
         "3 classes: blue, green, red",
         "Left out 1 file: red/notes.txt (not an image)",
         "Note: a batch of 100 is more than the 33 training images",
+        "too short to learn much from 33 images: --epochs 400 makes 400",
     ):
         assert line in said
         assert line in (run / "log.txt").read_text()
