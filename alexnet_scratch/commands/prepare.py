@@ -21,6 +21,8 @@ from ..data.sources import open_source
 from ..data.sources.tree import lines
 from ..names import in_shell, program
 from ..progress import say
+from ..recipe import Recipe
+from ..training.input import SMALLEST, input_size_for
 from .common import count
 
 
@@ -123,7 +125,9 @@ def _prepare(options: argparse.Namespace) -> int:
             raise
     for line in _summary(made, out):
         say(line)
-    say(f"Next: {program()} train {in_shell(out)}")
+    size = options.image_size
+    fits = f" --input-size {input_size_for(size)}" * (SMALLEST <= size < Recipe().input_size)
+    say(f"Next: {program()} train {in_shell(out)}{fits}")
     return 0
 
 

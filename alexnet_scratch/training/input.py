@@ -35,6 +35,7 @@ from ..names import one_line
 from ..progress import progress_bar
 from ..recipe.fields import Recipe
 
+SMALLEST = 64  # side of images that leave something of themselves after the last pooling
 FEW_STEPS, ENOUGH_STEPS = 200, 400  # of a run: hardly anything is learnt in fewer; what to advise
 
 
@@ -154,9 +155,15 @@ def fitted(recipe: Recipe, root: str | os.PathLike[str], given: int | None = Non
     if size < recipe.input_size:
         raise DataError(
             f"{root} holds images of {size} pixels, the recipe crops {recipe.input_size}: prepare "
-            f"it with --image-size {recipe.image_size}, or use a smaller --input-size"
+            f"it with --image-size {recipe.image_size}"
+            + f", or train with --input-size {input_size_for(size)}" * (size >= SMALLEST)
         )
     return replace(recipe, image_size=size)
+
+
+def input_size_for(image_size: int) -> int:
+    """A side for crops of images of this one, about seven eighths of it as the paper's 224."""
+    return 16 * round(image_size * 7 / 8 / 16)
 
 
 def _splits(
