@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
+import shutil
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -43,6 +45,20 @@ def in_shell(path: str | os.PathLike[str]) -> str:
         for b in text.encode(errors="surrogateescape")
     )
     return f"$'{''.join(letters)}'"  # bash's and zsh's form for any bytes
+
+
+def program() -> str:
+    """How this program is called from here: `alexnet`, or the path that was typed.
+
+    The path where the shell would not find it by its name, or would find another environment's.
+    """
+    called = sys.argv[0]
+    if os.path.splitext(os.path.basename(called))[0] != "alexnet":  # python -m, a notebook
+        return "alexnet"
+    found = shutil.which("alexnet")
+    if found is not None and os.path.realpath(found) == os.path.realpath(called):
+        return "alexnet"
+    return called if os.name == "nt" else in_shell(called)  # cmd.exe knows no single quotes
 
 
 def file_name(text: str, most: int = 60) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 table { border-collapse: collapse; } td, th { padding: .15rem .9rem .15rem 0; text-align: left;
   vertical-align: top; overflow-wrap: anywhere; }
-td.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; white-space: nowrap; }
+.wide { overflow-x: auto; } .wide td, .wide th { overflow-wrap: normal; }
 img { max-width: 100%; height: auto; background: white; }
+@media print { h2 { break-after: avoid; } img, tr { break-inside: avoid; } }
 """
 
 
@@ -74,11 +77,12 @@ def write_page(
 def _facts_table(facts: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     rows = [
-        ("run", f"{facts['run']}, after epoch {facts['epoch']}"),
+        ("run", f"{facts['run']}, {facts['stand']}"),
         ("recipe", facts["recipe"]),
         ("data", facts["data"]),
         ("left out, cannot be read", f"{facts['skipped']} images"),
         ("date", facts["date"]),
+        ("command", shlex.join(facts["command"])),
         ("computed on", f"{facts['device_name']} ({facts['host']})"),
         ("versions", versions + f", commit {facts['commit'] or 'unknown'}"),
     ]
@@ -87,14 +91,20 @@ def _facts_table(facts: dict[str, Any]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = ["<tr>" + "".join(f"<th>{_text(cell)}</th>" for cell in head) + "</tr>"]
+    rows = list(rows)
+    numbers = [any(map(_is_number, column)) for column in zip(*rows, strict=True)]
+    headings = (
+        f'<th class="number">{_text(cell)}</th>' if number else f"<th>{_text(cell)}</th>"
+        for cell, number in zip(head, numbers, strict=True)
+    )
+    lines = [f"<tr>{''.join(headings)}</tr>"]
     for row in rows:
         cells = (
             f'<td class="number">{_text(cell)}</td>' if _is_number(cell) else
             f"<td>{_name(cell)}</td>" for cell in row
         )  # fmt: skip
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table>{''.join(lines)}</table>"
+    return f'<div class="wide"><table>{"".join(lines)}</table></div>'
 
 
 def _is_number(cell: Any) -> bool:

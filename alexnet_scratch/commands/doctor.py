@@ -30,7 +30,7 @@ from ..data.folder import ImageFiles
 from ..data.packed import is_packed, open_packed
 from ..data.source import SPLITS
 from ..data.sources import open_folder
-from ..names import one_line
+from ..names import one_line, short_names
 from ..progress import wrapped
 from ..recipe import Recipe
 from ..recipe.flags import add_recipe_flags, recipe_from
@@ -175,7 +175,7 @@ def _prepared(root: Path) -> Iterable[tuple[str, str]]:
     side = packed.image_size
     yield "images", f"{side} x {side} pixels, {_size(sum(packed.counts.values()) * side**2 * 3)}"
     for split in SPLITS:
-        yield split, _counts(packed.images(split, None).targets, packed.classes)
+        yield split, _counts(packed.images(split, None).targets, list(packed.names.values()))
     statistics = packed.statistics
     yield "mean", f"{_rgb(statistics.channel_mean_0_255)} red, green, blue (0-255)"
     yield "deviation", _rgb(statistics.channel_std_0_255)
@@ -187,10 +187,10 @@ def _folder(root: Path) -> Iterable[tuple[str, str]]:
     source = open_folder(root)
     kind = "a folder of images" if source.layout == "folder" else f"a folder, {source.layout}"
     yield "layout", f"{kind}; `alexnet prepare` makes one that loads faster"
-    images = ImageFiles(source, "train", None)
-    yield "train", _counts(images.targets, images.classes)
+    names = list(source.classes.values())
+    yield "train", _counts(ImageFiles(source, "train", None).targets, names)
     if "val" in source.folders:
-        yield "val", _counts(ImageFiles(source, "val", None).targets, images.classes)
+        yield "val", _counts(ImageFiles(source, "val", None).targets, names)
     else:
         yield "val", "none: a share of the training images is held out (--val-fraction)"
     for note in source.notes:
@@ -203,7 +203,8 @@ def _rgb(values: Any) -> str:
     return " ".join(f"{value:.1f}" for value in values)
 
 
-def _counts(targets: Any, classes: list[str]) -> str:
+def _counts(targets: Any, names: list[str]) -> str:
+    classes = short_names(names)
     counts = np.bincount(np.asarray(targets, np.int64), minlength=len(classes))
     least, most = int(counts.argmin()), int(counts.argmax())
     text = f"{counts.sum():,} images of {len(classes)} classes"

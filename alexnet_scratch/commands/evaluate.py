@@ -26,10 +26,10 @@ from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
 from ..evaluation import NoImagesError, Predictions, Scores, collect
 from ..names import one_line
 from ..out_of_memory import in_smaller_batches
-from ..progress import progress_bar, to_stderr, told_if_slow
+from ..progress import progress_bar, say, to_stderr, told_if_slow
 from ..report import Report, report_folder, write_report
 from ..trained import trained
-from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from ..training.checkpoint import Checkpoint, Position, find_checkpoint, load_checkpoint
 from ..training.input import open_splits, pinned_for
 from ..training.provenance import environment
 from .common import add_device_flags, device_from
@@ -120,8 +120,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(json.dumps(summary, indent=2))
     else:
         print(_table(scores))
-        epoch = checkpoint.position.epoch
-        print(one_line(f"{checkpoint.path}, after epoch {epoch}, on {data.title}"))
+        say(f"{checkpoint.path}, {_stand(checkpoint.position)}, on {data.title}")
     if report is not None:
         facts = {**summary, **_circumstances(options, checkpoint, device)}
         write_report(report, _report(predictions[-1], checkpoint, data, loader), facts)
@@ -161,10 +160,18 @@ def _summary(
     return {
         "checkpoint": str(checkpoint.path),
         "epoch": checkpoint.position.epoch,
+        "step": checkpoint.position.step,
         "data": data.title,
         "skipped": skipped,
         "scores": {name: asdict(s) for name, s in scores.items()},
     }
+
+
+def _stand(at: Position) -> str:
+    """How far a checkpoint's training had come; the last one may lie within an epoch."""
+    if not at.batch:
+        return f"after epoch {at.epoch}"
+    return f"in epoch {at.epoch + 1}, after step {at.step}"
 
 
 def _circumstances(
@@ -172,6 +179,7 @@ def _circumstances(
 ) -> dict[str, Any]:
     return {
         "run": str(checkpoint.path.parent),
+        "stand": _stand(checkpoint.position),
         "recipe": checkpoint.recipe.name,
         "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "command": ["alexnet", *options.arguments],
@@ -207,7 +215,8 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
     recipe, root = checkpoint.recipe, checkpoint.data["root"]
     own = path is None or (root is not None and Path(path).resolve() == Path(root))
     folder = Path((root or patterns.ensure()) if own else str(path))
-    title = f"the validation images of {folder}"
+    drawn = own and root is None
+    title = f"the validation images of {'the drawn patterns' if drawn else folder}"
     resize = checkpoint.data.get("resize", "crop")
     if not folder.exists():
         raise DataError(f"no such folder: {folder}; say where it is now: alexnet evaluate RUN DATA")

@@ -16,7 +16,8 @@ from typing import Any
 
 from ..data import DataError
 from ..data.patterns import cache_folder
-from ..names import one_line
+from ..names import one_line, program
+from ..progress import say
 from .common import count
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"  # beside the packages, in a clone
@@ -45,15 +46,18 @@ def add_parser(commands: Any) -> None:
 
 def _learn(options: argparse.Namespace) -> int:
     if options.copy is not None:
-        print(f"{copied(options.copy)} notebooks copied to {one_line(str(options.copy))}")
+        new = copied(options.copy)
+        say(f"{new} notebook{'s' * (new != 1)} copied to {one_line(str(options.copy))}")
         _remember(options.copy)
     copies = _remembered()
     lessons = find_lessons(copies or NOTEBOOKS)
     if options.number is None:
         for number, path in lessons.items():
             print(f"{number:3}  {f'{title(path):44}{progress(path)}'.rstrip()}")
-        where = f"Yours are in {one_line(str(copies))}. " if copies else ""
-        print(f"\nOpen one by its number: alexnet learn 1. {where}Solutions: notebooks/solutions.")
+        where = one_line(str(copies or "notebooks"))
+        print()
+        say(f"Open one with its number: {program()} learn 1")
+        say(f"Lessons: {where}; solutions: {where}/solutions")
         return 0
     if options.number not in lessons:
         numbers = ", ".join(map(str, lessons))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from ..data.source import overview
 from ..data.sources import open_source
 from ..data.sources.tree import lines
 from ..data.survey import enlarged_note
-from ..names import in_shell, one_line
-from ..progress import told_if_slow
+from ..names import in_shell, program
+from ..progress import say, told_if_slow
+from ..recipe import Recipe
+from ..training.input import SMALLEST, input_size_for
 from .common import count
 
 
@@ -111,7 +114,8 @@ def _prepare(options: argparse.Namespace) -> int:
             path, f"{source.layout} layout", source.classes, source.folders, source.notes,
             source.left_out,
         ) + enlarged_note(source, source.items, options.image_size)  # fmt: skip
-        print("\n".join(said), flush=True)
+        for line in said:
+            say(line)
         try:
             made = prepare(
                 source, out, name=Path(os.path.abspath(path)).name,
@@ -122,7 +126,11 @@ def _prepare(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print("what is done is kept: the same command goes on with it", file=sys.stderr)
             raise
-    print(f"{_summary(made)}\nNext: alexnet train {in_shell(str(made.path))}")
+    for line in _summary(made, out):
+        say(line)
+    size = options.image_size
+    fits = f" --input-size {input_size_for(size)}" * (SMALLEST <= size < Recipe().input_size)
+    say(f"Next: {program()} train {in_shell(out)}{fits}")
     return 0
 
 
@@ -132,17 +140,17 @@ def _check_out(source: Path, out: str) -> None:
         raise DataError(f"{out} lies within {source}, its source: give a folder elsewhere")
 
 
-def _summary(made: Prepared) -> str:
+def _summary(made: Prepared, out: str) -> Iterator[str]:
     packed = open_packed(made.path)
     size = sum(file.stat().st_size for file in made.path.iterdir())
     amount = f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
-    line = (
-        f"{one_line(str(made.path))}: {made.counts['train']} training and "
-        f"{made.counts['val']} validation images of {len(packed.classes)} classes, {amount}"
+    yield (
+        f"{out}: {made.counts['train']} training and {made.counts['val']} validation images of "
+        f"{len(packed.classes)} classes, {amount}"
     )
     if made.skipped:
-        line += f"\nSkipped {made.skipped} bad files, see {one_line(str(made.path / REPORT))}"
-    return line
+        files = f"{made.skipped} bad file{'s' * (made.skipped != 1)}"
+        yield f"Skipped {files}, see {Path(out) / REPORT}"
 
 
 def _classes(text: str) -> list[str] | int:

@@ -14,9 +14,9 @@ from minigrad.data import TensorDataset
 
 from ..data import DataError, load_image, patterns
 from ..data.views import TEN_CROP
-from ..names import one_line
 from ..picture import save_picture, shown
 from ..pixels import PixelStatistics, ToInput, colour_alphas, pixel_statistics
+from ..progress import say
 from ..recipe import Recipe
 from ..recipe.flags import add_recipe_flags, recipe_from
 from ..training.input import Splits, TrainingImages, fitted, open_splits, train_loader
@@ -78,7 +78,7 @@ def _show_augment(options: argparse.Namespace) -> int:
     pixels = pixel_statistics(recipe, splits.statistics()) if noisy else None
     mg.manual_seed(recipe.seed)
     draw_views(out, images, index, recipe, name, pixels)
-    print(one_line(f"{out}: views of {name}, by the recipe {recipe.name}"))
+    say(f"{out}: views of {name}, by the recipe {recipe.name}")
     return 0
 
 
@@ -162,4 +162,7 @@ def _outline_test_views(axes: Any, image: NDArray[np.uint8], size: int) -> None:
             )
         )  # fmt: skip
     axes.set_title("ten test views: these five, and each mirrored")
-    axes.legend(loc="center", fontsize=8)
+    axes.legend(  # below the image, which it would hide; dark, or white lines would not show
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=8,
+        facecolor="0.35", labelcolor="white",
+    )  # fmt: skip

@@ -212,7 +212,7 @@ def draw_statistics(path: Path, statistics: Statistics, title: str) -> None:
     ]
     axes.set_xticks(places, labels)
     axes.axhline(0, color="0.3", lw=0.8)
-    axes.set(title="colour axes (eigenvectors of the covariance)", ylabel="share of the channel")
+    axes.set(title="colour axes (eigenvectors of the covariance)", ylabel="component")
     axes.set_ylim(-1.05, 1.05)
     axes.legend(frameon=False, ncols=3, loc="lower left")
     for panel in (channels, axes):

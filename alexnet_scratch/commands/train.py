@@ -12,7 +12,7 @@ from typing import Any
 from ..data import DataError, patterns
 from ..data.packed import REPORT
 from ..data.source import csv_row, left_out_rows
-from ..names import in_shell
+from ..names import in_shell, program
 from ..out_of_memory import OutOfMemory
 from ..progress import say, told_if_slow
 from ..recipe import PRESETS, Recipe
@@ -101,18 +101,18 @@ def _train(options: argparse.Namespace) -> int:
             trainer.log.note(str(error))
         raise
     folder = trainer.folder
-    run = in_shell(folder)
+    run, alexnet = in_shell(folder), program()
     if outcome is Outcome.FINISHED:
         best = trainer.at.best
         trainer.log.say(f"Done. Best: {best['val_top1']:.1%} top-1 in epoch {best['epoch']}.")
         trainer.log.say(
-            f"Next: alexnet evaluate {run}, alexnet predict {run} IMAGE, or look at "
+            f"Next: {alexnet} evaluate {run}, {alexnet} predict {run} IMAGE, or look at "
             f"{folder}/curves.png"
         )
         return 0
     at = trainer.at
     trainer.log.say(
-        f"Saved in epoch {at.epoch + 1}, step {at.step}. Go on with: alexnet train --resume {run}"
+        f"Saved in epoch {at.epoch + 1}, step {at.step}. Go on with: {alexnet} train --resume {run}"
     )
     return INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
 

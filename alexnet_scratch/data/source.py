@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -11,6 +12,10 @@ from ..names import one_line
 from .image import some
 
 SPLITS = ("train", "val")
+# Photos that most programs show, and Pillow does not: a phone's, and cameras' raw ones.
+_PHOTOS = (
+    ".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
+)  # fmt: skip
 
 
 class Item(NamedTuple):
@@ -73,6 +78,14 @@ def overview(
     if left_out:
         lines.append(left_out_line(left_out))
     return [one_line(line) for line in lines]
+
+
+def not_an_image(name: str) -> str:
+    """Why a file of this name, which no decoder takes, is left out."""
+    ending = os.path.splitext(name)[1]
+    if ending.lower() in _PHOTOS:
+        return f"{ending[1:]} is not read, save it as JPEG"
+    return "not an image"
 
 
 def left_out_line(left_out: Sequence[LeftOut]) -> str:

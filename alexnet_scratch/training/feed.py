@@ -12,6 +12,7 @@ from ..data.image import some
 from .log import Log
 
 MOST_BAD = 0.01  # share of images that may be unreadable
+FEW = 3  # so many of a small set may, too, if they are no more than a tenth of it
 
 Batches = Generator[tuple[int, Any], None, None]
 
@@ -48,8 +49,9 @@ class Feed:
             self.log.say(f"Skipped, cannot be read: {one.reason}")
         self.named = bad = len(skipped)
         total = len(self.loader.dataset)
-        if bad > MOST_BAD * total:
+        most = max(int(MOST_BAD * total), min(FEW, -(-total // 10), total - 1))
+        if bad > most:
             raise DataError(
-                f"at least {bad} of {total} images cannot be read, more than {MOST_BAD:.0%}: mend "
-                f"or remove {some([one.name for one in skipped])}"
+                f"at least {bad} of {total} images cannot be read, more than the {most} that are "
+                f"let pass: mend or remove {some([one.name for one in skipped])}"
             )

@@ -34,6 +34,9 @@ from ..names import one_line
 from ..progress import progress_bar
 from ..recipe.fields import Recipe
 
+SMALLEST = 64  # side of images that leave something of themselves after the last pooling
+FEW_STEPS, ENOUGH_STEPS = 200, 400  # of a run: hardly anything is learnt in fewer; what to advise
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -138,9 +141,15 @@ def fitted(recipe: Recipe, root: str | os.PathLike[str], given: int | None = Non
     if size < recipe.input_size:
         raise DataError(
             f"{root} holds images of {size} pixels, the recipe crops {recipe.input_size}: prepare "
-            f"it with --image-size {recipe.image_size}, or use a smaller --input-size"
+            f"it with --image-size {recipe.image_size}"
+            + f", or train with --input-size {input_size_for(size)}" * (size >= SMALLEST)
         )
     return replace(recipe, image_size=size)
+
+
+def input_size_for(image_size: int) -> int:
+    """A side for crops of images of this one, about seven eighths of it as the paper's 224."""
+    return 16 * round(image_size * 7 / 8 / 16)
 
 
 def _splits(
@@ -155,6 +164,13 @@ def _splits(
         said.append(
             f"Note: a batch of {recipe.batch_size} is more than the {len(train)} training images: "
             "each epoch is one step on all of them (--batch-size)"
+        )
+    per_epoch = -(-len(train) // recipe.batch_size)
+    steps, epochs = per_epoch * recipe.epochs, -(-ENOUGH_STEPS // max(per_epoch, 1))
+    if steps < FEW_STEPS:
+        said.append(
+            f"Note: a run of {steps} steps is too short to learn much from {len(train)} images: "
+            f"--epochs {epochs} makes {epochs * per_epoch}"
         )
     images = TrainingImages(train, train_transform(recipe))
     return Splits(images, val, classes, names, resize, held_out, statistics, digest, said, left_out)

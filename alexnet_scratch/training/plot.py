@@ -39,8 +39,8 @@ def draw_curves(path: Path, rows: Sequence[EpochMetrics], classes: int, title: s
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
 
     for axes in (loss, accuracy):
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch", xlim=(0.5, max(epochs, default=1) + 0.5))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)

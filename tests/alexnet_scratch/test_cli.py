@@ -151,14 +151,15 @@ def test_a_run_is_never_silent_before_its_first_step(
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == [f"Run folder: {out}", f"Looking for images in {colours}"]
     assert said[2].startswith("Data: ")
-    assert [line.partition(",")[0] for line in said[4:8]] == [
+    assert [line.partition(",")[0] for line in said[4:9]] == [
         "Note: a batch of 99999 is more than the 36 training images: each epoch is one step on all "
         "of them (--batch-size)",
+        "Note: a run of 2 steps is too short to learn much from 36 images: --epochs 400 makes 400",
         "Loading the first batch",
         "Initialising the weights (lsuv) on 36 images",
         "Writing down what it takes to repeat the run",
     ]
-    assert said[8].startswith("AlexNet two-tower, recipe small, ")
+    assert said[9].startswith("AlexNet two-tower, recipe small, ")
     (tmp_path / "empty").mkdir()
     assert "empty folder" in fails(capsys, "train", str(tmp_path / "empty"), "--out", f"{out}2")
     assert not Path(f"{out}2").exists()
@@ -302,7 +303,7 @@ def test_bad_images(
     for file in (copied / "train").rglob("*_1*.png"):
         file.write_bytes(file.read_bytes()[:300])
     message = fails(capsys, "train", str(copied), *narrow_flags)
-    assert "cannot be read, more than 1%" in message
+    assert "cannot be read, more than the 3 that are let pass: mend or remove" in message
     assert "blue_1" in message
     for file in (copied / "train").rglob("*.png"):
         Image.new("RGB", (72, 72), "white").save(file)
@@ -331,9 +332,12 @@ def test_predict_takes_folders(
 ) -> None:
     folder = shutil.copytree(colours / "val" / "red", tmp_path / "in")
     (folder / "notes.txt").write_text("no image")
+    (folder / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     assert main(["predict", str(learnt), str(folder), "--json"]) == 0
     captured = capsys.readouterr()
-    assert captured.err == "Left out 1 file: notes.txt (not an image)\n"
+    assert captured.err == (
+        "Left out 2 files: a.HEIC (HEIC is not read, save it as JPEG), notes.txt (not an image)\n"
+    )
     rows = json.loads(captured.out)
     assert [row["image"] for row in rows] == sorted(map(str, folder.glob("*.png")))
     (tmp_path / "empty").mkdir()
@@ -353,6 +357,7 @@ def test_train_says_what_it_takes_its_data_for_and_knows_its_files_again(
         "3 classes: blue, green, red",
         "Left out 1 file: red/notes.txt (not an image)",
         "Note: a batch of 100 is more than the 33 training images",
+        "too short to learn much from 33 images: --epochs 400 makes 400",
     ):
         assert line in said
         assert line in (run / "log.txt").read_text()

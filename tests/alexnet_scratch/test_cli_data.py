@@ -34,9 +34,21 @@ def test_prepare_says_what_it_made(tmp_path: Path, colours: Path, capsys: Captur
     assert f"Data: {source}, folder layout, training images in train" in said
     assert f"{out}: 36 training and 12 validation images of 3 classes, " in said
     assert re.search(r"classes, 0\.\d MB\n", said)
-    assert f"Skipped 1 bad files, see {out / 'report.csv'}" in said
+    assert f"Skipped 1 bad file, see {out / 'report.csv'}" in said
     packed = open_packed(out)
     assert (packed.image_size, packed.source, packed.layout) == (24, "colours", "folder")
+
+
+def test_what_prepare_says_is_next_can_be_done(
+    tmp_path: Path, colours: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["prepare", "--image-size", "72", str(colours), "set"]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].removeprefix("Next: alexnet ").split()
+    assert command == ["train", "set", "--input-size", "64"]
+    narrow = ["--widths", "8,8,8,8,8", "--fc-width", "16", "--max-steps", "1", "--device", "cpu"]
+    assert main([*command, *narrow]) == 0
+    assert "train with --input-size 64" in failed(capsys, "train", "set")
 
 
 def test_a_part_by_flags(tmp_path: Path, colours: Path) -> None:

@@ -32,7 +32,8 @@ def test_the_list_names_every_notebook(capsys):
     assert main(["learn"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "  4  Pooling" in lines
-    assert len(lines) - 2 == len(list(learn.NOTEBOOKS.glob("*.ipynb")))
+    assert lines[-2] == "Open one with its number: alexnet learn 1"
+    assert len(lines) - 3 == len(list(learn.NOTEBOOKS.glob("*.ipynb")))
 
 
 def test_a_number_opens_its_notebook(opened):
@@ -50,8 +51,12 @@ def test_a_copy_is_opened_and_keeps_what_was_written_in_it(opened, tmp_path, cap
     (mine / "04_pooling.ipynb").write_text("my work")
     (mine / "05_relu.ipynb").unlink()
     assert main(["learn", "5", "--copy", str(mine)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"1 notebooks copied to {mine}"
+    assert capsys.readouterr().out.splitlines()[-1] == f"1 notebook copied to {mine}"
     assert (mine / "04_pooling.ipynb").read_text() == "my work"
+    assert main(["learn", "--copy", str(tmp_path / "another")]) == 0
+    folder = tmp_path / "another"
+    said = capsys.readouterr().out
+    assert f"Lessons: {folder}; solutions: {folder}/solutions\n" in said
 
 
 def test_copies_are_the_notebooks_but_for_the_version_of_python(tmp_path):

@@ -12,7 +12,14 @@ from PIL import Image
 
 import minigrad as mg
 from alexnet_scratch.cli import main
-from alexnet_scratch.names import did_you_mean, file_name, in_shell, one_line, short_names
+from alexnet_scratch.names import (
+    did_you_mean,
+    file_name,
+    in_shell,
+    one_line,
+    program,
+    short_names,
+)
 from alexnet_scratch.training.log import Log
 from alexnet_scratch.training.metrics import EpochMetrics
 from alexnet_scratch.training.plot import draw_curves
@@ -44,6 +51,24 @@ def test_a_name_in_a_shell_is_that_name_again(name: str) -> None:
     command = ["bash", "-c", f"printf %s {in_shell(name)}"]
     done = subprocess.run(command, capture_output=True, check=True)
     assert os.fsdecode(done.stdout) == name
+
+
+def test_hints_name_the_program_as_it_can_be_called_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for environment in ("mine", "other"):
+        (tmp_path / environment).mkdir()
+        (tmp_path / environment / "alexnet").write_text("#!/bin/sh\n")
+        (tmp_path / environment / "alexnet").chmod(0o755)
+    typed = str(tmp_path / "mine/alexnet")
+    monkeypatch.setattr("sys.argv", [typed])
+    for path, expected in (("/nowhere", typed), (f"{tmp_path}/other", typed)):
+        monkeypatch.setenv("PATH", path)
+        assert program() == expected
+    monkeypatch.setenv("PATH", f"{tmp_path}/mine")
+    assert program() == "alexnet"
+    monkeypatch.setattr("sys.argv", ["/site-packages/alexnet_scratch/__main__.py"])
+    assert program() == "alexnet"
 
 
 def test_a_file_may_be_called_after_any_name() -> None:

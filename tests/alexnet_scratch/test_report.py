@@ -127,8 +127,9 @@ def test_the_confusion_matrix_can_be_seen(classes: int, tmp_path: Path) -> None:
 def facts_of(predictions: Predictions, **more: Any) -> dict[str, Any]:
     scores = asdict(predictions.scores())
     return {
-        "run": "runs/x", "epoch": 3, "recipe": "small", "data": "photos", "skipped": 0,
-        "date": "today", "scores": {"centre": scores}, **environment("cpu"), **more,
+        "run": "runs/x", "epoch": 3, "stand": "after epoch 3", "recipe": "small",
+        "data": "photos", "skipped": 0, "date": "today", "scores": {"centre": scores},
+        "command": ["alexnet", "evaluate", "runs/my x"], **environment("cpu"), **more,
     }  # fmt: skip
 
 
@@ -166,6 +167,8 @@ def test_the_page_tells_all_of_a_report_and_takes_any_name(tmp_path: Path) -> No
         "runs/&lt;x&gt;, after epoch 3",
         "photos/val",
         "2026-11-30",
+        "<bdi>alexnet evaluate &#x27;runs/my x&#x27;</bdi>",
+        '<th>class</th><th>name</th><th class="number">images</th>',
         "views: centre",
         "<bdi>tench</bdi>",
         "&lt;b&gt;&amp;amp;\\xff\\n",

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...names import in_shell
 from ..image import DataError, some
 from ..packed import is_packed
-from ..source import LeftOut, Source
+from ..source import LeftOut, Source, not_an_image
 from ..splits import check_same_classes
 from . import ilsvrc, kaggle, tiny
 from .archive import TarTree, open_archive
@@ -78,7 +78,7 @@ def image_files(path: str | os.PathLike[str]) -> tuple[list[str], list[LeftOut]]
         if is_image(tree, position):
             images.append(os.path.join(path, name))
         else:
-            left_out.append(LeftOut(name, "not an image"))
+            left_out.append(LeftOut(name, not_an_image(name)))
     return images, left_out
 
 

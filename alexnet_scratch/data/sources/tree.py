@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 from .. import image
 from ..image import EXTENSIONS, BadImageError, DataError, some
-from ..source import Item, LeftOut
+from ..source import Item, LeftOut, not_an_image
 from ..splits import Children, DataFolders, find_data, same_names, split_of
 from .names import WORDS
 
@@ -398,7 +398,7 @@ def _left_out(tree: Tree, found: Found) -> list[LeftOut]:
         while (path := _above(path)) not in holding:
             top = path
         if top is None:
-            reason = "in no class folder" if has_image_ending(name) else "not an image"
+            reason = "in no class folder" if has_image_ending(name) else not_an_image(name)
             files.append(LeftOut(name, reason))
         else:
             folders[top] = folders.get(top, 0) + 1

@@ -335,7 +335,7 @@ class SomeBad(Dataset):
 def test_a_bad_image_is_named_once_and_skipped(
     tmp_path: Path, narrow: Recipe, splits: Splits, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    some_bad = replace(splits, train=SomeBad(splits.train, 100, {42}))
+    some_bad = replace(splits, train=SomeBad(splits.train, 50, {7, 42}))  # more than 1%, but few
     it = trainer(tmp_path / "run", replace(narrow, batch_size=25), some_bad)
     assert it.run() is Outcome.FINISHED
     said = capsys.readouterr().out
@@ -344,8 +344,8 @@ def test_a_bad_image_is_named_once_and_skipped(
 
 
 def test_too_many_bad_images_stop_training(tmp_path: Path, narrow: Recipe, splits: Splits) -> None:
-    too_many = replace(splits, train=SomeBad(splits.train, 100, {4, 42}))
-    with pytest.raises(DataError, match=r"2 of 100 images.*more than 1%.*image_4"):
+    too_many = replace(splits, train=SomeBad(splits.train, 100, {4, 42, 43, 44}))
+    with pytest.raises(DataError, match=r"4 of 100 images.*more than the 3 .*image_4"):
         trainer(tmp_path / "run", narrow, too_many).run()
     bad_val = replace(splits, val=SomeBad(splits.val, 3, {0, 1, 2}))
     with pytest.raises(DataError, match="3 of 3 images cannot be read"):
