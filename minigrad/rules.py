@@ -51,6 +51,11 @@ class MixedDeviceError(DeviceError):
         )
 
 
+_COMPLEX_STEP = (
+    "the complex step of gradcheck and hvp hands in complex numbers, and np.abs, np.maximum, .real "
+    "and the like drop their imaginary part: compare by .real"
+)
+
 # ----- tensors -----
 
 
@@ -128,9 +133,8 @@ def _same_dtype(function: type[Function], data: Array, tensors: Given) -> None:
         raise _mixed(function.operation, _named(function, tensors))
     if data.dtype == np.empty((), expected).real.dtype != expected:
         raise TypeError(
-            f"{function.operation}: {expected} in, {data.dtype} out: the complex step of gradcheck "
-            "and hvp hands in complex numbers, and np.abs, np.maximum, .real and the like drop "
-            "their imaginary part: compare by .real, or check with method='central'"
+            f"{function.operation}: {expected} in, {data.dtype} out: {_COMPLEX_STEP}, or check "
+            "with method='central'"
         )
     if data.dtype != expected:
         raise TypeError(
@@ -199,7 +203,8 @@ def check_first_order(create_graph: bool) -> None:
     if create_graph:
         raise NotImplementedError(
             "create_graph=True is not supported, gradients are of first order: "
-            "minigrad.hvp(fn, x, v) gives exact second-order products"
+            "minigrad.hvp(fn, x, v) gives exact second-order products, and its docstring shows how "
+            "a gradient penalty is trained"
         )
 
 
@@ -245,8 +250,10 @@ def check_gradient(node: Node, index: int, edge: Edge, value: Any) -> None:
             f"expected shape {edge.shape}"
         )
     if value.dtype != edge.dtype and value.dtype != np.result_type(edge.dtype, np.complex64):
+        lost = value.dtype.kind == "f" and edge.dtype.kind == "c"
         raise TypeError(
             f"{name}: backward returned {value.dtype} for argument {index}, which is {edge.dtype}"
+            + (f": {_COMPLEX_STEP}" if lost else "")
         )
     if mode.anomaly:
         _finite(value, f"the gradient of argument {index} of {name}", node.line)

@@ -316,6 +316,23 @@ def test_what_is_not_complex_safe_is_told_as_that():
     assert mg.gradcheck(RealAbs.apply, leaf(3), method="central")
 
 
+class RealBackward(mg.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2 * np.abs(grad * ctx.saved[0])
+
+
+def test_a_backward_that_is_not_complex_safe_is_told_as_that():
+    words = r"real_backward: backward returned float64 for argument 0.*complex128.*np\.abs.*\.real"
+    with pytest.raises(TypeError, match=words):
+        mg.hvp(lambda x: RealBackward.apply(x).sum(), leaf(3), leaf(3))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
