@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageEnhance
 
+from ..names import Keywords
+
 Image = NDArray[Any]
 Transform = Callable[[Image, np.random.Generator], Image]
 Size = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
-class RandomCrop:
+class RandomCrop(Keywords):
     """A window of `size` (side, or height and width) at a place drawn from `rng`.
 
     (h, w, c) to (size, size, c), a view. ValueError if the image is smaller than the window.
@@ -38,7 +40,7 @@ class RandomCrop:
 
 
 @dataclass(frozen=True)
-class CenterCrop:
+class CenterCrop(Keywords):
     """The central window of `size` (side, or height and width); draws nothing.
 
     (h, w, c) to (size, size, c), a view. An odd remainder goes to the bottom and the right.
@@ -56,7 +58,7 @@ class CenterCrop:
 
 
 @dataclass(frozen=True)
-class RandomHorizontalFlip:
+class RandomHorizontalFlip(Keywords):
     """Left and right exchanged with probability `p`.
 
     (h, w, c) to the same shape, a view. ValueError if `p` is not in 0..1.
@@ -74,7 +76,7 @@ class RandomHorizontalFlip:
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop:
+class RandomResizedCrop(Keywords):
     """A window of random area and shape, scaled to `size` (side, or height and width).
 
     Its area is `scale` of the image's, uniformly drawn, its width / height in `ratio`, drawn on a
@@ -117,7 +119,7 @@ class RandomResizedCrop:
 
 
 @dataclass(frozen=True)
-class RandomRotation:
+class RandomRotation(Keywords):
     """Turn by an angle drawn from -degrees..degrees around the centre, bilinear; what comes in from
     outside has the value `fill`. (h, w, c) to the same shape. Source: torchvision."""
 
@@ -138,7 +140,7 @@ class RandomRotation:
 
 
 @dataclass(frozen=True)
-class ColorJitter:
+class ColorJitter(Keywords):
     """Change brightness, contrast and saturation by factors drawn from 1 - x..1 + x, in a random
     order. RGB uint8 (h, w, 3) to the same. Source: torchvision.transforms.ColorJitter."""
 
@@ -165,7 +167,7 @@ class ColorJitter:
 
 
 @dataclass(frozen=True)
-class Compose:
+class Compose(Keywords):
     """Several transforms, one after the other, all drawing from the same `rng`."""
 
     transforms: Sequence[Transform]

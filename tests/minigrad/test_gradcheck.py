@@ -217,6 +217,7 @@ def test_nothing_to_check_is_an_error(inputs):
     [
         ({"method": "forward"}, "'forward' is unknown: use one of complex, central, jacobian"),
         ({"method": "complex", "eps": 1e-6}, "the complex step has no eps"),
+        ({"method": "jacobian", "directions": 9}, "every entry: drop directions"),
         ({"directions": 0}, "directions is 0"),
     ],
 )
