@@ -74,15 +74,34 @@ def check_differentiable(data: Array) -> None:
         raise RuntimeError(f"only floats can require a gradient, this tensor is {data.dtype}")
 
 
+def check_tensor(operation: str, value: Any, name: str = "input") -> None:
+    """An array, a list or a module is no tensor."""
+    if not hasattr(value, "node"):
+        raise TypeError(
+            f"{operation}: {name} is a {type(value).__name__}, expected a tensor: use "
+            f"mg.tensor({name})"
+        )
+
+
 def check_floats(operation: str, tensor: Tensor, name: str = "input") -> None:
     """The operation has no value for whole numbers, or none in their dtype."""
-    if tensor.data.dtype.kind not in "fc":
+    try:
+        kind = tensor.data.dtype.kind
+    except AttributeError:
+        check_tensor(operation, tensor, name)
+        raise
+    if kind not in "fc":
         _refuse(operation, name, tensor, "floats")
 
 
 def check_no_bools(operation: str, tensor: Tensor, name: str = "input") -> None:
     """The operation calculates, and bools are no numbers."""
-    if tensor.data.dtype.kind == "b":
+    try:
+        kind = tensor.data.dtype.kind
+    except AttributeError:
+        check_tensor(operation, tensor, name)
+        raise
+    if kind == "b":
         _refuse(operation, name, tensor, "numbers")
 
 
