@@ -816,6 +816,11 @@ def test_a_forward_that_returns_no_array():
         Wrong.apply(leaf(3))
 
 
+def test_a_function_that_is_called_itself_says_how():
+    with pytest.raises(TypeError, match=r"cube: use Cube.apply\(...\), not the class"):
+        Cube(leaf(3), 0.5)
+
+
 def test_a_function_without_its_methods_says_what_is_missing():
     class Nothing(Function):
         pass
