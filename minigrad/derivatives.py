@@ -48,7 +48,9 @@ def hvp(fn: Callable[..., Tensor], inputs: Any, v: Any) -> Any:
 
     It is the imaginary part of the gradient at inputs + ihv, divided by h: every kernel accepts
     complex numbers and compares by their real part, so no second graph is needed. Tensors that `fn`
-    uses must have the width of the inputs (float64 for full accuracy).
+    uses must have the width of the inputs (float64 for full accuracy). It is the change of the
+    gradient that backward computes: what `fn` detaches is a constant to the gradient, as always,
+    but moves with the inputs all the same.
 
     A loss may so depend on a gradient, as the gradient penalty of WGAN-GP does. With v = its
     gradient by g = d(score)/dx, the products of the parameters are its gradients by them::

@@ -620,6 +620,12 @@ def test_hvp_by_a_parameter_that_fn_uses_itself_leaves_no_trace():
     assert x.dtype == np.float64
 
 
+def test_hvp_is_the_change_of_the_gradient_also_through_what_is_detached():
+    x, v = leaf(3), leaf(3, seed=1)
+    product = mg.hvp(lambda x: (x.detach() ** 2 * x).sum(), x, v)
+    np.testing.assert_allclose(product.data, 2 * x.data * v.data, rtol=1e-14)
+
+
 def critic_and_points():
     """A small network of smooth layers, convolution among them, and two batches to tell apart."""
     mg.manual_seed(0)
