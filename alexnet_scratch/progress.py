@@ -36,11 +36,18 @@ def progress_bar(
     it. hidden: neither.
     """
     if hidden or sys.stderr.isatty():
-        return tqdm(
+        return _Bar(
             total=total, initial=done, desc=title, disable=hidden, leave=False, dynamic_ncols=True,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}",
+            miniters=1, bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}",
         )  # fmt: skip
     return Lines(title, total, done, unit, tell or to_stderr)
+
+
+class _Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
+    """tqdm's, without the thread that it starts to keep an eye on itself: a browser has none, which
+    tqdm warns of. Every update looks at the clock instead (`miniters=1`)."""
+
+    monitor_interval = 0
 
 
 class Lines:

@@ -153,7 +153,10 @@ def to_dtype(dtype: Any) -> np.dtype[Any]:
     try:
         result = np.dtype(_ALIASES.get(dtype, dtype) if isinstance(dtype, str) else dtype)
     except TypeError as error:
-        raise TypeError(f"dtype {dtype!r} is unknown") from error
+        raise TypeError(
+            f"dtype {dtype!r} is unknown: use one of {', '.join(SUPPORTED_DTYPES)}, by name or as "
+            "NumPy's"
+        ) from error
     if result.name not in SUPPORTED_DTYPES:
         raise TypeError(
             f"dtype {result} is not supported: use one of {', '.join(SUPPORTED_DTYPES)}"

@@ -304,6 +304,9 @@ class Function:
         if "operation" not in cls.__dict__:
             cls.operation = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
+    def __init__(self, *_: Any) -> None:
+        raise TypeError(f"{self.operation}: use {type(self).__name__}.apply(...), not the class")
+
     @staticmethod
     def forward(ctx: Context, *args: Any) -> Array:
         """Compute the output from raw arrays."""

@@ -101,6 +101,8 @@ def gradcheck(
         eps = 1e-6 if eps is None else eps
     elif method == "complex" and eps is not None:
         raise ValueError("gradcheck: the complex step has no eps: use method='central', or drop it")
+    elif method == "jacobian" and directions != 2:
+        raise ValueError("gradcheck: the Jacobian is looked at in every entry: drop directions")
     scheme = _Scheme(method, eps, rtol or (1e-9 if eps is None else 1e-6))
     problem = _Problem(fn, inputs, parameters, scheme, seed)
     try:

@@ -51,6 +51,11 @@ class MixedDeviceError(DeviceError):
         )
 
 
+_COMPLEX_STEP = (
+    "the complex step of gradcheck and hvp hands in complex numbers, and np.abs, np.maximum, .real "
+    "and the like drop their imaginary part: compare by .real"
+)
+
 # ----- tensors -----
 
 
@@ -69,15 +74,34 @@ def check_differentiable(data: Array) -> None:
         raise RuntimeError(f"only floats can require a gradient, this tensor is {data.dtype}")
 
 
+def check_tensor(operation: str, value: Any, name: str = "input") -> None:
+    """An array, a list or a module is no tensor."""
+    if not hasattr(value, "node"):
+        raise TypeError(
+            f"{operation}: {name} is a {type(value).__name__}, expected a tensor: use "
+            f"mg.tensor({name})"
+        )
+
+
 def check_floats(operation: str, tensor: Tensor, name: str = "input") -> None:
     """The operation has no value for whole numbers, or none in their dtype."""
-    if tensor.data.dtype.kind not in "fc":
+    try:
+        kind = tensor.data.dtype.kind
+    except AttributeError:
+        check_tensor(operation, tensor, name)
+        raise
+    if kind not in "fc":
         _refuse(operation, name, tensor, "floats")
 
 
 def check_no_bools(operation: str, tensor: Tensor, name: str = "input") -> None:
     """The operation calculates, and bools are no numbers."""
-    if tensor.data.dtype.kind == "b":
+    try:
+        kind = tensor.data.dtype.kind
+    except AttributeError:
+        check_tensor(operation, tensor, name)
+        raise
+    if kind == "b":
         _refuse(operation, name, tensor, "numbers")
 
 
@@ -128,9 +152,8 @@ def _same_dtype(function: type[Function], data: Array, tensors: Given) -> None:
         raise _mixed(function.operation, _named(function, tensors))
     if data.dtype == np.empty((), expected).real.dtype != expected:
         raise TypeError(
-            f"{function.operation}: {expected} in, {data.dtype} out: the complex step of gradcheck "
-            "and hvp hands in complex numbers, and np.abs, np.maximum, .real and the like drop "
-            "their imaginary part: compare by .real, or check with method='central'"
+            f"{function.operation}: {expected} in, {data.dtype} out: {_COMPLEX_STEP}, or check "
+            "with method='central'"
         )
     if data.dtype != expected:
         raise TypeError(
@@ -199,7 +222,8 @@ def check_first_order(create_graph: bool) -> None:
     if create_graph:
         raise NotImplementedError(
             "create_graph=True is not supported, gradients are of first order: "
-            "minigrad.hvp(fn, x, v) gives exact second-order products"
+            "minigrad.hvp(fn, x, v) gives exact second-order products, and its docstring shows how "
+            "a gradient penalty is trained"
         )
 
 
@@ -245,8 +269,10 @@ def check_gradient(node: Node, index: int, edge: Edge, value: Any) -> None:
             f"expected shape {edge.shape}"
         )
     if value.dtype != edge.dtype and value.dtype != np.result_type(edge.dtype, np.complex64):
+        lost = value.dtype.kind == "f" and edge.dtype.kind == "c"
         raise TypeError(
             f"{name}: backward returned {value.dtype} for argument {index}, which is {edge.dtype}"
+            + (f": {_COMPLEX_STEP}" if lost else "")
         )
     if mode.anomaly:
         _finite(value, f"the gradient of argument {index} of {name}", node.line)

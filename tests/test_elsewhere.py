@@ -55,6 +55,28 @@ def test_a_set_is_prepared_a_network_trained_and_asked(system, tmp_path, colours
     assert [json.loads(line)["epoch"] for line in metrics] == [1, 2]
 
 
+BARS = """
+import sys
+import tqdm
+from elsewhere import take_away
+take_away("browser")
+from alexnet_scratch.progress import progress_bar
+sys.stderr.isatty = lambda: True
+for hidden in (False, True):
+    with progress_bar("work", 2, hidden=hidden) as bar:
+        bar.update()
+"""
+
+
+def test_a_bar_in_a_browser_starts_no_thread_and_warns_of_none(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BARS], cwd=tmp_path, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parent}"}, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "work   0%|" in done.stderr
+
+
 # What fails there, and how.
 MISSED = {
     "windows": {

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from tqdm import tqdm
 
 from minigrad.kernels.fast.parallel import executor
 
+from ..progress import progress_bar
 from .image import DataError
 
 TRAIN_PER_CLASS = 300
@@ -298,9 +298,10 @@ def _run_all(jobs: list[functools.partial[None]], threads: int | None, progress:
     pool = executor(threads)
     try:
         running = [pool.submit(job) for job in jobs]
-        bar = tqdm(as_completed(running), "drawing", len(jobs), unit="image", disable=not progress)
-        for done in bar:
-            done.result()
+        with progress_bar("drawing", len(jobs), unit="images", hidden=not progress) as bar:
+            for done in as_completed(running):
+                done.result()
+                bar.update()
     finally:
         # On Ctrl-C or a full disk the rest is not worth drawing.
         pool.shutdown(cancel_futures=True)

@@ -13,6 +13,7 @@ import numpy as np
 from ..arrays import from_outside, to_numpy
 from ..core import Tensor
 from ..creation import randperm, tensor
+from ..names import Keywords
 
 
 class SkipSample(Exception):  # noqa: N818  (a request to the loader, not a failure of it)
@@ -22,7 +23,7 @@ class SkipSample(Exception):  # noqa: N818  (a request to the loader, not a fail
     """
 
 
-class Dataset:
+class Dataset(Keywords):
     """Samples by index: override `__len__` and `__getitem__`, as in PyTorch.
 
     A sample is an array, or a tuple of arrays, integers, floats and booleans. A dataset that

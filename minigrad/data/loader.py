@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import parse_device
 from ..cuda.device import empty_pinned, is_available
+from ..names import Keywords
 from .collate import Batch, LoaderError, collate
 from .dataset import Dataset, SkipSample
 from .workers import Job, run_ahead
@@ -31,7 +32,7 @@ class Skipped(NamedTuple):
     reason: str
 
 
-class DataLoader:
+class DataLoader(Keywords):
     """Iterate over a dataset in batches, with PyTorch's names and meanings.
 
     dataset: a `Dataset`; batch_size: samples per batch; shuffle: a new order every epoch;

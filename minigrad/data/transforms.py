@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageEnhance
 
+from ..names import Keywords
+
 Image = NDArray[Any]
 Transform = Callable[[Image, np.random.Generator], Image]
 Size = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
-class RandomCrop:
+class RandomCrop(Keywords):
     """A window of `size` (side, or height and width) at a place drawn from `rng`.
 
     (h, w, c) to (size, size, c), a view. ValueError if the image is smaller than the window.
@@ -39,7 +41,7 @@ class RandomCrop:
 
 
 @dataclass(frozen=True)
-class CenterCrop:
+class CenterCrop(Keywords):
     """The central window of `size` (side, or height and width); draws nothing.
 
     (h, w, c) to (size, size, c), a view. An odd remainder goes to the bottom and the right.
@@ -57,7 +59,7 @@ class CenterCrop:
 
 
 @dataclass(frozen=True)
-class RandomHorizontalFlip:
+class RandomHorizontalFlip(Keywords):
     """Left and right exchanged with probability `p`.
 
     (h, w, c) to the same shape, a view. ValueError if `p` is not in 0..1.
@@ -75,7 +77,7 @@ class RandomHorizontalFlip:
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop:
+class RandomResizedCrop(Keywords):
     """A window of random area and shape, scaled to `size` (side, or height and width).
 
     Its area is `scale` of the image's, uniformly drawn, its width / height in `ratio`, drawn on a
@@ -120,7 +122,7 @@ class RandomResizedCrop:
 
 
 @dataclass(frozen=True)
-class RandomRotation:
+class RandomRotation(Keywords):
     """Turn by an angle drawn from -degrees..degrees around the centre, bilinear; what comes in from
     outside has the value `fill`. uint8 or float32 (h, w, c) to the same. Source: torchvision."""
 
@@ -143,7 +145,7 @@ class RandomRotation:
 
 
 @dataclass(frozen=True)
-class ColorJitter:
+class ColorJitter(Keywords):
     """Change brightness, contrast and saturation by factors drawn from 1 - x..1 + x, in a random
     order. uint8 RGB (h, w, 3), or grey (h, w, 1), to the same. Source:
     torchvision.transforms.ColorJitter."""
@@ -178,7 +180,7 @@ class ColorJitter:
 
 
 @dataclass(frozen=True)
-class Compose:
+class Compose(Keywords):
     """Several transforms, one after the other, all drawing from the same `rng`."""
 
     transforms: Sequence[Transform]

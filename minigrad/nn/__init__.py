@@ -11,7 +11,6 @@ from .layers import (
     BatchNorm1d,
     BatchNorm2d,
     Conv2d,
-    CrossEntropyLoss,
     Dropout,
     Flatten,
     Identity,
@@ -21,8 +20,6 @@ from .layers import (
     LocalResponseNorm,
     LogSoftmax,
     MaxPool2d,
-    MSELoss,
-    NLLLoss,
     PaperDropout,
     PaperLRN,
     PReLU,
@@ -31,15 +28,24 @@ from .layers import (
     Softmax,
     Tanh,
 )
+from .losses import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+)
 from .module import Module, Parameter
 
 __all__ = [
-    "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "CrossEntropyLoss",
-    "Dropout", "Flatten",
-    "Identity", "LeakyReLU", "Linear", "LocalContrastNorm", "LocalResponseNorm", "LogSoftmax",
-    "MSELoss", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "PReLU",
-    "PaperDropout", "PaperLRN", "Parameter", "ParameterDict", "ParameterList", "ReLU",
-    "Sequential", "Sigmoid", "Softmax", "Tanh", "functional", "init", "utils",
+    "AdaptiveAvgPool2d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d",
+    "Conv2d", "CrossEntropyLoss", "Dropout", "Flatten", "Identity", "L1Loss", "LeakyReLU", "Linear",
+    "LocalContrastNorm", "LocalResponseNorm", "LogSoftmax", "MSELoss", "MaxPool2d", "Module",
+    "ModuleDict", "ModuleList", "NLLLoss", "PReLU", "PaperDropout", "PaperLRN", "Parameter",
+    "ParameterDict", "ParameterList", "ReLU", "Sequential", "Sigmoid", "SmoothL1Loss", "Softmax",
+    "Tanh", "functional", "init", "utils",
 ]  # fmt: skip
 
 if not _TYPE_CHECKING:  # for types, a name that is not there stays an error

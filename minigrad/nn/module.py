@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import arrays
 from ..core import RemovableHook, Tensor
+from ..names import Keywords
 from ..rules import MixedDeviceError
 from . import state
 
@@ -31,7 +32,7 @@ class Parameter(Tensor):
             self.version = data.version  # the same memory
 
 
-class Module:
+class Module(Keywords):
     """Base of all layers and networks. Assigning a `Parameter` or `Module` to an attribute
     registers it, in the order of assignment; a list of them is refused (`ModuleList` is one)."""
 

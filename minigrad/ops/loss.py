@@ -10,7 +10,7 @@ from .. import arrays
 from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
 from ..kernels import softmax as kernel
-from ..rules import check_floats
+from ..rules import check_floats, check_tensor
 from .elementwise import add, astype, div, mul, neg, where
 from .reduce import axes_of, mean, sum
 
@@ -171,6 +171,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
     -1 takes the largest label + 1. Raises for a label outside 0..num_classes-1.
     """
+    check_tensor("one_hot", tensor, "tensor")
     labels = tensor.data
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: got {labels.dtype}, expected integer labels: use .long()")

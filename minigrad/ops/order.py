@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
+from ..rules import check_tensor
 from .reduce import axes_of
 from .shape import getitem
 
@@ -39,6 +40,7 @@ class Sorted(NamedTuple):
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
     """(values, indices) in order along an axis; NaN is the largest. Always stable."""
+    check_tensor("sort", input)
     if input.ndim == 0:
         return Sorted(*(t.reshape(()) for t in sort(input.reshape(1), 0, descending)))
     (axis,) = axes_of(dim, input.ndim, "sort")
@@ -50,11 +52,13 @@ def argsort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
 ) -> Tensor:
     """The indices (int64) that sort along an axis; NaN is the largest. Always stable."""
+    check_tensor("argsort", input)
     return sort(input.detach(), dim, descending).indices
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
     """(values, indices) of the k largest or smallest along an axis, in order."""
+    check_tensor("topk", input)
     (axis,) = axes_of(dim, input.ndim, "topk") or (0,)
     size = input.shape[axis] if input.ndim else 1
     if not 0 <= k <= size:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import arrays, sums
 from ..arrays import Array, array_module, as_array
 from ..core import Context, Function, Tensor
-from ..rules import check_floats
+from ..rules import check_floats, check_tensor
 from .elementwise import Sqrt, astype, clone, maximum, minimum, mul, sub
 
 __all__ = ["amax", "amin", "argmax", "argmin", "max", "mean", "min", "std", "sum", "var"]
@@ -215,6 +215,7 @@ def _along(input: Tensor, dim: int, keepdim: bool, sign: int) -> Extremum:
 
 
 def _arg(input: Tensor, dim: int | None, keepdim: bool, how: str) -> Tensor:
+    check_tensor(how, input)
     xp = array_module(input.data)
     axes = () if dim is None else axes_of(dim, input.ndim, how)
     axis = axes[0] if axes else None

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import array_module, as_array
 from ..core import Tensor
+from ..rules import check_tensor
 from .reduce import Dim, axes_of
 
 __all__ = ["all", "any", "isfinite", "isinf", "isnan"]
@@ -13,17 +14,17 @@ __all__ = ["all", "any", "isfinite", "isinf", "isnan"]
 
 def isnan(input: Tensor) -> Tensor:
     """Where a number is NaN, bool."""
-    return Tensor(as_array(array_module(input.data).isnan(input.data)))
+    return _each(input, "isnan")
 
 
 def isinf(input: Tensor) -> Tensor:
     """Where a number is inf or -inf, bool."""
-    return Tensor(as_array(array_module(input.data).isinf(input.data)))
+    return _each(input, "isinf")
 
 
 def isfinite(input: Tensor) -> Tensor:
     """Where a number is neither NaN nor infinite, bool."""
-    return Tensor(as_array(array_module(input.data).isfinite(input.data)))
+    return _each(input, "isfinite")
 
 
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
@@ -36,7 +37,13 @@ def all(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     return _asked(input, dim, keepdim, "all")
 
 
+def _each(input: Tensor, how: str) -> Tensor:
+    check_tensor(how, input)
+    return Tensor(as_array(getattr(array_module(input.data), how)(input.data)))
+
+
 def _asked(input: Tensor, dim: Dim, keepdim: bool, how: str) -> Tensor:
+    check_tensor(how, input)
     ask = getattr(array_module(input.data), how)
     found = as_array(ask(input.data, axis=axes_of(dim, input.ndim, how), keepdims=keepdim))
     return Tensor(found.astype(input.dtype) if input.dtype == np.uint8 else found)

@@ -10,12 +10,13 @@ import numpy as np
 from ..arrays import Array
 from ..core import Tensor
 from ..kernels.fast.blockwise import flat_views
+from ..names import Keywords
 from .optimizer import Optimizer
 
 _LARGEST = 2.0**120  # of scales: the scaled loss is float32, which ends at 2^128
 
 
-class GradScaler:
+class GradScaler(Keywords):
     """Scale the loss so that gradients fit float16, and skip the steps in which they did not.
 
         with mg.precision("float16"):

@@ -14,10 +14,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ..names import Keywords
 from .optimizer import Optimizer, check_range
 
 
-class LRScheduler:
+class LRScheduler(Keywords):
     """Base of the schedules that follow from the epoch alone; a subclass writes `lr_at`.
 
     `last_epoch` is -1 for a new run. Another value resumes at `last_epoch + 1`; the groups must
@@ -232,10 +233,16 @@ class OneCycleLR(LRScheduler):
         final_div_factor: float = 1e4, three_phase: bool = False, last_epoch: int = -1,
     ) -> None:  # fmt: skip
         groups = _checked(optimizer).param_groups
+        if epochs is not None and steps_per_epoch is not None:
+            product = epochs * steps_per_epoch
+            if total_steps not in (None, product):
+                raise ValueError(
+                    f"OneCycleLR: total_steps is {total_steps}, epochs * steps_per_epoch "
+                    f"{product}: give one of them"
+                )
+            total_steps = product
         if total_steps is None:
-            if epochs is None or steps_per_epoch is None:
-                raise ValueError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
-            total_steps = epochs * steps_per_epoch
+            raise ValueError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
         if not 0 <= pct_start <= 1:
             raise ValueError(f"pct_start must be between 0 and 1, got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
@@ -345,7 +352,7 @@ class SequentialLR(LRScheduler):
         super().load_state_dict({**state_dict, "schedulers": self.schedulers})
 
 
-class ReduceLROnPlateau:
+class ReduceLROnPlateau(Keywords):
     """Multiply the rates by `factor` when a metric has not improved for `patience` epochs.
 
     `step(metrics)` takes the metric after each epoch. "Improved" means by more than `threshold`,

@@ -12,10 +12,11 @@ import numpy as np
 from ..arrays import array_module, device_of, is_array, to_device
 from ..core import Tensor
 from ..modes import enable_grad
+from ..names import Keywords
 
 Update = tuple[Any, Any, dict[str, Any], dict[str, Any]]  # w, its gradient, its state, its group
 
-class Optimizer:
+class Optimizer(Keywords):
     """Base of the optimizers: parameter groups and their state, as in PyTorch.
 
     `params` is an iterable of tensors, or of dicts with a "params" entry and the options of that

@@ -66,3 +66,28 @@ def test_a_label_out_of_range_gives_nan_without_waiting_for_the_device(cupy, los
     losses.sum().backward()
     assert not standin.transfers
     assert np.isnan(losses.detach().cpu().numpy()).tolist() == [False, True, True]
+
+
+def test_products_with_the_hessian_by_inputs_and_parameters(kernels):
+    layer = mg.nn.Linear(3, 1).double()
+    x, v = mg.randn(2, 3, dtype="float64"), mg.randn(2, 3, dtype="float64")
+
+    def products(x, v):
+        leaves = (x, *layer.parameters())
+        return mg.hvp(lambda x, *_: (layer(x) ** 2).sum(), leaves, (v, None, None))
+
+    expected = products(x, v)
+    layer.to("cuda")
+    with pytest.raises(mg.DeviceError, match=r"hvp: argument 0 .* is on cuda:0, argument 1"):
+        products(x.to("cuda"), v)
+    for ours, theirs in zip(products(x.to("cuda"), v.to("cuda")), expected, strict=True):
+        assert ours.device == "cuda:0"
+        np.testing.assert_allclose(ours.cpu().numpy(), theirs.numpy(), rtol=1e-12)
+
+
+def test_the_weights_of_a_loss_follow_it(kernels):
+    loss = mg.nn.BCEWithLogitsLoss(weight=[1.0, 2.0], pos_weight=[3.0, 0.5])
+    x, y = mg.randn(4, 2), mg.rand(4, 2)
+    expected = loss(x, y).item()
+    assert [b.device for b in loss.to("cuda").buffers()] == ["cuda:0"] * 2
+    assert loss(x.to("cuda"), y.to("cuda")).item() == pytest.approx(expected, rel=1e-6)

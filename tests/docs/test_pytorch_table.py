@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import minigrad as mg
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs/pytorch.md").read_text("utf-8")
 SECTIONS = {
     ours: (theirs, text)
@@ -43,6 +45,23 @@ def listed(text, word):
     return re.findall(r"`([^`]+)`", paragraph[1]) if paragraph else []
 
 
+def rows(text):
+    """The table's rows: the names, and what differs."""
+    for names, said in re.findall(r"^\| (`.*?) \| (.*) \|$", text, re.MULTILINE):
+        yield re.findall(r"`([^`]+)`", names), said
+
+
+def refused(said):
+    """The options that a row says are not there: "no `a` and no `b`; ...", "no `a`, `b`"."""
+    parts = [part for part in re.split("; ?", said) if part.startswith("no ")]
+    return re.findall(r"`(\w+)", " ".join(parts))
+
+
+def options(value):
+    """The names of what a function or class takes; none for a tensor's attributes."""
+    return set(inspect.signature(value).parameters) if callable(value) else set()
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_section_is_complete_and_right(section):
     ours, text = found(section), SECTIONS[section][1]
@@ -52,8 +71,10 @@ def test_a_section_is_complete_and_right(section):
     assert not [name for name in absent if hasattr(ours, name)]
     for words in (there, own, absent):
         assert words == sorted(set(words)), "in alphabetical order, each once"
-    for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE):
-        assert set(re.findall(r"`([^`]+)`", row)) <= {*there, *own}
+    for names, said in rows(text):
+        assert set(names) <= {*there, *own}
+        assert not [(name, option) for name in names for option in refused(said)
+                    if option in options(getattr(ours, name))]  # fmt: skip
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -66,4 +87,16 @@ def test_a_section_is_right_about_pytorch(section):
 
 
 def test_every_room_has_a_section():
-    assert {"minigrad.nn", "minigrad.nn.Module", "minigrad.optim"} <= set(SECTIONS)
+    rooms = ["Tensor", "nn", "nn.Module", "nn.functional", "optim", "data", "cuda"]
+    assert {"minigrad", *(f"minigrad.{room}" for room in rooms)} <= set(SECTIONS)
+    assert sum(bool(refused(said)) for _, text in SECTIONS.values() for _, said in rows(text)) > 12
+
+
+def test_the_gradient_penalty_gives_every_parameter_its_gradient():
+    (code,) = (part for part in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "mg.hvp" in part)
+    critic = mg.nn.Sequential(mg.nn.Linear(2, 4), mg.nn.Tanh(), mg.nn.Linear(4, 1))
+    exec(code, {"mg": mg, "critic": critic})
+    shapes = [(parameter.shape, parameter.grad.shape) for parameter in critic.parameters()]
+    assert all(own == grad for own, grad in shapes)
+    assert critic[0].weight.grad.abs().max().item() > 0
+    assert critic[2].bias.grad.item() == 0  # no gradient by x depends on it

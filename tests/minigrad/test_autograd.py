@@ -525,6 +525,15 @@ def test_grad_leaves_grad_alone():
     assert w.grad is None
 
 
+def test_grad_can_keep_the_graph():
+    x = leaf(3)
+    y = (x * x).sum()
+    first, second = mg.grad(y, x, retain_graph=True), mg.grad(y, x)
+    assert first[0].tolist() == second[0].tolist()
+    with pytest.raises(RuntimeError, match="retain_graph"):
+        mg.grad(y, x)
+
+
 def test_grad_of_an_unused_input():
     x = leaf(2)
     with pytest.raises(RuntimeError, match=r"inputs \[1\] were not used"):
@@ -573,9 +582,145 @@ def test_hvp_of_a_network(which):
     )
 
 
-def test_hvp_of_another_shape():
-    with pytest.raises(ValueError, match=r"\(2,\), v has \(3,\)"):
-        mg.hvp(lambda x: x.sum(), leaf(2), leaf(3))
+def test_hvp_by_several_inputs_is_a_row_of_blocks():
+    x, w, v, u = leaf(4), leaf(4, seed=1), leaf(4, seed=2), leaf(4, seed=3)
+
+    def f(x, w):
+        return (x * x * w).sum() + w.exp().sum()
+
+    by_x, by_w = mg.hvp(f, (x, w), (v, u))
+    np.testing.assert_allclose(by_x.data, 2 * w.data * v.data + 2 * x.data * u.data, rtol=1e-14)
+    np.testing.assert_allclose(by_w.data, 2 * x.data * v.data + np.exp(w.data) * u.data, rtol=1e-14)
+    by_x, by_w = mg.hvp(f, [x, w], [None, u])
+    np.testing.assert_allclose(by_x.data, 2 * x.data * u.data, rtol=1e-14)
+    assert mg.hvp(lambda x: x**3, mg.tensor(2.0, dtype="float64"), mg.tensor(5.0)).item() == 60
+
+
+def test_hvp_by_a_parameter_that_fn_uses_itself_leaves_no_trace():
+    layer, x, v = nn.Linear(3, 1).double(), leaf(2, 3), leaf(2, 3, seed=1)
+    before, seen = layer.weight.data.copy(), []
+    layer.weight.register_hook(seen.append)
+    graph = (layer(x) ** 2).sum()
+    frozen = layer.bias.requires_grad_(False)
+    leaves = (x, *layer.parameters())
+    products = mg.hvp(lambda x, *_: (layer(x) ** 2).sum(), leaves, (v, None, None))
+    residual, along = layer(x).data, v.data @ before.T
+    np.testing.assert_allclose(products[0].data, 2 * along * before, rtol=1e-13)
+    expected = 2 * (along.T @ x.data + residual.T @ v.data)
+    np.testing.assert_allclose(products[1].data, expected, rtol=1e-13)
+    np.testing.assert_allclose(products[2].data, 2 * along.sum(0), rtol=1e-13)
+    assert not seen
+    assert not frozen.requires_grad
+    assert x.grad is layer.weight.grad is None
+    np.testing.assert_array_equal(layer.weight.data, before)
+    assert layer.weight.dtype == np.float64
+    graph.backward()
+    with pytest.raises(ZeroDivisionError):
+        mg.hvp(lambda x: 1 / 0, x, v)
+    assert x.dtype == np.float64
+
+
+def test_hvp_is_the_change_of_the_gradient_also_through_what_is_detached():
+    x, v = leaf(3), leaf(3, seed=1)
+    product = mg.hvp(lambda x: (x.detach() ** 2 * x).sum(), x, v)
+    np.testing.assert_allclose(product.data, 2 * x.data * v.data, rtol=1e-14)
+
+
+def critic_and_points():
+    """A small network of smooth layers, convolution among them, and two batches to tell apart."""
+    mg.manual_seed(0)
+    critic = nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(12, 8),
+        nn.Sigmoid(), nn.Linear(8, 1),
+    ).double()  # fmt: skip
+    return critic, leaf(16, 1, 4, 4), mg.tensor(leaf(16, 1, 4, 4, seed=1).data + 1)
+
+
+def penalised(critic, fake, real, strength=10):
+    """Loss and penalty of a Wasserstein critic; adds their gradients to the parameters'."""
+    parameters = list(critic.parameters())
+
+    def score(x, *_):
+        return critic(x).sum()
+
+    x = mg.tensor((fake.data + real.data) / 2, requires_grad=True)
+    (g,) = mg.grad(score(x), x)
+    norms = g.requires_grad_().flatten(1).norm(dim=1)
+    penalty = strength * ((norms - 1) ** 2).mean()
+    (v,) = mg.grad(penalty, g)
+    _, *products = mg.hvp(score, (x, *parameters), (v, *[None] * len(parameters)))
+    loss = critic(fake).mean() - critic(real).mean()
+    loss.backward()
+    for parameter, product in zip(parameters, products, strict=True):
+        parameter.grad.add_(product)
+    return loss.item(), penalty.item()
+
+
+def test_a_gradient_penalty_is_that_of_pytorchs_double_backward():
+    torch = pytest.importorskip("torch")
+    critic, fake, real = critic_and_points()
+    twin = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3, padding=1), torch.nn.Tanh(), torch.nn.AvgPool2d(2),
+        torch.nn.Flatten(), torch.nn.Linear(12, 8), torch.nn.Sigmoid(), torch.nn.Linear(8, 1),
+    ).double()  # fmt: skip
+    twin.load_state_dict({name: torch.tensor(p.data) for name, p in critic.state_dict().items()})
+    loss, penalty = penalised(critic, fake, real)
+    a, b = torch.tensor(fake.data), torch.tensor(real.data)
+    x = ((a + b) / 2).requires_grad_()
+    (g,) = torch.autograd.grad(twin(x).sum(), x, create_graph=True)
+    expected = 10 * ((g.flatten(1).norm(dim=1) - 1) ** 2).mean()
+    (twin(a).mean() - twin(b).mean() + expected).backward()
+    assert penalty == pytest.approx(expected.item(), rel=1e-12)
+    assert penalty > abs(loss)
+    for (name, ours), theirs in zip(critic.named_parameters(), twin.parameters(), strict=True):
+        np.testing.assert_allclose(ours.grad.data, theirs.grad, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_a_gradient_penalty_is_trained():
+    critic, fake, real = critic_and_points()
+    optimizer = mg.optim.Adam(critic.parameters(), lr=0.01)
+    history = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        history.append(penalised(critic, fake, real))
+        optimizer.step()
+    (first_loss, first_penalty), (loss, penalty) = history[0], history[-1]
+    assert penalty < first_penalty / 3
+    assert loss < first_loss - 0.5
+
+
+def real_only(x):
+    return mg.tensor(np.abs(x.data)).sum()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda f, x: mg.hvp(f, x, leaf(3)), ValueError, r"x has shape \(2,\), v has \(3,\)"),
+        (lambda f, x: mg.hvp(f(x), x, x), TypeError, r"fn is a Tensor.*hvp\(f, x, v\)"),
+        (lambda f, x: mg.hvp(f, (x, leaf(2)), x), TypeError, r"v is a Tensor for 2.*\(v, None\)"),
+        (lambda f, x: mg.hvp(f, (x, leaf(2)), (x,)), TypeError, "v is 1 for 2 inputs"),
+        (lambda f, x: mg.hvp(f, (x, x), (x, x)), ValueError, "input 1 comes twice"),
+        (lambda f, x: mg.hvp(f, (x,), (None,)), ValueError, "None for every input"),
+        (lambda f, x: mg.hvp(f, x, x.data), TypeError, "v of x is a ndarray, expected a tensor"),
+        (lambda f, x: mg.hvp(f, x.data, x), TypeError, r"inputs is a ndarray.*hvp\(f, \(x, w\)"),
+        (lambda f, x: mg.hvp(f, (x, 2.0), (x, x)), TypeError, "input 1 is a float"),
+        (lambda f, x: mg.hvp(f, (), ()), ValueError, "no inputs"),
+        (lambda f, x: mg.hvp(f, mg.tensor([1, 2]), x), TypeError, "hvp: x is int64"),
+        (lambda f, x: mg.hvp(lambda x: x * 2, x, x), ValueError, r"shape \(2,\).*sum\(\)"),
+        (lambda f, x: mg.hvp(lambda x: 1.0, x, x), TypeError, "fn returned float"),
+        (lambda f, x: mg.hvp(real_only, x, x), RuntimeError, r"numpy\(\).*np.abs"),
+        (lambda f, x: mg.hvp(f, (x, leaf(2)), (x, x)), RuntimeError, r"hvp: inputs \[1\] were not"),
+        (lambda f, x: mg.grad(f, x), TypeError, r"output is a function.*grad\(f\(x\), x\)"),
+        (lambda f, x: mg.grad(f(x), x.data), TypeError, r"is a ndarray.*grad\(f\(x, w\), \(x, w"),
+        (lambda f, x: mg.grad(f(x), [x, "w"]), TypeError, "input 1 is a str, expected a tensor"),
+        (lambda f, x: mg.grad(f(x), []), ValueError, "grad: there are no inputs"),
+        (lambda f, x: mg.grad(f(x), x, create_graph=True), NotImplementedError, r"hvp\(fn, x, v\)"),
+    ],
+)
+def test_other_ways_to_ask_for_derivatives_are_answered_with_the_right_one(call, error, words):
+    with pytest.raises(error, match=words):
+        call(lambda x, *_: (x * x).sum(), leaf(2))
 
 
 # ----- anomalies -----
@@ -675,6 +820,11 @@ def test_a_forward_that_returns_no_array():
 
     with pytest.raises(TypeError, match="wrong: forward returned list, expected one array"):
         Wrong.apply(leaf(3))
+
+
+def test_a_function_that_is_called_itself_says_how():
+    with pytest.raises(TypeError, match=r"cube: use Cube.apply\(...\), not the class"):
+        Cube(leaf(3), 0.5)
 
 
 def test_a_function_without_its_methods_says_what_is_missing():

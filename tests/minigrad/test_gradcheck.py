@@ -217,6 +217,7 @@ def test_nothing_to_check_is_an_error(inputs):
     [
         ({"method": "forward"}, "'forward' is unknown: use one of complex, central, jacobian"),
         ({"method": "complex", "eps": 1e-6}, "the complex step has no eps"),
+        ({"method": "jacobian", "directions": 9}, "every entry: drop directions"),
         ({"directions": 0}, "directions is 0"),
     ],
 )
@@ -314,6 +315,23 @@ def test_what_is_not_complex_safe_is_told_as_that():
     with pytest.raises(TypeError, match=r"complex128 in, float64 out.*np\.abs.*method='central'"):
         mg.gradcheck(RealAbs.apply, leaf(3))
     assert mg.gradcheck(RealAbs.apply, leaf(3), method="central")
+
+
+class RealBackward(mg.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2 * np.abs(grad * ctx.saved[0])
+
+
+def test_a_backward_that_is_not_complex_safe_is_told_as_that():
+    words = r"real_backward: backward returned float64 for argument 0.*complex128.*np\.abs.*\.real"
+    with pytest.raises(TypeError, match=words):
+        mg.hvp(lambda x: RealBackward.apply(x).sum(), leaf(3), leaf(3))
 
 
 @pytest.mark.parametrize(

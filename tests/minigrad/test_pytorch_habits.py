@@ -287,6 +287,17 @@ def test_random_split_takes_sizes_and_fractions():
             mg.data.random_split(dataset, lengths)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [F.relu, F.softmax, F.dropout, F.one_hot, mg.abs, mg.sort, mg.argsort, mg.argmax, mg.isnan,
+     mg.any, lambda x: mg.topk(x, 1)],
+)  # fmt: skip
+@pytest.mark.parametrize("given", [np.ones((2, 2), np.float32), [[1.0, 2.0]]])
+def test_an_array_or_list_in_place_of_a_tensor_is_told_as_that(call, given):
+    with pytest.raises(TypeError, match=rf"is a {type(given).__name__}, expected a tensor: use mg"):
+        call(given)
+
+
 @pytest.mark.parametrize("dtype", ["int64", "uint8"])
 def test_whole_numbers_meet_weights_with_an_answer(dtype):
     images = mg.ones(1, 3, 4, 4).to(dtype)

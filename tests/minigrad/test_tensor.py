@@ -51,7 +51,7 @@ def test_unsupported_dtype_lists_the_supported(dtype):
 
 
 def test_unknown_dtype():
-    with pytest.raises(TypeError, match="'flaot32' is unknown"):
+    with pytest.raises(TypeError, match="'flaot32' is unknown: use one of float32,"):
         mg.ones(2, dtype="flaot32")
 
 

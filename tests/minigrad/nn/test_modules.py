@@ -661,6 +661,48 @@ def test_losses(loss, function):
     assert nn.MSELoss()(x, mg.zeros(4, 3)).item() == pytest.approx((x.data**2).mean())
 
 
+def weighted_cross_entropy(nn, tensor):
+    return nn.CrossEntropyLoss(tensor([1, 2, 3.0]), reduction="sum", label_smoothing=0.1)
+
+
+def weighted_logits(nn, tensor):
+    return nn.BCEWithLogitsLoss(tensor([1, 0.5, 2]), pos_weight=tensor([[1], [2], [0.5], [3.0]]))
+
+
+LOSSES = {
+    "MSELoss": (lambda nn, tensor: nn.MSELoss(reduction="none"), "shares"),
+    "L1Loss": (lambda nn, tensor: nn.L1Loss(reduction="sum"), "shares"),
+    "SmoothL1Loss": (lambda nn, tensor: nn.SmoothL1Loss(beta=0.5), "shares"),
+    "BCELoss": (lambda nn, tensor: nn.BCELoss(tensor([1, 0.5, 2]), reduction="sum"), "shares"),
+    "BCEWithLogitsLoss": (weighted_logits, "shares"),
+    "NLLLoss": (lambda nn, tensor: nn.NLLLoss(tensor([1, 2, 3.0]), ignore_index=1), "labels"),
+    "CrossEntropyLoss": (weighted_cross_entropy, "labels"),
+}
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_losses_are_pytorchs_and_their_weights_buffers(kind):
+    torch = pytest.importorskip("torch")
+    make, targets = LOSSES[kind]
+    ours, theirs = make(nn, mg.tensor), make(torch.nn, torch.tensor)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert not list(ours.parameters())
+    ours.double()
+    theirs.double()
+    x = np.random.default_rng(0).uniform(0.1, 0.9, (4, 3))
+    y = {"shares": np.random.default_rng(1).uniform(size=(4, 3)), "labels": np.array([0, 2, 1, 1])}
+    loss = ours(mg.tensor(x), mg.tensor(y[targets]))
+    expected = theirs(torch.tensor(x), torch.tensor(y[targets]))
+    np.testing.assert_allclose(loss.data, expected, rtol=1e-12)
+
+
+def test_weights_of_a_loss_are_given_as_numbers_and_refused_as_words():
+    assert nn.BCEWithLogitsLoss(pos_weight=[2, 3]).pos_weight.dtype == np.float32
+    assert nn.CrossEntropyLoss(np.array([1.0, 2])).weight.dtype == np.float32
+    with pytest.raises(TypeError, match="weight is 'sum': did you mean reduction='sum'"):
+        nn.CrossEntropyLoss("sum")
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [

@@ -188,6 +188,8 @@ def test_wrong_arguments_raise():
     opt, other = optimizer(), optimizer()
     with pytest.raises(ValueError, match="give total_steps, or epochs and steps_per_epoch"):
         OneCycleLR(opt, 1.0, epochs=3)
+    with pytest.raises(ValueError, match=r"total_steps is 5, epochs \* steps_per_epoch 6"):
+        OneCycleLR(opt, 1.0, total_steps=5, epochs=3, steps_per_epoch=2)
     with pytest.raises(ValueError, match=r"pct_start must be between 0 and 1, got 30"):
         OneCycleLR(opt, 1.0, 10, pct_start=30)
     with pytest.raises(ValueError, match="anneal_strategy 'sin' is unknown"):
