@@ -545,12 +545,22 @@ KINK_MUTANTS = [
      lambda right: lambda ctx, g: np.sign(right(ctx, g)),
      kinks.test_amax_shares_ties_and_max_gives_them_to_the_first),
     ("max_pool: last of a tie", "kernels.pool:max_pool2d_forward",
-     edited("won[tap.real > best.real] = number", "won[tap.real >= best.real] = number"),
+     edited("(tap.real > best.real) |", "(tap.real >= best.real) |"),
      lambda: kinks.test_max_pool_ties_go_to_the_first_in_row_major_order("float64"), "plain"),
     ("max_pool: last of a tie, fast", "kernels.fast.pool:_max_taps",
      edited("xp.greater(candidate.real, best.real, out=beats)",
             "xp.greater_equal(candidate.real, best.real, out=beats)"),
      lambda: kinks.test_max_pool_ties_go_to_the_first_in_row_major_order("float64"), "fast"),
+    *((f"max_pool: winners of padding, {way}", "kernels.pool:first_taps",
+       instead(lambda xp, window, out: 0), lambda plain=way == "plain":
+       kinks.test_max_pool_gives_the_gradient_to_nan_and_never_to_padding(plain), way)
+      for way in ("plain", "fast")),
+    *((f"max_pool: NaN wins nothing, {way}", f"kernels.{place}", edited(right, wrong),
+       lambda plain=way == "plain":
+       kinks.test_max_pool_gives_the_gradient_to_nan_and_never_to_padding(plain), way)
+      for way, place, right, wrong in (
+          ("plain", "pool:max_pool2d_forward", "won[beats]", "won[tap.real > best.real]"),
+          ("fast", "pool:max_pool2d_forward", "xp.isnan(y[part].max())", "False"))),
     ("max_pool: padding 0", "kernels.pool:pad",
      lambda right: lambda x, window, out, value: right(x, window, out, 0.0),
      lambda: kinks.test_max_pool_pads_with_minus_infinity(np.float64), "plain"),

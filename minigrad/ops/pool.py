@@ -7,6 +7,7 @@ from typing import Any
 from ..arrays import Array
 from ..core import Context, Function, Tensor
 from ..kernels import pool as kernel
+from ..kernels.im2col import Window
 from ..kernels.layout import pair
 from ..rules import check_floats, check_no_bools
 from .shape import cat
@@ -72,22 +73,27 @@ def max_pool2d(
     dilation: Any = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Tensor:
+) -> Any:
     """Maximum over windows; stride defaults to the kernel size. (N, C, H, W) -> (N, C, oh, ow).
 
-    Padding counts as -inf; a tie goes to the first maximum in row-major order.
+    Padding counts as -inf; a tie goes to the first maximum in row-major order. With
+    `return_indices` (values, indices): where in its map (H, W) each maximum stands, int64, counted
+    row by row; which costs a second search.
     """
-    if return_indices:
-        raise NotImplementedError("max_pool2d: return_indices=True is not supported")
     if input.ndim == 3:
-        pooled = max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode)
-        return pooled.squeeze(0)
+        args = (kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        pooled = max_pool2d(input.unsqueeze(0), *args)
+        return tuple(t.squeeze(0) for t in pooled) if return_indices else pooled.squeeze(0)
     _images(input, "max_pool2d")
     check_no_bools("max_pool2d", input)
     size = pair(kernel_size, "kernel_size", 1)
     step = _step(stride, size)
     sizes = (size, step, pair(padding, "padding"), pair(dilation, "dilation", 1))
-    return MaxPool2d.apply(input, sizes, ceil_mode)
+    pooled = MaxPool2d.apply(input, sizes, ceil_mode)
+    if not return_indices:
+        return pooled
+    winners = kernel.max_pool2d_forward(input.data, *sizes, ceil_mode)[1]
+    return pooled, Tensor(kernel.flat_indices(winners, input.shape[3], Window(*sizes)))
 
 
 def avg_pool2d(

@@ -529,6 +529,13 @@ _POOLS = [
     _max_pool("stride 1", (1, 2, 5, 5), 3, stride=1),
     _case("max_pool2d", lambda x: F.max_pool2d(x, 3, 2, 1),
           lambda rng: distinct(2, 3, 6, 7)(rng) - 20, name="all negative"),
+    *(
+        _case("max_pool2d", lambda x, how=how: F.max_pool2d(x, *how, return_indices=True)[1],
+              distinct(*shape), name=f"indices, {how} of {shape}", differentiable=False,
+              batched=(0,) if len(shape) == 4 else (), torch=lambda t, x, how=how:
+              t.nn.functional.max_pool2d(x, *how, return_indices=True)[1])
+        for shape, how in (((2, 3, 7, 6), (3, 2)), ((2, 8, 9), ((2, 3), (1, 2), 1, (3, 2), True)))
+    ),
     _case("avg_pool2d", lambda x: F.avg_pool2d(x, 3, 2, 1), normal(2, 3, 7, 6), name="padding",
           naive=lambda x: avg_pool2d_naive(x, (3, 3), (2, 2), (1, 1)),
           torch=lambda t, x: t.nn.functional.avg_pool2d(x, 3, 2, 1)),

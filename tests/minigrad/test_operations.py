@@ -396,6 +396,20 @@ def test_max_pool_pads_with_minus_infinity(dtype):
     assert x.grad.tolist() == [[[[1, 1, 0], [1, 1, 0], [0, 0, 0]]]]
 
 
+@pytest.mark.parametrize("plain", [False, True])
+def test_max_pool_gives_the_gradient_to_nan_and_never_to_padding(plain):
+    x = np.full((1, 1, 4, 4), -np.inf)
+    x[0, 0, 2, 2], x[0, 0, 2, 3], x[0, 0, 3, 2] = np.nan, 5, np.nan
+    with mg.plain() if plain else mg.enable_grad():
+        given = mg.tensor(x, requires_grad=True)
+        y, places = F.max_pool2d(given, 2, 2, 1, return_indices=True)
+        y.backward(mg.ones(1, 1, 3, 3, dtype="float64"))
+    # The first pixel that is in the image, where all are what the padding counts as.
+    assert places.tolist() == [[[[0, 1, 3], [4, 10, 11], [12, 14, 15]]]]
+    assert given.grad.data.reshape(-1)[places.data.reshape(-1)].tolist() == [1] * 9
+    assert y.data[0, 0, 1:, 1].tolist() == pytest.approx([np.nan, np.nan], nan_ok=True)
+
+
 def test_max_pool_adds_up_where_one_pixel_wins_several_windows():
     x = np.zeros((1, 1, 3, 3))
     x[0, 0, 1, 1] = 1
@@ -581,8 +595,6 @@ REFUSED = {
                              ValueError, "more than 1 value per channel"),
     "pool size": (lambda: F.max_pool2d(x4, 6), ValueError, "does not fit"),
     "pool padding": (lambda: F.max_pool2d(x4, 2, padding=2), ValueError, "half the kernel"),
-    "pool indices": (lambda: F.max_pool2d(x4, 2, return_indices=True), NotImplementedError,
-                     "return_indices"),
     "pool ndim": (lambda: F.max_pool2d(mg.zeros(4, 4), 2), ValueError, "N, C, H, W"),
     "avg divisor": (lambda: F.avg_pool2d(x4, 2, divisor_override=0), ValueError, "divisor"),
     "lrn ndim": (lambda: F.lrn(mg.zeros(4, 4)), ValueError, r"N, C, \.\.\."),
