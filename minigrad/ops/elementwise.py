@@ -198,19 +198,30 @@ class Sqrt(Function):
 
 
 class Abs(Function):
-    """|a| with derivative 0 at 0. Of a complex number: the sign of its real part is flipped off,
-    which is the analytic continuation that the complex step needs."""
+    """|a| with derivative 0 at 0 and (as in PyTorch) at NaN."""
 
     @staticmethod
     def forward(ctx: Context, a: Array) -> Array:
-        sign = array_module(a).sign(a.real)
-        ctx.save(sign)
-        return a * sign
+        ctx.save(a)
+        return magnitude(a)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        (sign,) = ctx.saved
-        return grad * sign
+        (a,) = ctx.saved
+        return grad * sign(a)
+
+
+def magnitude(a: Array) -> Array:
+    """|a|. Of a complex number: the sign of its real part is flipped off, which is the analytic
+    continuation that the complex step needs."""
+    xp = array_module(a)
+    return a * xp.sign(a.real) if a.dtype.kind == "c" else xp.abs(a)
+
+
+def sign(a: Array) -> Array:
+    """1, 0 or -1 by the real part; 0 of NaN."""
+    xp = array_module(a)
+    return xp.nan_to_num(xp.sign(a.real))
 
 
 class Maximum(Function):
