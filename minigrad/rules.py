@@ -69,6 +69,15 @@ def check_differentiable(data: Array) -> None:
         raise RuntimeError(f"only floats can require a gradient, this tensor is {data.dtype}")
 
 
+def check_assigned(value: Any, tensor: type[Tensor]) -> None:
+    """What is assigned to `grad` is a tensor, or None."""
+    if value is not None and not isinstance(value, tensor):
+        raise TypeError(
+            f"grad was set to {type(value).__name__}, expected a tensor like its owner, or None: "
+            "set it to None to forget it, to minigrad.tensor(...) to replace it"
+        )
+
+
 def check_floats(operation: str, tensor: Tensor, name: str = "input") -> None:
     """The operation has no value for whole numbers, or none in their dtype."""
     if tensor.data.dtype.kind not in "fc":
