@@ -78,10 +78,10 @@ def check_assigned(value: Any, tensor: type[Tensor]) -> None:
         )
 
 
-def check_floats(operation: str, tensor: Tensor, name: str = "input") -> None:
+def check_floats(operation: str, tensor: Tensor, name: str = "input", reason: str = "") -> None:
     """The operation has no value for whole numbers, or none in their dtype."""
     if tensor.data.dtype.kind not in "fc":
-        _refuse(operation, name, tensor, "floats")
+        _refuse(operation, name, tensor, f"floats{reason and f' ({reason})'}")
 
 
 def check_no_bools(operation: str, tensor: Tensor, name: str = "input") -> None:

@@ -290,6 +290,35 @@ class Clamp(Function):
         return array_module(grad).where(inside, grad, 0)
 
 
+class ClampBetween(Function):
+    """`Clamp` to arrays, either may be None. What is no longer `a` has its gradient from the bound
+    that it is, which is `high` where the bounds are the wrong way round (as in PyTorch)."""
+
+    broadcasts = True
+    operation = "clamp"
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, low: Array | None, high: Array | None) -> Array:
+        xp = array_module(a)
+        above = False if high is None else a.real > high.real
+        if low is not None and high is not None:
+            above |= low.real > high.real
+        below = False if low is None else (a.real < low.real) & xp.logical_not(above)
+        ctx.save(xp.asarray(below), xp.asarray(above))
+        y = a if low is None else xp.where(below | xp.isnan(low.real), low, a)
+        return y if high is None else xp.where(above | xp.isnan(high.real), high, y)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Any:
+        below, above = ctx.saved
+        xp = array_module(grad)
+        inside = xp.logical_not(below | above)
+        return tuple(
+            xp.where(mask, grad, 0) if need else None
+            for need, mask in zip(ctx.needs, (inside, below, above), strict=True)
+        )
+
+
 class Where(Function):
     broadcasts = True
 
@@ -413,10 +442,15 @@ def minimum(input: Any, other: Any) -> Tensor:
     return Minimum.apply(*operands(input, other))
 
 
-def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    """Limit to [min, max]; numbers, either may be None."""
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Limit to [min, max]: numbers, or tensors that broadcast, which may get a gradient; either
+    may be None."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        input, *bounds = operands(input, *(v for v in (min, max) if v is not None))
+        low = None if min is None else bounds.pop(0)
+        return ClampBetween.apply(input, low, bounds.pop() if bounds else None)
     if isinstance(min, float | np.floating) or isinstance(max, float | np.floating):
         input = floating(input)
     if input.dtype.kind == "b":

@@ -15,6 +15,9 @@ from .shape import cat
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
 
+CUT = "whole numbers have no whole mean; PyTorch cuts off the rest in silence"
+
+
 class MaxPool2d(Function):
     """Keeps the winners, one byte an output."""
 
@@ -110,7 +113,7 @@ def avg_pool2d(
         args = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
         return avg_pool2d(input.unsqueeze(0), *args).squeeze(0)
     _images(input, "avg_pool2d")
-    check_floats("avg_pool2d", input)
+    check_floats("avg_pool2d", input, reason=CUT)
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
     size = pair(kernel_size, "kernel_size", 1)
@@ -130,7 +133,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     if input.ndim == 3:
         return adaptive_avg_pool2d(input.unsqueeze(0), output_size).squeeze(0)
     _images(input, "adaptive_avg_pool2d")
-    check_floats("adaptive_avg_pool2d", input)
+    check_floats("adaptive_avg_pool2d", input, reason=CUT)
     both = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
     goal = pair(
         tuple(s if n is None else n for n, s in zip(both, input.shape[2:], strict=True)),

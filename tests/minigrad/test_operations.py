@@ -325,6 +325,12 @@ def test_clamp_passes_the_gradient_on_its_ends():
     assert gradient(lambda x: mg.clamp(x, -1, 1), x) == [0, 1, 1, 1, 0]
 
 
+def test_clamp_gives_a_bound_the_gradient_of_what_it_stands_for():
+    x, low, high = [-2.0, -1.0, 0.0, 2.0, 5.0], [-1.0, -1.0, 3.0, 0.0, 0.0], [1.0] * 5
+    dx, dlow, dhigh = gradient(mg.clamp, x, low, high)
+    assert (dx, dlow, dhigh) == ([0, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 1, 1, 1])
+
+
 def test_maximum_and_minimum_share_ties():
     assert gradient(mg.maximum, [1.0, 2.0, 3.0], [1.0, 3.0, 2.0]) == [[0.5, 0, 1], [0.5, 1, 0]]
     assert gradient(mg.minimum, [1.0, 2.0, 3.0], [1.0, 3.0, 2.0]) == [[0.5, 1, 0], [0.5, 0, 1]]
@@ -601,7 +607,13 @@ REFUSED = {
     "matmul": (lambda: mg.zeros(2, 3) @ mg.zeros(2, 3), RuntimeError, "3 != 2"),
     "reshape": (lambda: x4.reshape(3, -1), RuntimeError, "does not hold"),
     "cat": (lambda: mg.cat([x4, mg.zeros(2, 3, 5, 4)], 1), RuntimeError, "differ"),
-    "pad mode": (lambda: F.pad(x4, (1, 1), "reflect"), NotImplementedError, "reflect"),
+    "pad mode": (lambda: F.pad(x4, (1, 1), "symmetric"), NotImplementedError, "expected one of"),
+    **{f"pad {mode}": (lambda mode=mode: F.pad(x4, (6, 0), mode), ValueError, f"{mode} by 6 takes")
+       for mode in ("reflect", "circular")},
+    "memory format": (lambda: x4.to(memory_format="channels_last"), NotImplementedError,
+                      "channels-last where that is faster"),
+    "avg_pool of whole numbers": (lambda: F.avg_pool2d(x4.long(), 2), TypeError, "no whole mean"),
+    "lrn of whole numbers": (lambda: F.lrn(x4.long()), TypeError, "seldom whole"),
     "pad crop": (lambda: F.pad(x4, (-3, -3)), ValueError, "crop"),
     "label range": (lambda: F.cross_entropy(mg.zeros(1, 3), np.array([3])), IndexError, "3 to 3"),
     "label dtype": (lambda: F.cross_entropy(mg.zeros(2, 3), np.zeros(2)), TypeError, "integer"),
