@@ -235,7 +235,8 @@ BATCH_NORM = "ops.batch_norm:BatchNorm.backward"
 LRN, CONV = "kernels.lrn:lrn_backward", "kernels.conv:conv2d_backward"
 CONTRAST = "kernels.contrast:contrast_norm_backward"
 MAX_POOL = "kernels.pool:max_pool2d_backward"
-ELEMENTWISE, SHAPE, LOSS = "ops.elementwise:", "ops.shape:", "ops.loss:"
+ELEMENTWISE, CHOICE = "ops.elementwise:", "ops.choice:"
+SHAPE, LOSS = "ops.shape:", "ops.loss:"
 ACTIVATION, SOFTMAX = "ops.activation:", "kernels.softmax:"
 
 
@@ -469,11 +470,11 @@ MUTANTS = [
            "sub"),
     Mutant("mul: factors swapped", ELEMENTWISE + "Mul.backward",
            lambda right: lambda ctx, g: right(ctx, g)[::-1], "mul"),
-    Mutant("clamp: no mask", ELEMENTWISE + "Clamp.backward", instead(lambda ctx, g: g),
+    Mutant("clamp: no mask", CHOICE + "Clamp.backward", instead(lambda ctx, g: g),
            "clamp-both"),
-    Mutant("where: branches swapped", ELEMENTWISE + "Where.backward",
+    Mutant("where: branches swapped", CHOICE + "Where.backward",
            lambda right: lambda ctx, g: (None, *right(ctx, g)[:0:-1]), "where"),
-    Mutant("maximum: all to the first", ELEMENTWISE + "Maximum.backward",
+    Mutant("maximum: all to the first", CHOICE + "Maximum.backward",
            instead(lambda ctx, g: (g, 0 * g)), "maximum"),
     Mutant("remainder: quotient not rounded", "ops.integer:Remainder.backward",
            instead(lambda ctx, g: (g, -g * ctx.saved[0] / ctx.saved[1])), "remainder-signs"),
@@ -540,10 +541,10 @@ KINK_MUTANTS = [
     ("abs: 1 at 0", ELEMENTWISE + "Abs.backward",
      instead(lambda ctx, g: g * np.where(ctx.saved[0] < 0, -1.0, 1.0)),
      kinks.test_abs_has_derivative_0_at_0),
-    ("clamp: nothing on the ends", ELEMENTWISE + "Clamp.forward",
+    ("clamp: nothing on the ends", CHOICE + "Clamp.forward",
      lambda right: lambda ctx, a, low, high: right(ctx, a, low + 1e-9, high - 1e-9),
      kinks.test_clamp_passes_the_gradient_on_its_ends),
-    ("maximum: ties to both in full", ELEMENTWISE + "Maximum.backward",
+    ("maximum: ties to both in full", CHOICE + "Maximum.backward",
      instead(lambda ctx, g: (g * np.greater_equal(*ctx.saved), g * np.less_equal(*ctx.saved))),
      kinks.test_maximum_and_minimum_share_ties),
     ("amax: ties to all in full", "ops.reduce:Extreme.backward",

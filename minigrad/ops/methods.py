@@ -19,8 +19,10 @@ from ..core import Tensor
 from ..modes import is_grad_enabled
 from ..names import unknown
 from .activation import Methods as _Activation
+from .choice import Methods as _Choice
+from .choice import clamp
 from .elementwise import Methods as _Elementwise
-from .elementwise import add, astype, clamp, div, mul, pow, sub, to_device
+from .elementwise import add, astype, div, mul, pow, sub, to_device
 from .integer import Methods as _Integer
 from .integer import bitwise_and, bitwise_or, bitwise_xor, floor_divide, remainder
 from .linear import Methods as _Linear
@@ -290,8 +292,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 
 
 class Methods(
-    _Activation, _Elementwise, _Integer, _Linear, _Loss, _Order, _Pieces, _Reduce, _Shape, _Truth,
-    _VectorNorm,
+    _Activation, _Choice, _Elementwise, _Integer, _Linear, _Loss, _Order, _Pieces, _Reduce, _Shape,
+    _Truth, _VectorNorm,
 ):  # fmt: skip
     """All that `Tensor` is given."""
 

@@ -11,7 +11,8 @@ from .. import arrays, sums
 from ..arrays import Array, array_module, as_array
 from ..core import Context, Function, Tensor
 from ..rules import check_floats
-from .elementwise import Sqrt, astype, clone, maximum, minimum, mul, sub
+from .choice import maximum, minimum
+from .elementwise import Sqrt, astype, clone, mul, sub
 
 __all__ = ["amax", "amin", "argmax", "argmin", "max", "mean", "min", "std", "sum", "var"]
 
