@@ -22,7 +22,7 @@ from .creation import (
     zeros_like,
 )
 from .derivatives import grad, hvp
-from .gradcheck import GradcheckError, gradcheck
+from .gradcheck import gradcheck
 from .kernels.fast.parallel import get_num_threads, set_num_threads
 from .kernels.fast.product import get_precision, precision, precision_problem, set_precision
 from .kernels.ways import plain
@@ -32,6 +32,7 @@ from .ops import __all__ as _operations
 from .random import manual_seed
 from .rules import AnomalyError
 from .serialization import load_file, save_file
+from .slopes import GradcheckError
 from .tools.memory_report import memory_report
 
 if _TYPE_CHECKING:

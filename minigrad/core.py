@@ -33,6 +33,7 @@ else:
     Methods = object
 
 Hooks = dict[int, Callable[["Tensor"], Any]]
+RETAIN = -1  # the key of `retain_grad`, always the last in a node's hooks
 
 
 # ----- the tensor -----
@@ -56,14 +57,14 @@ class Tensor(Methods):
     edit what was saved for backward is an error. After an edit of `data` call `bump_version()`.
     """
 
-    __slots__ = ("__weakref__", "_data", "grad", "hooks", "node", "requires_grad", "version")
+    __slots__ = ("__weakref__", "_data", "_grad", "hooks", "node", "requires_grad", "version")
     __array_priority__ = 1000  # numpy_array * tensor asks the tensor
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
         self._data = data = arrays.plain(data)
         if requires_grad:
             rules.check_differentiable(data)
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self.requires_grad = requires_grad
         self.node: Node | None = None
         self.version = Version()
@@ -79,6 +80,16 @@ class Tensor(Methods):
         given = value._data if isinstance(value, Tensor) else value
         self._data = arrays.plain(given, "data is an array")
         self.bump_version()
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient. Assigning None forgets it; what is no tensor is refused."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        rules.check_assigned(value, Tensor)
+        self._grad = value
 
     def bump_version(self) -> None:
         """Say that `data` was edited in place by code that works on raw arrays."""
@@ -148,7 +159,7 @@ class Tensor(Methods):
             if owner is not None:
                 _accumulate(owner, gradient.data.copy())
 
-        self.node.hooks[-1] = keep  # once, however often it is asked for
+        self.node.hooks[RETAIN] = keep  # once, however often it is asked for
 
 
 class RemovableHook:
@@ -159,6 +170,8 @@ class RemovableHook:
     def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
         self._hooks, self._key = hooks, next(self._keys)
         hooks[self._key] = hook
+        if RETAIN in hooks:  # keeps what all hooks have made of it
+            hooks[RETAIN] = hooks.pop(RETAIN)
 
     def remove(self) -> None:
         self._hooks.pop(self._key, None)

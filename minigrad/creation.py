@@ -107,10 +107,12 @@ def randperm(n: int, dtype: Any = np.int64, device: str | None = None) -> Tensor
     return tensor(np.argsort(values, kind="stable"), dtype, device)
 
 
-def linspace(start: float, end: float, steps: int, dtype: Any = None, device: str | None = None,
+def linspace(start: Any, end: Any, steps: int, dtype: Any = None, device: str | None = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`steps` numbers from start to end, both included."""
-    return tensor(np.linspace(start, end, steps), dtype or DEFAULT_DTYPE, device, requires_grad)
+    first, last = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    values = np.linspace(first, last, steps)
+    return tensor(values, dtype or DEFAULT_DTYPE, device, requires_grad)
 
 
 def eye(n: int, m: int | None = None, dtype: Any = None, device: str | None = None,

@@ -83,7 +83,16 @@ def check_tensor(operation: str, value: Any, name: str = "input") -> None:
         )
 
 
-def check_floats(operation: str, tensor: Tensor, name: str = "input") -> None:
+def check_assigned(value: Any, tensor: type[Tensor]) -> None:
+    """What is assigned to `grad` is a tensor, or None."""
+    if value is not None and not isinstance(value, tensor):
+        raise TypeError(
+            f"grad was set to {type(value).__name__}, expected a tensor like its owner, or None: "
+            "set it to None to forget it, to minigrad.tensor(...) to replace it"
+        )
+
+
+def check_floats(operation: str, tensor: Tensor, name: str = "input", reason: str = "") -> None:
     """The operation has no value for whole numbers, or none in their dtype."""
     try:
         kind = tensor.data.dtype.kind
@@ -91,7 +100,7 @@ def check_floats(operation: str, tensor: Tensor, name: str = "input") -> None:
         check_tensor(operation, tensor, name)
         raise
     if kind not in "fc":
-        _refuse(operation, name, tensor, "floats")
+        _refuse(operation, name, tensor, f"floats{reason and f' ({reason})'}")
 
 
 def check_no_bools(operation: str, tensor: Tensor, name: str = "input") -> None:

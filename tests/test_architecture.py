@@ -36,7 +36,7 @@ FLOORS = (
     ("cuda", r"minigrad\.cuda(\..*)?"),
     ("kernels", r"minigrad\.(kernels(\..*)?|random)"),
     ("core", r"minigrad\.(core|rules|modes|derivatives)"),
-    ("ops", r"minigrad\.(ops(\..*)?|creation|gradcheck|serialization)"),
+    ("ops", r"minigrad\.(ops(\..*)?|creation|gradcheck|serialization|slopes)"),
     ("nn, optim, data", r"minigrad\.(nn|optim|data)(\..*)?"),
     ("tools", r"minigrad\.tools(\..*)?"),
     ("testing", r"minigrad\.testing(\..*)?"),

@@ -235,7 +235,8 @@ BATCH_NORM = "ops.batch_norm:BatchNorm.backward"
 LRN, CONV = "kernels.lrn:lrn_backward", "kernels.conv:conv2d_backward"
 CONTRAST = "kernels.contrast:contrast_norm_backward"
 MAX_POOL = "kernels.pool:max_pool2d_backward"
-ELEMENTWISE, SHAPE, LOSS = "ops.elementwise:", "ops.shape:", "ops.loss:"
+ELEMENTWISE, CHOICE = "ops.elementwise:", "ops.choice:"
+SHAPE, LOSS = "ops.shape:", "ops.loss:"
 ACTIVATION, SOFTMAX = "ops.activation:", "kernels.softmax:"
 
 
@@ -447,6 +448,11 @@ MUTANTS = [
     Mutant("logits: the target's without weight", "ops.target_loss:LogisticLoss.backward",
            edited("-x if q is None else (q - 1) * _softplus(-x) - x", "-x"),
            "binary_cross_entropy_with_logits-weights"),
+    Mutant("smooth_l1: not divided by beta", "ops.target_loss:SmoothL1.backward",
+           edited("d / ctx.beta", "d"), "smooth_l1_loss-beta 0.5"),
+    Mutant("smooth_l1: square everywhere", "ops.target_loss:SmoothL1.backward",
+           edited("xp.where(flat, xp.sign(d.real), d / ctx.beta)", "d / ctx.beta"),
+           "smooth_l1_loss-beta 0.5"),
     # element by element
     Mutant("abs: no sign", ELEMENTWISE + "Abs.backward", instead(lambda ctx, g: g), "abs"),
     Mutant("pow: b a^b", ELEMENTWISE + "Pow.backward",
@@ -464,11 +470,11 @@ MUTANTS = [
            "sub"),
     Mutant("mul: factors swapped", ELEMENTWISE + "Mul.backward",
            lambda right: lambda ctx, g: right(ctx, g)[::-1], "mul"),
-    Mutant("clamp: no mask", ELEMENTWISE + "Clamp.backward", instead(lambda ctx, g: g),
+    Mutant("clamp: no mask", CHOICE + "Clamp.backward", instead(lambda ctx, g: g),
            "clamp-both"),
-    Mutant("where: branches swapped", ELEMENTWISE + "Where.backward",
+    Mutant("where: branches swapped", CHOICE + "Where.backward",
            lambda right: lambda ctx, g: (None, *right(ctx, g)[:0:-1]), "where"),
-    Mutant("maximum: all to the first", ELEMENTWISE + "Maximum.backward",
+    Mutant("maximum: all to the first", CHOICE + "Maximum.backward",
            instead(lambda ctx, g: (g, 0 * g)), "maximum"),
     Mutant("remainder: quotient not rounded", "ops.integer:Remainder.backward",
            instead(lambda ctx, g: (g, -g * ctx.saved[0] / ctx.saved[1])), "remainder-signs"),
@@ -507,9 +513,9 @@ MUTANTS = [
     Mutant("norm: not divided by itself", "ops.vector_norm:Norm.backward",
            edited("y ** (1 - ctx.p)", "y ** 0"), "norm-fro, ()"),
     Mutant("norm: no sign", "ops.vector_norm:Norm.backward",
-           edited("whole * sign *", "whole *"), "norm-3, ((0, 2),)"),
+           edited("whole * sign(a) *", "whole *"), "norm-3, ((0, 2),)"),
     Mutant("norm: power of p", "ops.vector_norm:Norm.backward",
-           edited("** (ctx.p - 1))", "** ctx.p)"), "norm-1.5, (-1,)"),
+           edited("** (ctx.p - 1)", "** ctx.p"), "norm-1.5, (-1,)"),
     # the engine
     Mutant("engine: a result's second consumer overwrites the first", "core:GradientSums.add",
            edited("_add(total, grad, in_place=total_owned)",
@@ -530,27 +536,37 @@ KINK_MUTANTS = [
     ("conv2d_relu: >= for >", "kernels.conv:relu_backward", instead(lambda g, y: g * (y >= 0)),
      kinks.test_fused_relu_has_derivative_0_at_0, "plain"),
     ("conv2d_relu: >= for >, fast", "kernels.fast.conv:Steps.relu_backward",
-     edited("xp.greater(", "xp.greater_equal("), kinks.test_fused_relu_has_derivative_0_at_0,
+     edited("xp.not_equal(", "xp.greater_equal("), kinks.test_fused_relu_has_derivative_0_at_0,
      "fast"),
     ("abs: 1 at 0", ELEMENTWISE + "Abs.backward",
      instead(lambda ctx, g: g * np.where(ctx.saved[0] < 0, -1.0, 1.0)),
      kinks.test_abs_has_derivative_0_at_0),
-    ("clamp: nothing on the ends", ELEMENTWISE + "Clamp.forward",
+    ("clamp: nothing on the ends", CHOICE + "Clamp.forward",
      lambda right: lambda ctx, a, low, high: right(ctx, a, low + 1e-9, high - 1e-9),
      kinks.test_clamp_passes_the_gradient_on_its_ends),
-    ("maximum: ties to both in full", ELEMENTWISE + "Maximum.backward",
+    ("maximum: ties to both in full", CHOICE + "Maximum.backward",
      instead(lambda ctx, g: (g * np.greater_equal(*ctx.saved), g * np.less_equal(*ctx.saved))),
      kinks.test_maximum_and_minimum_share_ties),
     ("amax: ties to all in full", "ops.reduce:Extreme.backward",
      lambda right: lambda ctx, g: np.sign(right(ctx, g)),
      kinks.test_amax_shares_ties_and_max_gives_them_to_the_first),
     ("max_pool: last of a tie", "kernels.pool:max_pool2d_forward",
-     edited("won[tap.real > best.real] = number", "won[tap.real >= best.real] = number"),
+     edited("(tap.real > best.real) |", "(tap.real >= best.real) |"),
      lambda: kinks.test_max_pool_ties_go_to_the_first_in_row_major_order("float64"), "plain"),
     ("max_pool: last of a tie, fast", "kernels.fast.pool:_max_taps",
      edited("xp.greater(candidate.real, best.real, out=beats)",
             "xp.greater_equal(candidate.real, best.real, out=beats)"),
      lambda: kinks.test_max_pool_ties_go_to_the_first_in_row_major_order("float64"), "fast"),
+    *((f"max_pool: winners of padding, {way}", "kernels.pool:first_taps",
+       instead(lambda xp, window, out: 0), lambda plain=way == "plain":
+       kinks.test_max_pool_gives_the_gradient_to_nan_and_never_to_padding(plain), way)
+      for way in ("plain", "fast")),
+    *((f"max_pool: NaN wins nothing, {way}", f"kernels.{place}", edited(right, wrong),
+       lambda plain=way == "plain":
+       kinks.test_max_pool_gives_the_gradient_to_nan_and_never_to_padding(plain), way)
+      for way, place, right, wrong in (
+          ("plain", "pool:max_pool2d_forward", "won[beats]", "won[tap.real > best.real]"),
+          ("fast", "pool:max_pool2d_forward", "xp.isnan(y[part].max())", "False"))),
     ("max_pool: padding 0", "kernels.pool:pad",
      lambda right: lambda x, window, out, value: right(x, window, out, 0.0),
      lambda: kinks.test_max_pool_pads_with_minus_infinity(np.float64), "plain"),

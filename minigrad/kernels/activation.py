@@ -12,15 +12,15 @@ def relu_forward(x: Array) -> Array:
     """max(x, 0); keeps the memory order of x. NaN stays NaN."""
     xp = array_module(x)
     if x.dtype.kind == "c":
-        return xp.where(x.real > 0, x, 0)
+        return xp.where(x.real <= 0, 0, x)
     return xp.maximum(x, x.dtype.type(0))
 
 
 def relu_backward(grad: Array, y: Array) -> Array:
-    """grad where y > 0, else 0: the derivative at 0 is 0. Needs only the output."""
-    return masked(grad, y.real > 0)
+    """grad where y, the output, is not 0: the derivative at 0 is 0, at NaN (as in PyTorch) 1."""
+    return masked(grad, y.real != 0)
 
 
 def relu_naive(x: Array) -> Array:
     """max(x, 0), element by element."""
-    return np.array([v if v.real > 0 else 0 for v in x.ravel()], x.dtype).reshape(x.shape)
+    return np.array([0 if v.real <= 0 else v for v in x.ravel()], x.dtype).reshape(x.shape)

@@ -26,16 +26,18 @@ def max_pool2d_forward(
 
     x (N, C, H, W) -> y (N, C, oh, ow) and the winners: which tap u*kw + v won, one byte an output
     (two if the window has more than 256 taps), the only thing backward needs. Padding counts as
-    -inf; a tie goes to the first maximum in row-major order; a NaN makes its windows NaN. Complex
-    numbers are compared by their real part.
+    -inf and never wins; a tie goes to the first maximum in row-major order; a NaN makes its windows
+    NaN, and the last of several wins. Complex numbers are compared by their real part.
     """
     xp, window = array_module(x), Window(kernel, stride or kernel, padding, dilation)
     out = pool_output(x, window, ceil_mode)
     taps = taps_of(pad(x, window, out, lowest(x.dtype)), window, out)
-    best, won = taps[0], xp.zeros(taps[0].shape, winner_dtype(kernel))
+    best, won = taps[0], xp.empty(taps[0].shape, winner_dtype(kernel))
+    won[...] = first_taps(xp, window, out)
     for number, tap in enumerate(taps[1:], 1):
-        won[tap.real > best.real] = number
-        best = xp.where((tap.real > best.real) | xp.isnan(tap.real), tap, best)
+        beats = (tap.real > best.real) | xp.isnan(tap.real)
+        won[beats] = number
+        best = xp.where(beats, tap, best)
     return as_nchw(best), as_nchw(won) if winners else None
 
 
@@ -143,6 +145,29 @@ def lowest(dtype: np.dtype[Any]) -> float:
     return int(np.iinfo(dtype).min) if dtype.kind in "iu" else -math.inf
 
 
+def first_taps(xp: Any, window: Window, out: Pair) -> Any:
+    """The first tap of each window that is no padding, (oh, ow, 1): what wins unless one is larger
+    (where all are -inf, as the padding is, none is)."""
+    if window.padding == (0, 0):
+        return 0
+    rows, columns = (
+        np.maximum(-((np.arange(count) * step - before) // gap), 0)
+        for count, step, before, gap in zip(
+            out, window.stride, window.padding, window.dilation, strict=True
+        )
+    )
+    return xp.asarray(np.add.outer(rows * window.kernel[1], columns)[:, :, None])
+
+
+def flat_indices(winners: Array, width: int, window: Window) -> Array:
+    """Where in its map (H, W) each winner stands, counted row by row: int64, (N, C, oh, ow)."""
+    xp, (oh, ow) = array_module(winners), winners.shape[2:]
+    (sh, sw), (ph, pw), (dh, dw) = window.stride, window.padding, window.dilation
+    down, right = divmod(winners.astype(np.int64), window.kernel[1])
+    rows = xp.arange(oh)[:, None] * sh - ph + down * dh
+    return rows * width + xp.arange(ow) * sw - pw + right * dw
+
+
 def winner_dtype(kernel: Pair) -> np.dtype[np.unsignedinteger]:
     """What holds the number of a tap."""
     return np.dtype(np.uint8 if math.prod(kernel) <= 256 else np.uint16)
@@ -225,7 +250,10 @@ def max_pool2d_naive(
                 row = i * window.stride[0] + u * dilation[0] - padding[0]
                 column = j * window.stride[1] + v * dilation[1] - padding[1]
                 inside = 0 <= row < x.shape[2] and 0 <= column < x.shape[3]
-                if inside and (winner is None or x[n, c, row, column].real > x[winner].real):
+                if not inside:
+                    continue
+                value = x[n, c, row, column].real
+                if winner is None or value > x[winner].real or np.isnan(value):
                     winner = (n, c, row, column)
         y[n, c, i, j] = -np.inf if winner is None else x[winner]
         if winner is not None:

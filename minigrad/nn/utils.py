@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,15 @@ def clip_grad_norm_(
     multiplied by min(1, max_norm / (norm + 1e-6)). Returns the norm before, a scalar.
 
     Raises ValueError for a `max_norm` below 0 or a `norm_type` not above 0, and RuntimeError for a
-    norm that is Inf or NaN, if `error_if_nonfinite`. Source: torch.nn.utils.clip_grad_norm_;
-    Pascanu et al. 2013.
+    norm that is Inf or NaN, if `error_if_nonfinite`; warns of an iterator that is used up. Source:
+    torch.nn.utils.clip_grad_norm_; Pascanu et al. 2013.
     """
     if not max_norm >= 0 or not norm_type > 0:
         raise ValueError(
             f"clip_grad_norm_: got max_norm={max_norm} and norm_type={norm_type}, expected at "
             "least 0 and more than 0"
         )
-    several = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    grads = [p.grad for p in several if p.grad is not None and p.grad.data.size]
+    grads = [g for g in _gradients(parameters, "clip_grad_norm_") if g.data.size]
     if not grads:
         return Tensor(np.zeros((), np.float32))
     xp = array_module(grads[0].data)
@@ -55,15 +55,26 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Bring every element of the gradients, in place, into [-clip_value, clip_value].
 
-    Raises ValueError for a `clip_value` below 0. Source: torch.nn.utils.clip_grad_value_.
+    Raises ValueError for a `clip_value` below 0; warns of an iterator that is used up. Source:
+    torch.nn.utils.clip_grad_value_.
     """
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value_: got clip_value={clip_value}, expected at least 0")
-    for p in [parameters] if isinstance(parameters, Tensor) else parameters:
-        if p.grad is not None:
-            data = p.grad.data
-            array_module(data).clip(data, -clip_value, clip_value, out=data)
-            p.grad.bump_version()
+    for g in _gradients(parameters, "clip_grad_value_"):
+        array_module(g.data).clip(g.data, -clip_value, clip_value, out=g.data)
+        g.bump_version()
+
+
+def _gradients(parameters: Tensor | Iterable[Tensor], function: str) -> list[Tensor]:
+    """The gradients that there are."""
+    several = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if not several and isinstance(parameters, Iterator):
+        warnings.warn(
+            f"{function}: the iterator of parameters is empty, nothing is clipped: if it was used "
+            "before, call model.parameters() again",
+            stacklevel=3,
+        )
+    return [p.grad for p in several if p.grad is not None]
 
 
 def _norm(xp: Any, array: Any, norm_type: float) -> Any:

@@ -5,6 +5,7 @@ A file lists its operations once, in `__all__`, and in `Methods` those that are 
 
 from . import activation as _activation
 from . import batch_norm as _batch_norm
+from . import choice as _choice
 from . import contrast as _contrast
 from . import conv as _conv
 from . import dropout as _dropout
@@ -25,6 +26,7 @@ from . import truth as _truth
 from . import vector_norm as _vector_norm
 from .activation import *  # noqa: F403
 from .batch_norm import *  # noqa: F403
+from .choice import *  # noqa: F403
 from .contrast import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .dropout import *  # noqa: F403
@@ -47,6 +49,7 @@ __all__: list[str] = []
 __all__ += _activation.__all__
 __all__ += _contrast.__all__
 __all__ += _batch_norm.__all__
+__all__ += _choice.__all__
 __all__ += _conv.__all__
 __all__ += _dropout.__all__
 __all__ += _einsum.__all__

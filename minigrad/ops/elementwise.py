@@ -13,8 +13,8 @@ from ..core import Context, Function, Tensor
 from ..rules import check_no_bools
 
 __all__ = [
-    "abs", "add", "astype", "clamp", "clip", "clone", "div", "eq", "exp", "ge", "gt", "le", "log",
-    "lt", "maximum", "minimum", "mul", "ne", "neg", "pow", "sqrt", "sub", "to_device", "where",
+    "abs", "add", "astype", "clone", "div", "exp", "log", "mul", "neg", "pow", "sqrt", "sub",
+    "to_device",
 ]  # fmt: skip
 
 
@@ -198,100 +198,30 @@ class Sqrt(Function):
 
 
 class Abs(Function):
-    """|a| with derivative 0 at 0. Of a complex number: the sign of its real part is flipped off,
-    which is the analytic continuation that the complex step needs."""
+    """|a| with derivative 0 at 0 and (as in PyTorch) at NaN."""
 
     @staticmethod
     def forward(ctx: Context, a: Array) -> Array:
-        sign = array_module(a).sign(a.real)
-        ctx.save(sign)
-        return a * sign
+        ctx.save(a)
+        return magnitude(a)
 
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
-        (sign,) = ctx.saved
-        return grad * sign
+        (a,) = ctx.saved
+        return grad * sign(a)
 
 
-class Maximum(Function):
-    """The larger of two by real part; a tie gives half the gradient to each (as PyTorch)."""
-
-    broadcasts = True
-
-    @staticmethod
-    def forward(ctx: Context, a: Array, b: Array) -> Array:
-        ctx.save(a, b)
-        xp = array_module(a)
-        return xp.where((a.real > b.real) | _is_nan(a), a, b)
-
-    @staticmethod
-    def backward(ctx: Context, grad: Array) -> Any:
-        a, b = ctx.saved
-        return _to_larger(grad, a, b), _to_larger(grad, b, a)
+def magnitude(a: Array) -> Array:
+    """|a|. Of a complex number: the sign of its real part is flipped off, which is the analytic
+    continuation that the complex step needs."""
+    xp = array_module(a)
+    return a * xp.sign(a.real) if a.dtype.kind == "c" else xp.abs(a)
 
 
-class Minimum(Function):
-    """The smaller of two by real part; a tie gives half the gradient to each (as PyTorch)."""
-
-    broadcasts = True
-
-    @staticmethod
-    def forward(ctx: Context, a: Array, b: Array) -> Array:
-        ctx.save(a, b)
-        return array_module(a).where((a.real < b.real) | _is_nan(a), a, b)
-
-    @staticmethod
-    def backward(ctx: Context, grad: Array) -> Any:
-        a, b = ctx.saved
-        return _to_larger(grad, b, a), _to_larger(grad, a, b)
-
-
-def _to_larger(grad: Array, a: Array, b: Array) -> Array:
-    """0 where a < b, half the gradient in a tie, else the gradient, also where one is NaN."""
-    xp = array_module(grad)
-    return xp.where(a.real < b.real, 0, xp.where(a.real == b.real, grad * 0.5, grad))
-
-
-def _is_nan(a: Array) -> Array:
-    """Where the real part is NaN, which is passed on, as PyTorch does."""
-    return a.real != a.real
-
-
-class Clamp(Function):
-    """min <= a <= max by real part; the gradient passes inside and on the bounds (as PyTorch)."""
-
-    @staticmethod
-    def forward(ctx: Context, a: Array, low: float | None, high: float | None) -> Array:
-        xp = array_module(a)
-        inside = xp.ones(a.shape, dtype=bool)
-        if low is not None:
-            inside &= a.real >= low
-        if high is not None:
-            inside &= a.real <= high
-        ctx.save(inside)
-        ends = a.real if low is None else xp.maximum(a.real, a.real.dtype.type(low))
-        ends = ends if high is None else xp.minimum(ends, ends.dtype.type(high))
-        return xp.where(inside, a, ends)
-
-    @staticmethod
-    def backward(ctx: Context, grad: Array) -> Array:
-        (inside,) = ctx.saved
-        return array_module(grad).where(inside, grad, 0)
-
-
-class Where(Function):
-    broadcasts = True
-
-    @staticmethod
-    def forward(ctx: Context, condition: Array, a: Array, b: Array) -> Array:
-        ctx.save(condition)
-        return array_module(a).where(condition, a, b)
-
-    @staticmethod
-    def backward(ctx: Context, grad: Array) -> Any:
-        (condition,) = ctx.saved
-        xp = array_module(grad)
-        return None, xp.where(condition, grad, 0), xp.where(condition, 0, grad)
+def sign(a: Array) -> Array:
+    """1, 0 or -1 by the real part; 0 of NaN."""
+    xp = array_module(a)
+    return xp.nan_to_num(xp.sign(a.real))
 
 
 class Astype(Function):
@@ -392,40 +322,6 @@ def abs(input: Tensor) -> Tensor:
     return Abs.apply(input)
 
 
-def maximum(input: Any, other: Any) -> Tensor:
-    """The larger of two, element by element."""
-    return Maximum.apply(*operands(input, other))
-
-
-def minimum(input: Any, other: Any) -> Tensor:
-    """The smaller of two, element by element."""
-    return Minimum.apply(*operands(input, other))
-
-
-def clamp(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    """Limit to [min, max]; numbers, either may be None."""
-    if min is None and max is None:
-        raise ValueError("clamp: give min, max or both")
-    if isinstance(min, float | np.floating) or isinstance(max, float | np.floating):
-        input = floating(input)
-    if input.dtype.kind == "b":
-        input = astype(input, np.dtype(np.int64))
-    if input.dtype.kind in "iu":  # a bound that the dtype cannot hold is as good as its last number
-        ends = np.iinfo(input.dtype)
-        min, max = (None if m is None else int(np.clip(m, ends.min, ends.max)) for m in (min, max))
-    return Clamp.apply(input, min, max)
-
-
-clip = clamp
-
-
-def where(condition: Any, input: Any, other: Any) -> Tensor:
-    """input where condition, else other."""
-    a, b = operands(input, other)
-    (c,) = operands(condition)
-    return Where.apply(Tensor(c.data.astype(bool)), a, b)
-
-
 def astype(input: Tensor, dtype: Any) -> Tensor:
     """The tensor with another dtype; itself if it has it already."""
     return input if input.dtype == dtype else Astype.apply(input, dtype)
@@ -446,69 +342,18 @@ def floating(input: Tensor) -> Tensor:
     return input if input.dtype.kind in "fc" else astype(input, DEFAULT_DTYPE)
 
 
-def _compare(input: Any, other: Any, how: str) -> Tensor:
-    a, b = (t.data for t in operands(input, other))
-    if how not in ("equal", "not_equal"):
-        a, b = a.real, b.real
-    return Tensor(arrays.as_array(getattr(array_module(a), how)(a, b)))
-
-
-def eq(input: Any, other: Any) -> Tensor:
-    """input == other, bool."""
-    return _compare(input, other, "equal")
-
-
-def ne(input: Any, other: Any) -> Tensor:
-    """input != other, bool."""
-    return _compare(input, other, "not_equal")
-
-
-def lt(input: Any, other: Any) -> Tensor:
-    """input < other by real part, bool."""
-    return _compare(input, other, "less")
-
-
-def le(input: Any, other: Any) -> Tensor:
-    """input <= other by real part, bool."""
-    return _compare(input, other, "less_equal")
-
-
-def gt(input: Any, other: Any) -> Tensor:
-    """input > other by real part, bool."""
-    return _compare(input, other, "greater")
-
-
-def ge(input: Any, other: Any) -> Tensor:
-    """input >= other by real part, bool."""
-    return _compare(input, other, "greater_equal")
-
-
 def reflected(operation: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
     """The operator's method of the right operand: `2 - x` is `x.__rsub__(2)`."""
     return lambda input, other: operation(other, input)
 
 
-def _of_numbers(comparison: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Any]:
-    """The comparison's operator: Python asks the other side about what holds no numbers."""
-
-    def compare(input: Any, other: Any) -> Any:
-        known = isinstance(other, Tensor | int | float | complex | np.generic)
-        return comparison(input, other) if known or arrays.is_array(other) else NotImplemented
-
-    return compare
-
-
 class Methods:
     """What of this file is an operator or a method of every tensor (`ops/methods.py`)."""
 
-    abs, add, clamp, clip, clone, div, eq = abs, add, clamp, clip, clone, div, eq
-    exp, ge, gt, le, log, lt = exp, ge, gt, le, log, lt
-    maximum, minimum, mul, ne, neg, pow, sqrt, sub = maximum, minimum, mul, ne, neg, pow, sqrt, sub
+    abs, add, clone, div, exp, log = abs, add, clone, div, exp, log
+    mul, neg, pow, sqrt, sub = mul, neg, pow, sqrt, sub
 
     __add__, __sub__, __mul__, __truediv__, __pow__ = add, sub, mul, div, pow
     __radd__, __rsub__, __rmul__ = reflected(add), reflected(sub), reflected(mul)
     __rtruediv__, __rpow__ = reflected(div), reflected(pow)
     __neg__, __abs__ = neg, abs
-    # Element by element, not a truth value; None and words are told apart as any two objects.
-    __eq__, __ne__ = _of_numbers(eq), _of_numbers(ne)
-    __lt__, __le__, __gt__, __ge__ = lt, le, gt, ge

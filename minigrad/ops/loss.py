@@ -11,7 +11,8 @@ from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
 from ..kernels import softmax as kernel
 from ..rules import check_floats, check_tensor
-from .elementwise import add, astype, div, mul, neg, where
+from .choice import where
+from .elementwise import add, astype, div, mul, neg
 from .reduce import axes_of, mean, sum
 
 __all__ = ["cross_entropy", "log_softmax", "nll_loss", "one_hot", "softmax"]

@@ -19,8 +19,10 @@ from ..core import Tensor
 from ..modes import is_grad_enabled
 from ..names import unknown
 from .activation import Methods as _Activation
+from .choice import Methods as _Choice
+from .choice import clamp
 from .elementwise import Methods as _Elementwise
-from .elementwise import add, astype, clamp, div, mul, pow, sub, to_device
+from .elementwise import add, astype, div, mul, pow, sub, to_device
 from .integer import Methods as _Integer
 from .integer import bitwise_and, bitwise_or, bitwise_xor, floor_divide, remainder
 from .linear import Methods as _Linear
@@ -163,8 +165,16 @@ def _index(self: Tensor) -> int:
 # ----- to other dtypes and devices -----
 
 
-def to(self: Tensor, *targets: Any, dtype: Any = None, device: str | None = None) -> Tensor:
+def to(
+    self: Tensor, *targets: Any, dtype: Any = None, device: str | None = None,
+    memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Return the tensor with another device and/or dtype; itself if nothing changes."""
+    if memory_format is not None:
+        raise NotImplementedError(
+            f"to: memory_format={memory_format!r} is not supported: memory is always channels-last "
+            "where that is faster: leave it out"
+        )
     dtype, device = arrays.parse_targets(targets, dtype, device)
     out = self if device is None else to_device(self, device)
     return out if dtype is None else astype(out, dtype)
@@ -178,16 +188,16 @@ def cuda(self: Tensor) -> Tensor:
     return to(self, "cuda")
 
 
-def float_(self: Tensor) -> Tensor:
-    return to(self, np.float32)
+def float_(self: Tensor, memory_format: Any = None) -> Tensor:
+    return to(self, np.float32, memory_format=memory_format)
 
 
-def double(self: Tensor) -> Tensor:
-    return to(self, np.float64)
+def double(self: Tensor, memory_format: Any = None) -> Tensor:
+    return to(self, np.float64, memory_format=memory_format)
 
 
-def long(self: Tensor) -> Tensor:
-    return to(self, np.int64)
+def long(self: Tensor, memory_format: Any = None) -> Tensor:
+    return to(self, np.int64, memory_format=memory_format)
 
 
 # ----- in place -----
@@ -282,8 +292,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 
 
 class Methods(
-    _Activation, _Elementwise, _Integer, _Linear, _Loss, _Order, _Pieces, _Reduce, _Shape, _Truth,
-    _VectorNorm,
+    _Activation, _Choice, _Elementwise, _Integer, _Linear, _Loss, _Order, _Pieces, _Reduce, _Shape,
+    _Truth, _VectorNorm,
 ):  # fmt: skip
     """All that `Tensor` is given."""
 

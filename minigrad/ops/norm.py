@@ -55,5 +55,5 @@ def lrn(
         raise ValueError(f"local_response_norm: size must be at least 1, got {n}")
     if groups < 1 or input.shape[1] % groups:
         raise ValueError(f"lrn: groups={groups} does not divide {input.shape[1]} channels")
-    check_floats("local_response_norm", input)
+    check_floats("local_response_norm", input, reason="a power of whole numbers is seldom whole")
     return Lrn.apply(input, n, float(k), float(alpha), float(beta), groups)

@@ -7,11 +7,15 @@ from typing import Any
 from ..arrays import Array
 from ..core import Context, Function, Tensor
 from ..kernels import pool as kernel
+from ..kernels.im2col import Window
 from ..kernels.layout import pair
 from ..rules import check_floats, check_no_bools
 from .shape import cat
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
+
+
+CUT = "whole numbers have no whole mean; PyTorch cuts off the rest in silence"
 
 
 class MaxPool2d(Function):
@@ -72,22 +76,27 @@ def max_pool2d(
     dilation: Any = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Tensor:
+) -> Any:
     """Maximum over windows; stride defaults to the kernel size. (N, C, H, W) -> (N, C, oh, ow).
 
-    Padding counts as -inf; a tie goes to the first maximum in row-major order.
+    Padding counts as -inf; a tie goes to the first maximum in row-major order. With
+    `return_indices` (values, indices): where in its map (H, W) each maximum stands, int64, counted
+    row by row; which costs a second search.
     """
-    if return_indices:
-        raise NotImplementedError("max_pool2d: return_indices=True is not supported")
     if input.ndim == 3:
-        pooled = max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode)
-        return pooled.squeeze(0)
+        args = (kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        pooled = max_pool2d(input.unsqueeze(0), *args)
+        return tuple(t.squeeze(0) for t in pooled) if return_indices else pooled.squeeze(0)
     _images(input, "max_pool2d")
     check_no_bools("max_pool2d", input)
     size = pair(kernel_size, "kernel_size", 1)
     step = _step(stride, size)
     sizes = (size, step, pair(padding, "padding"), pair(dilation, "dilation", 1))
-    return MaxPool2d.apply(input, sizes, ceil_mode)
+    pooled = MaxPool2d.apply(input, sizes, ceil_mode)
+    if not return_indices:
+        return pooled
+    winners = kernel.max_pool2d_forward(input.data, *sizes, ceil_mode)[1]
+    return pooled, Tensor(kernel.flat_indices(winners, input.shape[3], Window(*sizes)))
 
 
 def avg_pool2d(
@@ -104,7 +113,7 @@ def avg_pool2d(
         args = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
         return avg_pool2d(input.unsqueeze(0), *args).squeeze(0)
     _images(input, "avg_pool2d")
-    check_floats("avg_pool2d", input)
+    check_floats("avg_pool2d", input, reason=CUT)
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
     size = pair(kernel_size, "kernel_size", 1)
@@ -124,7 +133,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     if input.ndim == 3:
         return adaptive_avg_pool2d(input.unsqueeze(0), output_size).squeeze(0)
     _images(input, "adaptive_avg_pool2d")
-    check_floats("adaptive_avg_pool2d", input)
+    check_floats("adaptive_avg_pool2d", input, reason=CUT)
     both = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
     goal = pair(
         tuple(s if n is None else n for n, s in zip(both, input.shape[2:], strict=True)),

@@ -11,7 +11,8 @@ from .. import arrays, sums
 from ..arrays import Array, array_module, as_array
 from ..core import Context, Function, Tensor
 from ..rules import check_floats, check_tensor
-from .elementwise import Sqrt, astype, clone, maximum, minimum, mul, sub
+from .choice import maximum, minimum
+from .elementwise import Sqrt, astype, clone, mul, sub
 
 __all__ = ["amax", "amin", "argmax", "argmin", "max", "mean", "min", "std", "sum", "var"]
 
@@ -65,16 +66,22 @@ class Deviation(Sqrt):
 
 
 class Extreme(Function):
-    """The largest (sign = 1) or smallest (-1) by real part; ties share the gradient equally."""
+    """The largest (sign = 1) or smallest (-1) by real part; ties share the gradient equally. Where
+    there are NaN, they share it (`to_nan`), or it is NaN: PyTorch's max() does one, amax the other.
+    """
 
     @staticmethod
-    def forward(ctx: Context, a: Array, axes: tuple[int, ...], keepdim: bool, sign: int) -> Array:
+    def forward(
+        ctx: Context, a: Array, axes: tuple[int, ...], keepdim: bool, sign: int, to_nan: bool
+    ) -> Array:
         xp = array_module(a)
         ctx.shape, ctx.axes = a.shape, axes
         best = (xp.max if sign > 0 else xp.min)(a.real, axis=axes, keepdims=True)
         if a.dtype.kind not in "fc":  # no derivative; in uint8 the winners could not be counted
             return best.reshape(_reduced(a.shape, axes, keepdim))
         winner = a.real == best
+        if to_nan:
+            winner |= xp.isnan(a.real)
         share = winner / winner.sum(axis=axes, keepdims=True).astype(a.real.dtype)
         ctx.save(share.astype(a.real.dtype))
         y = (a * share).sum(axis=axes, keepdims=keepdim) if a.dtype.kind == "c" else best
@@ -162,12 +169,12 @@ def std(
 
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Largest element over the axes `dim`; ties share the gradient."""
-    return _extreme(input, dim, keepdim, 1)
+    return extreme(input, dim, keepdim, 1, to_nan=False)
 
 
 def amin(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Smallest element over the axes `dim`; ties share the gradient."""
-    return _extreme(input, dim, keepdim, -1)
+    return extreme(input, dim, keepdim, -1, to_nan=False)
 
 
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
@@ -175,7 +182,7 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     tensors their `maximum`."""
     if isinstance(dim, Tensor):
         return maximum(input, dim)
-    return amax(input) if dim is None else _along(input, dim, keepdim, 1)
+    return extreme(input, dim, False, 1) if dim is None else _along(input, dim, keepdim, 1)
 
 
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
@@ -183,7 +190,7 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     tensors their `minimum`."""
     if isinstance(dim, Tensor):
         return minimum(input, dim)
-    return amin(input) if dim is None else _along(input, dim, keepdim, -1)
+    return extreme(input, dim, False, -1) if dim is None else _along(input, dim, keepdim, -1)
 
 
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -196,11 +203,14 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     return _arg(input, dim, keepdim, "argmin")
 
 
-def _extreme(input: Tensor, dim: Dim, keepdim: bool, sign: int) -> Tensor:
+def extreme(
+    input: Tensor, dim: Dim, keepdim: bool, sign: int, to_nan: bool = True
+) -> Tensor:
+    """The largest (sign = 1) or smallest (-1) element over the axes `dim`; see `Extreme`."""
     axes = axes_of(dim, input.ndim, "amax" if sign > 0 else "amin")
     if any(input.shape[i] == 0 for i in axes):
         raise IndexError(f"an extreme over an empty axis of shape {input.shape} does not exist")
-    return Extreme.apply(input, axes, keepdim, sign)
+    return Extreme.apply(input, axes, keepdim, sign, to_nan)
 
 
 def _along(input: Tensor, dim: int, keepdim: bool, sign: int) -> Extremum:

@@ -306,13 +306,19 @@ def stack(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     return cat([unsqueeze(t, dim) for t in tensors], dim % (tensors[0].ndim + 1))
 
 
+NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
     """Surround with `value`: (left, right, top, bottom, ...), last axis first; negative crops.
 
-    Only mode "constant" is supported.
+    The other modes take what surrounds from the input: "reflect" mirrors it without its edge,
+    "replicate" repeats the edge, "circular" begins again from the other side.
     """
-    if mode != "constant":
-        raise NotImplementedError(f"pad: mode {mode!r} is not supported, only 'constant'")
+    if mode != "constant" and mode not in NUMPY_MODES:
+        raise NotImplementedError(
+            f"pad: mode {mode!r} is unknown, expected one of {['constant', *NUMPY_MODES]}"
+        )
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise ValueError(
             f"pad: got {len(pad)} widths for {input.ndim} dimensions, expected pairs "
@@ -323,7 +329,29 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     widths = ((0, 0),) * (input.ndim - len(pairs)) + tuple(reversed(pairs))
     if any(n + before + after < 0 for n, (before, after) in zip(input.shape, widths, strict=True)):
         raise ValueError(f"pad: widths {tuple(pad)} crop more than there is in shape {input.shape}")
-    return Pad.apply(input, widths, float(value or 0.0))
+    if mode == "constant":
+        return Pad.apply(input, widths, float(value or 0.0))
+    for axis, (size, (before, after)) in enumerate(zip(input.shape, widths, strict=True)):
+        if before or after:
+            index = _surrounded(size, before, after, mode)
+            input = getitem(input, (slice(None),) * axis + (index,))
+    return input
+
+
+def _surrounded(size: int, before: int, after: int, mode: str) -> Any:
+    """Which places of an axis of `size` stand along the padded one. Raises ValueError."""
+    more = max(before, 0), max(after, 0)
+    first, last = max(-before, 0), size - max(-after, 0)
+    most = {"reflect": size - 1, "circular": last - first}.get(mode, max(more) if size else 0)
+    if max(more) > most:
+        raise ValueError(
+            f"pad: {mode} by {max(more)} takes more than there is along an axis of {size}"
+        )
+    how: Any = NUMPY_MODES[mode]
+    if mode == "circular":  # goes round what is left of the axis
+        return np.pad(np.arange(first, last), more, how)
+    places = np.pad(np.arange(size), more, how)
+    return places[first : len(places) - (size - last)]
 
 
 class Methods:

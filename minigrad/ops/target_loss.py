@@ -10,7 +10,7 @@ from .. import arrays
 from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
 from ..rules import check_floats
-from .elementwise import abs, mul, sub, where
+from .elementwise import abs, magnitude, mul, sub
 from .loss import reduced
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "l1_loss", "mse_loss",
@@ -66,6 +66,26 @@ class LogisticLoss(Function):
         return dx, dt
 
 
+class SmoothL1(Function):
+    """d^2 / (2 beta) where |d| < beta, else |d| - beta / 2. Its slope is d / beta, at most 1."""
+
+    operation = "smooth_l1_loss"
+
+    @staticmethod
+    def forward(ctx: Context, d: Array, beta: float) -> Array:
+        ctx.save(d)
+        ctx.beta, size = beta, magnitude(d)
+        square = size * size * (0.5 / beta)
+        return array_module(d).where(size.real < beta, square, size - 0.5 * beta)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        (d,) = ctx.saved
+        xp = array_module(d)
+        flat = xp.abs(d.real) >= ctx.beta  # not at NaN, which is passed on
+        return grad * xp.where(flat, xp.sign(d.real), d / ctx.beta)
+
+
 def _log(values: Array) -> Array:
     """Logarithms, none below `LEAST_LOG` (by real part)."""
     return array_module(values).where(values.real < LEAST_LOG, LEAST_LOG, values)
@@ -97,24 +117,24 @@ def smooth_l1_loss(
         raise ValueError(f"smooth_l1_loss: beta is {beta}, expected at least 0")
     if beta == 0:
         return l1_loss(input, target, reduction)
-    error = abs(_error(input, target, "smooth_l1_loss"))
-    square = mul(mul(error, error), 0.5 / beta)
-    return reduced(where(error < beta, square, sub(error, 0.5 * beta)), reduction)
+    losses = SmoothL1.apply(_error(input, target, "smooth_l1_loss"), float(beta))
+    return reduced(losses, reduction)
 
 
 def binary_cross_entropy(
     input: Tensor, target: Any, weight: Any = None, *, reduction: str = "mean"
 ) -> Tensor:
     """-(target log(input) + (1 - target) log(1 - input)) of probabilities, a logarithm being at
-    least -100. `weight` broadcasts to input's shape. Raises RuntimeError for an input outside
-    [0, 1]; on a GPU its loss is NaN instead.
+    least -100. `weight` broadcasts to input's shape. Raises RuntimeError for an input or a target
+    that is not in [0, 1], as NaN; a GPU is not waited for: there an input outside gives NaN.
     """
     p, t = _pair(input, target, "binary_cross_entropy")
-    if p.device == "cpu" and ((p.data.real < 0) | (p.data.real > 1)).any():
-        raise RuntimeError(
-            "binary_cross_entropy: input must be in [0, 1]: use sigmoid(input), or better "
-            "binary_cross_entropy_with_logits"
-        )
+    for name, values in (("input", p.data.real), ("target", t.data.real)):
+        if p.device == "cpu" and not ((values >= 0) & (values <= 1)).all():
+            raise RuntimeError(
+                f"binary_cross_entropy: {name} must be in [0, 1]: use sigmoid(), or better "
+                "binary_cross_entropy_with_logits"
+            )
     losses = BinaryCrossEntropy.apply(p, t)
     return reduced(_times(losses, weight, "binary_cross_entropy"), reduction)
 

@@ -1,15 +1,56 @@
-"""Questions with a yes or no: is it a number, is any, are all."""
+"""Questions with a yes or no: is it larger, is it a number, is any, are all."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from ..arrays import array_module, as_array
+from ..arrays import array_module, as_array, is_array
 from ..core import Tensor
 from ..rules import check_tensor
+from .elementwise import operands
 from .reduce import Dim, axes_of
 
-__all__ = ["all", "any", "isfinite", "isinf", "isnan"]
+__all__ = ["all", "any", "eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "lt", "ne"]
+
+
+def _compare(input: Any, other: Any, how: str) -> Tensor:
+    a, b = (t.data for t in operands(input, other))
+    if how not in ("equal", "not_equal"):
+        a, b = a.real, b.real
+    return Tensor(as_array(getattr(array_module(a), how)(a, b)))
+
+
+def eq(input: Any, other: Any) -> Tensor:
+    """input == other, bool."""
+    return _compare(input, other, "equal")
+
+
+def ne(input: Any, other: Any) -> Tensor:
+    """input != other, bool."""
+    return _compare(input, other, "not_equal")
+
+
+def lt(input: Any, other: Any) -> Tensor:
+    """input < other by real part, bool."""
+    return _compare(input, other, "less")
+
+
+def le(input: Any, other: Any) -> Tensor:
+    """input <= other by real part, bool."""
+    return _compare(input, other, "less_equal")
+
+
+def gt(input: Any, other: Any) -> Tensor:
+    """input > other by real part, bool."""
+    return _compare(input, other, "greater")
+
+
+def ge(input: Any, other: Any) -> Tensor:
+    """input >= other by real part, bool."""
+    return _compare(input, other, "greater_equal")
 
 
 def isnan(input: Tensor) -> Tensor:
@@ -49,7 +90,22 @@ def _asked(input: Tensor, dim: Dim, keepdim: bool, how: str) -> Tensor:
     return Tensor(found.astype(input.dtype) if input.dtype == np.uint8 else found)
 
 
+def _of_numbers(comparison: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Any]:
+    """The comparison's operator: Python asks the other side about what holds no numbers."""
+
+    def compare(input: Any, other: Any) -> Any:
+        known = isinstance(other, Tensor | int | float | complex | np.generic)
+        return comparison(input, other) if known or is_array(other) else NotImplemented
+
+    return compare
+
+
 class Methods:
-    """What of this file is a method of every tensor (`ops/methods.py`)."""
+    """What of this file is an operator or a method of every tensor (`ops/methods.py`)."""
 
     all, any, isfinite, isinf, isnan = all, any, isfinite, isinf, isnan
+    eq, ge, gt, le, lt, ne = eq, ge, gt, le, lt, ne
+
+    # Element by element, not a truth value; None and words are told apart as any two objects.
+    __eq__, __ne__ = _of_numbers(eq), _of_numbers(ne)
+    __lt__, __le__, __gt__, __ge__ = lt, le, gt, ge

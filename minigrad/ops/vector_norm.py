@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from .. import sums
-from ..arrays import Array, array_module
+from ..arrays import Array, array_module, as_array
 from ..core import Context, Function, Tensor
-from .elementwise import abs, astype, ne
-from .reduce import Dim, amax, amin, axes_of, sum
+from .elementwise import abs, magnitude, sign
+from .reduce import Dim, axes_of, extreme
 
 __all__ = ["norm"]
 
@@ -19,8 +19,7 @@ class Norm(Function):
 
     @staticmethod
     def forward(ctx: Context, a: Array, p: float, axes: tuple[int, ...], keepdim: bool) -> Array:
-        xp = array_module(a)
-        size = a * xp.sign(a.real)
+        xp, size = array_module(a), magnitude(a)
         if p == 2:
             y = xp.sqrt(sums.over(size * size, axes, keepdims=True))
         else:
@@ -32,10 +31,24 @@ class Norm(Function):
     @staticmethod
     def backward(ctx: Context, grad: Array) -> Array:
         a, y = ctx.saved
-        xp = array_module(a)
-        sign = xp.sign(a.real)
         whole = grad.reshape(y.shape) * y ** (1 - ctx.p)
-        return xp.where(sign == 0, 0, whole * sign * (a * sign) ** (ctx.p - 1))
+        slope = whole * sign(a) * magnitude(a) ** (ctx.p - 1)
+        return array_module(a).where(a.real == 0, 0, slope)
+
+
+class Count(Function):
+    """How many elements are not 0; its derivative is 0."""
+
+    operation = "norm"
+
+    @staticmethod
+    def forward(ctx: Context, a: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
+        ctx.shape = a.shape
+        return as_array((a != 0).sum(axis=axes, keepdims=keepdim)).astype(a.dtype)
+
+    @staticmethod
+    def backward(ctx: Context, grad: Array) -> Array:
+        return array_module(grad).zeros(ctx.shape, grad.dtype)
 
 
 def norm(input: Tensor, p: Any = "fro", dim: Dim = None, keepdim: bool = False) -> Tensor:
@@ -47,10 +60,11 @@ def norm(input: Tensor, p: Any = "fro", dim: Dim = None, keepdim: bool = False) 
         raise NotImplementedError(f"norm: p={p!r} is not supported: use a number or 'fro'")
     order = 2.0 if p in ("fro", None) else float(p)
     if math.isinf(order):
-        return (amax if order > 0 else amin)(abs(input), dim, keepdim)
+        return extreme(abs(input), dim, keepdim, 1 if order > 0 else -1)
+    axes = axes_of(dim, input.ndim, "norm")
     if order == 0:
-        return astype(sum(ne(input, 0), dim, keepdim), input.dtype)
-    return Norm.apply(input, order, axes_of(dim, input.ndim, "norm"), keepdim)
+        return Count.apply(input, axes, keepdim)
+    return Norm.apply(input, order, axes, keepdim)
 
 
 class Methods:

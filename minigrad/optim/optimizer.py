@@ -96,7 +96,7 @@ class Optimizer(Keywords):
         for index, (param, group) in enumerate(self._parameters()):
             if param.grad is None:
                 continue
-            w, g = param.data, getattr(param.grad, "data", param.grad)
+            w, g = param.data, param.grad.data
             _check_gradient(w, g, index)
             updates.append((w, g, self.state.setdefault(index, {}), group))
             changed.append(param)

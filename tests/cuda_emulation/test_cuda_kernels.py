@@ -263,7 +263,7 @@ WRONG = [
     ("bfloat16.bfloat16_bits", "bits[i] = bfloat16(x[i])", "bits[i] = bfloat16(x[i / 2])",
      "conv-bfloat16"),
     ("activation.bias_relu", "bias[i % C]", "bias[(i + 1) % C]", "conv-strided"),
-    ("activation.relu_backward", "y[i] > 0 ? g[i]", "y[i] < 0 ? g[i]", "conv-strided"),
+    ("activation.relu_backward", "y[i] != 0 ? g[i]", "y[i] == 0 ? g[i]", "conv-strided"),
 ]  # fmt: skip
 
 

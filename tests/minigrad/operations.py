@@ -247,6 +247,11 @@ _ELEMENTWISE = [
           naive=lambda x: np.clip(x, -0.62, 0.71), torch=lambda t, x: x.clamp(-0.62, 0.71)),
     _case("clamp", lambda x: mg.clamp(x, min=0.01), away(7, 3), name="below",
           naive=lambda x: np.maximum(x, 0.01)),
+    *(_case("clamp", lambda x, a, b, pick=pick: mg.clamp(x, *pick(a, b)), distinct(3, 4, 5),
+            normal(4, 1), positive(5), name=name, batched=(),
+            torch=lambda t, x, a, b, pick=pick: t.clamp(x, *pick(a, b)))
+      for name, pick in (("tensors", lambda a, b: (a - 1, b)),
+                         ("the wrong way round", lambda a, b: (b, a)))),
     _case("clip", lambda x: mg.clip(x, max=0.01), away(7, 3), naive=lambda x: np.minimum(x, 0.01)),
     _case("where", lambda a, b: mg.where(a > 0.2, a, b), distinct(4, 3), normal(4, 3),
           torch=lambda t, a, b: t.where(a > 0.2, a, b), batched=(0, 1)),
@@ -439,6 +444,11 @@ _SHAPES = [
     _case("pad", lambda x: F.pad(x, (1, 2, 0, 3), value=0.5), normal(2, 3, 4),
           naive=lambda x: np.pad(x, ((0, 0), (0, 3), (1, 2)), constant_values=0.5),
           torch=lambda t, x: t.nn.functional.pad(x, (1, 2, 0, 3), value=0.5)),
+    *(_case("pad", lambda x, w=widths, m=mode: F.pad(x, w, m), normal(2, 3, 4, 5),
+            name=f"{mode} {widths}", torch=lambda t, x, w=widths, m=mode:
+            t.nn.functional.pad(x, w, m))
+      for mode in ("reflect", "replicate", "circular")
+      for widths in ((1, 2, 0, 0), (3, 0, 2, 1), (-1, 2, 1, -2))),
     _case("pad", lambda x: F.pad(x, (-1, 2, 1, -2)), normal(2, 3, 4), name="crop",
           torch=lambda t, x: t.nn.functional.pad(x, (-1, 2, 1, -2))),
 ]  # fmt: skip
@@ -529,6 +539,13 @@ _POOLS = [
     _max_pool("stride 1", (1, 2, 5, 5), 3, stride=1),
     _case("max_pool2d", lambda x: F.max_pool2d(x, 3, 2, 1),
           lambda rng: distinct(2, 3, 6, 7)(rng) - 20, name="all negative"),
+    *(
+        _case("max_pool2d", lambda x, how=how: F.max_pool2d(x, *how, return_indices=True)[1],
+              distinct(*shape), name=f"indices, {how} of {shape}", differentiable=False,
+              batched=(0,) if len(shape) == 4 else (), torch=lambda t, x, how=how:
+              t.nn.functional.max_pool2d(x, *how, return_indices=True)[1])
+        for shape, how in (((2, 3, 7, 6), (3, 2)), ((2, 8, 9), ((2, 3), (1, 2), 1, (3, 2), True)))
+    ),
     _case("avg_pool2d", lambda x: F.avg_pool2d(x, 3, 2, 1), normal(2, 3, 7, 6), name="padding",
           naive=lambda x: avg_pool2d_naive(x, (3, 3), (2, 2), (1, 1)),
           torch=lambda t, x: t.nn.functional.avg_pool2d(x, 3, 2, 1)),

@@ -446,6 +446,22 @@ def test_hooks_run_in_order_and_see_what_the_one_before_returned():
     assert x.grad.tolist() == [20]
 
 
+def test_a_retained_gradient_is_what_all_hooks_have_made_of_it():
+    torch = pytest.importorskip("torch")
+    kept = []
+    for lib in (mg, torch):
+        x = lib.tensor([1.0, 2.0], requires_grad=True)
+        y = x * 3
+        y.register_hook(lambda g: g * 2)
+        y.retain_grad()
+        removed = y.register_hook(lambda g: g * 100)
+        y.register_hook(lambda g: g + 1)
+        removed.remove()
+        y.sum().backward()
+        kept.append((y.grad.tolist(), x.grad.tolist()))
+    assert kept == [([3, 3], [9, 9])] * 2
+
+
 def test_retain_grad():
     x = leaf(2)
     y = x * 3

@@ -18,5 +18,5 @@ extern "C" __global__ void bias_relu(
 extern "C" __global__ void relu_backward(
     real* __restrict__ out, const real* __restrict__ g, const real* __restrict__ y, int n)
 {
-    FOR_EACH(i, n) out[i] = y[i] > 0 ? g[i] : real(0);
+    FOR_EACH(i, n) out[i] = y[i] != 0 ? g[i] : real(0);
 }

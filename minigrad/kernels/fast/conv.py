@@ -81,10 +81,10 @@ class Steps:
         return finish
 
     def relu_backward(self, grad: Array, y: Array) -> Array:
-        """grad (n, oh, ow, out) where y > 0, else 0, in scratch."""
+        """grad (n, oh, ow, out) where y is not 0, else 0, in scratch."""
         xp = array_module(grad)
-        positive = xp.greater(y.real, 0, out=scratch(xp, "positive", y.shape, bool))
-        return masked(grad, positive, out=scratch(xp, "gradient", grad.shape, grad.dtype))
+        passed = xp.not_equal(y.real, 0, out=scratch(xp, "passed", y.shape, bool))
+        return masked(grad, passed, out=scratch(xp, "gradient", grad.shape, grad.dtype))
 
 
 ARRAY_STEPS = Steps()

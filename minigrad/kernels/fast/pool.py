@@ -42,11 +42,19 @@ def max_forward(
     source, (n, channels) = as_nhwc(x), x.shape[:2]
     y = empty(xp, (n, *out, channels), x.dtype)
     won = empty(xp, y.shape, pool.winner_dtype(kernel)) if winners else None
+    first = pool.first_taps(xp, window, out) if winners else 0
 
     def task(chunks: list[slice]) -> None:
         for part in chunks:
             padded = _padded(source[part], window, out, pool.lowest(x.dtype))
-            _max_taps(xp, padded, window, out, y[part], None if won is None else won[part])
+            if won is None:
+                _max_taps(xp, padded, window, out, y[part], None)
+                continue
+            won[part] = first
+            _max_taps(xp, padded, window, out, y[part], won[part])
+            if y[part].size and xp.isnan(y[part].max()):  # seldom: passes of their own
+                for number, tap in enumerate(pool.taps_of(padded, window, out)):
+                    won[part][xp.isnan(tap.real)] = number
 
     over_batch(xp, task, n, _images(y))
     return as_nchw(y), None if won is None else as_nchw(won)
@@ -61,8 +69,6 @@ def _max_taps(
         rows, columns = pool.tap_slices(tap // kw, tap % kw, window, out)
         if tap == 0:
             best[...] = padded[:, rows, columns]
-            if winner is not None:
-                winner[...] = 0
             continue
         candidate = scratch(xp, "candidate", best.shape, best.dtype)
         candidate[...] = padded[:, rows, columns]  # one strided pass instead of two slower ones

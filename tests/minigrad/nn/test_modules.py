@@ -564,6 +564,12 @@ def test_a_layer_is_its_function(name):
     repr(layer)
 
 
+def test_max_pool_with_indices_says_where():
+    pooled = nn.MaxPool2d(2, return_indices=True)(mg.tensor(x4))
+    expected = F.max_pool2d(mg.tensor(x4), 2, return_indices=True)
+    assert [t.tolist() for t in pooled] == [t.tolist() for t in expected]
+
+
 # ----- batch normalisation -----
 
 
@@ -708,7 +714,6 @@ def test_weights_of_a_loss_are_given_as_numbers_and_refused_as_words():
     [
         (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "groups=2 does not divide 3 input"),
         (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), NotImplementedError, "reflect"),
-        (lambda: nn.MaxPool2d(3, return_indices=True), NotImplementedError, "return_indices"),
         (lambda: nn.ReLU(inplace=True), NotImplementedError, "inplace"),
         (lambda: nn.Dropout(1.5), ValueError, "1.5"),
         (lambda: nn.Conv2d(3, 4, 0), ValueError, "kernel_size: got 0"),

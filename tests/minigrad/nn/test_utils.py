@@ -42,6 +42,15 @@ def test_what_is_short_enough_is_left_as_it_is():
     assert clip_grad_norm_(parameters(None, []), 1.0).item() == 0
 
 
+@pytest.mark.parametrize("clip", [clip_grad_norm_, clip_grad_value_])
+def test_parameters_that_are_used_up_are_told(clip):
+    model = nn.Linear(2, 1)
+    given = model.parameters()
+    clip(given, 1.0)
+    with pytest.warns(UserWarning, match=r"empty, nothing is clipped: .*model.parameters\(\)"):
+        clip(given, 1.0)
+
+
 def test_the_dtype_stays():
     several = parameters([3e2, 4e2], dtype=np.float32)
     assert clip_grad_norm_(iter(several), 1).dtype == np.float32
