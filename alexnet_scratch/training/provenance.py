@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_info
 import minigrad
 from minigrad import arrays
 from minigrad.data import Dataset
-from minigrad.serialization import replacing
+from minigrad.files import replacing
 
 from ..data.packed import DESCRIPTION, is_packed
 from ..data.source import SPLITS
