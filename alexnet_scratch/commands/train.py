@@ -68,7 +68,7 @@ def add_parser(commands: Any) -> None:
     add_device_flags(parser)
     add_precision_flags(parser)
     add_recipe_flags(parser)
-    parser.set_defaults(command=_train)
+    parser.set_defaults(command=_train, unheard=True)  # goes on when nobody reads what it says
 
 
 def _train(options: argparse.Namespace) -> int:
