@@ -40,6 +40,12 @@ def replacing(path: StrPath) -> Iterator[str]:
         raise
 
 
+def write_text(path: StrPath, text: str) -> None:
+    """Write a text file, all of it or nothing; see `replacing`."""
+    with replacing(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
+
+
 def rename(source: StrPath, target: StrPath) -> None:
     """Give a file or an empty place's folder its name for good: also after a power cut.
 
