@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
+import faulthandler
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import minigrad
 from minigrad import arrays
@@ -67,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done; 1: training failed; 2: the input cannot be used; 130: interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    with named() as output:
+    with named() as output, _crashes_told():
         try:
             try:
                 return _run(arguments, output)
@@ -77,6 +79,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         except OSError as error:  # of standard output; what a command meets is told in `_run`
             return _fail(_said(error), BAD_INPUT)
+
+
+@contextlib.contextmanager
+def _crashes_told() -> Iterator[None]:
+    """What ends the process at once (a file that is cut while it is mapped into memory: SIGBUS)
+    leaves on standard error where it was."""
+    was = faulthandler.is_enabled()
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it is no file
+        if not was:
+            faulthandler.enable(2, all_threads=False)
+    try:
+        yield
+    finally:
+        if not was:
+            faulthandler.disable()
 
 
 def _run(arguments: list[str], output: Output) -> int:

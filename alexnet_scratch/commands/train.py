@@ -16,7 +16,6 @@ from ..data import DataError, patterns
 from ..data.packed import REPORT
 from ..data.source import csv_row, left_out_rows
 from ..names import in_shell
-from ..out_of_memory import OutOfMemory
 from ..progress import say
 from ..recipe import PRESETS
 from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
@@ -30,7 +29,6 @@ from ..training.provenance import read as read_start
 from ..training.run import BEST, LAST
 from ..training.saver import TEN_MINUTES, SaveEvery, save_every
 from ..training.trainer import Outcome, Trainer
-from ..training.watchdog import Diverged
 from .common import FAILED, INTERRUPTED, add_device_flags, add_precision_flags, count, device_from
 
 
@@ -124,10 +122,9 @@ def _run(trainer: Trainer, options: argparse.Namespace) -> int:
         trainer.log.say("With five classes or fewer, top-5 is always 100%.")
     try:
         outcome = trainer.run()
-    except (Diverged, OutOfMemory, DataError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         trainer.log.say(_what_is_left(trainer.folder))
-        if not isinstance(error, KeyboardInterrupt):
-            trainer.log.note(str(error))
+        trainer.log.note(str(error) or type(error).__name__)
         raise
     return _ended(trainer, outcome)
 

@@ -97,7 +97,8 @@ class RunFiles:
         try:
             write()
         except (OSError, DataError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+            said = error.__cause__ if isinstance(error, DataError) else error
+            reason = getattr(said, "strerror", None) or str(error)
             if self.failed.get(name) != reason:
                 self.log.say(
                     f"{self.folder / name} cannot be written ({reason}): {what}; training goes on, "
