@@ -67,7 +67,8 @@ class RunFiles:
         """last.safetensors, and its other names. Raises Diverged for weights that are not finite:
         they never replace good ones."""
         check_finite(tensors, step)
-        said = f"the checkpoint of step {step} is not saved, the one before it stays"
+        said = f"the checkpoint of step {step} is not saved"
+        said += ", the one before it stays" * (self.folder / LAST).exists()
         if self.attempt(LAST, lambda: save_file(tensors, self.folder / LAST, metadata), said):
             self._name_checkpoint(step, best)
         elif best:

@@ -33,7 +33,7 @@ from .input import Splits
 from .metrics import EpochMetrics, Totals
 from .not_finite import cause
 from .parts import Parts
-from .run import RunFiles
+from .run import LAST, RunFiles
 from .saver import TEN_MINUTES, SaveEvery, Saver
 from .signals import StopSignals
 from .tally import Tally
@@ -112,6 +112,9 @@ class Trainer(Parts):
                     self.saver.wait()
                 raise
             self.saver.wait()
+            if LAST in self.files.failed:  # the disk may have room by now
+                self._save()
+                self.saver.wait()
         return outcome
 
     def _train_epoch(self) -> None:

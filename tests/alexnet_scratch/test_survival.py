@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +48,6 @@ def until(is_so: Callable[[], object], what: str) -> None:
             return
         time.sleep(0.01)
     raise AssertionError(f"waited in vain for {what}")
-
-
-def until_saved(process: "subprocess.Popen[str]", last: Path) -> None:
-    """Until there is another checkpoint, or the run is over."""
-
-    def inode() -> int:
-        return last.stat().st_ino if last.exists() else 0
-
-    before = inode()
-    until(lambda: process.poll() is not None or inode() != before, "a checkpoint")
 
 
 def assert_same_weights(folder: Path, other: Path) -> None:
@@ -176,31 +167,100 @@ def test_a_closed_terminal_saves_as_sigterm_does(
     assert signal.getsignal(number) is before
 
 
+def killed(process: "subprocess.Popen[str]", moment: Callable[[], object]) -> None:
+    """SIGKILL when it is `moment`, or soon after the process has ended by itself."""
+    until(lambda: process.poll() is not None or moment(), "the moment to kill")
+    process.kill()
+    process.communicate()
+
+
+def new_checkpoint(last: Path, later: float = 0.0) -> Callable[[], bool]:
+    """Is there another one than now, and `later` seconds over?"""
+
+    def inode() -> int:
+        return last.stat().st_ino if last.exists() else 0
+
+    before = inode()
+
+    def moment() -> bool:
+        if inode() == before:
+            return False
+        time.sleep(later)
+        return True
+
+    return moment
+
+
 @posix
 def test_killed_while_it_trains_and_saves_it_ends_in_the_same_bytes(
     tmp_path: Path, colours: Path, narrow_flags: list[str], undisturbed: Path
 ) -> None:
     """The first kill comes before the first checkpoint: the same command starts again."""
     run, rng = tmp_path / "run", random.Random(0)
-    last = run / "last.safetensors"
-    new = ("train", colours, *narrow_flags, "--out", run, "--save-every", 1)
-    for kill in range(4):
-        process = start(
-            *(("train", "--resume", run, "--save-every", 1) if last.exists() else new)
-        )
-        if kill == 0:
-            until((run / "recipe.json").exists, "the run's beginning")
-        else:
-            until_saved(process, last)
-            time.sleep(rng.uniform(0, 0.05))
-        process.kill()
-        process.communicate()
+    last, often = run / "last.safetensors", ("--save-every", 1)
+    new = ("train", colours, *narrow_flags, "--out", run, *often)
+    killed(start(*new), (run / "recipe.json").exists)
+    killed(start(*new), new_checkpoint(last))
+    for _ in range(2):
+        moment = new_checkpoint(last, rng.uniform(0, 0.05))
+        killed(start("train", "--resume", run, *often), moment)
     (run / ".curves.png.1a2b3c4d.tmp").write_text("half a picture")
     (run / ".tmpAb12Cd").write_text("what safetensors leaves")
     (run / ".best.safetensors.tmp").write_text("an old name")
     status, _, err = ended(start("train", "--resume", run, "--workers", 0))
     assert status == 0, err
     assert_same_weights(run, undisturbed)
+
+
+@pytest.mark.slow
+@posix
+def test_thirty_kills_at_random_moments(
+    tmp_path: Path, colours: Path, narrow_flags: list[str]
+) -> None:
+    """Each of ten runs is killed three times, resumed with other threads, and saves often."""
+    flags = [*narrow_flags, "--epochs", "8"]
+    whole, rng = tmp_path / "whole", random.Random(1)
+    assert main(["train", str(colours), *flags, "--out", str(whole)]) == 0
+    for number in range(10):
+        run = tmp_path / f"run{number}"
+        last, often = run / "last.safetensors", ("--save-every", rng.choice(["1", "3", "0.1s"]))
+        for _ in range(3):
+            begin = ("--resume", run) if last.exists() else (colours, *flags, "--out", run)
+            process = start("train", *begin, *often, "--workers", rng.randrange(4))
+            at = time.monotonic() + rng.uniform(1, 4)
+            killed(process, lambda at=at: time.monotonic() > at)  # type: ignore[misc]
+        begin = ("--resume", run) if last.exists() else (colours, *flags, "--out", run)
+        assert ended(start("train", *begin))[0] == 0
+        assert_same_weights(run, whole)
+
+
+@pytest.mark.slow
+@posix
+def test_the_papers_network_killed_five_times_while_it_saves(tmp_path: Path, colours: Path) -> None:
+    """57 million parameters: a checkpoint is 455 MB, and is being written most of the time."""
+    flags = ["--recipe", "paper", "--batch-size", "4", "--max-steps", "7"]
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert main(["train", str(colours), *flags, "--out", str(whole)]) == 0
+    last, often = run / "last.safetensors", ("--save-every", 1)
+    new = (colours, *flags, "--out", run)
+    for _ in range(5):
+        begin = ("--resume", run, "--max-steps", 7) if last.exists() else new
+        one_more = new_checkpoint(last)
+
+        def half_written(one_more: Callable[[], bool] = one_more) -> bool:
+            with suppress(FileNotFoundError):  # it has just got its name
+                sizes = [file.stat().st_size for file in run.glob(".*tmp*")]
+                return one_more() and any(size > 1e8 for size in sizes)
+            return False
+
+        killed(start("train", *begin, *often), half_written)
+    assert any(run.glob(".*tmp*"))
+    assert ended(start("train", "--resume", run, "--max-steps", 7))[0] == 0
+    one, two = (load_checkpoint(folder / "last.safetensors") for folder in (whole, run))
+    assert one.position.step == two.position.step == 7
+    for name, tensor in one.tensors.items():
+        assert tensor.data.tobytes() == two.tensors[name].data.tobytes(), name
+    assert not [file.name for file in run.iterdir() if file.name.startswith(".")]
 
 
 # ----- two at once -----
