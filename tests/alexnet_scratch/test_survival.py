@@ -149,10 +149,11 @@ def test_a_closed_standard_error_keeps_nothing_from_being_done(
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
 def test_a_closed_terminal_saves_as_sigterm_does(
-    number: int, tmp_path: Path, narrow: Recipe, splits: Splits
+    name: str, tmp_path: Path, narrow: Recipe, splits: Splits
 ) -> None:
+    number = getattr(signal, name)
     it = trainer(tmp_path / "run", narrow, splits)
     step, before = it._step, signal.getsignal(number)
 
