@@ -168,6 +168,39 @@ def test_a_closed_terminal_saves_as_sigterm_does(
     assert signal.getsignal(number) is before
 
 
+@posix
+@pytest.mark.parametrize("later", [0.05, 0.4])
+def test_ctrl_c_while_the_command_is_loaded_leaves_no_traceback(later: float) -> None:
+    begin = BEGIN.replace("sys.exit", "print('here', flush=True); sys.exit")
+    process = subprocess.Popen(
+        [sys.executable, "-c", begin, "doctor"], text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, preexec_fn=listen,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    time.sleep(later)
+    process.send_signal(signal.SIGINT)
+    assert ended(process)[0] in (-signal.SIGINT, 130)
+
+
+def listen() -> None:
+    """To Ctrl-C, which a shell's background job ignores."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@posix
+def test_a_crash_of_the_process_leaves_word_of_it(
+    tmp_path: Path, colours: Path, narrow_flags: list[str]
+) -> None:
+    """SIGBUS: a disk behind mapped memory has gone."""
+    run = tmp_path / "run"
+    flags = [*narrow_flags, "--epochs", "500", "--out", run]
+    process = start("train", colours, *flags)
+    until((run / "steps.jsonl").exists, "the run's beginning")
+    process.send_signal(signal.Signals["SIGBUS"])
+    assert "Fatal Python error: Bus error" in process.communicate(timeout=60)[1]
+
+
 def killed(process: "subprocess.Popen[str]", moment: Callable[[], object]) -> None:
     """SIGKILL when it is `moment`, or soon after the process has ended by itself."""
     until(lambda: process.poll() is not None or moment(), "the moment to kill")
