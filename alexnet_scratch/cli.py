@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
-import io
-import os
+import faulthandler
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import minigrad
 from minigrad import arrays
@@ -35,6 +35,7 @@ from .names import one_line
 from .out_of_memory import OutOfMemory, shortage
 from .parser import BAD_INPUT, Parser
 from .recipe import RecipeError
+from .streams import Output, named
 from .training.folder import RunError
 from .training.watchdog import Diverged
 
@@ -68,34 +69,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done; 1: training failed; 2: the input cannot be used; 130: interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _mend_streams()
-    try:
+    with named() as output, _crashes_told():
         try:
-            return _run(arguments)
-        finally:
-            sys.stdout.flush()  # now, when a reader that has gone can still be dealt with
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+            try:
+                return _run(arguments, output)
+            finally:
+                sys.stdout.flush()  # now, when a reader that has gone can still be dealt with
+        except BrokenPipeError:
+            return 0
+        except OSError as error:  # of standard output; what a command meets is told in `_run`
+            return _fail(_said(error), BAD_INPUT)
 
 
-def _mend_streams() -> None:
-    """Make standard output and error take any text; where they are closed, text goes nowhere."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-        elif isinstance(stream, io.TextIOWrapper):  # file names need not be text
-            stream.reconfigure(errors="backslashreplace")
+@contextlib.contextmanager
+def _crashes_told() -> Iterator[None]:
+    """What ends the process at once (a file that is cut while it is mapped into memory: SIGBUS)
+    leaves on standard error where it was."""
+    was = faulthandler.is_enabled()
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it is no file
+        if not was:
+            faulthandler.enable(2, all_threads=False)
+    try:
+        yield
+    finally:
+        if not was:
+            faulthandler.disable()
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], output: Output) -> int:
     parser = _parser()
     if not arguments:
         parser.print_help()
         return 0
     options = parser.parse(arguments)
     options.arguments, options.root = arguments, parser
+    output.unfailing = getattr(options, "unheard", False)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)

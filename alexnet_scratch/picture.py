@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from minigrad.serialization import replacing
+from minigrad.files import replacing
 
 from .data import DataError
 

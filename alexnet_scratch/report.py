@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.serialization import replacing
+from minigrad.files import replacing
 
 from .evaluation import Predictions
 from .names import short_names

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from minigrad.serialization import replacing
+from minigrad.files import replacing
 
 from .names import one_line
 

@@ -6,14 +6,13 @@ not notice a flipped bit, so `save_file` adds a SHA-256 of everything to the met
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import secrets
-import stat
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,7 @@ from safetensors import numpy as safetensors_numpy
 
 from .arrays import is_array, to_numpy
 from .core import Tensor
-
-StrPath = str | os.PathLike[str]
+from .files import StrPath, replacing
 
 # Two metadata keys are ours; both must be there or none, or a bit flipped in a key's own name
 # would make the file look like one of another program, which has no checksum.
@@ -69,7 +67,10 @@ def save_file(
         metadata[TREE] = json.dumps(tree)
     metadata[CHECKSUM] = _checksum(arrays, metadata)
     with replacing(path) as temporary:
-        safetensors_numpy.save_file(arrays, temporary, metadata=metadata)
+        try:
+            safetensors_numpy.save_file(arrays, temporary, metadata=metadata)
+        except SafetensorError as error:
+            raise _system_error(error) from error
 
 
 def load_file(path: StrPath) -> dict[str, Any]:
@@ -191,24 +192,11 @@ def _checksum(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str,
     return digest.hexdigest()
 
 
-@contextmanager
-def replacing(path: StrPath) -> Iterator[str]:
-    """A temporary path beside `path` that takes its place, on disk, when the block succeeds."""
-    target = Path(os.path.realpath(path))  # through a symbolic link: the link stays one
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot save {path}: there is no folder {target.parent}")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        yield str(temporary)
-        os.chmod(temporary, mode)  # the library leaves a file that only its owner can read
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:  # Ctrl-C too: no half-written file stays behind
-        temporary.unlink(missing_ok=True)
-        raise
+def _system_error(error: SafetensorError) -> OSError:
+    """What the system said when the library wrote: a full disk is no fault of the tensors."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    code = int(number[1]) if number else errno.EIO
+    return OSError(code, os.strerror(code))
 
 
 def _read(path: StrPath) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str]]:

@@ -32,7 +32,7 @@ FIRST_SITTING = (
 # The floors of minigrad, lowest first: a file imports from its own floor and from those below it.
 # The first pattern that a module's name matches counts.
 FLOORS = (
-    ("arrays", r"minigrad\.(arrays|names|sums)"),
+    ("arrays", r"minigrad\.(arrays|files|names|sums)"),
     ("cuda", r"minigrad\.cuda(\..*)?"),
     ("kernels", r"minigrad\.(kernels(\..*)?|random)"),
     ("core", r"minigrad\.(core|rules|modes|derivatives)"),

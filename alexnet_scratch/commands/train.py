@@ -9,24 +9,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from minigrad.files import replacing
+from minigrad.serialization import CheckpointError
+
 from ..data import DataError, patterns
 from ..data.packed import REPORT
 from ..data.source import csv_row, left_out_rows
 from ..names import in_shell, program
-from ..out_of_memory import OutOfMemory
 from ..progress import say, told_if_slow
 from ..recipe import PRESETS, Recipe
 from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
 from ..training.checkpoint import load_checkpoint
-from ..training.folder import RunError, new_folder, run_name, unfinished
+from ..training.folder import RunError, RunLock, new_folder, run_name, unfinished
 from ..training.input import Splits, data_note, fitted, open_splits
 from ..training.precision import chosen_precision, described
 from ..training.provenance import FILE as RUN_FILE
 from ..training.provenance import head, provenance, write_start
 from ..training.provenance import read as read_start
+from ..training.run import BEST, LAST
+from ..training.saver import TEN_MINUTES, SaveEvery, save_every
 from ..training.trainer import Outcome, Trainer
-from ..training.watchdog import Diverged
-from .common import INTERRUPTED, add_device_flags, add_precision_flags, count, device_from
+from .common import FAILED, INTERRUPTED, add_device_flags, add_precision_flags, count, device_from
 
 
 def add_parser(commands: Any) -> None:
@@ -65,14 +68,40 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--out", metavar="FOLDER", help="run folder, a new one [runs/DATA-RECIPE]")
     parser.add_argument("--resume", metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--max-steps", type=count, metavar="N", help="stop after N steps in all")
+    parser.add_argument(
+        "--save-every", type=_save_every, default=TEN_MINUTES, metavar="TIME|N",
+        help="checkpoints within an epoch: every 10m (or 90s, 2h), or every N steps [10m]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep", type=_at_least_one, default=1, metavar="N",
+        help="keep the last N checkpoints, if more than one as step-STEP.safetensors, too [1]",
+    )
     add_device_flags(parser)
     add_precision_flags(parser)
     add_recipe_flags(parser)
-    parser.set_defaults(command=_train)
+    parser.set_defaults(command=_train, unheard=True)  # goes on when nobody reads what it says
+
+
+def _save_every(text: str) -> SaveEvery:
+    try:
+        return save_every(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _at_least_one(text: str) -> int:
+    if count(text) == 0:
+        raise argparse.ArgumentTypeError("0 is too few: last.safetensors is always kept, give 1")
+    return count(text)
 
 
 def _train(options: argparse.Namespace) -> int:
     trainer = _resumed(options) if options.resume else _started(options)
+    with trainer.lock:
+        return _run(trainer, options)
+
+
+def _run(trainer: Trainer, options: argparse.Namespace) -> int:
     recipe, model = trainer.recipe, trainer.model
     with told_if_slow("Writing down what it takes to repeat the run"):
         _write_start(trainer, options)
@@ -88,32 +117,41 @@ def _train(options: argparse.Namespace) -> int:
         trainer.log.note(line)  # said before the network was made
     if trainer.splits.left_out:
         report = csv_row("name", "reason") + left_out_rows(trainer.splits.left_out)
-        (trainer.folder / REPORT).write_bytes(report)
+        file = trainer.folder / REPORT
+        trainer.files.attempt(REPORT, lambda: _write(file, report))
     if len(trainer.splits.classes) <= 5:
         trainer.log.say("With five classes or fewer, top-5 is always 100%.")
     steps, images = len(trainer.loader), min(recipe.batch_size, len(trainer.splits.train))
     trainer.log.say(f"Training: {recipe.epochs} epochs of {steps:,} steps on {images:,} images.")
     try:
         outcome = trainer.run()
-    except (Diverged, OutOfMemory, DataError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         trainer.log.say(_what_is_left(trainer.folder))
-        if not isinstance(error, KeyboardInterrupt):
-            trainer.log.note(str(error))
+        trainer.log.note(str(error) or type(error).__name__)
         raise
-    folder = trainer.folder
+    return _ended(trainer, outcome)
+
+
+def _ended(trainer: Trainer, outcome: Outcome) -> int:
+    """Say how the run ended and what its folder lacks; the exit status."""
+    folder, at, missing = trainer.folder, trainer.at, trainer.files.missing()
     run, alexnet = in_shell(folder), program()
     if outcome is Outcome.FINISHED:
-        best = trainer.at.best
+        best = at.best
         trainer.log.say(f"Done. Best: {best['val_top1']:.1%} top-1 in epoch {best['epoch']}.")
+        if not missing:
+            trainer.log.say(
+                f"Next: {alexnet} evaluate {run}, {alexnet} predict {run} IMAGE, or look at "
+                f"{folder}/curves.png"
+            )
+    elif LAST not in trainer.files.failed:
         trainer.log.say(
-            f"Next: {alexnet} evaluate {run}, {alexnet} predict {run} IMAGE, or look at "
-            f"{folder}/curves.png"
+            f"Saved in epoch {at.epoch + 1}, step {at.step}. Go on with: "
+            f"{alexnet} train --resume {run}"
         )
-        return 0
-    at = trainer.at
-    trainer.log.say(
-        f"Saved in epoch {at.epoch + 1}, step {at.step}. Go on with: {alexnet} train --resume {run}"
-    )
+    if missing:
+        trainer.log.say(f"{missing} {_what_is_left(folder)}")
+        return FAILED
     return INTERRUPTED if outcome is Outcome.INTERRUPTED else 0
 
 
@@ -127,7 +165,8 @@ def _write_start(trainer: Trainer, options: argparse.Namespace) -> None:
     before = read_start(folder)
     for line in head(facts):
         log.note(line)
-    write_start(folder, facts, {"epoch": at.epoch, "step": at.step} if options.resume else None)
+    resumed = {"epoch": at.epoch, "step": at.step} if options.resume else None
+    trainer.files.attempt(RUN_FILE, lambda: write_start(folder, facts, resumed))
     if not options.resume:
         return
     log.say(f"Resumed from epoch {at.epoch + bool(at.batch)}, step {at.step}.")
@@ -136,7 +175,7 @@ def _write_start(trainer: Trainer, options: argparse.Namespace) -> None:
             f"The data are not those that the run was begun with, see {folder}/{RUN_FILE}: it goes "
             "on with others"
         )
-    rate = trainer.schedule.get_last_lr()[trainer.weights]
+    rate = trainer.rate
     if "epochs" in given_fields(options) and rate > 1.01 * at.lr > 0:
         log.say(
             f"The schedule is that of {trainer.recipe.epochs} epochs now: the rate goes up from "
@@ -149,7 +188,7 @@ def _started(options: argparse.Namespace) -> Trainer:
     device = device_from(options)
     chosen_precision(options.dtype, None, device)  # an error now, not after the data
     name = run_name(options.data, recipe.name)
-    folder = new_folder(name, options.out)
+    folder, lock = new_folder(name, options.out)
     try:
         say(f"Run folder: {folder}")
         before = unfinished(name, folder) if options.out is None else None
@@ -161,9 +200,10 @@ def _started(options: argparse.Namespace) -> Trainer:
         return Trainer(
             folder, recipe, splits, data_note(options.data, splits),
             device=device, workers=options.workers, max_steps=options.max_steps,
-            precision=options.dtype,
+            precision=options.dtype, save_every=options.save_every, keep=options.keep, lock=lock,
         )  # fmt: skip
     except BaseException:
+        lock.release()
         with suppress(OSError):  # it stays if something is in it
             folder.rmdir()
         raise
@@ -189,11 +229,34 @@ def _resumed(options: argparse.Namespace) -> Trainer:
         )
     device = device_from(options)
     folder = Path(options.resume)
-    if not (folder / "last.safetensors").is_file():
-        raise RunError(f"{folder}: nothing to resume there, it has no last.safetensors")
+    if not (folder / LAST).is_file():
+        raise RunError(
+            f"{folder}: nothing to resume there, it has no {LAST}; a run that ended before its "
+            "first checkpoint starts again with the command it was begun with"
+        )
     say(f"Run folder: {folder}")
-    with told_if_slow("Reading the last checkpoint"):
-        checkpoint = load_checkpoint(folder / "last.safetensors")
+    lock = RunLock(folder)
+    lock.acquire()
+    try:
+        return _resumed_in(folder, lock, device, options)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _resumed_in(
+    folder: Path, lock: RunLock, device: str, options: argparse.Namespace
+) -> Trainer:
+    try:
+        with told_if_slow("Reading the last checkpoint"):
+            checkpoint = load_checkpoint(folder / LAST)
+    except CheckpointError as error:
+        if (folder / BEST).is_file():
+            raise CheckpointError(
+                f"{error}; {folder / BEST} is the run's best one: to go on from it, copy it to "
+                f"{folder / LAST}"
+            ) from error
+        raise
     chosen_precision(options.dtype, checkpoint.position.precision, device)
     recipe = replace(checkpoint.recipe, **given_fields(options))
     root = options.data or checkpoint.data["root"]
@@ -206,11 +269,16 @@ def _resumed(options: argparse.Namespace) -> Trainer:
     return Trainer(
         folder, recipe, splits, data_note(root, splits), device=device,
         workers=options.workers, max_steps=options.max_steps, precision=options.dtype,
-        resume=checkpoint,
+        resume=checkpoint, save_every=options.save_every, keep=options.keep, lock=lock,
     )  # fmt: skip
 
 
+def _write(path: Path, data: bytes) -> None:
+    with replacing(path) as temporary:
+        Path(temporary).write_bytes(data)
+
+
 def _what_is_left(folder: Path) -> str:
-    if (folder / "last.safetensors").is_file():
-        return f"The last checkpoint is kept: {folder}/last.safetensors"
+    if (folder / LAST).is_file():
+        return f"The last checkpoint is kept: {folder}/{LAST}"
     return "There is no checkpoint yet."

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import minigrad
+from minigrad.files import rename, to_disk
 
 from ..progress import progress_bar, say
 from .disk import checksum, full_disk_told
@@ -146,8 +147,8 @@ class _Part:
     def finish(self, target: Path) -> None:
         """Give the file its name, once it is on disk."""
         with open(self.path, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(self.path, target)
+            to_disk(file)
+        rename(self.path, target)
         self.mark_path.unlink(missing_ok=True)
 
 

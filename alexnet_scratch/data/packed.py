@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import json
+import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -118,10 +119,16 @@ class PackedSet:
 
     def pixels(self, split: str) -> NDArray[np.uint8]:
         """The images of `split` as they are on disk: uint8 (n, S, S, 3), read-only."""
-        side, file = self.image_size, self.root / images_file(split)
-        shape = (self.counts[split], side, side, 3)
-        mapped = np.memmap(file, np.uint8, "r", shape=shape)
-        return np.asarray(mapped)  # a slice of a plain array costs a tenth of a memmap's
+        return self.mapped(split)[0]
+
+    def mapped(self, split: str) -> tuple[NDArray[np.uint8], mmap.mmap]:
+        """`pixels`, and the memory map that they are in."""
+        side, count = self.image_size, self.counts[split]
+        length = count * side * side * 3
+        with open(self.root / images_file(split), "rb") as file:
+            memory = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ)
+        # A slice of a plain array costs a tenth of a np.memmap's.
+        return np.frombuffer(memory, np.uint8).reshape(count, side, side, 3), memory
 
     def verify(self) -> None:
         """Read all images and compare them with the checksums. Raises DataError if they differ."""
@@ -161,7 +168,7 @@ class PackedImages(Dataset):
         self.root, self.split, self.transform = packed.root, split, transform
         self.image_size, self.classes = packed.image_size, packed.classes
         self.class_to_idx = {name: label for label, name in enumerate(packed.classes)}
-        self.pixels = packed.pixels(split)
+        self.pixels, self._memory = packed.mapped(split)
         self.targets = self._labels()
 
     def __len__(self) -> int:
@@ -171,7 +178,15 @@ class PackedImages(Dataset):
         return self.sample(index, np.random.default_rng(index % len(self)))
 
     def sample(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
-        """(uint8 HWC image after the transform, label); nothing is copied here."""
+        """(uint8 HWC image after the transform, label); nothing is copied here.
+
+        Raises DataError if the file has become shorter: to read on would end the process (SIGBUS).
+        """
+        if self._memory.size() < self.pixels.nbytes:
+            raise DataError(
+                f"{self.root / images_file(self.split)} was cut to {self._memory.size():,} bytes "
+                f"while it was read, expected {self.pixels.nbytes:,}; {AGAIN}"
+            )
         image = self.pixels[index]
         return (self.transform(image, rng) if self.transform else image), self.targets[index]
 

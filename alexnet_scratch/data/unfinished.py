@@ -9,7 +9,6 @@ the set's name.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import shutil
@@ -17,12 +16,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from .image import DataError
+from minigrad.files import rename, sync_folder, to_disk
 
-try:
-    fcntl: Any = importlib.import_module("fcntl")
-except ImportError:  # Windows, browsers: two at once are not noticed there
-    fcntl = None
+from ..lock import Lock, LockedError
+from .image import DataError
 
 PROGRESS, SET, LOCK = "progress.json", "set", "lock"
 
@@ -76,15 +73,15 @@ class Unfinished:
     def commit(self, done: int) -> None:
         """All that was added is for good, and `done` items are done."""
         for file in self._files.values():
-            _to_disk(file)
+            to_disk(file)
         self.done = done
         self.lengths = {name: file.tell() for name, file in self._files.items()}
         state = {"plan": self.plan, "done": done, "lengths": self.lengths}
         temporary = self.part / f"{PROGRESS}.tmp"
         with open(temporary, "w", encoding="utf-8") as text:
             json.dump(state, text)
-            _to_disk(text)
-        os.replace(temporary, self.part / PROGRESS)
+            to_disk(text)
+        rename(temporary, self.part / PROGRESS)
 
     def pieces(self, name: str, size: int) -> Iterator[bytes]:
         """What is in a file so far, `size` bytes at a time."""
@@ -98,9 +95,9 @@ class Unfinished:
             growing.close()
         for path in self.set.iterdir():
             with open(path, "rb+") as file:
-                os.fsync(file.fileno())
-        os.rename(self.set, self.out)
-        _sync_folder(self.out.parent)
+                to_disk(file)
+        sync_folder(self.set)
+        rename(self.set, self.out)
         shutil.rmtree(self.part, ignore_errors=True)
 
     def _refuse_existing(self) -> None:
@@ -110,15 +107,12 @@ class Unfinished:
             raise DataError(f"{self.out} exists: give the name of a new folder, or remove it first")
 
     def _lock(self) -> None:
-        file = self._stack.enter_context(open(self.part / LOCK, "ab"))  # noqa: SIM115
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process
-            except BlockingIOError as error:
-                raise DataError(
-                    f"{self.out} is being prepared by another process: wait for it, or give "
-                    "another name"
-                ) from error
+        try:
+            self._stack.enter_context(Lock(self.part / LOCK))
+        except LockedError as error:
+            raise DataError(
+                f"{self.out} is being prepared by {error}: wait for it, or give another name"
+            ) from error
 
     def _empty(self) -> None:
         (self.part / PROGRESS).unlink(missing_ok=True)  # first: without it nothing counts
@@ -146,17 +140,3 @@ class Unfinished:
             file = self._stack.enter_context(open(self.part / name, "ab"))  # noqa: SIM115
             file.truncate(self.lengths[name])
             self._files[name] = file
-
-
-def _to_disk(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # Windows cannot open one
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

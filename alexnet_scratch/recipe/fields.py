@@ -16,6 +16,7 @@ COLOUR_NOISES = ("none", "eigenvalue", "deviation")
 SCHEDULES = ("plateau", "steps", "cosine", "linear", "constant")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 RULES = ("torch", "paper")
+ON_NANS = ("stop", "skip")
 NOT_ONE_TOWER = ("widths", "orders", "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta")
 NOT_ADAM = ("momentum", "rule")
 
@@ -142,6 +143,12 @@ class Recipe:
     bias_decay: bool = option(True, "weight decay on the biases, too")
     label_smoothing: float = option(
         0.0, "share of the label given to all classes (none in 2012)", low=0, high=1
+    )
+    on_nan: str = option(
+        "stop",
+        "NaN or Inf in the loss or in gradients ends the run, or skips the step (which looks at "
+        "every gradient, and on a GPU waits for it)",
+        ON_NANS,
     )
 
     # ----- the schedule -----

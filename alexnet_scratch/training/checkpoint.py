@@ -7,6 +7,7 @@ Metadata, each value JSON: `format`, `recipe`, `classes`, `data`, and the fields
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from minigrad import Tensor, nn, optim
-from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
+from minigrad.arrays import Array
+from minigrad.files import replacing
+from minigrad.serialization import CheckpointError, load_file, load_metadata
 
 from ..model import AlexNet
 from ..pixels import PixelStatistics
 from ..recipe import Recipe, RecipeError, build_model
+from .metrics import EpochMetrics
 
 FORMAT = "alexnet_scratch 2"
 
@@ -40,6 +44,19 @@ class Position:
     metrics: list[dict[str, Any]] = field(default_factory=list)  # the lines of metrics.jsonl
     precision: str = "float32"  # of products in training
     scaler: dict[str, Any] = field(default_factory=dict)  # the loss scaling, for float16
+
+    @property
+    def is_best(self) -> bool:
+        """Is this the end of the best epoch so far?"""
+        return bool(self.epoch and not self.batch and self.best["epoch"] == self.epoch)
+
+    def count_epoch(self, row: EpochMetrics) -> None:
+        """One more epoch is complete: its metrics, and whether it is the best so far."""
+        best = self.best
+        if not best or (row.val_top1, -row.val_loss) > (best["val_top1"], -best["val_loss"]):
+            self.best = asdict(row)
+        self.metrics.append(asdict(row))
+        self.epoch, self.batch = self.epoch + 1, 0
 
 
 @dataclass
@@ -88,8 +105,7 @@ class Checkpoint:
         }
 
 
-def save_checkpoint(
-    path: Path,
+def contents(
     model: nn.Module,
     optimizer: optim.Optimizer,
     recipe: Recipe,
@@ -97,15 +113,15 @@ def save_checkpoint(
     data: Mapping[str, Any],
     position: Position,
     pixels: PixelStatistics,
-) -> None:
-    """Write a checkpoint, all of it or nothing: until it is whole, the file of before stays."""
+) -> tuple[dict[str, Array], dict[str, str]]:
+    """What `save_file` writes of a checkpoint: arrays, those in use, and metadata."""
     state = optimizer.state_dict()
     names = _names(optimizer, model)
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    arrays = {f"model.{name}": tensor.data for name, tensor in model.state_dict().items()}
     for index, entries in state["state"].items():
         for key, value in entries.items():
-            tensors[f"optimizer.{names[index]}.{key}"] = value
-    tensors |= {"pixels.mean": Tensor(pixels.mean), "pixels.axes": Tensor(pixels.axes)}
+            arrays[f"optimizer.{names[index]}.{key}"] = value
+    arrays |= {"pixels.mean": pixels.mean, "pixels.axes": pixels.axes}
     values = {
         "format": FORMAT,
         "recipe": asdict(recipe),
@@ -114,7 +130,7 @@ def save_checkpoint(
         "groups": state["param_groups"],
         **asdict(position),
     }
-    save_file(tensors, path, {key: json.dumps(value) for key, value in values.items()})
+    return arrays, {key: json.dumps(value) for key, value in values.items()}
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -175,13 +191,15 @@ def link(source: Path, target: Path) -> None:
 
     Checkpoints are replaced, never edited, so that the two cannot disturb each other.
     """
-    temporary = target.with_name(f".{target.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except (OSError, AttributeError):  # a browser's Python has no os.link at all
-        shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
+    with contextlib.suppress(OSError):
+        if os.path.samefile(source, target):
+            return
+    with replacing(target) as temporary:
+        try:
+            os.unlink(temporary)
+            os.link(source, temporary)
+        except (OSError, AttributeError):  # a browser's Python has no os.link at all
+            shutil.copyfile(source, temporary)
 
 
 def _names(optimizer: optim.Optimizer, model: nn.Module) -> list[str]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from minigrad.arrays import Array, array_module, to_numpy
+from minigrad.files import write_text
+
+from ..evaluation import Scores
 
 
 @dataclass
@@ -28,7 +32,7 @@ class Totals:
         self._pending.append((loss, correct, images))
 
     def read(self) -> list[float]:
-        """Add up what is pending; returns its losses."""
+        """Add up what is pending; returns its losses, of which the sums have the finite ones."""
         pending, self._pending = self._pending, []
         if not pending:
             return []
@@ -38,6 +42,8 @@ class Totals:
         read: list[float] = to_numpy(xp.stack(losses)).tolist()
         right: list[int] = to_numpy(xp.stack(corrects)).tolist()
         for loss, correct, count in zip(read, right, images, strict=True):
+            if not math.isfinite(loss):  # of a step that is left out, or of the last one
+                continue
             self.loss += loss * count
             self.correct += correct
             self.images += count
@@ -88,6 +94,14 @@ class EpochMetrics:
     images_per_second: float
     seconds: float
 
+    @staticmethod
+    def of(epoch: int, lr: float, totals: Totals, scores: Scores, seconds: float) -> EpochMetrics:
+        """Of an epoch of training, and the validation after it, which took `seconds`."""
+        return EpochMetrics(
+            epoch, totals.mean_loss, totals.top1, scores.loss, scores.top1, scores.top5, lr,
+            totals.images_per_second, totals.seconds + seconds,
+        )  # fmt: skip
+
     def line(self) -> str:
         """For people."""
         return (
@@ -99,4 +113,4 @@ class EpochMetrics:
 
 def write_metrics(path: Path, rows: list[EpochMetrics]) -> None:
     """Write metrics.jsonl anew: a run that was killed and resumed has every epoch once."""
-    path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")
+    write_text(path, "".join(json.dumps(asdict(row)) + "\n" for row in rows))

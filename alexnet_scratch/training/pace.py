@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from minigrad.files import write_text
 
 from ..progress import duration, quantity
 from ..recipe import Recipe
@@ -121,12 +123,6 @@ class Pace:
         return text
 
 
-def append_row(path: Path, row: StepMetrics) -> None:
-    """Add a line to steps.jsonl."""
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(row)) + "\n")
-
-
 def keep_rows(path: Path, step: int) -> None:
     """Leave the rows up to `step` in steps.jsonl: a killed run does the steps after it again."""
     kept = []
@@ -136,4 +132,4 @@ def keep_rows(path: Path, step: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, TypeError, KeyError):  # half a line
             continue
-    path.write_text("".join(kept), "utf-8")
+    write_text(path, "".join(kept))

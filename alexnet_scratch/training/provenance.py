@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_info
 import minigrad
 from minigrad import arrays
 from minigrad.data import Dataset
-from minigrad.serialization import replacing
+from minigrad.files import write_text
 
 from ..data.packed import DESCRIPTION, is_packed
 from ..data.source import SPLITS
@@ -105,8 +105,7 @@ def write_start(folder: Path, facts: dict[str, Any], resumed: dict[str, int] | N
     if resumed is not None:
         whole = read(folder) or {}
         whole.setdefault("resumed", []).append({"at": resumed, **facts})
-    with replacing(folder / FILE) as temporary:
-        Path(temporary).write_text(json.dumps(whole, indent=2) + "\n", "utf-8")
+    write_text(folder / FILE, json.dumps(whole, indent=2) + "\n")
 
 
 def read(folder: Path) -> dict[str, Any] | None:

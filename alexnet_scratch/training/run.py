@@ -1,113 +1,147 @@
-"""A run in progress, but for its loop: where it stands, its folder, and who may stop it."""
+"""The files of a run's folder. A disk that is full ends no run: what cannot be written is told,
+tried again with every checkpoint, and named at the end.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
-import signal
-import threading
-import time
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from minigrad import nn, optim
+from minigrad.files import write_text
+from minigrad.serialization import save_file
 
-from ..pixels import PixelStatistics
+from ..data import DataError
 from ..recipe import Recipe
-from .checkpoint import Position, link, save_checkpoint
+from .checkpoint import Position, link
+from .folder import LEFTOVER
 from .input import Splits
-from .log import Log
+from .log import GrowingFile, Log
 from .metrics import EpochMetrics, write_metrics
-from .pace import keep_rows
+from .not_finite import check_finite
+from .pace import StepMetrics, keep_rows
 from .plot import draw_curves
 
-STEPS = "steps.jsonl"
+STEPS, LAST, BEST = "steps.jsonl", "last.safetensors", "best.safetensors"
+_NUMBERED = re.compile(r"step-\d+\.safetensors")
 
 
-class Run:
-    """Everything of a run that is a file, and its place in training, `at`, which they tell.
+class RunFiles:
+    """Writes the files of a run; what fails is in `failed`, by name, with the reason.
 
-    folder: an existing one. data: what the checkpoint says about the data set.
+    keep: how many of the last checkpoints are kept; more than one have names with their steps.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, splits: Splits, data: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, recipe: Recipe, splits: Splits, data: dict[str, Any], keep: int = 1
+    ) -> None:
         self.folder, self.recipe, self.splits, self.data = folder, recipe, splits, data
+        self.keep = keep
         self.log = Log(folder / "log.txt")
-        self.at = Position()
-        self.interrupted = False
-        self.saved_at = time.monotonic()
+        self.steps = GrowingFile(folder / STEPS)
+        self.failed: dict[str, str] = {}
+        self._again: dict[str, Callable[[], None]] = {}
 
-    def write_beginning(self) -> None:
+    def begin(self, at: Position) -> None:
         """The files that are there before the first step.
 
         Also when it is resumed: killed between two files, a run must not stay out of step.
         """
-        (self.folder / "recipe.json").write_text(self.recipe.to_json() + "\n", encoding="utf-8")
-        self._write_metrics()
-        keep_rows(self.folder / STEPS, self.at.step)
-        self._name_best()
+        for file in self.folder.iterdir():
+            if LEFTOVER.fullmatch(file.name):
+                self.attempt(file.name, file.unlink)
+        text = self.recipe.to_json() + "\n"
+        self.attempt("recipe.json", lambda: write_text(self.folder / "recipe.json", text))
+        self._write_metrics(at)
+        self.attempt(STEPS, lambda: keep_rows(self.folder / STEPS, at.step))
+        if (self.folder / LAST).exists():
+            self._name_checkpoint(at.step, at.is_best)
 
-    def write_checkpoint(
-        self, model: nn.Module, optimizer: optim.Optimizer, pixels: PixelStatistics
+    def checkpoint(
+        self, tensors: Mapping[str, Any], metadata: dict[str, str], step: int, best: bool
     ) -> None:
-        """last.safetensors: the network, its optimiser, and where the run stands."""
-        save_checkpoint(
-            self.folder / "last.safetensors", model, optimizer, self.recipe,
-            self.splits.classes, self.data, self.at, pixels,
-        )  # fmt: skip
-        self.saved_at = time.monotonic()
+        """last.safetensors, and its other names. Raises Diverged for weights that are not finite:
+        they never replace good ones."""
+        check_finite(tensors, step)
+        said = f"the checkpoint of step {step} is not saved"
+        said += ", the one before it stays" * (self.folder / LAST).exists()
+        if self.attempt(LAST, lambda: save_file(tensors, self.folder / LAST, metadata), said):
+            self._name_checkpoint(step, best)
+        elif best:
+            self.failed[BEST] = self.failed[LAST]
 
-    def count_epoch(self, row: EpochMetrics) -> None:
-        """One more epoch is complete: its metrics, and whether it is the best so far."""
-        best = self.at.best
-        if not best or (row.val_top1, -row.val_loss) > (best["val_top1"], -best["val_loss"]):
-            self.at.best = asdict(row)
-        self.at.metrics.append(asdict(row))
-        self.at.epoch, self.at.batch = self.at.epoch + 1, 0
-
-    def write_epoch(self) -> None:
-        """What follows the checkpoint of an epoch: its second name, metrics.jsonl, curves.png."""
-        self._name_best()
-        rows = self._write_metrics()
+    def epoch(self, at: Position) -> None:
+        """metrics.jsonl and curves.png of the epochs so far."""
+        rows = self._write_metrics(at)
         data = os.path.basename(self.data.get("root") or "drawn patterns")
         name = f"{data}: {self.recipe.name}, {self.recipe.variant} AlexNet"
-        draw_curves(self.folder / "curves.png", rows, len(self.splits.classes), name)
+        path, classes = self.folder / "curves.png", len(self.splits.classes)
+        self.attempt(path.name, lambda: draw_curves(path, rows, classes, name))
 
-    def _name_best(self) -> None:
-        """If the epoch just saved is the best, its checkpoint is best.safetensors, too."""
-        if self.at.epoch and not self.at.batch and self.at.best["epoch"] == self.at.epoch:
-            link(self.folder / "last.safetensors", self.folder / "best.safetensors")
+    def step_row(self, row: StepMetrics) -> None:
+        """A line of steps.jsonl."""
+        text = json.dumps(asdict(row)) + "\n"
+        self.attempt(STEPS, lambda: self.steps.add(text), again=self.steps.add)
 
-    def _write_metrics(self) -> list[EpochMetrics]:
-        rows = [EpochMetrics(**row) for row in self.at.metrics]
-        write_metrics(self.folder / "metrics.jsonl", rows)
-        return rows
+    def attempt(
+        self, name: str, write: Callable[[], None], what: str = "it is not up to date",
+        again: Callable[[], None] | None = None,
+    ) -> bool:  # fmt: skip
+        """Write a file. If that fails, say so once, and note it for `retry`.
 
-    # ----- Ctrl-C and SIGTERM -----
-
-    @contextlib.contextmanager
-    def signals(self) -> Iterator[None]:
-        """Inside it the first Ctrl-C or SIGTERM sets `interrupted`, the second stops at once.
-
-        Only the main thread may ask for signals; in another one nothing changes.
+        again: what then to call, instead of `write`.
         """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._interrupt) for number in numbers}
         try:
-            yield
-        finally:
-            for number, old in before.items():
-                signal.signal(number, old)
+            write()
+        except (OSError, DataError) as error:
+            said = error.__cause__ if isinstance(error, DataError) else error
+            reason = getattr(said, "strerror", None) or str(error)
+            if self.failed.get(name) != reason:
+                self.log.say(
+                    f"{self.folder / name} cannot be written ({reason}): {what}; training goes on, "
+                    "and the next save tries again."
+                )
+            self.failed[name], self._again[name] = reason, again or write
+            return False
+        self._again.pop(name, None)
+        if self.failed.pop(name, None):
+            self.log.say(f"{self.folder / name} is written again.")
+        return True
 
-    def _interrupt(self, *_: Any) -> None:
-        if self.interrupted:
-            raise KeyboardInterrupt
-        self.interrupted = True
-        # Not print(): the signal may have come in the middle of one.
-        with contextlib.suppress(OSError):
-            os.write(2, b"\nFinishing this batch, then saving; Ctrl-C again stops at once.\n")
+    def retry(self) -> None:
+        """Write what could not be written before, but for checkpoints: those are past."""
+        for name, write in list(self._again.items()):
+            if not name.endswith(".safetensors"):
+                self.attempt(name, write)
+
+    def missing(self) -> str | None:
+        """What the folder lacks at the end, for people; None if it is whole."""
+        self.retry()
+        try:
+            self.log.file.add()
+        except OSError as error:
+            self.failed["log.txt"] = error.strerror or str(error)
+        if not self.failed:
+            return None
+        files = ", ".join(f"{name} ({reason})" for name, reason in self.failed.items())
+        return f"Not up to date in {self.folder}: {files}."
+
+    def _name_checkpoint(self, step: int, best: bool) -> None:
+        """The other names of last.safetensors: best, and a number if several are kept."""
+        last = self.folder / LAST
+        if best:
+            self.attempt(BEST, lambda: link(last, self.folder / BEST))
+        numbered = f"step-{step:08}.safetensors"
+        if self.keep > 1 and self.attempt(numbered, lambda: link(last, self.folder / numbered)):
+            found = sorted(f for f in self.folder.iterdir() if _NUMBERED.fullmatch(f.name))
+            for old in found[: -self.keep]:
+                self.attempt(old.name, old.unlink)
+
+    def _write_metrics(self, at: Position) -> list[EpochMetrics]:
+        rows = [EpochMetrics(**row) for row in at.metrics]
+        self.attempt("metrics.jsonl", lambda: write_metrics(self.folder / "metrics.jsonl", rows))
+        return rows

@@ -21,18 +21,32 @@ def is_chance(loss: float, classes: int) -> bool:
     return not loss < MARGIN * math.log(classes)
 
 
-def lower_rate(recipe: Recipe) -> float:
-    """The rate to try when steps are too large: the preset's own, if the run's is above it."""
+def own_rate(recipe: Recipe) -> float:
+    """The rate of the recipe's preset, or of its optimiser where it has none."""
     preset = RECIPES.get(recipe.name)
     if preset is None or preset.optimizer != recipe.optimizer:
-        own = 0.01 if recipe.optimizer == "sgd" else 0.0003
-    else:
-        own = preset.lr
-    return own if recipe.lr > own else recipe.lr / 3
+        return 0.01 if recipe.optimizer == "sgd" else 0.0003
+    return preset.lr
+
+
+def lower_rate(recipe: Recipe) -> float:
+    """The rate to try when steps are too large: the preset's own, if the run's is above it."""
+    return own if recipe.lr > (own := own_rate(recipe)) else recipe.lr / 3
+
+
+def see_validation(loss: float, recipe: Recipe) -> None:
+    """Raise Diverged if the loss on the validation images is not finite."""
+    if not math.isfinite(loss):
+        raise Diverged(
+            f"The validation loss is {loss}: try a lower rate (--lr {lower_rate(recipe):g})."
+        )
 
 
 class Watchdog:
-    """Sees every training loss; `see` returns what there is to say, or None."""
+    """Sees every training loss; `see` returns what there is to say, or None.
+
+    cause: of a loss that is not finite, where it is known; see `not_finite`.
+    """
 
     def __init__(self, recipe: Recipe, classes: int, step: int = 0) -> None:
         self.recipe, self.classes = recipe, classes
@@ -40,11 +54,15 @@ class Watchdog:
         self.window: deque[float] = deque(maxlen=WINDOW)
         self.warned = False
         self.left = False
+        self.cause = ""
 
     def see(self, loss: float) -> str | None:
-        """Take in the loss of the next step. Raises Diverged if it is not finite."""
+        """Take in the loss of the next step. Raises Diverged if it is not finite, unless the recipe
+        has such steps skipped."""
         self.step += 1
         if not math.isfinite(loss):
+            if self.recipe.on_nan == "skip":  # precision.Skips tells of it
+                return None
             raise Diverged(self._diverged(loss))
         self.window.append(loss)
         if self.left or len(self.window) < WINDOW:
@@ -72,8 +90,10 @@ class Watchdog:
             )
         if mean > 1.05 * chance:
             return text + f"It is above chance, so steps are too large: try --lr {lower:g}."
+        higher = min(self.recipe.lr * 3, own_rate(self.recipe))
+        other = f" or {higher:g}" if higher > self.recipe.lr else ""
         return text + (
-            f"Try another rate (--lr {lower:g} or {self.recipe.lr * 3:g}), a longer "
+            f"Try another rate (--lr {lower:g}{other}), a longer "
             "--warmup-steps, less --dropout-p, and see whether labels and images belong together."
         )
 
@@ -81,5 +101,5 @@ class Watchdog:
         return (
             f"The loss is {loss} at step {self.step}: training has blown up. Try a lower rate "
             f"(--lr {lower_rate(self.recipe):g}) or a longer warm-up "
-            f"(--warmup-steps {max(100, 2 * self.recipe.warmup_steps)})."
+            f"(--warmup-steps {max(100, 2 * self.recipe.warmup_steps)}). {self.cause}".rstrip()
         )

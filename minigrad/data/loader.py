@@ -152,6 +152,8 @@ class DataLoader(Keywords):
             return self.dataset.sample(index, rng)
         except SkipSample as skip:
             return Skipped(index, self.dataset.describe(index), str(skip))
+        except MemoryError:  # no fault of the sample
+            raise
         except Exception as error:
             raise LoaderError(
                 f"cannot load {self.dataset.describe(index)} (index {index}): "

@@ -795,8 +795,8 @@ print("moves the logits over ten times as far as before:", farther > 10)
 #
 # A run of the 2012 network took five to six days (section 1). Something will stop it. What does it have to keep?
 # More than its weights. A checkpoint of this project is one file of named arrays (the safetensors format),
-# written after each epoch, at an interrupt, and every ten minutes (`SAVE_EVERY` in
-# `alexnet_scratch/training/trainer.py`):
+# written after each epoch, at an interrupt, and every ten minutes (`TEN_MINUTES` in
+# `alexnet_scratch/training/saver.py`):
 
 # %%
 checkpoint = load_checkpoint(trainer.folder / "last.safetensors")

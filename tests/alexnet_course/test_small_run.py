@@ -29,6 +29,6 @@ def test_an_epoch_at_a_time_is_the_run_in_one(trainer, tmp_path, capsys):
 
 
 def test_an_interrupt_ends_it_and_is_saved(trainer):
-    trainer.interrupted = True
+    trainer.signals.asked = True
     assert list(small_run.epochs(trainer)) == []
     assert load_checkpoint(trainer.folder / "last.safetensors").position.step == 1

@@ -1,5 +1,6 @@
 """safetensors files: what comes back, what is refused, and what a failure leaves behind."""
 
+import errno
 import json
 import os
 import pickle
@@ -287,3 +288,39 @@ def test_what_else_cannot_be_stored(tmp_path):
     with pytest.raises(ValueError, match=r"two tensors have the path 'a\.b'"):
         save_file({"a": {"b": np.ones(1)}, "a.b": np.ones(1)}, tmp_path / "a")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_is_the_systems_own_error(tmp_path):
+    """The library's error is another one; the old file stays, and nothing else."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "weights.safetensors"
+    save_file({"w": np.zeros(4)}, path)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            save_file({"w": np.zeros(4000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(path))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_name_is_on_disk_with_its_file(tmp_path, monkeypatch):
+    """The file is flushed, renamed, and then the folder is flushed."""
+    done = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor):
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def replaced(source, target):
+        done.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    save_file({"w": np.zeros(4)}, tmp_path / "weights.safetensors")
+    assert done == ["file", "rename", "folder"][: 2 if os.name == "nt" else 3]

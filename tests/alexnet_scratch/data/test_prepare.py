@@ -490,7 +490,7 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
     first = threading.Thread(target=make, args=(source, tmp_path / "set"))
     first.start()
     assert inside.wait(30)
-    with pytest.raises(DataError, match="is being prepared by another process"):
+    with pytest.raises(DataError, match=r"is being prepared by process \d+ on .+ since 20"):
         make(Files(made({"a": 9})), tmp_path / "set", restart=True)
     go_on.set()
     first.join()

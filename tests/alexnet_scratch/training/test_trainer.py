@@ -99,7 +99,7 @@ def test_steps_are_written_once_however_often_a_run_is_killed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """A row and a line for each step, without a terminal; means since the row before."""
-    monkeypatch.setattr("alexnet_scratch.training.trainer.EVERY", 0.0)
+    monkeypatch.setattr("alexnet_scratch.training.tally.EVERY", 0.0)
     run = tmp_path / "run"
     trainer(run, narrow, splits, max_steps=3).run()
     with open(run / "steps.jsonl", "a") as file:  # steps after the checkpoint, then killed
@@ -160,7 +160,7 @@ def test_every_preset_and_variant_takes_steps(
     it = trainer(tmp_path / "run", recipe, splits, max_steps=2)
     before = {name: p.data.copy() for name, p in it.model.named_parameters()}
     assert it.run() is Outcome.STEP_LIMIT
-    assert 0 < it.totals.mean_loss < 5
+    assert 0 < it.tally.totals.mean_loss < 5
     for name, p in it.model.named_parameters():
         assert (p.grad.data != 0).any(), name
         if name.endswith("weight"):  # a bias of 1 may swallow a tiny step
@@ -285,9 +285,9 @@ def test_ctrl_c_finishes_the_batch_and_saves(
 
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path, narrow: Recipe, splits: Splits) -> None:
     it = trainer(tmp_path / "run", narrow, splits)
-    it._interrupt()
+    it.signals.ask()
     with pytest.raises(KeyboardInterrupt):
-        it._interrupt()
+        it.signals.ask()
 
 
 def test_more_epochs_go_on_from_a_finished_run(
@@ -374,7 +374,7 @@ def test_divergence_keeps_the_last_checkpoint(
     with pytest.raises(Diverged, match=r"loss is nan at step 3.*--lr 0.00333"):
         it.run()
     assert (run / "last.safetensors").read_bytes() == before
-    it.totals.add(np.float32(np.inf), np.int64(0), 8)
+    it.tally.totals.add(np.float32(np.inf), np.int64(0), 8)
     with pytest.raises(Diverged):
         it._save()
     assert (run / "last.safetensors").read_bytes() == before
@@ -398,7 +398,8 @@ def test_a_run_folder_is_never_shared(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     name = run_name("sets/imagenette", "small")
-    assert [str(new_folder(name, None)) for _ in range(3)] == [
+    taken = [new_folder(name, None) for _ in range(3)]
+    assert [str(folder) for folder, _ in taken] == [
         "runs/imagenette-small", "runs/imagenette-small-2", "runs/imagenette-small-3",
     ]  # fmt: skip
     assert run_name(None, "paper") == "patterns-paper"
@@ -412,4 +413,7 @@ def test_a_run_folder_is_never_shared(
         new_folder("small", str(tmp_path / "notes.txt"))
     (tmp_path / "new").mkdir()
     (tmp_path / "new/log.txt").write_text("of a run that never began")
-    assert new_folder("small", "new") == Path("new")
+    folder, lock = new_folder("small", "new")
+    assert folder == Path("new")
+    for held in (lock, *(lock for _, lock in taken)):
+        held.release()

@@ -39,8 +39,10 @@ def test_a_network_that_learns_hears_nothing() -> None:
 
 def test_advice_depends_on_the_recipe() -> None:
     (text,) = said(Watchdog(replace(SMALL, lr=0.006), 10), math.log(10), PATIENCE)
-    assert "--lr 0.002 or 0.018" in text
+    assert "--lr 0.002 or 0.01)" in text  # never above the preset's own
     assert "--recipe small" not in text
+    (text,) = said(Watchdog(SMALL, 10), math.log(10), PATIENCE)
+    assert "--lr 0.00333333)" in text
     (text,) = said(Watchdog(replace(SMALL, lr=0.3), 10), 3.0, PATIENCE)
     assert "steps are too large: try --lr 0.01." in text
 

@@ -383,3 +383,13 @@ def test_tensor_dataset_and_subset() -> None:
         TensorDataset(np.zeros(2), np.zeros(3))
     with pytest.raises(IndexError, match="got index 5, expected 0 to 4"):
         Subset(data, [5])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_memory_that_runs_out_is_not_the_samples_fault(workers: int) -> None:
+    class Huge(Noisy):
+        def sample(self, index: int, rng: np.random.Generator) -> Any:
+            raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        list(DataLoader(Huge(), 4, num_workers=workers).batches(0))

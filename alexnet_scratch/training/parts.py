@@ -1,0 +1,83 @@
+"""What a run trains with: its data, its network, and all that changes its weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import minigrad as mg
+from minigrad import arrays
+from minigrad.arrays import Array
+from minigrad.data import DataLoader
+from minigrad.random import default_generator
+
+from ..pixels import ToInput
+from ..recipe import Recipe, build_optimizer
+from .begin import check_same_data, measured, new_model
+from .checkpoint import Checkpoint, Position, contents
+from .feed import Feed
+from .input import Splits, pinned_for, train_loader
+from .log import Log
+from .precision import chosen_precision, scaler_for
+from .schedule import RecipeLR
+
+
+class Parts:
+    """Built from a recipe, as new or as a checkpoint left them; see `Trainer` for the arguments.
+
+    at: where the run stands. weights: the parameter group whose rate is reported.
+    """
+
+    def __init__(
+        self, recipe: Recipe, splits: Splits, data: dict[str, Any], log: Log, device: str,
+        workers: int, precision: str | None, resume: Checkpoint | None,
+    ) -> None:  # fmt: skip
+        self.recipe, self.splits, self.data = recipe, splits, data
+        self.device = arrays.parse_device(device)
+        saved = resume.position.precision if resume else None
+        self.precision = chosen_precision(precision, saved, self.device)
+
+        self.loader = train_loader(splits.train, recipe, workers, device=self.device)
+        self.val_loader = DataLoader(
+            splits.val, recipe.batch_size, num_workers=workers, **pinned_for(self.device)
+        )
+        self.feed, self.val_feed = (Feed(it, log) for it in (self.loader, self.val_loader))
+        self.pixels = resume.pixels if resume else measured(recipe, splits)
+        self.to_input = ToInput(recipe, self.pixels, self.device)
+
+        mg.manual_seed(recipe.seed)
+        new = (recipe, len(splits.classes), self.feed, self.pixels)
+        self.model = resume.model() if resume else new_model(*new)
+        self.model.to(self.device)
+        self.optimizer = build_optimizer(self.model, recipe)
+        names = [group["name"] for group in self.optimizer.param_groups]
+        self.weights = names.index("weights")
+        self.schedule = RecipeLR(self.optimizer, recipe, len(self.loader))
+        self.scaler = scaler_for(self.precision, recipe)
+        self.at = Position()
+        if resume:
+            self._restore(resume)
+        self.at.precision = self.precision
+
+    @property
+    def rate(self) -> float:
+        """Of the next step."""
+        return self.schedule.get_last_lr()[self.weights]
+
+    def contents(self) -> tuple[dict[str, Array], dict[str, str]]:
+        """What a checkpoint holds now, see `checkpoint.contents`."""
+        self.at.schedule, self.at.scaler = self.schedule.state_dict(), self.scaler.state_dict()
+        self.at.generator = list(default_generator.state)
+        return contents(
+            self.model, self.optimizer, self.recipe, self.splits.classes, self.data, self.at,
+            self.pixels,
+        )  # fmt: skip
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Everything but the weights, which are in place already."""
+        check_same_data(checkpoint, self.splits)
+        self.at = checkpoint.position
+        checkpoint.restore(self.optimizer, self.model)
+        self.schedule.load_state_dict(self.at.schedule)
+        if self.at.scaler:
+            self.scaler.load_state_dict(self.at.scaler)
+        default_generator.state = (self.at.generator[0], self.at.generator[1])
