@@ -287,3 +287,27 @@ def test_what_else_cannot_be_stored(tmp_path):
     with pytest.raises(ValueError, match=r"two tensors have the path 'a\.b'"):
         save_file({"a": {"b": np.ones(1)}, "a.b": np.ones(1)}, tmp_path / "a")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "tree",
+    ["no JSON", "[" * 100_000, "{}", '{"dict": 3}', '{"dict": [[[], 1]]}', '{"tensor": "b"}',
+     '{"list": 3}', "5", '{"tensor": 1, "list": 2}'],
+)  # fmt: skip
+def test_a_tree_that_does_not_fit_is_damage(tree, tmp_path):
+    path = tmp_path / "x.safetensors"
+    arrays = {"a": np.ones(2, np.float32)}
+    metadata = {serialization.TREE: tree, serialization.FORMAT: "1"}
+    metadata[serialization.CHECKSUM] = serialization._checksum(arrays, metadata)
+    safetensors.numpy.save_file(arrays, path, metadata)
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: damaged: minigrad\.tree"):
+        load_file(path)
+
+
+def test_a_header_nested_without_end_is_told(tmp_path):
+    header = b"{" + b'"a":[' * 100_000
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    for read in (load_file, load_metadata):
+        with pytest.raises(CheckpointError, match="damaged header"):
+            read(path)
