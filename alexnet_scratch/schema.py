@@ -13,7 +13,7 @@ import math
 import os
 import reprlib
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -28,6 +28,7 @@ MOST_PIXELS = 2048  # side of an image
 MOST_EPOCHS = 1_000_000
 MOST_WHOLE = 2**53  # whole numbers up to here are the same in every reader of JSON
 MOST_FLOAT = 3e38  # what float32, in which all is computed, can hold
+MOST_DEPTH = 64  # of JSON; what would walk deeper runs out of Python's stack
 MOST_BYTES = 1 << 26  # of a JSON file; ImageNet's 21,841 classes take two megabytes
 
 
@@ -120,11 +121,17 @@ def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES) -> str:
 
 
 def json_of(text: str) -> Any:
-    """What `text` says in JSON. SchemaError for anything else."""
+    """What `text` says in JSON. SchemaError for anything else, and for what is nested deeply."""
     try:
-        return parse_json(text)
+        found = parse_json(text)
     except ValueError as error:
         raise SchemaError(f"this is no JSON: {error}") from error
+    level = [found]
+    for _ in range(MOST_DEPTH):
+        level = [inner for value in level for inner in _inside(value)]
+    if level:
+        raise SchemaError(f"this is JSON nested deeper than {MOST_DEPTH} levels")
+    return found
 
 
 def as_given(value: Any) -> str:
@@ -132,6 +139,10 @@ def as_given(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(v if isinstance(v, str) else _SHORT.repr(v) for v in value[:20])
     return _SHORT.repr(value)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _items(name: str, value: Any, hints: Any, limits: Mapping[str, Any]) -> list[Any]:
