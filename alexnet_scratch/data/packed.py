@@ -135,7 +135,8 @@ class PackedSet:
     """A prepared set.
 
     classes: ids, sorted; a label is a place in them. names: class id -> readable name.
-    counts: split -> images. image_size: S, pixels. source, layout: where it came from.
+    counts: split -> images. sha256: split -> checksum of its pixels. image_size: S, pixels.
+    source, layout: where it came from.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -146,7 +147,7 @@ class PackedSet:
         self.names = {entry.id: entry.name for entry in described.classes}
         self.classes = list(self.names)
         self.counts = {split: getattr(described.splits, split).images for split in SPLITS}
-        self._sha256 = {split: getattr(described.splits, split).sha256 for split in SPLITS}
+        self.sha256 = {split: getattr(described.splits, split).sha256 for split in SPLITS}
         self._files = described.files
         for split in SPLITS:
             self._check_size(split)
@@ -182,7 +183,7 @@ class PackedSet:
     def verify(self) -> None:
         """Read all images and compare them with the checksums. Raises DataError if they differ."""
         for split in SPLITS:
-            _compare(self.root / images_file(split), self._sha256[split])
+            _compare(self.root / images_file(split), self.sha256[split])
         for name in self._files:
             self.check_file(name)
 
@@ -217,6 +218,7 @@ class PackedImages(Dataset):
             raise ValueError(f"no split {split!r}: give one of {', '.join(SPLITS)}")
         self.root, self.split, self.transform = packed.root, split, transform
         self.image_size, self.classes = packed.image_size, packed.classes
+        self.resize, self.sha256 = packed.resize, packed.sha256[split]
         self._check_file = packed.check_file
         self.class_to_idx = {name: label for label, name in enumerate(packed.classes)}
         self.pixels = packed.pixels(split)

@@ -77,6 +77,8 @@ class DataNote:
     digest: str = ""
     names: dict[str, str] = limited(factory=dict)
     resize: str = limited("crop", choices=RESIZES)
+    checksum: str = ""
+    listing: str = ""
 
 
 @dataclass

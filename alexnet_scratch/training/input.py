@@ -27,13 +27,14 @@ from ..data import BadImageError, DataError, split_samples
 from ..data.augment import TrainingView
 from ..data.folder import ImageFiles
 from ..data.image import image_size
-from ..data.packed import is_packed, open_packed
+from ..data.packed import PackedImages, is_packed, open_packed
 from ..data.source import LeftOut, overview
 from ..data.sources import open_folder
 from ..data.statistics import Accumulator, Statistics
 from ..names import one_line
 from ..progress import progress_bar
 from ..recipe.fields import Recipe
+from .content import facts_of, noted
 
 
 @dataclass(frozen=True)
@@ -125,13 +126,17 @@ def _enlarged(images: ImageFiles, recipe: Recipe) -> list[str]:
 
 
 def data_note(root: str | os.PathLike[str] | None, splits: Splits) -> dict[str, Any]:
-    """What a checkpoint says about its data."""
+    """What a checkpoint says about its data; see `content` for what tells it from other data."""
+    train = splits.train.images
+    facts = facts_of(train, splits.val, splits.names, sizes=root is not None)
+    what = "names" if root is None else "names and sizes"  # drawn patterns: the same, other PNGs
     return {
         "root": str(Path(root).resolve()) if root else None,
         "train_images": len(splits.train),
         "digest": splits.digest,
         "names": splits.names,
         "resize": splits.resize,
+        **noted(facts, "pixels and names" if isinstance(train, PackedImages) else what),
     }
 
 

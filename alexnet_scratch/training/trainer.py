@@ -60,6 +60,7 @@ class Trainer(Run):
     data set. recipe: a resumed run takes the checkpoint's, with more `epochs` if wished.
     max_steps: stop after so many steps in all; the schedule is that of all epochs.
     precision: of products in training (validation is float32 always), see `chosen_precision`.
+    accept_changed_data: go on with other images than the checkpoint's, of the same classes.
     Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its or a
     precision that the device has not.
     """
@@ -76,6 +77,7 @@ class Trainer(Run):
         max_steps: int | None = None,
         precision: str | None = None,
         resume: Checkpoint | None = None,
+        accept_changed_data: bool = False,
     ) -> None:
         super().__init__(folder, recipe, splits, data)
         self.device = arrays.parse_device(device)
@@ -102,7 +104,7 @@ class Trainer(Run):
         self.scaler = optim.GradScaler(enabled=self.precision == "float16")
         self.totals = Totals()
         if resume:
-            self._restore(resume)
+            self._restore(resume, accept_changed_data)
         self.watchdog = Watchdog(recipe, classes, self.at.step)
         self.pace = Pace(recipe, len(self.loader), len(self.val_loader), max_steps)
         self.pace.before = Totals(**self.totals.state())
@@ -111,9 +113,11 @@ class Trainer(Run):
         self.read_every = 1 if self.device == "cpu" else READ_EVERY
         self.saved_at = time.monotonic()
 
-    def _restore(self, checkpoint: Checkpoint) -> None:
+    def _restore(self, checkpoint: Checkpoint, accept_changed_data: bool) -> None:
         """Everything but the weights, which are in place already."""
-        check_same_data(checkpoint, self.splits)
+        other = check_same_data(checkpoint, self.splits, self.data, accept_changed_data)
+        if other:
+            self.log.say(f"Going on with other data than before: {other}.")
         self.at = checkpoint.position
         self.totals = Totals(**self.at.totals)
         checkpoint.restore(self.optimizer, self.model)

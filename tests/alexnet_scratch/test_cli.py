@@ -152,8 +152,13 @@ def test_a_run_tells_what_it_takes_to_repeat_it(
     assert any(told["checksum"] in line for line in log[:5])
     one, other = (data / f"train/red/red_{i}.png" for i in (0, 1))
     other.write_bytes(one.read_bytes())
-    assert main(["train", "--resume", str(run), "--max-steps", "3"]) == 0
-    assert "The data are not those that the run was begun with" in capsys.readouterr().out
+    resume = ["train", "--resume", str(run), "--max-steps", "3"]
+    assert main(resume) == 2
+    sizes = [file.stat().st_size for file in (one, colours / "train/red/red_1.png")]
+    other = f"train/red/red_1.png is {sizes[0]} bytes, for training, was {sizes[1]} bytes"
+    assert f"not those that the run was trained on: {other}" in capsys.readouterr().err
+    assert main([*resume, "--accept-changed-data"]) == 0
+    assert f"Going on with other data than before: {other}" in capsys.readouterr().out
     again = json.loads((run / "run.json").read_text())
     (resumed,) = again.pop("resumed")
     assert again == facts
@@ -325,7 +330,7 @@ def test_train_says_what_it_takes_its_data_for_and_knows_its_files_again(
         assert line in (run / "log.txt").read_text()
     assert (run / "report.csv").read_text() == "name,reason\nred/notes.txt,not an image\n"
     (data / "blue" / "blue_3.png").rename(data / "blue" / "other.png")  # as many as before
-    assert "but other files" in fails(capsys, "train", "--resume", str(run))
+    assert "blue/blue_3.png is gone (the first of 2 differences)" in fails(capsys, "train", "--resume", str(run))
     assert "bring back the same files" in fails(capsys, "evaluate", str(run))
 
 
