@@ -304,6 +304,19 @@ def _checked(path: Path, metadata: Mapping[str, str]) -> Checkpoint:
     return found
 
 
+def progress_of(path: Path) -> tuple[int, int, int]:
+    """Epochs done, epochs in all and steps done, from a checkpoint's metadata; the tensors are not
+    read. CheckpointError for a file that is none."""
+    metadata = load_metadata(path)
+    try:
+        recipe = Recipe.from_json(metadata["recipe"])
+        values = {key: json_of(metadata[key]) for key in ("epoch", "step")}
+        at = checked(Position, values, optional=Position.__annotations__)
+    except (KeyError, RecipeError, SchemaError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error
+    return at.epoch, recipe.epochs, at.step
+
+
 def find_checkpoint(run: str | os.PathLike[str]) -> Path:
     """The checkpoint of a run folder, the best one if there is one; a file stands for itself."""
     run = Path(run)

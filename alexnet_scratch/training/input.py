@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -131,7 +130,7 @@ def data_note(root: str | os.PathLike[str] | None, splits: Splits) -> dict[str, 
     facts = facts_of(train, splits.val, splits.names, sizes=root is not None)
     what = "names" if root is None else "names and sizes"  # drawn patterns: the same, other PNGs
     return {
-        "root": str(Path(root).resolve()) if root else None,
+        "root": os.path.realpath(root) if root else None,
         "train_images": len(splits.train),
         "digest": splits.digest,
         "names": splits.names,

@@ -7,6 +7,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from minigrad.serialization import parse_json
+
 from ..progress import duration, quantity
 from ..recipe import Recipe
 from .checkpoint import Position
@@ -132,7 +134,7 @@ def keep_rows(path: Path, step: int) -> None:
     kept = []
     for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
         try:
-            if json.loads(line)["step"] <= step:
+            if parse_json(line)["step"] <= step:
                 kept.append(line + "\n")
         except (ValueError, TypeError, KeyError):  # half a line
             continue

@@ -46,7 +46,8 @@ class DataLoader:
     set. `skipped` lists every sample that raised SkipSample, once.
 
     Raises TypeError or ValueError for a wrong argument; LoaderError, in the consumer, when a
-    sample fails (chained from the original) or when samples do not fit into one batch.
+    sample fails (chained from the original) or when samples do not fit into one batch; and
+    MemoryError as a sample does.
     """
 
     def __init__(
@@ -149,6 +150,8 @@ class DataLoader:
             return self.dataset.sample(index, rng)
         except SkipSample as skip:
             return Skipped(index, self.dataset.describe(index), str(skip))
+        except MemoryError:  # nothing is wrong with the sample
+            raise
         except Exception as error:
             raise LoaderError(
                 f"cannot load {self.dataset.describe(index)} (index {index}): "

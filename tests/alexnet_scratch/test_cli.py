@@ -330,7 +330,8 @@ def test_train_says_what_it_takes_its_data_for_and_knows_its_files_again(
         assert line in (run / "log.txt").read_text()
     assert (run / "report.csv").read_text() == "name,reason\nred/notes.txt,not an image\n"
     (data / "blue" / "blue_3.png").rename(data / "blue" / "other.png")  # as many as before
-    assert "blue/blue_3.png is gone (the first of 2 differences)" in fails(capsys, "train", "--resume", str(run))
+    said = fails(capsys, "train", "--resume", str(run))
+    assert "blue/blue_3.png is gone (the first of 2 differences)" in said
     assert "bring back the same files" in fails(capsys, "evaluate", str(run))
 
 

@@ -372,3 +372,33 @@ def test_tensor_dataset_and_subset() -> None:
         TensorDataset(np.zeros(2), np.zeros(3))
     with pytest.raises(IndexError, match="got index 5, expected 0 to 4"):
         Subset(data, [5])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_no_memory_is_not_the_samples_fault(workers):
+    class Greedy(Dataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            raise MemoryError("no")
+
+    with pytest.raises(MemoryError, match="no"):
+        list(DataLoader(Greedy(), 2, num_workers=workers))
+
+
+@pytest.mark.parametrize("given", [0, 3])
+def test_threads_that_the_system_does_not_give_are_done_without(given, monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def limited(thread):
+        if thread.name.startswith("minigrad-loader"):
+            if len(started) == given:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    loader = DataLoader(TensorDataset(np.arange(20)), 4, num_workers=1000)
+    assert len(list(loader)) == 5
+    assert len(started) == given
