@@ -95,7 +95,10 @@ def value_of(name: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any
             return _shaped(name, value, limits["shape"])
         if not isinstance(value, dict):
             raise SchemaError(f"{name} is {as_given(value)}, expected an object")
-        return {key: value_of(f"{name}.{key}", v, items[1], limits) for key, v in value.items()}
+        return {
+            key: value_of(f"{name}.{_plain(key)}", v, items[1], limits)
+            for key, v in value.items()
+        }
     if dataclasses.is_dataclass(kind):
         return checked(cast(type, kind), value, name)
     if kind is not Any:
@@ -135,10 +138,15 @@ def json_of(text: str) -> Any:
 
 
 def as_given(value: Any) -> str:
-    """A value as a message gives it, shortened."""
+    """A value as a message gives it, in one line, shortened; a tuple as one gives it to a flag."""
     if isinstance(value, tuple):
-        return ",".join(v if isinstance(v, str) else _SHORT.repr(v) for v in value[:20])
+        return ",".join(map(_plain, value[:20]))
     return _SHORT.repr(value)
+
+
+def _plain(value: Any) -> str:
+    fits = isinstance(value, str) and len(value) < 60 and value.isprintable()
+    return value if fits else _SHORT.repr(value)
 
 
 def _inside(value: Any) -> Iterable[Any]:
