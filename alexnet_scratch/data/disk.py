@@ -63,6 +63,6 @@ def read_array(file: Path, dtype: Any, shape: tuple[int, ...], advice: str) -> N
     except MemoryError:
         raise
     except Exception as error:  # NumPy takes the header for Python, which fails in any way
-        said = f"{type(error).__name__}: {error}"
+        said = " ".join(f"{type(error).__name__}: {error}".split())  # one line
         raise DataError(f"{file}: cannot be read ({said}); {advice}") from error
     raise DataError(f"{file}: {kind} {found}, expected {np.dtype(dtype)} {shape}; {advice}")

@@ -25,7 +25,7 @@ from ..data.image import RESIZES
 from ..model import AlexNet
 from ..pixels import PixelStatistics
 from ..recipe import Recipe, RecipeError, build_model, shapes_of
-from ..schema import MOST_EPOCHS, SchemaError, as_given, checked, json_of, limited
+from ..schema import MOST_EPOCHS, MOST_FLOAT, SchemaError, as_given, checked, json_of, limited
 from .metrics import EpochMetrics
 
 FORMAT = "alexnet_scratch 2"
@@ -366,7 +366,7 @@ def _unfit(
     for name, (dtype, shape) in expected.items():
         tensor = given[name]
         if not isinstance(tensor, Tensor):
-            return f"{name} is {as_given(tensor)}, expected a tensor"
+            return f"{name} is a {type(tensor).__name__}, expected a tensor"
         if tensor.shape != shape or tensor.dtype != dtype:
             return (
                 f"{name} has shape {tensor.shape} of {tensor.dtype}, expected {shape} of "
@@ -383,6 +383,8 @@ def _kinds(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
             return value
         if isinstance(value, list | tuple):
             return [kind("", item) for item in value]
-        return "number" if type(value) in (int, float) else type(value)
+        if type(value) in (int, float):
+            return "number" if -MOST_FLOAT <= value <= MOST_FLOAT else "no number"
+        return type(value)
 
     return [{key: kind(key, value) for key, value in group.items()} for group in groups]

@@ -1,6 +1,7 @@
 """Other images under a run are noticed and named; the same ones are known wherever they lie."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minigrad as mg
 from alexnet_scratch.cli import main
 from alexnet_scratch.data import patterns
 from alexnet_scratch.training import content
@@ -192,6 +194,40 @@ def test_what_computes_otherwise_is_told() -> None:
         "Computed with device cpu (before: cuda:0), threads 2 (before: 4), BLAS kernels Haswell "
         "(before: Zen): the numbers are those of an uninterrupted run to rounding, not to the bit."
     )
+
+
+def test_a_run_goes_on_with_other_threads_to_rounding(
+    work: Path, narrow_flags: list[str], capsys: Capture
+) -> None:
+    threads = mg.get_num_threads()
+    try:
+        mg.set_num_threads(1)
+        for name, more in (("whole", []), ("parts", ["--max-steps", "7"])):
+            flags = [*narrow_flags, "--out", str(work / name)]
+            assert main(["train", str(work / "set"), *flags, *more]) == 0
+        mg.set_num_threads(3)
+        assert main(["train", "--resume", str(work / "parts")]) == 0
+    finally:
+        mg.set_num_threads(threads)
+    assert "Computed with threads 3 (before: 1)" in capsys.readouterr().out
+    one, other = (load_file(work / name / "last.safetensors") for name in ("whole", "parts"))
+    for name, tensor in one.items():
+        np.testing.assert_allclose(other[name].numpy(), tensor.numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_a_longer_run_says_what_becomes_of_its_rate(
+    work: Path, narrow_flags: list[str], capsys: Capture
+) -> None:
+    run = work / "long"
+    flags = [*narrow_flags, "--warmup-steps", "0", "--out", str(run), "--epochs", "1"]
+    for schedule, said in (
+        ("cosine", r"goes up from 0\.\d+ to 0\.\d+\."), ("constant", r"goes on at 0\.01\."),
+    ):  # fmt: skip
+        assert main(["train", str(work / "set"), *flags, "--schedule", schedule]) == 0
+        assert main(["train", "--resume", str(run), "--epochs", "3", "--max-steps", "6"]) == 0
+        text = f"The schedule is that of 3 epochs now: the rate {said}"
+        assert re.search(text, capsys.readouterr().out)
+        shutil.rmtree(run)
 
 
 @pytest.mark.parametrize("text", ["[]", "[" * 100_000, '{"resumed": 3}', '{"resumed": [[]]}', "{"])
