@@ -49,9 +49,11 @@ def limited(
     """A field and the values that it, or each item in it, may have.
 
     low, high: of numbers, bounds included; without them, what a float32 or JSON can hold. shape:
-    the dataclass that describes a dict which stays a dict; an empty one is allowed.
+    the dataclass that describes a dict which stays a dict; where an empty one is what there is by
+    default, it is allowed.
     """
     metadata = {"choices": tuple(choices), "low": low, "high": high, "shape": shape, **more}
+    metadata["empty"] = factory is dict
     return dataclasses.field(default=default, default_factory=factory, metadata=metadata)
 
 
@@ -92,7 +94,7 @@ def value_of(name: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any
         return kind(_items(name, value, items, limits))
     if kind is dict:
         if limits.get("shape") is not None:
-            return _shaped(name, value, limits["shape"])
+            return {} if value == {} and limits["empty"] else _shaped(name, value, limits["shape"])
         if not isinstance(value, dict):
             raise SchemaError(f"{name} is {as_given(value)}, expected an object")
         return {
@@ -170,8 +172,6 @@ def _items(name: str, value: Any, hints: Any, limits: Mapping[str, Any]) -> list
 
 def _shaped(name: str, value: Any, shape: Any) -> dict[str, Any]:
     """The dict's entries that `shape` knows, each checked; what it does not have stays missing."""
-    if value == {}:
-        return {}
     known = vars(checked(shape, value, name))
     return {key: known[key] for key in value if key in known}
 

@@ -97,7 +97,7 @@ def load_file(path: StrPath) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CheckpointError(
             f"{path}: damaged: {TREE} does not describe its tensors ({type(error).__name__}: "
-            f"{error}){_DAMAGE}"
+            f"{error!s:.200}){_DAMAGE}"
         ) from error
     return loaded
 

@@ -12,6 +12,7 @@ from ..initialise import initialise
 from ..model import AlexNet
 from ..pixels import PixelStatistics, ToInput, needs_statistics, pixel_statistics
 from ..recipe import Recipe, build_model
+from ..schema import as_given
 from .checkpoint import Checkpoint
 from .content import difference
 from .feed import Feed
@@ -44,7 +45,7 @@ def check_same_data(
     if checkpoint.classes != splits.classes:
         raise RunError(
             f"the data set has the classes {some(splits.classes)}, the run was trained "
-            f"on {some(checkpoint.classes)}: give the run's own data"
+            f"on {some([as_given((name,)) for name in checkpoint.classes])}: give the run's own data"
         )
     other = _other_data(checkpoint.data, splits, data)
     if other and not accept:

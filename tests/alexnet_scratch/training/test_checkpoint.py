@@ -166,7 +166,7 @@ WRONG_VALUES: dict[str, list[tuple[Any, str]]] = {
         ([], "classes is .., expected names, each once"), (["a", "a", "b"], "each once"),
     ],
     "data": [
-        ([], "data is .., expected an object"), (None, "data is None"),
+        ({}, "data has no 'root'"), ([], "data is .., expected an object"), (None, "data is None"),
         ({"root": 5, "train_images": 9}, "data.root is 5, expected str"),
         ({"root": None}, "data has no 'train_images'"),
         ({"root": None, "train_images": 9, "names": []}, "data.names is .., expected an object"),
@@ -192,7 +192,7 @@ WRONG_VALUES: dict[str, list[tuple[Any, str]]] = {
     "generator": [(None, "generator is None"), ([-1, 0], "generator is -1"), ([1.5, 0], "1.5")],
     "best": [(None, "best is None"), ({"epoch": 1}, "best has no 'train_loss'")],
     "metrics": [
-        (None, "metrics is None"), ([None], r"metrics.0. is None, expected an object"),
+        (None, "metrics is None"), ([{}], r"metrics.0. has no 'epoch'"), ([None], r"metrics.0. is None, expected an object"),
         ([{**row(1), "val_top1": "x"}], r"metrics.0..val_top1 is 'x', expected float"),
     ],
     "precision": [("x", "precision is 'x': use one of float32"), (None, "precision is None")],
