@@ -43,9 +43,10 @@ def check_same_data(
     classes must be the same all the same.
     """
     if checkpoint.classes != splits.classes:
+        own = some([as_given((name,)) for name in checkpoint.classes])
         raise RunError(
             f"the data set has the classes {some(splits.classes)}, the run was trained "
-            f"on {some([as_given((name,)) for name in checkpoint.classes])}: give the run's own data"
+            f"on {own}: give the run's own data"
         )
     other = _other_data(checkpoint.data, splits, data)
     if other and not accept:

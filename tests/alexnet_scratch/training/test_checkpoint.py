@@ -192,7 +192,8 @@ WRONG_VALUES: dict[str, list[tuple[Any, str]]] = {
     "generator": [(None, "generator is None"), ([-1, 0], "generator is -1"), ([1.5, 0], "1.5")],
     "best": [(None, "best is None"), ({"epoch": 1}, "best has no 'train_loss'")],
     "metrics": [
-        (None, "metrics is None"), ([{}], r"metrics.0. has no 'epoch'"), ([None], r"metrics.0. is None, expected an object"),
+        (None, "metrics is None"), ([{}], r"metrics.0. has no 'epoch'"),
+        ([None], r"metrics.0. is None, expected an object"),
         ([{**row(1), "val_top1": "x"}], r"metrics.0..val_top1 is 'x', expected float"),
     ],
     "precision": [("x", "precision is 'x': use one of float32"), (None, "precision is None")],
