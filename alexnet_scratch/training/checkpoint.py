@@ -387,4 +387,8 @@ def _kinds(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
             return "number" if -MOST_FLOAT <= value <= MOST_FLOAT else "no number"
         return type(value)
 
-    return [{key: kind(key, value) for key, value in group.items()} for group in groups]
+    # A schedule adds the rate that a group began with, which an optimiser need not have.
+    return [
+        {key: kind(key, value) for key, value in {"initial_lr": 0.0, **group}.items()}
+        for group in groups
+    ]
