@@ -101,11 +101,11 @@ def collect(
     the device; central crops (N, input_size, input_size, 3) serve as well where no other view is
     asked for. pixels: the run's, may be None for a recipe that measures nothing.
     Raises NoImagesError, a ValueError, if there is no image, and DataError for images that have no
-    room for the views.
+    room for the views. Where the network gives NaN, so do the losses, without a warning.
     """
     to_input = _to_input(recipe, pixels, device)
     outcomes: list[list[tuple[Array, ...]]] = [[] for _ in view_sets]
-    with evaluating(model), no_grad():
+    with evaluating(model), no_grad(), np.errstate(over="ignore", invalid="ignore"):
         for images, labels, *_ in prefetch(batches, device):
             targets = arrays.to_device(labels.data, device)
             means = _log_probabilities(model, images, to_input, view_sets)
@@ -130,7 +130,7 @@ def predict(
 ) -> NDArray[np.float32]:
     """Probabilities (N, C), the mean over the views, of uint8 images as `collect` takes them."""
     to_input = _to_input(recipe, pixels, device)
-    with evaluating(model), no_grad():
+    with evaluating(model), no_grad(), np.errstate(over="ignore", invalid="ignore"):
         log_p = _log_probabilities(model, Tensor(images), to_input, [views])[0]
     probabilities: NDArray[np.float32] = np.exp(arrays.to_numpy(log_p)).astype(np.float32)
     return probabilities

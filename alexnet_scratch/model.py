@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from minigrad import Tensor, nn
@@ -123,6 +124,42 @@ class AlexNet(nn.Sequential):
                 f"AlexNet: got input of shape {input.shape}, expected (N, 3, {size}, {size})"
             )
         return super().forward(input)  # type: ignore[no-any-return]
+
+
+def parameter_shapes(
+    num_classes: int,
+    variant: str,
+    *,
+    input_size: int,
+    conv1_edge: str,
+    widths: tuple[int, ...],
+    fc_width: int,
+) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of an AlexNet's parameters, in its order, without any memory for them.
+
+    Arguments as in `AlexNet`. ValueError for an input that is too small.
+    """
+    one = variant == "one-tower"
+    if one:
+        widths = (64, 192, 384, 256, 256)
+    side = 6 if one else _pooled_side(input_size, conv1_edge)
+    kernels, towers = (11, 5, 3, 3, 3), (1, 1, 1, 1, 1) if one else (1, 2, 1, 2, 2)
+    shapes: list[tuple[int, ...]] = [
+        (maps, inputs // groups, kernel, kernel)
+        for maps, inputs, groups, kernel in zip(widths, (3, *widths), towers, kernels, strict=False)
+    ]
+    units = (widths[4] * side * side, fc_width, fc_width, num_classes)
+    shapes += [(outputs, inputs) for inputs, outputs in pairwise(units)]
+    names = _TORCHVISIONS if one else [f"conv{i}" for i in range(1, 6)] + ["fc6", "fc7", "fc8"]
+    found: dict[str, tuple[int, ...]] = {}
+    for name, shape in zip(names, shapes, strict=True):
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return found
+
+
+_TORCHVISIONS = [
+    *(f"features.{i}" for i in (0, 3, 6, 8, 10)), *(f"classifier.{i}" for i in (1, 4, 6)),
+]  # fmt: skip
 
 
 @contextmanager

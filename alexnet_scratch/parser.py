@@ -30,6 +30,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The options. A flag that the command does not have is its parser's error."""
+        if any("\0" in argument for argument in arguments):
+            self.error("an argument holds a NUL character, which no name of a file can")
         options, unknown = self.parse_known_args(arguments)
         if unknown:
             parser: Parser = options.parser

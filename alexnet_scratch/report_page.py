@@ -30,7 +30,7 @@ img { max-width: 100%; height: auto; background: white; }
 def write_json(path: Path, facts: dict[str, Any]) -> None:
     """The facts of a report, all of them or nothing."""
     with replacing(path) as temporary:
-        Path(temporary).write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+        Path(temporary).write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", "utf-8")
 
 
 def write_page(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import arrays
+from minigrad.serialization import CheckpointError
 
 from .data import load_image
 from .data.views import CENTRE, View
@@ -53,6 +54,15 @@ class Trained:
         Raises DataError for images that have no room for the views.
         """
         return predict(self.model, images, self.recipe, self.device, views, self.pixels)
+
+
+def check_numbers(outputs: Any, path: Any) -> None:
+    """CheckpointError if a network gives NaN or infinity, though its weights are numbers."""
+    if not np.isfinite(outputs).all():
+        raise CheckpointError(
+            f"{path}: its network gives NaN or infinity: training had blown up before it was "
+            "saved; use an older checkpoint"
+        )
 
 
 def load_trained(run: str | os.PathLike[str], device: str = "cpu") -> Trained:

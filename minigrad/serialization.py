@@ -89,7 +89,18 @@ def load_file(path: StrPath) -> dict[str, Any]:
             f"{path}: damaged: its content does not match the checksum stored with it{_DAMAGE}"
         )
     tensors = {name: Tensor(array) for name, array in arrays.items()}
-    return _put_together(json.loads(metadata[TREE]), tensors) if TREE in metadata else tensors
+    if TREE not in metadata:
+        return tensors
+    try:
+        loaded = _put_together(parse_json(metadata[TREE]), tensors)
+        if not isinstance(loaded, dict):
+            raise TypeError(f"a {type(loaded).__name__}, no dict")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path}: damaged: {TREE} does not describe its tensors ({type(error).__name__}: "
+            f"{error!s:.200}){_DAMAGE}"
+        ) from error
+    return loaded
 
 
 def load_metadata(path: StrPath) -> dict[str, str]:
@@ -100,6 +111,15 @@ def load_metadata(path: StrPath) -> dict[str, str]:
     with _opened(path) as file:
         metadata = dict(file.metadata() or {})
     return {key: value for key, value in metadata.items() if key not in _RESERVED}
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON that anybody may have written. Raises ValueError for what is none, also where Python's
+    reader has no such error: for objects nested beyond its stack."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
@@ -254,7 +274,7 @@ def _diagnosis(path: StrPath) -> str:
 def _promised_size(header: bytes) -> int | None:
     """The size of the whole file by its header, None where the header makes no sense."""
     try:
-        entries = json.loads(header)
+        entries = parse_json(header)
         ends = [e["data_offsets"][1] for name, e in entries.items() if name != "__metadata__"]
         return 8 + len(header) + max(ends, default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):

@@ -9,6 +9,7 @@ from minigrad.cuda.memory import parse_limit
 
 from ..training.precision import AMP, DTYPES
 
+MOST_THREADS = 1024  # beyond it systems give none, or have no time left for anything else
 FAILED, INTERRUPTED = 1, 130  # exit statuses, beside BAD_INPUT
 
 
@@ -17,6 +18,14 @@ def count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)
+
+
+def threads(text: str) -> int:
+    """A flag's value: a number of threads."""
+    number = count(text)
+    if number > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text:.20} threads, expected 0 to {MOST_THREADS}")
+    return number
 
 
 def memory(text: str) -> str:
@@ -37,7 +46,7 @@ def add_device_flags(parser: argparse.ArgumentParser, workers: bool = True) -> N
     )  # fmt: skip
     if workers:
         parser.add_argument(
-            "--workers", type=count, default=2, metavar="N", help="threads that load images [2]"
+            "--workers", type=threads, default=2, metavar="N", help="threads that load images [2]"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ from ..names import one_line
 from ..out_of_memory import in_smaller_batches
 from ..progress import progress_bar, say, to_stderr, told_if_slow
 from ..report import Report, report_folder, write_report
-from ..trained import trained
+from ..trained import check_numbers, trained
 from ..training.checkpoint import Checkpoint, Position, find_checkpoint, load_checkpoint
 from ..training.input import open_splits, pinned_for
 from ..training.provenance import environment
@@ -115,9 +116,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     for skipped in loader.skipped:
         print(f"Skipped, cannot be read: {one_line(skipped.reason)}", file=sys.stderr)
     scores = {name_of(v): p.scores() for v, p in zip(view_sets, predictions, strict=True)}
+    check_numbers([s.loss for s in scores.values()], checkpoint.path)
     summary = _summary(scores, checkpoint, data, len(loader.skipped))
     if options.json:
-        print(json.dumps(summary, indent=2))
+        print(json.dumps(summary, indent=2, allow_nan=False))
     else:
         print(_table(scores))
         say(f"{checkpoint.path}, {_stand(checkpoint.position)}, on {data.title}")
@@ -213,7 +215,7 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
     them where it has no such folder: none of it was trained on.
     """
     recipe, root = checkpoint.recipe, checkpoint.data["root"]
-    own = path is None or (root is not None and Path(path).resolve() == Path(root))
+    own = path is None or (root is not None and os.path.realpath(path) == root)
     folder = Path((root or patterns.ensure()) if own else str(path))
     drawn = own and root is None
     title = f"the validation images of {'the drawn patterns' if drawn else folder}"

@@ -16,7 +16,7 @@ from ..data.sources import image_files
 from ..names import one_line, short_names
 from ..out_of_memory import in_smaller_batches
 from ..parser import BAD_INPUT
-from ..trained import trained
+from ..trained import check_numbers, trained
 from ..training.checkpoint import find_checkpoint, load_checkpoint
 from .common import add_device_flags, device_from
 from .evaluate import add_view_flags, views_from
@@ -68,6 +68,7 @@ def _predict(options: argparse.Namespace) -> int:
             return np.concatenate([network.predict(part, views) for part in parts])
 
         rows = in_smaller_batches(rows_of, len(pixels), device)
+        check_numbers(rows, checkpoint.path)
         for name, probabilities in zip(names, rows, strict=True):
             top = np.argsort(-probabilities, kind="stable")[:5]
             ranked = [
@@ -79,8 +80,10 @@ def _predict(options: argparse.Namespace) -> int:
                 for c in top
             ]
             results.append({"image": name, "predictions": ranked})
-    if results or options.json:
-        print(json.dumps(results, indent=2) if options.json else _table(results, short))
+    if options.json:
+        print(json.dumps(results, indent=2, allow_nan=False))
+    elif results:
+        print(_table(results, short))
     return status
 
 

@@ -24,7 +24,7 @@ from ..names import in_shell, program
 from ..progress import say, told_if_slow
 from ..recipe import Recipe
 from ..training.input import SMALLEST, input_size_for
-from .common import count
+from .common import count, threads
 
 
 def add_parser(commands: Any) -> None:
@@ -74,7 +74,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=count, default=0, metavar="N", help="of what is drawn [0]")
     parser.add_argument(
-        "--workers", type=count, metavar="N", help="threads that decode [one per core]"
+        "--workers", type=threads, metavar="N", help="threads that decode [one per core]"
     )
     parser.add_argument(
         "--restart", action="store_true", help="forget what an earlier try has done"
@@ -136,7 +136,8 @@ def _prepare(options: argparse.Namespace) -> int:
 
 def _check_out(source: Path, out: str) -> None:
     """Raise DataError for a set within its own source: the next reader would take it for images."""
-    if source.is_dir() and Path(out).resolve().is_relative_to(source.resolve()):
+    target, whole = (Path(os.path.realpath(path)) for path in (out, source))  # also of a link loop
+    if source.is_dir() and target.is_relative_to(whole):
         raise DataError(f"{out} lies within {source}, its source: give a folder elsewhere")
 
 

@@ -15,7 +15,6 @@ from minigrad.tools.text import align
 from ..data import DataError
 from ..data.image import RESIZES, some
 from ..data.packed import is_packed, open_packed
-from ..data.prepare import MOST_PIXELS
 from ..data.source import SPLITS, overview
 from ..data.sources import open_source
 from ..data.statistics import Statistics, measure
@@ -23,6 +22,7 @@ from ..data.survey import survey
 from ..names import one_line, short_names
 from ..picture import save_picture, shown
 from ..progress import told_if_slow, wrapped
+from ..schema import MOST_PIXELS
 from .common import count
 
 _LISTED = 20  # classes that get a line each

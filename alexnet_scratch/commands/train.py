@@ -24,7 +24,7 @@ from ..training.folder import RunError, RunLock, new_folder, run_name, unfinishe
 from ..training.input import Splits, data_note, fitted, open_splits
 from ..training.precision import chosen_precision, described
 from ..training.provenance import FILE as RUN_FILE
-from ..training.provenance import head, provenance, write_start
+from ..training.provenance import computed_otherwise, head, provenance, write_start
 from ..training.provenance import read as read_start
 from ..training.run import BEST, LAST
 from ..training.saver import TEN_MINUTES, SaveEvery, save_every
@@ -67,6 +67,10 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--out", metavar="FOLDER", help="run folder, a new one [runs/DATA-RECIPE]")
     parser.add_argument("--resume", metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument(
+        "--accept-changed-data", action="store_true",
+        help="with --resume: go on although files of the data are others now",
+    )  # fmt: skip
     parser.add_argument("--max-steps", type=count, metavar="N", help="stop after N steps in all")
     parser.add_argument(
         "--save-every", type=_save_every, default=TEN_MINUTES, metavar="TIME|N",
@@ -156,11 +160,11 @@ def _ended(trainer: Trainer, outcome: Outcome) -> int:
 
 
 def _write_start(trainer: Trainer, options: argparse.Namespace) -> None:
-    """run.json and the log's head; where a resumed run goes on, and on what else than it had."""
+    """run.json and the log's head; where a resumed run goes on, and with what else than it had."""
     log, at, folder = trainer.log, trainer.at, trainer.folder
     facts = provenance(
-        options.arguments, trainer.data["root"], trainer.splits, trainer.device,
-        trainer.precision, options.workers,
+        options.arguments, trainer.data, trainer.splits, trainer.device, trainer.precision,
+        options.workers,
     )  # fmt: skip
     before = read_start(folder)
     for line in head(facts):
@@ -170,20 +174,22 @@ def _write_start(trainer: Trainer, options: argparse.Namespace) -> None:
     if not options.resume:
         return
     log.say(f"Resumed from epoch {at.epoch + bool(at.batch)}, step {at.step}.")
-    if before and before.get("data", {}).get("checksum") != facts["data"]["checksum"]:
+    otherwise = computed_otherwise(before, facts)
+    if otherwise:
+        log.say(otherwise)
+    if "epochs" in given_fields(options) and at.step:
+        rate = trainer.rate
+        change = f"goes {'up' if rate > at.lr else 'down'} from {at.lr:.2g} to {rate:.2g}"
         log.say(
-            f"The data are not those that the run was begun with, see {folder}/{RUN_FILE}: it goes "
-            "on with others"
-        )
-    rate = trainer.rate
-    if "epochs" in given_fields(options) and rate > 1.01 * at.lr > 0:
-        log.say(
-            f"The schedule is that of {trainer.recipe.epochs} epochs now: the rate goes up from "
-            f"{at.lr:.2g} to {rate:.2g}."
+            f"The schedule is that of {trainer.recipe.epochs} epochs now: the rate "
+            + (change if abs(rate - at.lr) > 0.01 * at.lr else f"goes on at {rate:.2g}")
+            + "."
         )
 
 
 def _started(options: argparse.Namespace) -> Trainer:
+    if options.accept_changed_data:
+        raise RunError("--accept-changed-data without --resume: a new run takes any data; leave it")
     recipe = recipe_from(options)
     device = device_from(options)
     chosen_precision(options.dtype, None, device)  # an error now, not after the data
@@ -269,7 +275,8 @@ def _resumed_in(
     return Trainer(
         folder, recipe, splits, data_note(root, splits), device=device,
         workers=options.workers, max_steps=options.max_steps, precision=options.dtype,
-        resume=checkpoint, save_every=options.save_every, keep=options.keep, lock=lock,
+        resume=checkpoint, accept_changed_data=options.accept_changed_data,
+        save_every=options.save_every, keep=options.keep, lock=lock,
     )  # fmt: skip
 
 

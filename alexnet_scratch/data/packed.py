@@ -1,6 +1,6 @@
 """A prepared set: images as raw bytes in one file per split, read through a memory map.
 
-    set.json          format, image size, source, classes, images and checksums of each split
+    set.json          format, image size, source, classes, images of each split, checksums of all
     SPLIT.images      uint8 (N, S, S, 3), C order, nothing else
     SPLIT.labels.npy  int32 (N,): places in the sorted class ids
     SPLIT.names.txt   a line per image: CLASS_ID/FILE, as its source called it
@@ -13,9 +13,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import mmap
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,11 @@ from numpy.typing import NDArray
 
 from minigrad.data import Dataset, Transform
 
-from .disk import checksum
-from .image import DataError
+from ..schema import MOST_PIXELS, SchemaError, as_given, checked, json_of, limited, read_text
+from .disk import checksum, read_array
+from .image import RESIZES, DataError
 from .source import SPLITS
-from .statistics import Statistics, load_statistics
+from .statistics import MEAN_IMAGE, STATISTICS, Statistics, load_statistics
 
 FORMAT, VERSION = "alexnet-packed", 1
 DESCRIPTION, REPORT = "set.json", "report.csv"
@@ -47,6 +50,62 @@ def labels_file(split: str) -> str:
 def names_file(split: str) -> str:
     """The name of the file with the names of a split's images."""
     return f"{split}.names.txt"
+
+
+# Small files, whose checksums are compared whenever they are read; images' only by `verify`.
+CHECKED = (
+    *(f(split) for split in SPLITS for f in (labels_file, names_file)), STATISTICS, MEAN_IMAGE,
+)  # fmt: skip
+MOST_NAME = 4200  # bytes of CLASS_ID/FILE in a line
+
+
+@dataclass(kw_only=True)
+class ClassEntry:
+    """A class in set.json."""
+
+    id: str
+    name: str
+
+
+@dataclass(kw_only=True)
+class SplitEntry:
+    """A split in set.json: how many images, and the checksum of their file."""
+
+    images: int = limited(low=1, high=10**9)
+    sha256: str
+
+
+@dataclass(kw_only=True)
+class SplitEntries:
+    """The splits in set.json."""
+
+    train: SplitEntry
+    val: SplitEntry
+
+
+@dataclass(kw_only=True)
+class Description:
+    """set.json, but for its format and version.
+
+    files: the checksums of `CHECKED`. sha256: of set.json itself, see `sealed`. Sets from before
+    there were these have neither.
+    """
+
+    image_size: int = limited(low=1, high=MOST_PIXELS)
+    resize: str = limited(choices=RESIZES)
+    source: str
+    layout: str
+    classes: list[ClassEntry]
+    splits: SplitEntries
+    files: dict[str, str] = limited(factory=dict)
+    sha256: str = ""
+
+
+def sealed(described: dict[str, Any]) -> dict[str, Any]:
+    """What set.json says, with the checksum of the rest of it."""
+    rest = {key: value for key, value in described.items() if key != "sha256"}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
+    return {**rest, "sha256": digest.hexdigest()}
 
 
 def is_packed(path: str | os.PathLike[str]) -> bool:
@@ -77,31 +136,29 @@ class PackedSet:
     """A prepared set.
 
     classes: ids, sorted; a label is a place in them. names: class id -> readable name.
-    counts: split -> images. image_size: S, pixels. source, layout: where it came from.
+    counts: split -> images. sha256: split -> checksum of its pixels. image_size: S, pixels.
+    source, layout: where it came from.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.root = Path(path)
         described = _description(self.root)
-        try:
-            self.image_size = int(described["image_size"])
-            self.resize = str(described["resize"])
-            self.source, self.layout = str(described["source"]), str(described["layout"])
-            self.names = {str(c["id"]): str(c["name"]) for c in described["classes"]}
-            self.counts = {split: int(described["splits"][split]["images"]) for split in SPLITS}
-            self._sha256 = {split: str(described["splits"][split]["sha256"]) for split in SPLITS}
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{self.root / DESCRIPTION}: damaged ({type(error).__name__}: {error}); {AGAIN}"
-            ) from error
+        self.image_size, self.resize = described.image_size, described.resize
+        self.source, self.layout = described.source, described.layout
+        self.names = {entry.id: entry.name for entry in described.classes}
         self.classes = list(self.names)
+        self.counts = {split: getattr(described.splits, split).images for split in SPLITS}
+        self.sha256 = {split: getattr(described.splits, split).sha256 for split in SPLITS}
+        self._files = described.files
         for split in SPLITS:
             self._check_size(split)
 
     @functools.cached_property
     def statistics(self) -> Statistics:
         """Of the training images. DataError if they cannot be read."""
-        return load_statistics(self.root)
+        for name in (STATISTICS, MEAN_IMAGE):
+            self.check_file(name)
+        return load_statistics(self.root, self.image_size, self.counts["train"])
 
     def images(
         self, split: str, transform: Transform | None, image_size: int | None = None
@@ -133,17 +190,18 @@ class PackedSet:
     def verify(self) -> None:
         """Read all images and compare them with the checksums. Raises DataError if they differ."""
         for split in SPLITS:
-            file = self.root / images_file(split)
-            found = checksum(file, "sha256")
-            if found != self._sha256[split]:
-                raise DataError(
-                    f"{file}: damaged: its sha256 is {found}, expected {self._sha256[split]}; "
-                    f"{AGAIN}"
-                )
+            _compare(self.root / images_file(split), self.sha256[split])
+        for name in self._files:
+            self.check_file(name)
+
+    def check_file(self, name: str) -> None:
+        """DataError if the set has a checksum of this file, one of `CHECKED`, and it differs."""
+        if name in CHECKED and name in self._files:
+            _compare(self.root / name, self._files[name])
 
     def _check_size(self, split: str) -> None:
         file = self.root / images_file(split)
-        expected = max(self.counts[split], 1) * self.image_size**2 * 3  # no split is empty
+        expected = self.counts[split] * self.image_size**2 * 3
         for needed in (file, self.root / labels_file(split), self.root / names_file(split)):
             if not needed.is_file():
                 raise DataError(f"{needed}: no such file, expected in a prepared set; {AGAIN}")
@@ -167,6 +225,8 @@ class PackedImages(Dataset):
             raise ValueError(f"no split {split!r}: give one of {', '.join(SPLITS)}")
         self.root, self.split, self.transform = packed.root, split, transform
         self.image_size, self.classes = packed.image_size, packed.classes
+        self.resize, self.sha256 = packed.resize, packed.sha256[split]
+        self._check_file = packed.check_file
         self.class_to_idx = {name: label for label, name in enumerate(packed.classes)}
         self.pixels, self._memory = packed.mapped(split)
         self.targets = self._labels()
@@ -198,27 +258,33 @@ class PackedImages(Dataset):
     def source_names(self) -> list[str]:
         """The names of all images. DataError if there are too few or too many."""
         file = self.root / names_file(self.split)
-        names = file.read_text("utf-8", "replace").split("\n")[:-1]  # the last line ends, too
+        self._check_file(file.name)
+        try:
+            names = read_text(file, MOST_NAME * len(self)).split("\n")[:-1]  # the last ends, too
+        except SchemaError as error:
+            raise DataError(f"{file}: damaged ({error}); {AGAIN}") from error
         if len(names) != len(self):
             raise DataError(f"{file}: {len(names)} names, expected {len(self)}; {AGAIN}")
         return names
 
     def _labels(self) -> list[int]:
         file = self.root / labels_file(self.split)
-        try:
-            labels: NDArray[Any] = np.load(file, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{file}: cannot be read ({error}); {AGAIN}") from error
-        if labels.dtype != np.int32 or labels.shape != (len(self),):
-            raise DataError(
-                f"{file}: {labels.dtype} {labels.shape}, expected int32 ({len(self)},); {AGAIN}"
-            )
+        self._check_file(file.name)
+        labels = read_array(file, np.int32, (len(self),), AGAIN)
         if labels.min() < 0 or labels.max() >= len(self.classes):
             raise DataError(f"{file}: labels outside 0..{len(self.classes) - 1}; {AGAIN}")
         return [int(label) for label in labels]
 
 
-def _description(root: Path) -> dict[str, Any]:
+def _compare(file: Path, expected: str) -> None:
+    found = checksum(file, "sha256")
+    if found != expected:
+        raise DataError(
+            f"{file}: damaged: its sha256 is {found}, expected {expected}; {AGAIN}"
+        )
+
+
+def _description(root: Path) -> Description:
     """What set.json says, of a format that is known here."""
     file = root / DESCRIPTION
     if not root.exists():
@@ -231,14 +297,23 @@ def _description(root: Path) -> dict[str, Any]:
             f"`alexnet prepare {root} OUT`"
         )
     try:
-        described = json.loads(file.read_text("utf-8"))
-    except ValueError as error:
+        described = json_of(read_text(file))
+    except SchemaError as error:
         raise DataError(f"{file}: damaged ({error}); {AGAIN}") from error
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         raise DataError(f"{file}: not the description of a prepared set; {AGAIN}")
     if described.get("version") != VERSION:
         raise DataError(
-            f"{file}: version {described.get('version')}, expected {VERSION}: use the program that "
-            "prepared it, or prepare it again"
+            f"{file}: version {as_given(described.get('version'))}, expected {VERSION}: use the "
+            "program that prepared it, or prepare it again"
         )
-    return described
+    try:
+        found = checked(Description, described)
+        ids = [entry.id for entry in found.classes]
+        if not ids or ids != sorted(set(ids)):
+            raise SchemaError("classes are not sorted ids, each once")
+        if found.sha256 and sealed(described)["sha256"] != found.sha256:
+            raise SchemaError("it was changed after it was written: its checksum is another")
+    except SchemaError as error:
+        raise DataError(f"{file}: damaged: {error}; {AGAIN}") from error
+    return found

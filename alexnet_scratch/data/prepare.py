@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from ..names import one_line
 from ..progress import progress_bar
+from ..schema import MOST_PIXELS
 from .choice import Choice, choose
 from .decode import Piece, decoded
-from .disk import full_disk_told
+from .disk import checksum, full_disk_told
 from .image import RESIZES, DataError, some
 from .packed import (
+    CHECKED,
     DESCRIPTION,
     FORMAT,
     REPORT,
@@ -28,12 +30,12 @@ from .packed import (
     images_file,
     labels_file,
     names_file,
+    sealed,
 )
 from .source import SPLITS, Source, csv_row, left_out_rows
 from .statistics import Accumulator, save_statistics
 from .unfinished import SET, Unfinished
 
-MOST_PIXELS = 2048  # side of an image
 CHUNK = 128  # items between two points that a killed run goes on from
 _FULL_DISK = "free some space and give the same command again: what is done is kept"
 _LABEL = np.dtype("<i4")
@@ -175,8 +177,9 @@ class _Making:
                 split: {"images": len(labels[split]), "sha256": self._sha256[split].hexdigest()}
                 for split in SPLITS
             },
+            "files": {name: checksum(folder / name, "sha256") for name in CHECKED},
         }
-        text = json.dumps(described, indent=1) + "\n"
+        text = json.dumps(sealed(described), indent=1) + "\n"
         (folder / DESCRIPTION).write_text(text, "utf-8")
         self._unfinished.finish()
         counts = {split: len(labels[split]) for split in SPLITS}

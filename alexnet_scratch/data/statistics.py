@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from minigrad.kernels.fast.memory import empty
 from minigrad.kernels.fast.parallel import executor
 
+from ..schema import SchemaError, checked, json_of, limited, read_text
+from .disk import read_array
 from .image import DataError
 
 STATISTICS, MEAN_IMAGE = "statistics.json", "mean_image.npy"
@@ -28,6 +30,7 @@ _IMAGES = 256  # images whose bytes can be added in 16 bits
 _PER_TASK = 64  # images that a thread takes at once
 
 Floats = NDArray[np.float64]
+Three = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,23 +55,30 @@ class Statistics:
 
     def to_json(self) -> str:
         """Everything but the mean image, every number exactly."""
-        values = {name: getattr(self, name) for name in _in_json()}
+        values = {f.name: getattr(self, f.name) for f in fields(_InJson)}
         plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
         return json.dumps(plain, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str, mean_image: Floats) -> Statistics:
-        """The opposite of `to_json`. ValueError if `text` is anything else."""
-        values: Any = json.loads(text)
-        if not isinstance(values, dict) or set(values) != set(_in_json()):
-            raise ValueError(f"expected the fields {', '.join(_in_json())}")
-        images = int(values.pop("images"))
+        """The opposite of `to_json`. SchemaError, a ValueError, if `text` is anything else."""
+        values = vars(checked(_InJson, json_of(text)))
+        images = values.pop("images")
         arrays = {name: np.asarray(value, np.float64) for name, value in values.items()}
         return cls(images=images, mean_image_0_255=mean_image, **arrays)
 
 
-def _in_json() -> list[str]:
-    return [field.name for field in fields(Statistics) if field.name != "mean_image_0_255"]
+@dataclass(kw_only=True)
+class _InJson:
+    """statistics.json, with the bounds that bytes have, and a little for rounding."""
+
+    images: int = limited(low=1)
+    channel_mean_0_255: Three = limited(low=0, high=255)
+    channel_std_0_255: Three = limited(low=0, high=128)
+    colour_covariance_0_255_squared: tuple[Three, Three, Three] = limited(low=-17e3, high=17e3)
+    colour_eigenvalues_0_255_squared: Three = limited(low=0, high=50e3)
+    colour_eigenvectors: tuple[Three, Three, Three] = limited(low=-1.001, high=1.001)
+    colour_std_0_255: Three = limited(low=0, high=225)
 
 
 class Accumulator:
@@ -150,15 +160,24 @@ def save_statistics(statistics: Statistics, folder: Path) -> None:
     np.save(folder / MEAN_IMAGE, statistics.mean_image_0_255, allow_pickle=False)
 
 
-def load_statistics(folder: Path) -> Statistics:
-    """What `save_statistics` wrote. Raises DataError for missing or damaged files."""
+def load_statistics(folder: Path, image_size: int, images: int) -> Statistics:
+    """What `save_statistics` wrote of so many images of that size.
+
+    Raises DataError for files that are missing, damaged or of other images.
+    """
+    shape = (image_size, image_size, 3)
+    mean_image = read_array(folder / MEAN_IMAGE, np.float64, shape, "prepare it again")
     try:
-        mean_image = np.load(folder / MEAN_IMAGE, allow_pickle=False)
-        return Statistics.from_json((folder / STATISTICS).read_text("utf-8"), mean_image)
-    except (OSError, ValueError, TypeError) as error:
+        if not (mean_image.min() >= 0 and mean_image.max() <= 255):
+            raise SchemaError(f"{MEAN_IMAGE} has pixels outside 0..255")
+        statistics = Statistics.from_json(read_text(folder / STATISTICS), mean_image)
+        if statistics.images != images:
+            raise SchemaError(f"it is of {statistics.images} images, the set has {images}")
+    except (OSError, SchemaError) as error:
         raise DataError(
             f"{folder}: its {STATISTICS} or {MEAN_IMAGE} cannot be read ({error}); prepare it again"
         ) from error
+    return statistics
 
 
 def _products(pixels: NDArray[np.uint8]) -> NDArray[Any]:

@@ -13,15 +13,26 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from minigrad.files import rename, sync_folder, to_disk
 
 from ..lock import Lock, LockedError
+from ..schema import checked, json_of, limited, read_text
 from .image import DataError
 
 PROGRESS, SET, LOCK = "progress.json", "set", "lock"
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """progress.json."""
+
+    plan: dict[str, Any]
+    done: int = limited(low=0)
+    lengths: dict[str, int] = limited(low=0)
 
 
 class Unfinished:
@@ -121,14 +132,16 @@ class Unfinished:
 
     def _go_on(self) -> None:
         try:
-            state = json.loads((self.part / PROGRESS).read_text("utf-8"))
-            plan, self.done, self.lengths = state["plan"], state["done"], state["lengths"]
+            state = checked(Progress, json_of(read_text(self.part / PROGRESS)))
+            plan, self.done, self.lengths = state.plan, state.done, state.lengths
             sizes = {name: (self.part / name).stat().st_size for name in self.names}
             if any(sizes[name] < self.lengths[name] for name in self.names):
                 raise ValueError("a file is shorter than it was")
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{self.part}: damaged ({error}); start over with --restart") from error
-        differ = [f"{k}: {plan.get(k)}, now {v}" for k, v in self.plan.items() if plan.get(k) != v]
+        differ = [
+            f"{k}: {plan.get(k)!s:.80}, now {v}" for k, v in self.plan.items() if plan.get(k) != v
+        ]
         if differ:
             raise DataError(
                 f"{self.out} was begun with other arguments or another source ("

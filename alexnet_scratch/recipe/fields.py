@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_type_hints
 
 from ..initialise import SCHEMES
 from ..model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS
-from .option import RecipeError, as_given, check_type, check_value, option
+from ..schema import MOST_EPOCHS, MOST_PIXELS, SchemaError, as_given, check_fields, json_of
+from .option import RecipeError, option
 
 MEANS = ("constant", "channel", "image", "image-centre")
 CROPS = ("random", "random-2048", "resized", "centre")
@@ -38,8 +38,9 @@ class Recipe:
         VARIANTS,
     )
     input_size: int = option(
-        224, "side in pixels of the network's input, the crops that it sees", low=63
-    )
+        224, "side in pixels of the network's input, the crops that it sees",
+        low=63, high=MOST_PIXELS,
+    )  # fmt: skip
     conv1_edge: str = option(
         "pad", "conv1's border: two zeros around the image, or zeros right and below only (ceil)",
         CONV1_EDGES,
@@ -47,7 +48,7 @@ class Recipe:
     orders: tuple[str, str] = option(
         ("relu-lrn-pool", "relu-lrn-pool"), "what follows conv1 and conv2", ORDERS
     )
-    lrn_size: int = option(5, "response normalisation: channels in the window", low=1)
+    lrn_size: int = option(5, "response normalisation: channels in the window", low=1, high=1024)
     lrn_k: float = option(
         2.0, "response normalisation: k, the constant that the sum is added to", low=0
     )
@@ -61,9 +62,11 @@ class Recipe:
     )
     dropout_p: float = option(0.5, "probability that dropout zeroes a unit", low=0, high=1)
     widths: tuple[int, ...] = option(
-        (96, 256, 384, 384, 256), "maps of the five convolutions", low=2
+        (96, 256, 384, 384, 256), "maps of the five convolutions", low=2, high=8192
     )
-    fc_width: int = option(4096, "units of fc6 and fc7: fewer overfit less on small sets", low=1)
+    fc_width: int = option(
+        4096, "units of fc6 and fc7: fewer overfit less on small sets", low=1, high=32768
+    )
     init: str = option(
         "paper",
         "initialisation: how large the first weights and biases are, and so how much of the image "
@@ -72,7 +75,9 @@ class Recipe:
     )
 
     # ----- the input -----
-    image_size: int = option(256, "side to which images are resized before cropping", low=1)
+    image_size: int = option(
+        256, "side to which images are resized before cropping", low=1, high=MOST_PIXELS
+    )
     mean: str = option(
         "image",
         "what is subtracted from pixels: input_mean, the training images' channel means, or their "
@@ -93,7 +98,9 @@ class Recipe:
         "training crops: at every place, at 32 x 32 places, resized at random, or at the centre",
         CROPS,
     )
-    crop_chunk: int = option(1, "images in a row that share crop and flip", low=1)
+    crop_chunk: int = option(
+        1, "images in a row that share crop and flip", low=1, high=1_000_000
+    )
     flip: bool = option(True, "mirror half of the training images")
     colour_noise: str = option(
         "eigenvalue",
@@ -105,7 +112,9 @@ class Recipe:
     colour_divisor: float = option(
         1.0, "colour noise: what the sum of pixels and noise is divided by", low=1e-6
     )
-    colour_epochs: int = option(0, "colour noise: epochs with it, 0 for all", low=0)
+    colour_epochs: int = option(
+        0, "colour noise: epochs with it, 0 for all", low=0, high=MOST_EPOCHS
+    )
     colour_jitter: float = option(
         0.0, "most change of brightness, contrast and saturation, as a share (none in 2012)",
         low=0, high=1,
@@ -119,10 +128,11 @@ class Recipe:
     )  # fmt: skip
 
     # ----- the optimiser -----
-    epochs: int = option(90, "passes over the training images", low=1)
+    epochs: int = option(90, "passes over the training images", low=1, high=MOST_EPOCHS)
     batch_size: int = option(
-        128, "images in a training step: fewer make more steps, and noisier ones", low=1
-    )
+        128, "images in a training step: fewer make more steps, and noisier ones",
+        low=1, high=65_536,
+    )  # fmt: skip
     optimizer: str = option(
         "sgd",
         "what moves the weights: sgd with momentum, or a step of about lr for each weight (adam; "
@@ -154,34 +164,41 @@ class Recipe:
     # ----- the schedule -----
     schedule: str = option("plateau", "how the learning rate falls after the warm-up", SCHEDULES)
     warmup_steps: int = option(
-        0, "steps of rising learning rate, at most a quarter of all (none in 2012)", low=0
-    )
+        0, "steps of rising learning rate, at most a quarter of all (none in 2012)",
+        low=0, high=10**9,
+    )  # fmt: skip
     drop_factor: float = option(0.1, "plateau, steps: factor of one drop", low=0, high=1)
-    drop_epochs: tuple[int, ...] = option((), "steps: epochs after which the rate drops", low=1)
-    conv1_drop_epochs: tuple[int, ...] = option(
-        (), "steps: the same for conv1 alone, if other ones", low=1
+    drop_epochs: tuple[int, ...] = option(
+        (), "steps: epochs after which the rate drops", low=1, high=MOST_EPOCHS
     )
-    conv1_freeze_epoch: int = option(0, "steps: epoch after which conv1 rests, 0 for never", low=0)
+    conv1_drop_epochs: tuple[int, ...] = option(
+        (), "steps: the same for conv1 alone, if other ones", low=1, high=MOST_EPOCHS
+    )
+    conv1_freeze_epoch: int = option(
+        0, "steps: epoch after which conv1 rests, 0 for never", low=0, high=MOST_EPOCHS
+    )
     replayed_epochs: int = option(
         0,
         "length of the run that epochs of drops, of conv1 and of colour noise are taken from: "
         "they are stretched to this run's; 0: as given",
-        low=0,
+        low=0, high=MOST_EPOCHS,
     )
     plateau_patience: int = option(
-        2, "plateau: epochs without a better validation error that are let pass", low=0
-    )
-    plateau_drops: int = option(3, "plateau: most drops", low=0)
+        2, "plateau: epochs without a better validation error that are let pass",
+        low=0, high=MOST_EPOCHS,
+    )  # fmt: skip
+    plateau_drops: int = option(3, "plateau: most drops", low=0, high=1000)
 
     seed: int = option(
-        0, "seed of everything drawn: initialisation, dropout, order, augmentation", low=0
-    )
+        0, "seed of everything drawn: initialisation, dropout, order, augmentation",
+        low=0, high=2**63 - 1,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(Recipe)
-        for f in fields(self):
-            check_type(f.name, getattr(self, f.name), hints[f.name])
-            check_value(f.name, getattr(self, f.name), f.metadata)
+        try:
+            check_fields(self)
+        except SchemaError as error:
+            raise RecipeError(str(error)) from error
         if self.image_size < self.input_size:
             raise RecipeError(
                 f"image_size is {self.image_size}, expected at least input_size "
@@ -226,19 +243,15 @@ class Recipe:
         Raises RecipeError for anything but a JSON object, an unknown field or a wrong value.
         """
         try:
-            given = json.loads(text)
-        except ValueError as error:
-            raise RecipeError(f"a recipe is a JSON object, this is no JSON: {error}") from error
+            given = json_of(text)
+        except SchemaError as error:
+            raise RecipeError(f"a recipe is a JSON object, {error}") from error
         if not isinstance(given, dict):
             raise RecipeError(f"a recipe is a JSON object, got {type(given).__name__}")
         known = [f.name for f in fields(Recipe)]
         unknown = [name for name in given if name not in known]
         if unknown:
             raise RecipeError(
-                f"unknown field {', '.join(unknown)}: a recipe has {', '.join(known)}"
+                f"unknown field {as_given(tuple(unknown))}: a recipe has {', '.join(known)}"
             )
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in given.items()
-        }
-        return Recipe(**values)
+        return Recipe(**given)

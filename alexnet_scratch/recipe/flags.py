@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import Field, fields, replace
-from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ..names import did_you_mean
+from ..schema import SchemaError, read_text
 from .fields import Recipe
 from .option import RecipeError
 from .presets import RECIPES
@@ -60,9 +60,10 @@ def recipe_named(name: str) -> Recipe:
             + did_you_mean(name, RECIPES)
         )
     try:
-        return Recipe.from_json(Path(name).read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"recipe {name}: this is no text: {error}") from error
+        text = read_text(name)
+    except SchemaError as error:
+        raise RecipeError(f"recipe {name}: {error}") from error
+    return Recipe.from_json(text)
 
 
 def given_fields(options: argparse.Namespace) -> dict[str, Any]:

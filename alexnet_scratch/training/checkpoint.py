@@ -9,41 +9,99 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from minigrad import Tensor, nn, optim
 from minigrad.arrays import Array
 from minigrad.files import replacing
 from minigrad.serialization import CheckpointError, load_file, load_metadata
 
+from ..data.image import RESIZES
 from ..model import AlexNet
 from ..pixels import PixelStatistics
-from ..recipe import Recipe, RecipeError, build_model
+from ..recipe import Recipe, RecipeError, build_model, shapes_of
+from ..schema import MOST_EPOCHS, MOST_FLOAT, SchemaError, as_given, checked, json_of, limited
 from .metrics import EpochMetrics
 
 FORMAT = "alexnet_scratch 2"
+AGAIN = "copy it again from its source, or use another checkpoint of the run"
+# What each optimiser keeps for a parameter.
+_ADAMS = ("step", "exp_avg", "exp_avg_sq")
+_STATE = {"sgd": ("momentum_buffer",), "adam": _ADAMS, "adamw": _ADAMS}
+PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
+
+
+@dataclass(kw_only=True)
+class TotalsState:
+    """`Totals.state`."""
+
+    loss: float
+    correct: int = limited(low=0)
+    images: int = limited(low=0)
+    seconds: float = limited(low=0)
+
+
+@dataclass(kw_only=True)
+class ScheduleState:
+    """`RecipeLR.state_dict`."""
+
+    last_epoch: int = limited(low=0)
+    drops: int = limited(low=0, high=1000)
+    waited: int = limited(low=0)
+    lowest_error: float = limited(low=0, high=math.inf)
+
+
+@dataclass(kw_only=True)
+class ScalerState:
+    """`GradScaler.state_dict`."""
+
+    scale: float = limited(low=0)
+    growth_factor: float = limited(low=1)
+    backoff_factor: float = limited(low=0, high=1)
+    growth_interval: int = limited(low=1)
+    _growth_tracker: int = limited(low=0)
+    skipped_steps: int = limited(0, low=0)
+
+
+@dataclass(kw_only=True)
+class DataNote:
+    """What a checkpoint says about its data, see `data_note`."""
+
+    root: str | None
+    train_images: int = limited(low=1)
+    digest: str = ""
+    names: dict[str, str] = limited(factory=dict)
+    resize: str = limited("crop", choices=RESIZES)
+    checksum: str = ""
+    listing: str = ""
 
 
 @dataclass
 class Position:
     """Where a run stands. Every field is fit for JSON."""
 
-    epoch: int = 0  # epochs complete
-    batch: int = 0  # batches done of the epoch in progress
-    step: int = 0  # training steps in all
-    lr: float = 0.0  # the rate of the last step
-    totals: dict[str, Any] = field(default_factory=dict)  # sums over the epoch in progress
-    schedule: dict[str, Any] = field(default_factory=dict)
-    generator: list[int] = field(default_factory=list)
-    best: dict[str, Any] = field(default_factory=dict)  # the metrics of the best epoch
-    metrics: list[dict[str, Any]] = field(default_factory=list)  # the lines of metrics.jsonl
-    precision: str = "float32"  # of products in training
-    scaler: dict[str, Any] = field(default_factory=dict)  # the loss scaling, for float16
+    epoch: int = limited(0, low=0, high=MOST_EPOCHS)  # epochs complete
+    batch: int = limited(0, low=0)  # batches done of the epoch in progress
+    step: int = limited(0, low=0)  # training steps in all
+    lr: float = limited(0.0, low=0)  # the rate of the last step
+    # Sums over the epoch in progress.
+    totals: dict[str, Any] = limited(factory=dict, shape=TotalsState)
+    schedule: dict[str, Any] = limited(factory=dict, shape=ScheduleState)
+    generator: list[int] = limited(factory=list, low=0, high=2**64 - 1)
+    # The metrics of the best epoch, and the lines of metrics.jsonl.
+    best: dict[str, Any] = limited(factory=dict, shape=EpochMetrics)
+    metrics: list[dict[str, Any]] = limited(factory=list, shape=EpochMetrics)
+    # Of products in training, and the loss scaling for float16; the first files have neither.
+    precision: str = limited("float32", choices=PRECISIONS)
+    scaler: dict[str, Any] = limited(factory=dict, shape=ScalerState)
 
     @property
     def is_best(self) -> bool:
@@ -57,6 +115,16 @@ class Position:
             self.best = asdict(row)
         self.metrics.append(asdict(row))
         self.epoch, self.batch = self.epoch + 1, 0
+
+
+@dataclass(kw_only=True)
+class Header:
+    """The metadata that is not the `Position`."""
+
+    recipe: dict[str, Any]
+    classes: list[str]
+    data: dict[str, Any] = limited(shape=DataNote)
+    groups: list[dict[str, Any]]
 
 
 @dataclass
@@ -73,29 +141,95 @@ class Checkpoint:
     tensors: dict[str, Tensor]
 
     def model(self) -> AlexNet:
-        """The network with its weights, in evaluation mode. CheckpointError if they do not fit."""
+        """The network with its weights, in evaluation mode.
+
+        Raises CheckpointError if they do not fit, before there is memory for them, or are no
+        numbers.
+        """
         try:
-            model = build_model(self.recipe, len(self.classes))
-            model.load_state_dict(self._below("model."))
-        except (ValueError, RuntimeError) as error:
+            shapes = shapes_of(self.recipe, len(self.classes))
+        except RecipeError as error:
+            raise CheckpointError(f"{self.path}: its recipe cannot be used: {error}") from error
+        given = self._below("model.")
+        wrong = _unfit(given, {name: (np.float32, shape) for name, shape in shapes.items()})
+        if wrong:
             raise CheckpointError(
-                f"{self.path} holds the weights of another model than its recipe describes: "
-                f"{error.args[0]}"
-            ) from error
+                f"{self.path} holds the weights of another model than its recipe describes: {wrong}"
+            )
+        self._check_numbers("model.")
+        model = build_model(self.recipe, len(self.classes))
+        model.load_state_dict(given)
         model.eval()
         return model
 
     def restore(self, optimizer: optim.Optimizer, model: nn.Module) -> None:
-        """Load the optimiser's state. CheckpointError if it does not fit."""
+        """Load the optimiser's state. CheckpointError if it does not fit, or a run cannot go on
+        from what the checkpoint holds."""
+        self._check_position()
+        own = optimizer.state_dict()["param_groups"]
+        if _kinds(self.groups) != _kinds(own):
+            raise CheckpointError(
+                f"{self.path}: damaged: its optimiser's groups {as_given(self.groups)} are not "
+                f"those of its recipe; {AGAIN}"
+            )
         names = _names(optimizer, model)
+        given = self._below("optimizer.")
+        done = self.position.step > self.position.scaler.get("skipped_steps", 0)
+        if done or given:
+            self._check_state(given, dict(model.named_parameters()))
         state: dict[int, dict[str, Any]] = {}
         try:
-            for key, tensor in self._below("optimizer.").items():
+            for key, tensor in given.items():
                 name, _, entry = key.rpartition(".")
                 state.setdefault(names.index(name), {})[entry] = tensor
             optimizer.load_state_dict({"state": state, "param_groups": self.groups})
         except ValueError as error:
             raise CheckpointError(f"{self.path}: {error}") from error
+
+    def _check_state(self, given: Mapping[str, Tensor], parameters: Mapping[str, Any]) -> None:
+        """CheckpointError unless the optimiser's state is whole: what it lacks would begin anew."""
+        kept = _STATE[self.recipe.optimizer]
+        if self.recipe.optimizer == "sgd" and not self.recipe.momentum:
+            kept = ()
+        expected = {
+            f"{name}.{entry}": (np.int64, ()) if entry == "step" else (np.float32, p.shape)
+            for name, p in parameters.items() for entry in kept
+        }  # fmt: skip
+        wrong = _unfit(given, expected)
+        if wrong:
+            raise CheckpointError(
+                f"{self.path}: damaged: its optimiser's state (momentum) is not whole, so that the "
+                f"run would go another way: {wrong}; {AGAIN}"
+            )
+        self._check_numbers("optimizer.")
+
+    def _check_position(self) -> None:
+        """CheckpointError unless a run can go on from there."""
+        at = self.position
+        batches = math.ceil(self.data["train_images"] / self.recipe.batch_size)
+        problems = {
+            "generator": len(at.generator) == 2,
+            "schedule": at.schedule and at.schedule["drops"] <= self.recipe.plateau_drops,
+            "batch": at.batch <= batches,
+            "metrics": [row["epoch"] for row in at.metrics] == [*range(1, at.epoch + 1)],
+            "best": at.best in at.metrics if at.epoch else not at.best,
+        }
+        for name, fine in problems.items():
+            if not fine:
+                raise CheckpointError(
+                    f"{self.path}: damaged: {name} is {as_given(getattr(at, name))}, which does "
+                    f"not go with the rest (epoch {at.epoch}); {AGAIN}"
+                )
+
+    def _check_numbers(self, prefix: str) -> None:
+        """CheckpointError for NaN or infinity."""
+        for name, tensor in self._below(prefix).items():
+            array = tensor.numpy()
+            if not (math.isfinite(array.min()) and math.isfinite(array.max())):
+                raise CheckpointError(
+                    f"{self.path}: {prefix}{name} holds NaN or infinity: training had blown up "
+                    "before it was saved, or the file was changed; use an older checkpoint"
+                )
 
     def _below(self, prefix: str) -> dict[str, Tensor]:
         return {
@@ -142,32 +276,60 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             f"{path} is a safetensors file, but no checkpoint of `alexnet train`: it has no recipe"
         )
     try:
-        values = {key: json.loads(value) for key, value in metadata.items()}
-    except ValueError as error:
-        raise CheckpointError(f"{path} is no checkpoint of `alexnet train`: {error}") from error
+        return _checked(path, metadata)
+    except SchemaError as error:
+        raise CheckpointError(f"{path}: damaged: {error}; {AGAIN}") from error
+
+
+def _checked(path: Path, metadata: Mapping[str, str]) -> Checkpoint:
+    """The checkpoint in a file with this metadata. SchemaError for what is not as `FORMAT` says."""
+    values = {}
+    for key in ("format", *Header.__annotations__, *Position.__annotations__):
+        if key in metadata:
+            try:
+                values[key] = json_of(metadata[key])
+            except SchemaError as error:
+                raise SchemaError(f"{key}: {error}") from error
     if values["format"] != FORMAT:
         raise CheckpointError(
-            f"{path} has format {values['format']!r}, this program reads {FORMAT!r}: use the "
-            "version that wrote it"
+            f"{path} has format {as_given(values['format'])}, this program reads {FORMAT!r}: use "
+            "the version that wrote it"
         )
     try:
         recipe = Recipe.from_json(metadata["recipe"])
     except RecipeError as error:
         raise CheckpointError(f"{path}: its recipe cannot be used here: {error}") from error
-    values = {"precision": "float32", "scaler": {}, **values}  # the first files have neither
+    header = checked(Header, values)
+    if not header.classes or len(set(header.classes)) != len(header.classes):
+        raise SchemaError(f"classes is {as_given(header.classes)}, expected names, each once")
+    position = checked(Position, values, optional=("precision", "scaler"))
     tensors = load_file(path)
+    side = recipe.image_size
+    mean = (side, side, 3) if recipe.mean.startswith("image") else (3,)
+    expected = {"pixels.mean": (np.float32, mean), "pixels.axes": (np.float32, (3, 3))}
+    held = {name: tensor for name, tensor in tensors.items() if name in expected}
+    wrong = _unfit(held, expected)
+    if wrong:
+        raise SchemaError(wrong)
+    pixels = PixelStatistics(tensors["pixels.mean"].numpy(), tensors["pixels.axes"].numpy())
+    found = Checkpoint(
+        path, recipe, header.classes, header.data, position, header.groups, pixels, tensors
+    )
+    found._check_numbers("pixels.")
+    return found
+
+
+def progress_of(path: Path) -> tuple[int, int, int]:
+    """Epochs done, epochs in all and steps done, from a checkpoint's metadata; the tensors are not
+    read. CheckpointError for a file that is none."""
+    metadata = load_metadata(path)
     try:
-        position = Position(**{name: values[name] for name in asdict(Position())})
-        pixels = PixelStatistics(tensors["pixels.mean"].numpy(), tensors["pixels.axes"].numpy())
-        return Checkpoint(
-            path, recipe, values["classes"], values["data"], position, values["groups"], pixels,
-            tensors,
-        )  # fmt: skip
-    except KeyError as error:
-        raise CheckpointError(
-            f"{path}: damaged: it has no {error}, expected in every {FORMAT!r}; copy it again from "
-            "its source, or use another checkpoint of the run"
-        ) from error
+        recipe = Recipe.from_json(metadata["recipe"])
+        values = {key: json_of(metadata[key]) for key in ("epoch", "step")}
+        at = checked(Position, values, optional=Position.__annotations__)
+    except (KeyError, RecipeError, SchemaError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error
+    return at.epoch, recipe.epochs, at.step
 
 
 def find_checkpoint(run: str | os.PathLike[str]) -> Path:
@@ -206,3 +368,44 @@ def _names(optimizer: optim.Optimizer, model: nn.Module) -> list[str]:
     """The parameters' names in the order in which the optimiser counts them."""
     paths = {id(parameter): name for name, parameter in model.named_parameters()}
     return [paths[id(p)] for group in optimizer.param_groups for p in group["params"]]
+
+
+def _unfit(
+    given: Mapping[str, Any], expected: Mapping[str, tuple[Any, tuple[int, ...]]]
+) -> str | None:
+    """What is wrong with these tensors, by the dtypes and shapes that they should have."""
+    missing = [name for name in expected if name not in given]
+    if missing:
+        return f"it has no '{missing[0]}'" + f" nor {len(missing) - 1} more" * (len(missing) > 1)
+    unknown = [name for name in given if name not in expected]
+    if unknown:
+        return f"{as_given(unknown[0])} is not expected"
+    for name, (dtype, shape) in expected.items():
+        tensor = given[name]
+        if not isinstance(tensor, Tensor):
+            return f"{name} is a {type(tensor).__name__}, expected a tensor"
+        if tensor.shape != shape or tensor.dtype != dtype:
+            return (
+                f"{name} has shape {tensor.shape} of {tensor.dtype}, expected {shape} of "
+                f"{np.dtype(dtype)}"
+            )
+    return None
+
+
+def _kinds(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The groups with their parameters and names, and the types of their other options."""
+
+    def kind(key: str, value: Any) -> Any:
+        if key in ("params", "name"):
+            return value
+        if isinstance(value, list | tuple):
+            return [kind("", item) for item in value]
+        if type(value) in (int, float):
+            return "number" if -MOST_FLOAT <= value <= MOST_FLOAT else "no number"
+        return type(value)
+
+    # A schedule adds the rate that a group began with, which an optimiser need not have.
+    return [
+        {key: kind(key, value) for key, value in {"initial_lr": 0.0, **group}.items()}
+        for group in groups
+    ]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from minigrad.serialization import CheckpointError, load_metadata
+from minigrad.serialization import CheckpointError
 
 from ..lock import Lock, LockedError
 from ..names import file_name, in_shell, program
+from .checkpoint import progress_of
 
 RUNS = Path("runs")
 LOCK = ".lock"
@@ -103,10 +103,8 @@ def unfinished(name: str, but: Path) -> str | None:
     before = list(itertools.takewhile(lambda folder: folder.exists(), _folders(name)))
     for folder in reversed([folder for folder in before if folder != but]):
         try:
-            said = load_metadata(folder / "last.safetensors")
-            epoch, step = json.loads(said["epoch"]), json.loads(said["step"])
-            epochs = json.loads(said["recipe"])["epochs"]
-        except (CheckpointError, OSError, ValueError, KeyError, TypeError):
+            epoch, epochs, step = progress_of(folder / "last.safetensors")
+        except (CheckpointError, OSError):
             continue
         if epoch < epochs:
             return (

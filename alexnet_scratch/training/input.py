@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from minigrad.data import (
 from ..data import DataError, split_samples
 from ..data.augment import TrainingView
 from ..data.folder import ImageFiles
-from ..data.packed import is_packed, open_packed
+from ..data.packed import PackedImages, is_packed, open_packed
 from ..data.source import LeftOut, overview
 from ..data.sources import open_folder
 from ..data.statistics import Accumulator, Statistics
@@ -33,6 +32,7 @@ from ..data.survey import enlarged_note
 from ..names import one_line
 from ..progress import progress_bar
 from ..recipe.fields import Recipe
+from .content import facts_of, noted
 
 SMALLEST = 64  # side of images that leave something of themselves after the last pooling
 FEW_STEPS, ENOUGH_STEPS = 200, 400  # of a run: hardly anything is learnt in fewer; what to advise
@@ -114,13 +114,17 @@ def names_digest(splits: Iterable[Iterable[str]]) -> str:
 
 
 def data_note(root: str | os.PathLike[str] | None, splits: Splits) -> dict[str, Any]:
-    """What a checkpoint says about its data."""
+    """What a checkpoint says about its data; see `content` for what tells it from other data."""
+    train = splits.train.images
+    facts = facts_of(train, splits.val, splits.names, sizes=root is not None)
+    what = "names" if root is None else "names and sizes"  # drawn patterns: the same, other PNGs
     return {
-        "root": str(Path(root).resolve()) if root else None,
+        "root": os.path.realpath(root) if root else None,
         "train_images": len(splits.train),
         "digest": splits.digest,
         "names": splits.names,
         "resize": splits.resize,
+        **noted(facts, "pixels and names" if isinstance(train, PackedImages) else what),
     }
 
 

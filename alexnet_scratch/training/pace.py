@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from minigrad.files import write_text
+from minigrad.serialization import parse_json
 
 from ..progress import duration, quantity
 from ..recipe import Recipe
@@ -128,7 +128,7 @@ def keep_rows(path: Path, step: int) -> None:
     kept = []
     for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
         try:
-            if json.loads(line)["step"] <= step:
+            if parse_json(line)["step"] <= step:
                 kept.append(line + "\n")
         except (ValueError, TypeError, KeyError):  # half a line
             continue

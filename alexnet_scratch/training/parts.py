@@ -29,7 +29,7 @@ class Parts:
 
     def __init__(
         self, recipe: Recipe, splits: Splits, data: dict[str, Any], log: Log, device: str,
-        workers: int, precision: str | None, resume: Checkpoint | None,
+        workers: int, precision: str | None, resume: Checkpoint | None, accept_changed_data: bool,
     ) -> None:  # fmt: skip
         self.recipe, self.splits, self.data = recipe, splits, data
         self.device = arrays.parse_device(device)
@@ -55,6 +55,9 @@ class Parts:
         self.scaler = scaler_for(self.precision, recipe)
         self.at = Position()
         if resume:
+            other = check_same_data(resume, splits, data, accept_changed_data)
+            if other:
+                log.say(f"Going on with other data than before: {other}.")
             self._restore(resume)
         self.at.precision = self.precision
 
@@ -74,7 +77,6 @@ class Parts:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Everything but the weights, which are in place already."""
-        check_same_data(checkpoint, self.splits)
         self.at = checkpoint.position
         checkpoint.restore(self.optimizer, self.model)
         self.schedule.load_state_dict(self.at.schedule)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import shlex
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,9 @@ from threadpoolctl import threadpool_info
 
 import minigrad
 from minigrad import arrays
-from minigrad.data import Dataset
 from minigrad.files import write_text
 
-from ..data.packed import DESCRIPTION, is_packed
-from ..data.source import SPLITS
+from ..schema import SchemaError, checked, json_of, limited, read_text
 from .input import Splits
 
 PACKAGES = ("numpy", "pillow", "safetensors", "cupy-cuda13x", "cupy-cuda12x")
@@ -33,10 +31,10 @@ FILE = "run.json"
 
 
 def provenance(
-    command: Sequence[str], root: str | os.PathLike[str] | None, splits: Splits, device: str,
-    precision: str, workers: int,
+    command: Sequence[str], data: Mapping[str, Any], splits: Splits, device: str, precision: str,
+    workers: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """All of it, fit for JSON. root: the data set's folder, None for the drawn patterns."""
+    """All of it, fit for JSON. data: its `data_note`."""
     return {
         "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "command": ["alexnet", *command],
@@ -45,11 +43,11 @@ def provenance(
         "precision": precision,
         "workers": workers,
         "data": {
-            "root": os.path.abspath(root) if root else None,
+            "root": data["root"],
             "train_images": len(splits.train),
             "val_images": len(splits.val),
             "classes": len(splits.classes),
-            "checksum": checksum(root, splits),
+            "checksum": data["checksum"],
         },
     }
 
@@ -108,37 +106,49 @@ def write_start(folder: Path, facts: dict[str, Any], resumed: dict[str, int] | N
     write_text(folder / FILE, json.dumps(whole, indent=2) + "\n")
 
 
+@dataclass(kw_only=True)
+class Start:
+    """What is read of run.json: of its first start, and in `resumed` of every later one."""
+
+    device: str = ""
+    threads: int = 0
+    blas: list[dict[str, Any]] = limited(factory=list)
+    resumed: list[dict[str, Any]] = limited(factory=list)
+
+
 def read(folder: Path) -> dict[str, Any] | None:
     """run.json of a run's folder, None if there is none that can be read."""
     try:
-        found = json.loads((folder / FILE).read_text("utf-8"))
-    except (OSError, ValueError):
+        found = json_of(read_text(folder / FILE))
+        for later in checked(Start, found).resumed[-1:]:
+            checked(Start, later)
+    except (OSError, SchemaError):
         return None
-    return found if isinstance(found, dict) else None
+    return dict(found)
 
 
-def checksum(root: str | os.PathLike[str] | None, splits: Splits) -> str:
-    """Of a prepared set's pixels as its description has it; of a folder's file names and sizes.
-
-    The same wherever the folder lies.
-    """
-    if root is not None and is_packed(root):
-        described = json.loads((Path(root) / DESCRIPTION).read_text("utf-8"))
-        found = [described["splits"][split]["sha256"] for split in SPLITS]
-        return f"sha256 of pixels {hashlib.sha256(''.join(found).encode()).hexdigest()}"
-    digest = hashlib.sha256()
-    for images in (splits.train, splits.val):
-        for line in _names_and_sizes(images):
-            digest.update(line)
-    return f"sha256 of names and sizes {digest.hexdigest()}"
-
-
-def _names_and_sizes(images: Dataset) -> Iterable[bytes]:
-    for index in range(len(images)):
-        path = images.describe(index)
-        name = "/".join(path.split(os.sep)[-2:])  # CLASS/FILE
-        size = os.stat(path).st_size if os.path.isfile(path) else -1
-        yield f"{name}\0{size}\n".encode(errors="surrogateescape")
+def computed_otherwise(before: dict[str, Any] | None, now: dict[str, Any]) -> str | None:
+    """What of a resumed run's device, threads and BLAS is not as at its last start."""
+    if before is None:
+        return None
+    last = checked(Start, (before.get("resumed") or [before])[-1])
+    kernels = [
+        ", ".join(str(blas.get("architecture")) for blas in start)
+        for start in (last.blas, now["blas"])
+    ]
+    differ = [
+        f"{what} {new} (before: {old})"
+        for what, old, new in (
+            ("device", last.device, now["device"]), ("threads", last.threads, now["threads"]),
+            ("BLAS kernels", *kernels),
+        ) if old and old != new
+    ]  # fmt: skip
+    if not differ:
+        return None
+    return (
+        f"Computed with {', '.join(differ)}: the numbers are those of an uninterrupted run to "
+        "rounding, not to the bit."
+    )
 
 
 def commit() -> str | None:

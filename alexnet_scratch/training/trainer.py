@@ -60,6 +60,7 @@ class Trainer(Parts):
     max_steps: stop after so many steps in all; the schedule is that of all epochs.
     precision: of products in training (validation is float32 always), see `chosen_precision`.
     save_every: within an epoch. keep: so many of the last checkpoints. lock: the folder's, if held.
+    accept_changed_data: go on with other images than the checkpoint's, of the same classes.
     Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its or a
     precision that the device has not.
     """
@@ -68,12 +69,15 @@ class Trainer(Parts):
         self, folder: Path, recipe: Recipe, splits: Splits, data: dict[str, Any], *,
         device: str = "cpu", workers: int = 2, max_steps: int | None = None,
         precision: str | None = None, resume: Checkpoint | None = None,
-        save_every: SaveEvery = TEN_MINUTES, keep: int = 1, lock: RunLock | None = None,
+        accept_changed_data: bool = False, save_every: SaveEvery = TEN_MINUTES, keep: int = 1,
+        lock: RunLock | None = None,
     ) -> None:  # fmt: skip
         self.folder, self.max_steps = folder, max_steps
         self.files = RunFiles(folder, recipe, splits, data, keep)
         self.log = self.files.log
-        super().__init__(recipe, splits, data, self.log, device, workers, precision, resume)
+        super().__init__(
+            recipe, splits, data, self.log, device, workers, precision, resume, accept_changed_data
+        )
         self.lock = lock or RunLock(folder)
         self.saver, self.signals = Saver(save_every), StopSignals()
         self.tally = Tally(self, self.files, max_steps)

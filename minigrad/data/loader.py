@@ -49,7 +49,8 @@ class DataLoader(Keywords):
     set. `skipped` lists every sample that raised SkipSample, once.
 
     Raises TypeError or ValueError for a wrong argument; LoaderError, in the consumer, when a
-    sample fails (chained from the original) or when samples do not fit into one batch.
+    sample fails (chained from the original) or when samples do not fit into one batch; and
+    MemoryError as a sample does.
     """
 
     def __init__(

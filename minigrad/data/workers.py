@@ -79,19 +79,23 @@ class _Pool:
         tasks: queue.SimpleQueue[tuple[Job[Any], range] | None] = queue.SimpleQueue()
         stopping = threading.Event()
         started: list[threading.Thread] = []
-        self._tasks, self._threads = tasks, threads
+        self._tasks = tasks
         self.close = weakref.finalize(self, _stop, tasks, stopping, started)
         for i in range(threads):
             thread = threading.Thread(
                 target=_work, args=(tasks, stopping), name=f"minigrad-loader-{i}", daemon=True
             )
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more: with those that there are
+                break
             started.append(thread)
+        self.threads = len(started)
 
     def submit(self, job: Job[T]) -> Job[T]:
         size = len(job.indices)
         step = max(
-            1, size // (8 * self._threads)
+            1, size // (8 * self.threads)
         )  # few enough for even ends, many enough to be cheap
         for low in range(0, size, step):
             self._tasks.put((job, range(low, min(low + step, size))))
@@ -126,13 +130,13 @@ def run_ahead(jobs: Iterable[Job[T]], threads: int, ahead: int) -> Iterator[T]:
     Threads start with the first result asked for and are gone when the iterator ends, fails, is
     closed or is dropped. Where none can be started, each job is done in its turn.
     """
-    if not can_start_threads():
-        for job in jobs:
-            job.run(range(len(job.indices)))
-            yield job.take()
-        return
-    pool = _Pool(threads)
+    pool = _Pool(threads if can_start_threads() else 0)
     try:
+        if not pool.threads:
+            for job in jobs:
+                job.run(range(len(job.indices)))
+                yield job.take()
+            return
         waiting = iter(jobs)
         begun = deque(pool.submit(job) for job in itertools.islice(waiting, ahead))
         while begun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from numbers import Real
 from typing import Any
@@ -226,7 +227,8 @@ class Optimizer(Keywords):
 
 def check_range(name: str, value: Any, below: float = math.inf) -> None:
     """Raise ValueError unless `value` is a real number with 0 <= value < `below`."""
-    if not isinstance(value, Real) or not 0 <= float(value) < below:
+    number: Any = value  # not made a float, for which an integer may be too large
+    if not isinstance(value, Real) or not 0 <= number < min(below, sys.float_info.max):
         limit = "finite" if below == math.inf else f"below {below:g}"
         raise ValueError(f"Invalid {name}: {value!r}; expected a number that is >= 0 and {limit}")
 

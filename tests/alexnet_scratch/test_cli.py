@@ -147,12 +147,12 @@ def test_a_run_is_never_silent_before_its_first_step(
         monkeypatch.setattr(f"alexnet_scratch.{module}.told_if_slow", told_at_once)
     out = str(tmp_path / "run")
     command = ["train", str(colours), *narrow_flags, "--out", out, "--max-steps", "1"]
-    assert main([*command, "--batch-size", "99999"]) == 0
+    assert main([*command, "--batch-size", "60000"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == [f"Run folder: {out}", f"Looking for images in {colours}"]
     assert said[2].startswith("Data: ")
     assert [line.partition(",")[0] for line in said[4:9]] == [
-        "Note: a batch of 99999 is more than the 36 training images: each epoch is one step on all "
+        "Note: a batch of 60000 is more than the 36 training images: each epoch is one step on all "
         "of them (--batch-size)",
         "Note: a run of 2 steps is too short to learn much from 36 images: --epochs 400 makes 400",
         "Loading the first batch",
@@ -186,8 +186,13 @@ def test_a_run_tells_what_it_takes_to_repeat_it(
     assert any(told["checksum"] in line for line in log[:5])
     one, other = (data / f"train/red/red_{i}.png" for i in (0, 1))
     other.write_bytes(one.read_bytes())
-    assert main(["train", "--resume", str(run), "--max-steps", "3"]) == 0
-    assert "The data are not those that the run was begun with" in capsys.readouterr().out
+    resume = ["train", "--resume", str(run), "--max-steps", "3"]
+    assert main(resume) == 2
+    sizes = [file.stat().st_size for file in (one, colours / "train/red/red_1.png")]
+    other = f"train/red/red_1.png is {sizes[0]} bytes, for training, was {sizes[1]} bytes"
+    assert f"not those that the run was trained on: {other}" in capsys.readouterr().err
+    assert main([*resume, "--accept-changed-data"]) == 0
+    assert f"Going on with other data than before: {other}" in capsys.readouterr().out
     again = json.loads((run / "run.json").read_text())
     (resumed,) = again.pop("resumed")
     assert again == facts
@@ -363,7 +368,8 @@ def test_train_says_what_it_takes_its_data_for_and_knows_its_files_again(
         assert line in (run / "log.txt").read_text()
     assert (run / "report.csv").read_text() == "name,reason\nred/notes.txt,not an image\n"
     (data / "blue" / "blue_3.png").rename(data / "blue" / "other.png")  # as many as before
-    assert "but other files" in fails(capsys, "train", "--resume", str(run))
+    said = fails(capsys, "train", "--resume", str(run))
+    assert "blue/blue_3.png is gone (the first of 2 differences)" in said
     assert "bring back the same files" in fails(capsys, "evaluate", str(run))
 
 

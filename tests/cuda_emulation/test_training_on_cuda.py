@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -142,3 +143,20 @@ def test_a_run_resumes_on_the_device_to_the_same_bytes(kernels, packed, tmp_path
     one, other = (load_file(folder / "last.safetensors") for folder in (whole, parts))
     assert one.keys() == other.keys()
     assert all(np.array_equal(one[name].numpy(), other[name].numpy()) for name in one)
+
+
+@pytest.mark.parametrize(("first", "then"), [("cuda", "cpu"), ("cpu", "cuda")])
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_a_run_goes_on_on_the_other_device_to_rounding(
+    kernels, packed, tmp_path, capsys, preset, first, then
+):
+    strict, whole, parts = ("--dtype", "float32"), tmp_path / "whole", tmp_path / "parts"
+    rows = run(packed, whole, preset, first, *strict)
+    run(packed, parts, preset, first, *strict, "--max-steps", "3")
+    assert main(["train", "--resume", str(parts), "--device", then]) == 0
+    said = capsys.readouterr().out
+    assert re.search(rf"Computed with device {then}\S* \(before: {first}\S*\): the numbers", said)
+    other = [json.loads(line) for line in (parts / "metrics.jsonl").read_text().splitlines()]
+    for a, b in zip(rows, other, strict=True):
+        assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-3)
+        assert a["val_loss"] == pytest.approx(b["val_loss"], rel=1e-3)

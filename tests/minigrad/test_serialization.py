@@ -324,3 +324,27 @@ def test_a_new_name_is_on_disk_with_its_file(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", replaced)
     save_file({"w": np.zeros(4)}, tmp_path / "weights.safetensors")
     assert done == ["file", "rename", "folder"][: 2 if os.name == "nt" else 3]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    ["no JSON", "[" * 100_000, "{}", '{"dict": 3}', '{"dict": [[[], 1]]}', '{"tensor": "b"}',
+     '{"list": 3}', "5", '{"tensor": 1, "list": 2}'],
+)  # fmt: skip
+def test_a_tree_that_does_not_fit_is_damage(tree, tmp_path):
+    path = tmp_path / "x.safetensors"
+    arrays = {"a": np.ones(2, np.float32)}
+    metadata = {serialization.TREE: tree, serialization.FORMAT: "1"}
+    metadata[serialization.CHECKSUM] = serialization._checksum(arrays, metadata)
+    safetensors.numpy.save_file(arrays, path, metadata)
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: damaged: minigrad\.tree"):
+        load_file(path)
+
+
+def test_a_header_nested_without_end_is_told(tmp_path):
+    header = b"{" + b'"a":[' * 100_000
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    for read in (load_file, load_metadata):
+        with pytest.raises(CheckpointError, match="damaged header"):
+            read(path)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,34 @@ def cut(name: str, by: int = 1) -> Callable[[Path], object]:
     return lambda root: (root / name).write_bytes((root / name).read_bytes()[:-by])
 
 
+def header(file: Path, old: str, new: str) -> None:
+    """A .npy file with another header of the same length."""
+    start, rest = file.read_bytes()[:128].decode("latin-1"), file.read_bytes()[128:]
+    assert old in start
+    changed = start[:10] + start[10:].replace(old, new).rstrip().ljust(117)[:117] + "\n"
+    file.write_bytes(changed.encode("latin-1") + rest)
+
+
+def describe(root: Path, file: str = "set.json", **changes: Any) -> None:
+    """Other entries in a JSON file; None takes one away, but of `classes`."""
+    held = {**json.loads((root / file).read_text()), **changes}
+    kept = {k: v for k, v in held.items() if v is not None or k == "classes"}
+    (root / file).write_text(json.dumps(kept))
+
+
+def statistics(root: Path, **changes: Any) -> None:
+    """Other entries in statistics.json."""
+    describe(root, "statistics.json", **changes)
+
+
+def read_all(root: Path) -> None:
+    """All but the images."""
+    packed = open_packed(root)
+    for split in ("train", "val"):
+        packed.images(split, None).describe(0)
+    assert packed.statistics.images == packed.counts["train"]
+
+
 DAMAGE = {
     "images cut": (cut("val.images"), r"val\.images: 82,943 bytes, expected 82,944 for 12"),
     "images gone": (lambda r: (r / "train.images").unlink(), r"train\.images: no such file"),
@@ -96,7 +125,20 @@ DAMAGE = {
     "labels cut": (cut("train.labels.npy"), r"train\.labels\.npy: cannot be read"),
     "labels pickled": (
         lambda r: np.save(r / "val.labels.npy", np.array([{}] * 12), allow_pickle=True),
-        "cannot be read",
+        "object .*expected int32",
+    ),
+    "labels empty": (lambda r: (r / "train.labels.npy").write_bytes(b""), "labels.npy: cannot be"),
+    "labels of any size": (
+        lambda r: header(r / "val.labels.npy", "(12,), ", "(1<<60,), "), "cannot be read",
+    ),
+    "labels of a huge size": (
+        lambda r: header(r / "val.labels.npy", "(12,), ", "(999999999999,), "), "999999999999,.*12",
+    ),
+    "labels with a header that is no Python": (
+        lambda r: header(r / "val.labels.npy", "{'descr'", "{((('descr'"), "labels.npy: cannot be",
+    ),
+    "labels for fewer": (
+        lambda r: header(r / "val.labels.npy", "(12,), ", "(11,), "), "int32 .11,., expected",
     ),
     "labels too large": (
         lambda r: np.save(r / "val.labels.npy", np.full(12, 3, np.int32)), "labels outside 0..2",
@@ -105,23 +147,105 @@ DAMAGE = {
         lambda r: np.save(r / "val.labels.npy", np.zeros(12)), "float64 .*expected int32",
     ),
     "description cut": (cut("set.json", 3), r"set\.json: damaged"),
-    "no size": (edit("set.json", "image_size", "size"), "damaged .KeyError: 'image_size'"),
-    "empty split": (edit("set.json", '"images": 12', '"images": 0'), r"val\.images: .* bytes"),
+    "no size": (edit("set.json", "image_size", "size"), "damaged: it has no 'image_size'"),
+    "empty split": (
+        edit("set.json", '"images": 12', '"images": 0'), "damaged: splits.val.images is 0, expected"
+    ),
+    "negative size": (edit("set.json", "48", "-48"), "image_size is -48, expected 1 to 2,048"),
+    "infinite size": (edit("set.json", "48", "Infinity"), "image_size is inf, expected int"),
+    "infinite count": (edit("set.json", ": 12", ": 1e999"), "splits.val.images is inf, expected"),
+    "a size of many digits": (edit("set.json", "48", "9" * 6000), "damaged .*Exceeds the limit"),
+    "nested": (edit("set.json", "48", "[" * 100_000), "nested too deeply"),
+    "nested a little": (edit("set.json", "48", "[" * 99 + "]" * 99), "deeper than 64 levels"),
+    "resized otherwise": (edit("set.json", '"crop"', '"nope"'), "resize is 'nope': use one of"),
+    "classes null": (
+        lambda r: describe(r, classes=None), "classes is None, expected ClassEntry values"
+    ),
+    "classes in another order": (
+        lambda r: describe(r, classes=[{"id": i, "name": i} for i in ("red", "green", "blue")]),
+        "not sorted ids, each once",
+    ),
+    "the same class twice": (edit("set.json", '"id": "red"', '"id": "green"'), "each once"),
+    "names without end": (
+        lambda r: (r / "val.names.txt").write_text("x" * 60_000), "val.names.txt: .*at most 50,400"
+    ),
+    "statistics infinite": (
+        edit("statistics.json", '"images": 36', '"images": Infinity'), "images is inf, expected int"
+    ),
+    "statistics of others": (edit("statistics.json", ": 36", ": 35"), "35 images, the set has 36"),
+    "five channels": (
+        lambda r: statistics(r, channel_mean_0_255=[1.0] * 5), "expected 3 float values",
+    ),
+    "a mean beyond bytes": (
+        lambda r: statistics(r, channel_mean_0_255=[1.0, 2.0, 1e30]), "is 1e.30, expected 0 to 255"
+    ),
+    "a covariance of one row": (
+        lambda r: statistics(r, colour_covariance_0_255_squared=[[1.0] * 3]), "expected 3 tuple",
+    ),
+    "mean image of another size": (
+        lambda r: np.save(r / "mean_image.npy", np.ones((47, 48, 3))), "float64 .47, 48, 3., exp"
+    ),
+    "mean image of text": (
+        lambda r: np.save(r / "mean_image.npy", np.full((48, 48, 3), "x")), "expected float64"
+    ),
+    "mean image with nan": (
+        lambda r: np.save(r / "mean_image.npy", np.full((48, 48, 3), np.nan)), "outside 0..255"
+    ),
     "later version": (edit("set.json", '"version": 1', '"version": 2'), "version 2, expected 1"),
     "another format": (edit("set.json", "alexnet-packed", "other"), "not the description"),
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("sealed", [False, True], ids=["of before", "with checksums"])
 @pytest.mark.parametrize("what", DAMAGE)
-def test_damage_is_told_in_one_line(packed_colours: Path, tmp_path: Path, what: str) -> None:
+def test_damage_is_told_in_one_line(
+    packed_colours: Path, tmp_path: Path, what: str, sealed: bool
+) -> None:
     root = tmp_path / "set"
     shutil.copytree(packed_colours, root)
+    if not sealed:
+        describe(root, sha256=None, files=None)
     damage, message = DAMAGE[what]
     damage(root)
-    with pytest.raises(DataError, match=message) as caught:
-        [open_packed(root).images(split, None).describe(0) for split in ("train", "val")]
+    with pytest.raises(DataError, match="set" if sealed else message) as caught:
+        read_all(root)
     assert "\n" not in str(caught.value)
     assert str(root) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (edit("set.json", '"name": "red"', '"name": "tench"'), "set.json: damaged: it was changed"),
+        (edit("set.json", '"layout": "folder"', '"layout": "f"'), "set.json: damaged: it was"),
+        (
+            lambda r: np.save(r / "train.labels.npy", np.zeros(36, np.int32)),
+            r"train\.labels\.npy: damaged: its sha256 is \w+, expected",
+        ),
+        (edit("val.names.txt", "blue_1", "blue_7"), r"val\.names\.txt: damaged: its sha256"),
+        (edit("statistics.json", "1", "2"), r"statistics\.json: damaged: its sha256"),
+        (
+            lambda r: np.save(r / "mean_image.npy", np.ones((48, 48, 3))),
+            r"mean_image\.npy: damaged: its sha256",
+        ),
+    ],
+)  # fmt: skip
+def test_a_change_that_makes_sense_is_noticed(
+    packed_colours: Path, tmp_path: Path, change: Callable[[Path], object], message: str
+) -> None:
+    root = shutil.copytree(packed_colours, tmp_path / "set")
+    change(root)
+    with pytest.raises(DataError, match=message):
+        read_all(root)
+
+
+def test_a_set_from_before_there_were_checksums_is_read(
+    packed_colours: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(packed_colours, tmp_path / "set")
+    describe(root, sha256=None, files=None)
+    read_all(root)
+    open_packed(root).verify()
 
 
 def test_a_set_without_a_readable_description_is_still_one(
@@ -164,4 +288,5 @@ def test_set_json_is_as_documented(packed_colours: Path) -> None:
     described = json.loads((packed_colours / "set.json").read_text())
     assert list(described) == [
         "format", "version", "image_size", "resize", "source", "layout", "classes", "splits",
+        "files", "sha256",
     ]  # fmt: skip

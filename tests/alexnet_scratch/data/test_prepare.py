@@ -447,14 +447,24 @@ def test_other_arguments_are_told_and_restart_forgets(
     assert contents(out) == contents(tmp_path / "undisturbed")
 
 
-@pytest.mark.parametrize("damage", ["progress", "images"])
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("set/train.images", "{"),
+        *(("progress.json", text) for text in (
+            "{", "[]", "{}", "[" * 100_000, '{"plan": [], "done": 0, "lengths": {}}',
+            '{"plan": {}, "done": -1, "lengths": {}}', '{"plan": {}, "done": 0, "lengths": {}}',
+            '{"plan": {}, "done": 0, "lengths": {"train.labels": "x"}}',
+        )),
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
 def test_damaged_leftovers_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str
 ) -> None:
     source, out = Files(made({"a": 20})), tmp_path / "set"
     stopped(source, out, monkeypatch)
-    part = tmp_path / ".set.part"
-    (part / {"progress": "progress.json", "images": "set/train.images"}[damage]).write_text("{")
+    (tmp_path / ".set.part" / file).write_text(text)
     with pytest.raises(DataError, match=r"damaged .*start over with --restart"):
         make(source, out)
 

@@ -15,7 +15,7 @@ def files(out: Path) -> dict[str, bytes]:
     """The set's bytes, but for what it says about where it came from."""
     found = {path.name: path.read_bytes() for path in out.iterdir()}
     described = json.loads(found["set.json"])
-    del described["source"], described["layout"]
+    del described["source"], described["layout"], described["sha256"]  # which is of these, too
     del found["report.csv"]  # of what lies around the images
     return {**found, "set.json": json.dumps(described).encode()}
 

@@ -75,7 +75,7 @@ def test_sums_of_the_brightest_images_do_not_overflow() -> None:
 def test_comes_back_from_disk_bit_by_bit(tmp_path: Path) -> None:
     statistics = measure(images(3))
     save_statistics(statistics, tmp_path)
-    assert values(load_statistics(tmp_path)) == values(statistics)
+    assert values(load_statistics(tmp_path, SIDE, 3)) == values(statistics)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"images": "many"}'])
@@ -83,7 +83,7 @@ def test_damaged_files_are_data_errors(tmp_path: Path, text: str) -> None:
     save_statistics(measure(images(3)), tmp_path)
     (tmp_path / "statistics.json").write_text(text)
     with pytest.raises(DataError, match=r"statistics\.json .*cannot be read .*; prepare it again"):
-        load_statistics(tmp_path)
+        load_statistics(tmp_path, SIDE, 3)
 
 
 def test_wrong_images_are_refused() -> None:

@@ -1,6 +1,9 @@
 """Checkpoints: what goes in comes out, and anything else is refused in one line."""
 
 import json
+import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 import minigrad as mg
 from alexnet_scratch.model import AlexNet
 from alexnet_scratch.pixels import PixelStatistics
-from alexnet_scratch.recipe import Recipe, build_model, parameter_groups
+from alexnet_scratch.recipe import Recipe, build_model, parameter_groups, shapes_of
 from alexnet_scratch.training.checkpoint import (
     Position,
     contents,
@@ -19,11 +22,12 @@ from alexnet_scratch.training.checkpoint import (
     link,
     load_checkpoint,
 )
+from alexnet_scratch.training.metrics import EpochMetrics
 from minigrad import optim
-from minigrad.serialization import CheckpointError, load_metadata, save_file
+from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
 
 CLASSES = ["a", "b", "c"]
-PIXELS = PixelStatistics(np.full((4, 4, 3), 2.5, np.float32), np.eye(3, dtype=np.float32))
+PIXELS = PixelStatistics(np.full(3, 2.5, np.float32), np.eye(3, dtype=np.float32))
 
 
 def trained(recipe: Recipe, seed: int) -> tuple[AlexNet, optim.SGD]:
@@ -47,12 +51,23 @@ def save(path: Path, recipe: Recipe, seed: int = 0, **position: Any) -> AlexNet:
     return model
 
 
+def row(epoch: int) -> dict[str, Any]:
+    """A line of metrics.jsonl."""
+    values = [epoch, *(0.25 * epoch for _ in range(8))]
+    return dict(zip(EpochMetrics.__annotations__, values, strict=True))
+
+
+GOOD: dict[str, Any] = {
+    "epoch": 2, "batch": 1, "step": 5, "lr": 1 / 3, "generator": [5, 2**31],
+    "totals": {"loss": 0.1, "correct": 3, "images": 8, "seconds": 0.5},
+    "schedule": {"last_epoch": 5, "drops": 1, "waited": 0, "lowest_error": math.inf},
+    "best": row(2), "metrics": [row(1), row(2)], "scaler": {}, "precision": "float32",
+}  # fmt: skip
+
+
 def test_everything_comes_back(tmp_path: Path, narrow: Recipe) -> None:
     path = tmp_path / "last.safetensors"
-    position = Position(
-        epoch=2, batch=7, step=99, lr=1 / 3, totals={"loss": 0.1}, generator=[5, 2**31],
-        schedule={"drops": 1}, best={"val_top1": 0.5}, metrics=[{"epoch": 1}],
-    )  # fmt: skip
+    position = Position(**GOOD)
     model = save(path, narrow, **vars(position))
     loaded = load_checkpoint(path)
     assert (loaded.recipe, loaded.classes, loaded.position) == (narrow, CLASSES, position)
@@ -103,8 +118,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, narrow: Recipe) -> Non
 
 def rewritten(path: Path, **changes: Any) -> Path:
     metadata = load_metadata(path)
-    tensors = load_checkpoint(path).tensors
-    save_file(tensors, path, {**metadata, **{k: json.dumps(v) for k, v in changes.items()}})
+    save_file(load_file(path), path, {**metadata, **{k: json.dumps(v) for k, v in changes.items()}})
     return path
 
 
@@ -140,14 +154,211 @@ def test_a_recipe_from_before_there_was_a_choice_had_sgd(tmp_path: Path, narrow:
     assert load_checkpoint(rewritten(path, recipe=fields)).recipe == narrow
 
 
+WRONG_VALUES: dict[str, list[tuple[Any, str]]] = {
+    "format": [(None, "format None"), ([[]], "format")],
+    "recipe": [
+        (None, "recipe cannot be used here: a recipe is a JSON object, got NoneType"),
+        ({"image_size": 10**6}, "image_size is 1000000, expected 1 to 2,048"),
+        ({"fc_width": 10**9}, "fc_width is 1000000000, expected 1 to 32,768"),
+        ({"widths": [2 * 10**6] * 5}, "widths is 2000000, expected 2 to 8,192"),
+        ({"lr": "x"}, "lr is 'x', expected float"),
+    ],
+    "classes": [
+        (4, "classes is 4, expected str values"), (None, "classes is None"), ([1, 2], "is 1"),
+        ([], "classes is .., expected names, each once"), (["a", "a", "b"], "each once"),
+    ],
+    "data": [
+        ({}, "data has no 'root'"), ([], "data is .., expected an object"), (None, "data is None"),
+        ({"root": 5, "train_images": 9}, "data.root is 5, expected str"),
+        ({"root": None}, "data has no 'train_images'"),
+        ({"root": None, "train_images": 9, "names": []}, "data.names is .., expected an object"),
+        ({"root": None, "train_images": 9, "names": {"a": 1}}, "data.names.a is 1, expected str"),
+        ({"root": None, "train_images": 9, "resize": "nope"}, "resize is 'nope': use one of"),
+        ({"root": None, "train_images": 9, "digest": 3}, "data.digest is 3"),
+        ({"root": None, "train_images": -9}, "data.train_images is -9, expected 1 or more"),
+    ],
+    "epoch": [
+        (-1, "epoch is -1, expected 0 to 1,000,000"), ("x", "epoch is 'x'"), (1e999, "is inf"),
+        (10**400, "epoch is about 1e400"), (True, "epoch is True, expected int"),
+    ],
+    "batch": [(-1, "batch is -1, expected 0 or more"), (1.0, "batch is 1.0, expected int")],
+    "step": [("x", "step is 'x'"), (2**80, "step is about 1e24, expected a finite number of at")],
+    "lr": [(math.nan, "lr is nan"), (-1, "lr is -1, expected 0 or more")],
+    "totals": [
+        (None, "totals is None"), ({"loss": 1}, "totals has no 'correct'"), ({"loss": []}, "loss"),
+    ],
+    "schedule": [
+        (None, "schedule is None"), ([], "schedule is .., expected an object"),
+        ({**GOOD["schedule"], "drops": 10**12}, "schedule.drops is 1000000000000, expected 0 to"),
+    ],
+    "generator": [(None, "generator is None"), ([-1, 0], "generator is -1"), ([1.5, 0], "1.5")],
+    "best": [(None, "best is None"), ({"epoch": 1}, "best has no 'train_loss'")],
+    "metrics": [
+        (None, "metrics is None"), ([{}], r"metrics.0. has no 'epoch'"),
+        ([None], r"metrics.0. is None, expected an object"),
+        ([{**row(1), "val_top1": "x"}], r"metrics.0..val_top1 is 'x', expected float"),
+    ],
+    "precision": [("x", "precision is 'x': use one of float32"), (None, "precision is None")],
+    "scaler": [({"scale": 1}, "scaler has no"), (3, "scaler is 3, expected an object")],
+    "groups": [(None, "groups is None"), ([3], r"groups.0. is 3, expected an object")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [(name, *case) for name, cases in WRONG_VALUES.items() for case in cases],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_value_that_makes_no_sense_is_named(
+    name: str, value: Any, message: str, tmp_path: Path, narrow: Recipe
+) -> None:
+    path = tmp_path / "last.safetensors"
+    save(path, narrow, **GOOD)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_checkpoint(rewritten(path, **{name: value}))
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 600
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch": 99}, "batch is 99, which does not go with the rest"),
+        ({"metrics": []}, "metrics is .., which does not"),
+        ({"metrics": [row(2), row(1)]}, "metrics is "),
+        ({"best": {}}, "best is .*, which"),
+        ({"epoch": 0, "metrics": []}, "best is "),
+        ({"generator": []}, "generator is "),
+        ({"schedule": {}}, "schedule is "),
+        ({"schedule": {**GOOD["schedule"], "drops": 9}}, "schedule is "),
+        ({"groups": []}, "its optimiser's groups .* are not those of its recipe"),
+        ({"groups": [{"params": None}] * 2}, "its optimiser's groups"),
+        ({"groups": "lr"}, "its optimiser's groups"),
+    ],
+)
+def test_what_does_not_go_together_is_named_when_the_run_goes_on(
+    change: dict[str, Any], message: str, tmp_path: Path, narrow: Recipe
+) -> None:
+    path = tmp_path / "last.safetensors"
+    save(path, narrow, **GOOD)
+    model, optimizer = trained(narrow, 0)
+    if change == {"groups": "lr"}:  # a number of thousands of digits
+        groups = optimizer.state_dict()["param_groups"]
+        change = {"groups": [{**group, "lr": 10**400} for group in groups]}
+    loaded = load_checkpoint(rewritten(path, **change))
+    with pytest.raises(CheckpointError, match=message):
+        loaded.restore(optimizer, model)
+
+
+def change_tensors(path: Path, **changes: Any) -> None:
+    """Other tensors in a checkpoint, its checksum right; None takes one away."""
+    tensors = {**load_file(path), **{name.replace("__", "."): v for name, v in changes.items()}}
+    save_file({n: v for n, v in tensors.items() if v is not None}, path, load_metadata(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model__fc7__bias": np.full(32, np.nan, np.float32)}, "model.fc7.bias holds NaN or inf"),
+        ({"model__fc7__bias": np.full(32, -np.inf, np.float32)}, "model.fc7.bias holds NaN"),
+        ({"model__fc7__bias": np.zeros(32)}, "fc7.bias has shape .32,. of float64, expected"),
+        ({"model__fc7__bias": None}, "another model.*it has no 'fc7.bias'"),
+        ({"model__fc9__bias": np.zeros(2, np.float32)}, "'fc9.bias' is not expected"),
+        ({"pixels__mean": np.full(3, np.inf, np.float32)}, "pixels.mean holds NaN or infinity"),
+        ({"pixels__mean": np.zeros((72, 72, 3), np.float32)}, r"pixels.mean has shape .72, 72, 3."),
+        ({"pixels__axes": "a text"}, "pixels.axes is a str, expected a tensor"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_told(
+    change: dict[str, Any], message: str, tmp_path: Path, narrow: Recipe
+) -> None:
+    path = tmp_path / "last.safetensors"
+    save(path, narrow, **GOOD)
+    change_tensors(path, **change)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_checkpoint(path).model()
+    assert str(path) in str(caught.value)
+
+
+VELOCITY = "optimizer__fc7__bias__momentum_buffer"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({VELOCITY: None}, r"momentum. is not whole.* no 'fc7.bias.momentum_buffer'"),
+        ({VELOCITY: np.zeros(31, np.float32)}, r"fc7.bias.momentum_buffer has shape .31,."),
+        ({VELOCITY: np.full(32, np.nan, np.float32)}, "momentum_buffer holds NaN or infinity"),
+        ({VELOCITY: np.zeros(32, np.complex64)}, "momentum_buffer has shape .32,. of complex64"),
+        ({"optimizer__fc9__step": np.array(3)}, "'fc9.step' is not expected"),
+    ],
+)
+def test_momentum_that_is_not_whole_is_told(
+    change: dict[str, Any], message: str, tmp_path: Path, narrow: Recipe
+) -> None:
+    path = tmp_path / "last.safetensors"
+    save(path, narrow, **GOOD)
+    change_tensors(path, **change)
+    model, optimizer = trained(narrow, 0)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(path).restore(optimizer, model)
+
+
+def test_no_momentum_at_all_is_told_but_before_the_first_step(
+    tmp_path: Path, narrow: Recipe
+) -> None:
+    path = tmp_path / "last.safetensors"
+    save(path, narrow, **GOOD)
+    names = [name for name in load_file(path) if name.startswith("optimizer.")]
+    change_tensors(path, **dict.fromkeys(names))
+    model, optimizer = trained(narrow, 0)
+    with pytest.raises(CheckpointError, match=r"momentum. is not whole"):
+        load_checkpoint(path).restore(optimizer, model)
+    rewritten(path, step=0, epoch=0, batch=0, metrics=[], best={})
+    load_checkpoint(path).restore(optimizer, model)
+
+
+def test_shapes_are_compared_before_there_is_memory_for_them(
+    tmp_path: Path, narrow: Recipe
+) -> None:
+    path = tmp_path / "last.safetensors"
+    save(path, narrow, **GOOD)
+    wide = {"widths": [8192] * 5, "fc_width": 32768, "image_size": 2048, "input_size": 2048}
+    rewritten(path, recipe={**json.loads(narrow.to_json()), **wide})
+    code = (
+        "import resource, sys; from alexnet_scratch.training.checkpoint import load_checkpoint\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"  # half of the model
+        "try: load_checkpoint(sys.argv[1]).model()\n"
+        "except ValueError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, encoding="utf-8")
+    assert "conv1.weight has shape (8, 3, 11, 11) of float32, expected (8192, 3," in done.stdout
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {}, {"variant": "grouped", "conv1_edge": "ceil", "input_size": 67},
+        {"variant": "two-tower", "orders": ("relu-pool", "lrn-pool-relu"), "fc_width": 6},
+        {"variant": "one-tower", "widths": (96, 256, 384, 384, 256)},
+    ],
+)  # fmt: skip
+def test_shapes_are_those_of_the_model(recipe: dict[str, Any], narrow: Recipe) -> None:
+    recipe = replace(narrow, **recipe)
+    model = build_model(recipe, 7)
+    expected = [(name, tensor.shape) for name, tensor in model.state_dict().items()]
+    assert list(shapes_of(recipe, 7).items()) == expected
+
+
 @pytest.mark.parametrize("missing", ["pixels.mean", "pixels.axes", "groups", "epoch"])
 def test_a_missing_entry_is_named(missing: str, tmp_path: Path, narrow: Recipe) -> None:
     path = tmp_path / "last.safetensors"
     save(path, narrow)
-    tensors, metadata = load_checkpoint(path).tensors, load_metadata(path)
+    tensors, metadata = load_file(path), load_metadata(path)
     assert missing in tensors or missing in metadata
     for entries in (tensors, metadata):
-        entries.pop(missing, None)  # type: ignore[attr-defined]
+        entries.pop(missing, None)  # type: ignore[attr-defined, unused-ignore]
     save_file(tensors, path, metadata)
     with pytest.raises(CheckpointError, match=rf"last.safetensors: damaged.* no '{missing}'") as e:
         load_checkpoint(path)

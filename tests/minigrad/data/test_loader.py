@@ -393,3 +393,20 @@ def test_memory_that_runs_out_is_not_the_samples_fault(workers: int) -> None:
 
     with pytest.raises(MemoryError, match="no room"):
         list(DataLoader(Huge(), 4, num_workers=workers).batches(0))
+
+
+@pytest.mark.parametrize("given", [0, 3])
+def test_threads_that_the_system_does_not_give_are_done_without(given, monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def limited(thread):
+        if thread.name.startswith("minigrad-loader"):
+            if len(started) == given:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    loader = DataLoader(TensorDataset(np.arange(20)), 4, num_workers=1000)
+    assert len(list(loader)) == 5
+    assert len(started) == given

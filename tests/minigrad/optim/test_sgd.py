@@ -222,6 +222,7 @@ def test_a_gradient_that_does_not_fit_is_named():
     [
         ({"lr": -0.1}, "Invalid learning rate: -0.1"),
         ({"lr": float("nan")}, "Invalid learning rate"),
+        ({"lr": 10**400}, "Invalid learning rate"),
         ({"lr": "0.1"}, "Invalid learning rate"),
         ({"momentum": -1}, "Invalid momentum value: -1"),
         ({"weight_decay": -1}, "Invalid weight_decay value: -1"),
