@@ -538,6 +538,14 @@ _POOLS = [
     _avg_pool("ceil", (2, 3, 6, 8), 3, stride=2, ceil_mode=True),
     _avg_pool("ceil and padding", (2, 3, 6, 8), (3, 2), stride=2, padding=1, ceil_mode=True),
     _avg_pool("divisor", (2, 3, 6, 8), (2, 3), divisor_override=5),
+    _avg_pool("stride 1", (1, 2, 4, 5), 2, stride=1),
+    *(
+        _case(f"{kind}_pool2d", lambda x, kind=kind, how=how: getattr(F, f"{kind}_pool2d")(x, *how),
+              distinct(3, 6, 8), name="one image", batched=(), torch=lambda t, x, kind=kind,
+              how=how: getattr(t.nn.functional, f"{kind}_pool2d")(x, *how))
+        for kind, how in (("max", (2, 3, 1, 1, True)), ("avg", (3, 2, 1, True, False)),
+                          ("adaptive_avg", (4,)))
+    ),
     *(
         _case("adaptive_avg_pool2d", lambda x, s=size: F.adaptive_avg_pool2d(x, s),
               normal(2, 3, 7, 6), name=str(size),

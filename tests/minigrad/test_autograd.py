@@ -56,6 +56,16 @@ def without_gc():
 # ----- memory -----
 
 
+def test_a_gradient_is_owned_where_nobody_else_holds_it():
+    """Only then may the next one be added to it in place."""
+    x, y, one = leaf(3), leaf(3, seed=1), np.ones(3)
+
+    def owned(out):
+        return [owned for _, _, owned in out.node.gradients(one)]
+
+    assert [owned(x * y), owned(x - y), owned(x + y)] == [[True, True], [False, True], [False] * 2]
+
+
 def test_no_reference_cycles(without_gc):
     x = leaf(3, 4)
     middle = F.relu(x @ leaf(4, 2))

@@ -49,7 +49,9 @@ def one_element(place, factor):
     [(0.5, "analytic = 0.5 × numeric"), (2.0, "analytic = 2 × numeric"),
      (-1.0, "analytic = -1 × numeric"), (0.0, "analytic = 0 × numeric"),
      (7.0, "analytic = 7 × numeric"), (1 / 3, "analytic = 1/3 × numeric"),
-     (1.234, "analytic = 1.234 × numeric")],
+     (1.5, "analytic = 1.5 × numeric"), (0.1, "analytic = 1/10 × numeric"),
+     (12345.67, "analytic = 12346 × numeric"), (1 / 12345.67, "analytic = 1/12346 × numeric"),
+     (1.234, "analytic = 1.234 × numeric"), (0.234, "analytic = 0.234 × numeric")],
 )  # fmt: skip
 def test_names_the_element_and_the_ratio(method, factor, words):
     with pytest.raises(GradcheckError) as caught:
@@ -101,6 +103,19 @@ def test_a_failure_is_an_assertion_error():
 def test_checks_the_parameters_of_a_module(method):
     net = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).double()
     assert mg.gradcheck(net, leaf(2, 4), method)
+
+
+def test_a_central_step_moves_every_element_by_about_eps():
+    x, seen = leaf(2000), []
+
+    def f(x):
+        seen.append(x.data)
+        return (x * x).sum()
+
+    mg.gradcheck(f, x, "central", eps=1e-3, rtol=1e-5)
+    moved = [np.sqrt(np.mean((data - x.data) ** 2)) for data in seen]
+    assert max(moved) == pytest.approx(1e-3, rel=0.1)
+    assert [round(step * 1e3) for step in moved].count(1) == 4  # two directions, there and back
 
 
 @every_method

@@ -16,7 +16,7 @@ import minigrad as mg
 from minigrad import Tensor, nn, optim
 from minigrad.kernels import im2col, lrn
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward, conv2d_naive
-from minigrad.kernels.dropout import dropout_mask
+from minigrad.kernels.dropout import dropout_mask, threshold
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward, max_pool2d_naive
 from minigrad.nn import functional as F
 
@@ -464,6 +464,12 @@ def test_dropout_keeps_the_mean_and_scales_what_it_keeps():
     kept = F.paper_dropout(x, 0.3, key=KEY).data
     np.testing.assert_array_equal(kept, y > 0)
     np.testing.assert_array_equal(dropout_mask(x.shape, 0.3, KEY), y > 0)
+
+
+def test_dropout_with_p_near_its_ends():
+    assert [threshold(p) for p in (0.25, 1 - 2**-32, 1 - 2**-40)] == [2**30, 2**32 - 1, 2**32 - 1]
+    assert not F.dropout(mg.ones(1000), 1 - 2**-40).data.any()
+    assert F.dropout(mg.ones(1000), 2**-40).data.all()
 
 
 def test_dropout_draws_a_new_mask_each_time_and_the_same_after_seeding():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import threading
 from collections.abc import Iterator
@@ -182,6 +183,14 @@ def test_kernels_list_their_ways():
         assert [way.name for way in kernel.ways] == ["cuda", "fast"]
         assert all(isinstance(way, Way) for way in kernel.ways)
     assert repr(conv2d_forward) == "<kernel conv2d_forward: cuda, fast, plain>"
+
+
+@pytest.mark.parametrize("kernel", list(kernels()), ids=lambda kernel: kernel.name)
+def test_a_way_has_the_defaults_of_the_plain_one(kernel):
+    defined = inspect.signature(kernel.plain).parameters
+    for way in kernel.ways:
+        for name, parameter in inspect.signature(way.compute).parameters.items():
+            assert name not in defined or parameter.default == defined[name].default, way
 
 
 def test_plain_ends_with_its_block_and_is_this_thread_s(seen):

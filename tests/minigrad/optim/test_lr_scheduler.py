@@ -196,6 +196,8 @@ def test_wrong_arguments_raise():
         OneCycleLR(opt, [1.0], 10)
     with pytest.raises(ValueError, match="expected 2 lr_lambdas"):
         LambdaLR(opt, [abs])
+    with pytest.raises(ValueError, match="give one lr_lambda for all groups"):
+        SequentialLR(opt, [StepLR(opt, 3), LambdaLR(opt, [abs, abs])], [1]).step()
     with pytest.raises(TypeError, match="expected an optimizer first, got float"):
         StepLR(0.1, 3)
     with pytest.raises(ValueError, match="step_size must be at least 1, got 0"):
