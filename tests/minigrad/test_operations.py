@@ -600,6 +600,7 @@ REFUSED = {
     "linear": (lambda: F.linear(mg.zeros(2, 3), mg.zeros(4, 5)), RuntimeError, "do not fit"),
     "matmul": (lambda: mg.zeros(2, 3) @ mg.zeros(2, 3), RuntimeError, "3 != 2"),
     "reshape": (lambda: x4.reshape(3, -1), RuntimeError, "does not hold"),
+    "t of a cube": (lambda: mg.zeros(2, 3, 4).t(), RuntimeError, r"\(2, 3, 4\), expected a matrix"),
     "cat": (lambda: mg.cat([x4, mg.zeros(2, 3, 5, 4)], 1), RuntimeError, "differ"),
     "pad mode": (lambda: F.pad(x4, (1, 1), "reflect"), NotImplementedError, "reflect"),
     "pad crop": (lambda: F.pad(x4, (-3, -3)), ValueError, "crop"),
@@ -622,6 +623,10 @@ REFUSED = {
                           RuntimeError, "detach"),
     "map of labels": (lambda: F.cross_entropy(mg.zeros(1, 3, 2), [[0, 1, 2]]), ValueError,
                       r"\(1, 3, 2\) and target \(1, 3\)"),
+    "bce reduction's place": (lambda: F.binary_cross_entropy(mg.ones(1), mg.ones(1), None, "sum"),
+                              TypeError, "positional"),
+    "logits' reduction's place": (lambda: F.binary_cross_entropy_with_logits(
+                                  mg.ones(1), mg.ones(1), None, "sum"), TypeError, "positional"),
     "bce range": (lambda: F.binary_cross_entropy(mg.ones(1) * 2, mg.ones(1)), RuntimeError,
                   r"\[0, 1\]: use sigmoid"),
     "bce shape": (lambda: F.binary_cross_entropy_with_logits(mg.ones(2), mg.ones(1)), ValueError,

@@ -353,6 +353,8 @@ def test_what_is_left_out_is_what_pytorch_takes(module):
 
 SPELLINGS = {
     "flatten two of three": lambda t, x, y: x.reshape(3, 2, 2).flatten(0, 1),
+    "clamp whole numbers": lambda t, x, y: (x * 9).to(t.int64).clamp(-3, 5),
+    "clamp whole numbers below": lambda t, x, y: (x * 9).to(t.int64).clamp(min=2),
     "add alpha": lambda t, x, y: t.add(x, y, alpha=2),
     "sub alpha": lambda t, x, y: x.sub(y, alpha=0.5),
     "max of two": lambda t, x, y: t.max(x, y),
