@@ -570,6 +570,10 @@ def set_grad_and_step(value):
 REFUSED = {
     "conv channels": (lambda: F.conv2d(x4, mg.zeros(2, 3, 3, 3)), ValueError, r"\(2, 4, 3, 3\)"),
     "conv groups": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), groups=3), ValueError, "groups=3"),
+    "conv groups of the input": (lambda: F.conv2d(x4, mg.zeros(3, 1, 3, 3), groups=3), ValueError,
+                                 "groups=3"),
+    "conv no groups": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), groups=0), ValueError,
+                       "groups=0"),
     "conv kernel": (lambda: F.conv2d(x4, mg.zeros(2, 4, 6, 3)), ValueError, "does not fit"),
     "conv bias": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), mg.zeros(3)), ValueError, "bias"),
     "conv stride": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), stride=0), ValueError, "stride"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import pkgutil
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from operations import CASES, Case
 import minigrad as mg
 from minigrad.kernels import ways
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward
+from minigrad.kernels.linear import linear_backward
 from minigrad.kernels.sgd import Rule, Update, sgd_step
 from minigrad.kernels.ways import Kernel, Way
 
@@ -198,6 +200,25 @@ def test_an_argument_that_is_left_out_means_the_same_in_every_way_there_and_back
                         found.setdefault(kind, []).append(parameter.default)
     assert [kind for kind, values in found.items() if any(v != values[0] for v in values)] == []
     assert len(found["conv", "stride"]) > 4
+
+
+BACKWARD = {
+    conv2d_backward: [(2, 3, 4, 5), (2, 4, 4, 5), (3, 4, 1, 1)],  # gradient, x, weight
+    linear_backward: [(2, 3), (2, 4), (3, 4)],
+}
+
+
+@pytest.mark.parametrize("kernel", BACKWARD, ids=lambda kernel: kernel.name)
+@pytest.mark.parametrize("needs", list(itertools.product([True, False], repeat=3)))
+def test_the_gradients_are_those_asked_for(kernel, needs):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in BACKWARD[kernel]]
+    expected = kernel.plain(*arrays)
+    for way in (kernel, kernel.plain):
+        for wanted, found, full in zip(needs, way(*arrays, needs=needs), expected, strict=True):
+            assert (found is not None) == wanted
+            if wanted:
+                near(found, full)
 
 
 def test_plain_ends_with_its_block_and_is_this_thread_s(seen):

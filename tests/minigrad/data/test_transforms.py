@@ -1,5 +1,6 @@
 """Crops and flips: right windows, right chances, no copies."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,14 @@ def test_rotation_turns_both_ways_as_far_as_it_may() -> None:
         rows.append(np.average(np.arange(41), weights=(turned[:, :, 0] > 99).sum(1)) - 20)
     assert -10 < min(rows) < -7  # 18 sin 30° = 9
     assert 7 < max(rows) < 10
+
+
+def test_a_transform_is_never_changed() -> None:
+    steps = (RandomCrop(4), CenterCrop(4), RandomHorizontalFlip(), RandomResizedCrop(4),
+             RandomRotation(4), ColorJitter(), Compose([]))  # fmt: skip
+    for step in steps:
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            step.size = 5  # type: ignore[union-attr, misc]
 
 
 def test_composition_is_views_only_and_follows_the_rng() -> None:

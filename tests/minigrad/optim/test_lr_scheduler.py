@@ -42,6 +42,7 @@ PLATEAUS = {
     "min abs": {"patience": 1, "threshold": 0.2, "threshold_mode": "abs", "factor": 0.5},
     "max rel": {"mode": "max", "patience": 0, "cooldown": 3, "factor": 0.5},
     "max abs": {"mode": "max", "patience": 2, "threshold_mode": "abs", "threshold": 0.5},
+    "a step of eps": {"patience": 0, "factor": 0.5, "eps": 0.025},
     "floor": {"patience": 0, "min_lr": 0.02, "factor": 0.3},
     "floor per group": {"patience": 0, "min_lr": [0.02, 0.001], "factor": 0.3, "eps": 0.005},
 }
