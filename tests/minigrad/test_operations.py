@@ -579,6 +579,8 @@ REFUSED = {
     "conv stride": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), stride=0), ValueError, "stride"),
     "conv same": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), stride=2, padding="same"), ValueError,
                   "needs stride 1, got"),
+    "conv same of rows": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3), padding="same"), ValueError,
+                          r"x of shape \(2, 4, 5, 5\) and weight of shape \(2, 4, 3\)"),
     "batch norm ndim": (lambda: F.batch_norm(mg.zeros(3), None, None), ValueError, "N, C, ..."),
     "batch norm eps": (lambda: F.batch_norm(x4, None, None, eps=0), ValueError, "eps=0"),
     "batch norm weight": (lambda: F.batch_norm(x4, None, None, mg.ones(3), training=True),
