@@ -216,11 +216,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="copies that are tested at a time")
-    parser.add_argument("--note", action="store_true", help="only run the suite and note")
+    parser.add_argument("--note", action="store_true", help="only run and note (these) tests")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)  # the copy
     options = parser.parse_args()
     if options.note:
-        run_tests(Notes())
+        run_tests(Notes(), *map(str, options.paths))
     if options.inside:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         tests = json.loads(Path(ONLY).read_text("utf-8"))
