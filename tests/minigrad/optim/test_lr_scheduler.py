@@ -23,6 +23,7 @@ from minigrad.optim.lr_scheduler import (
 
 SCHEDULES = {
     "step": ("StepLR", {"step_size": 7, "gamma": 0.5}),
+    "every step": ("StepLR", {"step_size": 1, "gamma": 0.9}),
     "multistep": ("MultiStepLR", {"milestones": [20, 3, 3, 31], "gamma": 0.1}),
     "linear": ("LinearLR", {}),
     "linear down": ("LinearLR", {"start_factor": 1.0, "end_factor": 0.2, "total_iters": 12}),
