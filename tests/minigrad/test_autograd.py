@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import AnomalyError, Function, modes, nn, optim
+from minigrad import AnomalyError, Function, core, modes, nn, optim
 from minigrad.nn import functional as F
 from minigrad.random import Key
 
@@ -116,6 +116,11 @@ def test_saved_arrays_stay_with_retain_graph(doubled):
     out.backward()
     assert Doubled.kept[0]() is None
     assert x.grad.tolist() == [4, 4, 4]
+
+
+def test_the_walk_lets_go_of_what_it_has_passed(doubled):
+    core.backpropagate(doubled(leaf(3)).sum())
+    assert Doubled.kept[0]() is None
 
 
 def test_nothing_is_saved_without_need(doubled):

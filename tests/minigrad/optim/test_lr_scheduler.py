@@ -110,6 +110,18 @@ def test_plateau_by_hand():
     np.testing.assert_allclose(rates, [1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001])
 
 
+@pytest.mark.parametrize(("kind", "threshold"), [("rel", 0.1), ("abs", 1.0)])
+@pytest.mark.parametrize(("mode", "near", "beyond"), [("min", 9.1, 8.9), ("max", 10.9, 11.1)])
+def test_an_improvement_is_one_by_more_than_the_threshold(kind, threshold, mode, near, beyond):
+    for metric, bad in ((near, 1), (beyond, 0)):
+        plateau = ReduceLROnPlateau(
+            optimizer(), mode, threshold=threshold, threshold_mode=kind, patience=5
+        )
+        plateau.step(10.0)
+        plateau.step(metric)
+        assert plateau.num_bad_epochs == bad
+
+
 @pytest.mark.parametrize("case", [*SCHEDULES, "warm-up"])
 def test_resuming_midway_gives_the_same_rates(case):
     def make(opt):
