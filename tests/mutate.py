@@ -19,6 +19,7 @@ import argparse
 import ast
 import contextlib
 import io
+import itertools
 import json
 import os
 import random
@@ -142,10 +143,10 @@ def statement(file: Path, line: int) -> range:
         node for node in ast.walk(ast.parse(file.read_text("utf-8")))  # the outer ones first
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or line)
     ]  # fmt: skip
-    inner = around[-1]
     in_function = any(isinstance(node, ast.FunctionDef) for node in around[:-1])
-    at_import = isinstance(inner, ast.FunctionDef | ast.ClassDef) or not in_function
-    return range(0) if at_import else range(inner.lineno, (inner.end_lineno or line) + 1)
+    if not in_function or isinstance(around[-1], ast.FunctionDef | ast.ClassDef):
+        return range(0)
+    return range(around[-1].lineno, (around[-1].end_lineno or line) + 1)
 
 
 def tests_of(mistake: Mistake, notes: dict[str, Any]) -> list[Test]:
@@ -231,7 +232,7 @@ def main() -> None:
     files = [f for p in options.paths for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
     every = [mistake for file in files for mistake in mistakes(file.resolve())]
     random.Random(options.seed).shuffle(every)
-    chosen = [mistake for mistake in every if mistake.is_python()][: options.count]
+    chosen = list(itertools.islice(filter(Mistake.is_python, every), options.count))
     living, tests = 0, [tests_of(mistake, notes) for mistake in chosen]
     with ThreadPoolExecutor(options.jobs) as pool:
         for number, said in enumerate(pool.map(verdict, chosen, tests), 1):
