@@ -5,10 +5,10 @@
 A mistake is another operator, comparison, sign or small constant. At first the suite runs once, to
 note the seconds of each test and the lines that it runs; the notes stay in build/mutate.json:
 delete them when code or tests have changed. Each mistake is then planted in a copy of the tree,
-where the tests that run its statement run, the quickest first, until one fails. What runs at import
-is met by all tests that run any line of its file. Survivors are printed as file:line and the two
-texts. Some are equivalent (they change nothing that can be seen, but how fast or in which pieces
-it is done): those are for a human to say.
+where tests run until one fails: those that run its statement, then those that run its file (what
+runs at import or lies behind a cache is noted for few), then the others. Survivors are printed as
+file:line and the two texts. Some are equivalent: they change nothing that can be seen but how fast
+or in which pieces it is done. Those are for a human to say.
 
 Not a test itself: 300 mistakes take about an hour of one core. Needs a POSIX system.
 """
@@ -50,7 +50,7 @@ SWAPS = {
     "and": "or", "or": "and", "not": "", "is": "is not", "in": "not in",
 }  # fmt: skip
 IGNORED = (".git", ".venv", "build", "runs", ".*_cache", ".hypothesis", "*.egg-info")
-ENOUGH = 150  # seconds of tests, the quickest first: the rest is not tried
+ENOUGH = 100  # seconds of tests: the rest is not tried
 MEMORY = 6 << 30  # bytes that a test run may ask for
 
 
@@ -150,12 +150,14 @@ def statement(file: Path, line: int) -> range:
 
 
 def tests_of(mistake: Mistake, notes: dict[str, Any]) -> list[Test]:
-    """The tests that run its statement, the quickest first, as many as fit into ENOUGH."""
+    """The tests as they are to run, as many as fit into ENOUGH: those that run its statement, those
+    that run its file, all others; of each the quickest first."""
     lines = notes["lines"].get(str(mistake.file.relative_to(ROOT)), {})
-    found = {t for line in statement(mistake.file, mistake.line) for t in lines.get(str(line), [])}
-    found = found or {t for tests in lines.values() for t in tests}
-    tests, total = sorted((Test(*notes["tests"][t]) for t in found), key=lambda t: t.seconds), 0.0
-    return [test for test in tests if (total := total + test.seconds) <= ENOUGH]
+    near = {t for line in statement(mistake.file, mistake.line) for t in lines.get(str(line), [])}
+    kin = {t for tests in lines.values() for t in tests}
+    tests, total = [Test(*test) for test in notes["tests"]], 0.0
+    order = sorted(range(len(tests)), key=lambda t: (t not in near, t not in kin, tests[t].seconds))
+    return [tests[t] for t in order if (total := total + tests[t].seconds) <= ENOUGH]
 
 
 # ----- planting -----
@@ -167,10 +169,9 @@ def verdict(mistake: Mistake, tests: list[Test]) -> str:
         copy = Path(folder) / "tree"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*IGNORED))
         (copy / mistake.file.relative_to(ROOT)).write_text(mistake.text(), "utf-8")
-        first = Counter(test.file for test in tests).most_common(1)
-        kin = [test for test in tests if test.file == first[0][0]]  # one file is soon collected
-        others = [test for test in tests if test.file != first[0][0]]
-        return next((said for part in (kin, others) if part and (said := killer(copy, part))), "")
+        [(file, _)] = Counter(test.file for test in tests[:40]).most_common(1)
+        first = [test for test in tests[:400] if test.file == file]  # one file is soon collected
+        return killer(copy, first) or killer(copy, [test for test in tests if test not in first])
 
 
 def killer(copy: Path, tests: list[Test]) -> str:

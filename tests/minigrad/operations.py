@@ -572,7 +572,7 @@ _NORMS = [
         _case("local_response_norm", lambda x, n=n: F.local_response_norm(x, n, 0.3, 0.75, 1.0),
               normal(*shape), name=f"{n} of {shape}", torch=lambda t, x, n=n:
               t.nn.functional.local_response_norm(x, n, 0.3, 0.75, 1.0))
-        for n, shape in ((5, (2, 7, 3)), (4, (2, 7, 3, 2, 2)))
+        for n, shape in ((1, (2, 3, 2)), (5, (2, 7, 3)), (4, (2, 7, 3, 2, 2)))
     ),
     *(
         _contrast(f"size {size}, {'mean' if mean else 'no mean'}", size, alpha, mean, side)

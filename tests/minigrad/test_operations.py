@@ -653,6 +653,8 @@ REFUSED = {
     "mse": (lambda: F.mse_loss(mg.zeros(2, 3), mg.zeros(3)), ValueError, r"\(3,\)"),
     "bits of floats": (lambda: x4 & 1, TypeError, "bitwise_and: got float32.*compare first"),
     "whole number by 0": (lambda: mg.arange(3) % 0, RuntimeError, "remainder.*divided by 0"),
+    "mixed floats": (lambda: x4 + x4.double(), TypeError,
+                     "add: input is float32, other is float64"),
     "no number": (lambda: x4 + None, TypeError, "a tensor and None"),
     "no numbers": (lambda: x4 < "a", TypeError, "a tensor and 'a'"),
     "div rounded": (lambda: x4.div(2, rounding_mode="floor"), NotImplementedError, "a // b"),
