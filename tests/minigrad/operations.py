@@ -580,6 +580,7 @@ _NORMS = [
         for mean in (True, False)
     ),
     _contrast("window beyond the map", 7, 1.0, True, (3, 2)),
+    _contrast("window of one", 1, 1.0, False, (3, 2)),
 ]  # fmt: skip
 
 

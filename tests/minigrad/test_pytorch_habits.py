@@ -355,6 +355,9 @@ SPELLINGS = {
     "flatten two of three": lambda t, x, y: x.reshape(3, 2, 2).flatten(0, 1),
     "clamp whole numbers": lambda t, x, y: (x * 9).to(t.int64).clamp(-3, 5),
     "clamp whole numbers below": lambda t, x, y: (x * 9).to(t.int64).clamp(min=2),
+    "all is smoothing": lambda t, x, y: t.nn.functional.cross_entropy(
+        x, t.tensor([0, 3, 2]), label_smoothing=1.0
+    ),
     "repeat nothing": lambda t, x, y: x.repeat(0, 2),
     "argsort": lambda t, x, y: x.argsort(),
     "sort": lambda t, x, y: t.sort(x).indices,

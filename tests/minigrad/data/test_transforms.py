@@ -1,6 +1,7 @@
 """Crops and flips: right windows, right chances, no copies."""
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,12 @@ def test_flip_mirrors_columns_half_of_the_time() -> None:
     assert abs(flips - 500) < 80
     assert all(RandomHorizontalFlip(1.0)(source, rng)[0, 0, 1] == 4 for _ in range(50))
     assert all(RandomHorizontalFlip(0.0)(source, rng)[0, 0, 1] == 0 for _ in range(50))
+
+
+def test_no_flip_with_p_0_and_always_one_with_p_1_at_the_ends_of_random() -> None:
+    for p, drawn, column in ((0.0, 0.0, 0), (1.0, np.nextafter(1, 0), 4)):
+        rng: Any = SimpleNamespace(random=lambda drawn=drawn: drawn)
+        assert RandomHorizontalFlip(p)(image(3, 5), rng)[0, 0, 1] == column
 
 
 def test_a_resized_crop_may_be_one_pixel_and_reaches_every_place() -> None:

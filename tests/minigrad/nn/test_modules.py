@@ -383,7 +383,6 @@ EDITS = {
     "append": lambda nn, net: net.append(nn.Linear(1, 4)).append(nn.ReLU()),
     "insert": lambda nn, net: net.insert(1, nn.Tanh()),
     "insert at the front": lambda nn, net: net.insert(-len(net), nn.Tanh()),
-    "insert at the end": lambda nn, net: net.insert(len(net), nn.Tanh()),
     "insert before the last": lambda nn, net: net.insert(-1, nn.Tanh()),
     "insert at the end": lambda nn, net: net.insert(3, nn.Tanh()),
     "extend": lambda nn, net: net.extend(nn.Sequential(nn.Tanh(), nn.Linear(1, 1))),
