@@ -153,6 +153,15 @@ def test_number_of_threads_from_the_environment(monkeypatch):
     assert parallel.default_threads() == 3
 
 
+@pytest.mark.parametrize(("cores", "expected"), [(6, 6), (None, 1)])
+def test_number_of_threads_where_no_affinity_is_known(monkeypatch, cores, expected):
+    for name in ("OMP_NUM_THREADS", "MINIGRAD_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert parallel.default_threads() == expected
+
+
 def test_convolution_gives_the_same_bits_each_time_and_the_same_numbers_on_any_threads(
     threads, monkeypatch
 ):

@@ -85,6 +85,15 @@ def test_where_no_resized_crop_fits_it_is_the_central_window(height: int, width:
     np.testing.assert_array_equal(crop(source, np.random.default_rng(0)), expected)
 
 
+def test_a_resized_crop_has_a_row_and_a_column_at_least() -> None:
+    """Windows of the area 1, nine times as long as wide, round to none: the central one it is."""
+    rng, area = np.random.default_rng(0), (1 / 24, 1 / 24)
+    flat = RandomResizedCrop((1, 8), area, (9, 9))(image(3, 8), rng)
+    np.testing.assert_array_equal(flat, image(3, 8)[1:2])
+    tall = RandomResizedCrop((8, 1), area, (1 / 9, 1 / 9))(image(8, 3), rng)
+    np.testing.assert_array_equal(tall, image(8, 3)[:, 1:2])
+
+
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
 def test_jitter_changes_by_factors_on_both_sides_of_1(name: str) -> None:
     """The channels' distances from black, the mean or grey grow and shrink by up to 0.4."""
