@@ -63,6 +63,7 @@ def test_matrices_without_gaps_are_read_where_they_are():
         (a, (0, 6)), (a[:, :3], (0, 6)), (a[:2, :3], (0, 6)), (a[1:2], (0, 6)), (a[:, :1], (0, 6)),
         (a.T, (1, 6)), (a.T[:3, :2], (1, 6)), (a[:1, :1], (0, 1)), (a[:, :1].T, (1, 6)),
         (a[:, ::2], (1, 0)), (a[::-1], (1, 0)), (np.broadcast_to(a[:1], (4, 6)), (1, 0)),
+        (np.broadcast_to(a.reshape(-1)[:4, None], (4, 6)), (1, 0)),
     ]  # fmt: skip
     assert [_layout(matrix) for matrix, _ in expected] == [layout for _, layout in expected]
 

@@ -576,6 +576,21 @@ def test_a_layer_made_from_its_repr_is_the_same(text):
     assert repr(eval(text, vars(nn))) == text
 
 
+def test_arguments_by_name_reach_forward():
+    class Scaled(nn.Module):
+        def forward(self, x, *, by=1.0):
+            return x * by
+
+    assert Scaled()(mg.ones(1), by=3.0).item() == 3
+
+
+def test_gains_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    for given in (("linear",), ("conv2d",), ("sigmoid",), ("tanh",), ("relu",), ("leaky_relu",),
+                  ("leaky_relu", 0.3)):  # fmt: skip
+        assert nn.init.calculate_gain(*given) == torch.nn.init.calculate_gain(*given)
+
+
 def test_the_papers_constants_are_the_defaults():
     assert repr(nn.PaperLRN()) == "PaperLRN(n=5, k=2.0, alpha=0.0001, beta=0.75)"
     assert repr(nn.PaperLRN(groups=2))[-11:] == ", groups=2)"
