@@ -367,6 +367,8 @@ SPELLINGS = {
     "chunk": lambda t, x, y: x.chunk(2)[1],
     "cat": lambda t, x, y: t.cat([x, y]),
     "stack": lambda t, x, y: t.stack([x, y]),
+    "stack last": lambda t, x, y: t.stack([x, y], -1),
+    "cat last": lambda t, x, y: t.cat([x, y], -1),
     "std and var": lambda t, x, y: x.std() + x.var(),
     "add alpha": lambda t, x, y: t.add(x, y, alpha=2),
     "sub alpha": lambda t, x, y: x.sub(y, alpha=0.5),
