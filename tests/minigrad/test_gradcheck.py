@@ -5,7 +5,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Function, GradcheckError, nn
-from minigrad.gradcheck import METHODS
+from minigrad.gradcheck import METHODS, _Scheme
 from minigrad.nn import functional as F
 from minigrad.random import Key
 
@@ -103,6 +103,14 @@ def test_a_failure_is_an_assertion_error():
 def test_checks_the_parameters_of_a_module(method):
     net = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).double()
     assert mg.gradcheck(net, leaf(2, 4), method)
+
+
+def test_the_floor_is_the_rounding_of_the_output_along_a_step_of_size_1():
+    out = np.full(4, 3.0)
+    complex_step, central = _Scheme("complex", None, 1e-9), _Scheme("central", 1e-6, 1e-6)
+    assert complex_step.floor(out, 0.5) == 2.0**-50 * 6  # an input of 0.5 is rounded, relatively
+    assert complex_step.floor(out, 0.0) == 0
+    assert central.floor(out, 0.5) == pytest.approx(2.0**-50 * 3e6)
 
 
 def test_a_central_step_moves_every_element_by_about_eps():
