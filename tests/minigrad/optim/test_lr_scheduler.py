@@ -33,6 +33,7 @@ SCHEDULES = {
     "one cycle": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 41}),
     "one cycle linear": ("OneCycleLR", {"max_lr": [0.5, 0.1], "epochs": 5, "steps_per_epoch": 9,
                                         "anneal_strategy": "linear", "pct_start": 0.25}),
+    "one cycle from the top": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 41, "pct_start": 0.0}),
     "one cycle, three phases": ("OneCycleLR", {"max_lr": 1.0, "total_steps": 40,
                                                "three_phase": True, "div_factor": 10.0}),
     "cosine": ("CosineAnnealingLR", {"T_max": 40, "eta_min": 0.001}),
@@ -202,6 +203,9 @@ def test_wrong_arguments_raise():
     opt, other = optimizer(), optimizer()
     with pytest.raises(ValueError, match="give total_steps, or epochs and steps_per_epoch"):
         OneCycleLR(opt, 1.0, epochs=3)
+    for group in ([1.0], {"lr": 0.1}, "params"):
+        with pytest.raises(TypeError, match="a dict with a 'params' entry"):
+            opt.add_param_group(group)
     with pytest.raises(ValueError, match=r"pct_start must be between 0 and 1, got 30"):
         OneCycleLR(opt, 1.0, 10, pct_start=30)
     with pytest.raises(ValueError, match="anneal_strategy 'sin' is unknown"):
