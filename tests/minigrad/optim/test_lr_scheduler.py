@@ -203,9 +203,6 @@ def test_wrong_arguments_raise():
     opt, other = optimizer(), optimizer()
     with pytest.raises(ValueError, match="give total_steps, or epochs and steps_per_epoch"):
         OneCycleLR(opt, 1.0, epochs=3)
-    for group in ([1.0], {"lr": 0.1}, "params"):
-        with pytest.raises(TypeError, match="a dict with a 'params' entry"):
-            opt.add_param_group(group)
     with pytest.raises(ValueError, match=r"pct_start must be between 0 and 1, got 30"):
         OneCycleLR(opt, 1.0, 10, pct_start=30)
     with pytest.raises(ValueError, match="anneal_strategy 'sin' is unknown"):
@@ -238,6 +235,9 @@ def test_wrong_arguments_raise():
         SequentialLR(opt, [StepLR(other, 3)], [])
     with pytest.raises(ValueError, match="one milestone fewer"):
         SequentialLR(opt, [StepLR(opt, 3)], [5])
+    for group in ([1.0], {"lr": 0.1}, "params"):
+        with pytest.raises(TypeError, match="a dict with a 'params' entry"):
+            opt.add_param_group(group)
 
 
 def test_a_state_of_another_scheduler_or_optimizer_raises():
