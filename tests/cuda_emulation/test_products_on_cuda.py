@@ -5,7 +5,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.kernels import cuda
-from minigrad.kernels.fast.gemm import OVERRIDES
+from minigrad.kernels.fast.gemm import OVERRIDES, _layout
 from minigrad.kernels.fast.product import matmul, operand, product
 from minigrad.testing import cublas_on_cpu
 from minigrad.testing import cupy_on_cpu as standin
@@ -54,6 +54,18 @@ def layouts(cupy):
         "one column": (a[:, 1:2], b[1:2], None),
         "one number": (wide[:1, :40], tall[:40, 3:4], None),
     }
+
+
+def test_matrices_without_gaps_are_read_where_they_are():
+    """(0, elements from row to row), (1, elements from column to column) or (1, 0): a copy."""
+    a = np.empty((4, 6), np.float32)
+    expected = [
+        (a, (0, 6)), (a[:, :3], (0, 6)), (a[:2, :3], (0, 6)), (a[1:2], (0, 6)), (a[:, :1], (0, 6)),
+        (a.T, (1, 6)), (a.T[:3, :2], (1, 6)), (a[:1, :1], (0, 1)), (a[:, :1].T, (1, 6)),
+        (a[:, ::2], (1, 0)), (a[::-1], (1, 0)), (np.broadcast_to(a[:1], (4, 6)), (1, 0)),
+        (np.broadcast_to(a.reshape(-1)[:4, None], (4, 6)), (1, 0)),
+    ]  # fmt: skip
+    assert [_layout(matrix) for matrix, _ in expected] == [layout for _, layout in expected]
 
 
 @pytest.mark.parametrize("name", MODES)

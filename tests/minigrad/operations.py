@@ -555,6 +555,14 @@ _POOLS = [
     _avg_pool("ceil", (2, 3, 6, 8), 3, stride=2, ceil_mode=True),
     _avg_pool("ceil and padding", (2, 3, 6, 8), (3, 2), stride=2, padding=1, ceil_mode=True),
     _avg_pool("divisor", (2, 3, 6, 8), (2, 3), divisor_override=5),
+    _avg_pool("stride 1", (1, 2, 4, 5), 2, stride=1),
+    *(
+        _case(f"{kind}_pool2d", lambda x, kind=kind, how=how: getattr(F, f"{kind}_pool2d")(x, *how),
+              distinct(3, 6, 8), name="one image", batched=(), torch=lambda t, x, kind=kind,
+              how=how: getattr(t.nn.functional, f"{kind}_pool2d")(x, *how))
+        for kind, how in (("max", (2, 3, 1, 1, True)), ("avg", (3, 2, 1, True, False)),
+                          ("adaptive_avg", (4,)))
+    ),
     *(
         _case("adaptive_avg_pool2d", lambda x, s=size: F.adaptive_avg_pool2d(x, s),
               normal(2, 3, 7, 6), name=str(size),
@@ -581,7 +589,7 @@ _NORMS = [
         _case("local_response_norm", lambda x, n=n: F.local_response_norm(x, n, 0.3, 0.75, 1.0),
               normal(*shape), name=f"{n} of {shape}", torch=lambda t, x, n=n:
               t.nn.functional.local_response_norm(x, n, 0.3, 0.75, 1.0))
-        for n, shape in ((5, (2, 7, 3)), (4, (2, 7, 3, 2, 2)))
+        for n, shape in ((1, (2, 3, 2)), (5, (2, 7, 3)), (4, (2, 7, 3, 2, 2)))
     ),
     *(
         _contrast(f"size {size}, {'mean' if mean else 'no mean'}", size, alpha, mean, side)
@@ -589,6 +597,7 @@ _NORMS = [
         for mean in (True, False)
     ),
     _contrast("window beyond the map", 7, 1.0, True, (3, 2)),
+    _contrast("window of one", 1, 1.0, False, (3, 2)),
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import AnomalyError, Function, modes, nn, optim
+from minigrad import AnomalyError, Function, core, modes, nn, optim
 from minigrad.nn import functional as F
 from minigrad.random import Key
 
@@ -54,6 +54,16 @@ def without_gc():
 
 
 # ----- memory -----
+
+
+def test_a_gradient_is_owned_where_nobody_else_holds_it():
+    """Only then may the next one be added to it in place."""
+    x, y, one = leaf(3), leaf(3, seed=1), np.ones(3)
+
+    def owned(out):
+        return [owned for _, _, owned in out.node.gradients(one)]
+
+    assert [owned(x * y), owned(x - y), owned(x + y)] == [[True, True], [False, True], [False] * 2]
 
 
 def test_no_reference_cycles(without_gc):
@@ -106,6 +116,12 @@ def test_saved_arrays_stay_with_retain_graph(doubled):
     out.backward()
     assert Doubled.kept[0]() is None
     assert x.grad.tolist() == [4, 4, 4]
+
+
+def test_the_walk_lets_go_of_what_it_has_passed(doubled):
+    out = doubled(leaf(3)).sum()
+    core.backpropagate(out)
+    assert Doubled.kept[0]() is None
 
 
 def test_nothing_is_saved_without_need(doubled):

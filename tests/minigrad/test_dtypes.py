@@ -134,3 +134,17 @@ if HAS_TORCH:
 def test_other_dtypes_are_refused_at_the_door(dtype: str):
     with pytest.raises(TypeError, match=r"is not supported: use one of|expected numbers"):
         mg.tensor(np.zeros(2, dtype))
+
+
+@pytest.mark.parametrize("whole", ["uint8", "int32", "int64", "bool"])
+@pytest.mark.parametrize("real", ["float32", "float64"])
+def test_whole_numbers_that_meet_floats_become_floats(whole: str, real: str):
+    torch = pytest.importorskip("torch")
+    a, b = np.array([0, 1, 1]).astype(whole), np.array([0.5, 2.5, 1.0]).astype(real)
+    for operation in ("add", "mul", "div", "maximum", "pow", "remainder", "eq", "lt"):
+        for pair in ((a, b), (b, a)):
+            expected = getattr(torch, operation)(*map(torch.tensor, pair)).numpy()
+            check_same(getattr(mg, operation)(*map(mg.tensor, pair)).data, expected, 1e-6)
+    for pair in ((a, b), (b, a)):
+        expected = torch.where(torch.tensor(b > 1), *map(torch.tensor, pair)).numpy()
+        check_same(mg.where(mg.tensor(b > 1), *map(mg.tensor, pair)).data, expected)

@@ -5,7 +5,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Function, GradcheckError, nn
-from minigrad.gradcheck import METHODS
+from minigrad.gradcheck import METHODS, _Scheme
 from minigrad.nn import functional as F
 from minigrad.random import Key
 
@@ -49,7 +49,9 @@ def one_element(place, factor):
     [(0.5, "analytic = 0.5 × numeric"), (2.0, "analytic = 2 × numeric"),
      (-1.0, "analytic = -1 × numeric"), (0.0, "analytic = 0 × numeric"),
      (7.0, "analytic = 7 × numeric"), (1 / 3, "analytic = 1/3 × numeric"),
-     (1.234, "analytic = 1.234 × numeric")],
+     (1.5, "analytic = 1.5 × numeric"), (0.1, "analytic = 1/10 × numeric"),
+     (12345.67, "analytic = 12346 × numeric"), (1 / 12345.67, "analytic = 1/12346 × numeric"),
+     (1.234, "analytic = 1.234 × numeric"), (0.234, "analytic = 0.234 × numeric")],
 )  # fmt: skip
 def test_names_the_element_and_the_ratio(method, factor, words):
     with pytest.raises(GradcheckError) as caught:
@@ -101,6 +103,27 @@ def test_a_failure_is_an_assertion_error():
 def test_checks_the_parameters_of_a_module(method):
     net = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).double()
     assert mg.gradcheck(net, leaf(2, 4), method)
+
+
+def test_the_floor_is_the_rounding_of_the_output_along_a_step_of_size_1():
+    out = np.full(4, 3.0)
+    complex_step, central = _Scheme("complex", None, 1e-9), _Scheme("central", 1e-6, 1e-6)
+    assert complex_step.floor(out, 0.5) == 2.0**-50 * 6  # an input of 0.5 is rounded, relatively
+    assert complex_step.floor(out, 0.0) == 0
+    assert central.floor(out, 0.5) == pytest.approx(2.0**-50 * 3e6)
+
+
+def test_a_central_step_moves_every_element_by_about_eps():
+    x, seen = leaf(2000), []
+
+    def f(x):
+        seen.append(x.data)
+        return (x * x).sum()
+
+    mg.gradcheck(f, x, "central", eps=1e-3, rtol=1e-5)
+    moved = [np.sqrt(np.mean((data - x.data) ** 2)) for data in seen]
+    assert max(moved) == pytest.approx(1e-3, rel=0.1)
+    assert [round(step * 1e3) for step in moved].count(1) == 4  # two directions, there and back
 
 
 @every_method

@@ -16,7 +16,7 @@ import minigrad as mg
 from minigrad import Tensor, nn
 from minigrad.kernels import im2col, lrn
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward, conv2d_naive
-from minigrad.kernels.dropout import dropout_mask
+from minigrad.kernels.dropout import dropout_mask, threshold
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward, max_pool2d_naive
 from minigrad.nn import functional as F
 
@@ -486,6 +486,12 @@ def test_dropout_keeps_the_mean_and_scales_what_it_keeps():
     np.testing.assert_array_equal(dropout_mask(x.shape, 0.3, KEY), y > 0)
 
 
+def test_dropout_with_p_near_its_ends():
+    assert [threshold(p) for p in (0.25, 1 - 2**-32, 1 - 2**-40)] == [2**30, 2**32 - 1, 2**32 - 1]
+    assert not F.dropout(mg.ones(1000), 1 - 2**-40).data.any()
+    assert F.dropout(mg.ones(1000), 2**-40).data.all()
+
+
 def test_dropout_draws_a_new_mask_each_time_and_the_same_after_seeding():
     x = mg.ones(64)
     mg.manual_seed(3)
@@ -578,11 +584,17 @@ def set_grad_and_walk(value):
 REFUSED = {
     "conv channels": (lambda: F.conv2d(x4, mg.zeros(2, 3, 3, 3)), ValueError, r"\(2, 4, 3, 3\)"),
     "conv groups": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), groups=3), ValueError, "groups=3"),
+    "conv groups of the input": (lambda: F.conv2d(x4, mg.zeros(3, 1, 3, 3), groups=3), ValueError,
+                                 "groups=3"),
+    "conv no groups": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), groups=0), ValueError,
+                       "groups=0"),
     "conv kernel": (lambda: F.conv2d(x4, mg.zeros(2, 4, 6, 3)), ValueError, "does not fit"),
     "conv bias": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), mg.zeros(3)), ValueError, "bias"),
     "conv stride": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), stride=0), ValueError, "stride"),
     "conv same": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3, 3), stride=2, padding="same"), ValueError,
                   "needs stride 1, got"),
+    "conv same of rows": (lambda: F.conv2d(x4, mg.zeros(2, 4, 3), padding="same"), ValueError,
+                          r"x of shape \(2, 4, 5, 5\) and weight of shape \(2, 4, 3\)"),
     "batch norm ndim": (lambda: F.batch_norm(mg.zeros(3), None, None), ValueError, "N, C, ..."),
     "batch norm eps": (lambda: F.batch_norm(x4, None, None, eps=0), ValueError, "eps=0"),
     "batch norm weight": (lambda: F.batch_norm(x4, None, None, mg.ones(3), training=True),
@@ -606,6 +618,7 @@ REFUSED = {
     "linear": (lambda: F.linear(mg.zeros(2, 3), mg.zeros(4, 5)), RuntimeError, "do not fit"),
     "matmul": (lambda: mg.zeros(2, 3) @ mg.zeros(2, 3), RuntimeError, "3 != 2"),
     "reshape": (lambda: x4.reshape(3, -1), RuntimeError, "does not hold"),
+    "t of a cube": (lambda: mg.zeros(2, 3, 4).t(), RuntimeError, r"\(2, 3, 4\), expected a matrix"),
     "cat": (lambda: mg.cat([x4, mg.zeros(2, 3, 5, 4)], 1), RuntimeError, "differ"),
     "pad mode": (lambda: F.pad(x4, (1, 1), "symmetric"), NotImplementedError, "expected one of"),
     **{f"pad {mode}": (lambda mode=mode: F.pad(x4, (6, 0), mode), ValueError, f"{mode} by 6 takes")
@@ -622,6 +635,10 @@ REFUSED = {
                   ValueError, "avg"),
     "reduction's place": (lambda: F.cross_entropy(mg.zeros(1, 3), [1], "sum"), TypeError,
                           "did you mean reduction='sum'"),
+    "labels' options' place": (lambda: F.nll_loss(mg.zeros(1, 3), [0], None, -100), TypeError,
+                               "positional"),
+    "logits' options' place": (lambda: F.cross_entropy(mg.zeros(1, 3), [0], None, -100), TypeError,
+                               "positional"),
     "ignored label": (lambda: F.nll_loss(mg.zeros(2, 3), [-100, 3]), IndexError,
                       r"3 to 3, expected 0 to 2 \(or ignore_index, -100\)"),
     "ignored probabilities": (lambda: F.cross_entropy(mg.zeros(1, 3), mg.ones(1, 3),
@@ -634,6 +651,10 @@ REFUSED = {
                           RuntimeError, "detach"),
     "map of labels": (lambda: F.cross_entropy(mg.zeros(1, 3, 2), [[0, 1, 2]]), ValueError,
                       r"\(1, 3, 2\) and target \(1, 3\)"),
+    "bce reduction's place": (lambda: F.binary_cross_entropy(mg.ones(1), mg.ones(1), None, "sum"),
+                              TypeError, "positional"),
+    "logits' reduction's place": (lambda: F.binary_cross_entropy_with_logits(
+                                  mg.ones(1), mg.ones(1), None, "sum"), TypeError, "positional"),
     "bce range": (lambda: F.binary_cross_entropy(mg.ones(1) * 2, mg.ones(1)), RuntimeError,
                   r"\[0, 1\]: use sigmoid"),
     "bce shape": (lambda: F.binary_cross_entropy_with_logits(mg.ones(2), mg.ones(1)), ValueError,
@@ -650,6 +671,8 @@ REFUSED = {
     "mse": (lambda: F.mse_loss(mg.zeros(2, 3), mg.zeros(3)), ValueError, r"\(3,\)"),
     "bits of floats": (lambda: x4 & 1, TypeError, "bitwise_and: got float32.*compare first"),
     "whole number by 0": (lambda: mg.arange(3) % 0, RuntimeError, "remainder.*divided by 0"),
+    "mixed floats": (lambda: x4 + x4.double(), TypeError,
+                     "add: input is float32, other is float64"),
     "no number": (lambda: x4 + None, TypeError, "a tensor and None"),
     "no numbers": (lambda: x4 < "a", TypeError, "a tensor and 'a'"),
     "div rounded": (lambda: x4.div(2, rounding_mode="floor"), NotImplementedError, "a // b"),

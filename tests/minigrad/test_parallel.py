@@ -1,5 +1,6 @@
 """The batch split over threads: coverage, order, nesting, exceptions, BLAS."""
 
+import os
 import sys
 import threading
 import time
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward
+from minigrad.kernels.fast import conv as fast_conv
 from minigrad.kernels.fast import parallel
 from minigrad.kernels.fast.memory import scratch
 from minigrad.kernels.fast.parallel import over_batch
@@ -151,7 +153,19 @@ def test_number_of_threads_from_the_environment(monkeypatch):
     assert parallel.default_threads() == 3
 
 
-def test_convolution_gives_the_same_bits_each_time_and_the_same_numbers_on_any_threads(threads):
+@pytest.mark.parametrize(("cores", "expected"), [(6, 6), (None, 1)])
+def test_number_of_threads_where_no_affinity_is_known(monkeypatch, cores, expected):
+    for name in ("OMP_NUM_THREADS", "MINIGRAD_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert parallel.default_threads() == expected
+
+
+def test_convolution_gives_the_same_bits_each_time_and_the_same_numbers_on_any_threads(
+    threads, monkeypatch
+):
+    monkeypatch.setattr(fast_conv, "WORKSPACE", 2**20)  # three images: each thread gets a part
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(7, 3, 40, 40)), rng.normal(size=(4, 3, 3, 3))
     results = []
@@ -164,6 +178,12 @@ def test_convolution_gives_the_same_bits_each_time_and_the_same_numbers_on_any_t
     for result in results[1:]:
         for one, other in zip(results[0], result, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-10)
+
+
+def test_an_executor_has_the_threads_asked_for_or_one_for_each_core():
+    for asked, expected in ((3, 3), (None, os.cpu_count())):
+        with parallel.executor(asked) as pool:
+            assert pool._max_workers == expected
 
 
 def test_without_threads_the_caller_does_the_work(threads, monkeypatch):

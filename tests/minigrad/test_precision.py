@@ -7,6 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.kernels.fast.product import product
+from minigrad.kernels.product import bfloat16_bits
 from minigrad.nn import functional as F
 
 HALF_ULP = {"float32": 0.0, "tf32": 0.0, "float16": 2.0**-11, "bfloat16": 2.0**-8}  # on the CPU
@@ -95,6 +96,14 @@ def test_unusual_numbers(name, value):
     beyond = {"float16": 65520, "bfloat16": 3.396e38}[name]
     expected = np.copysign(np.inf, value) if abs(value) >= beyond else value
     np.testing.assert_allclose(found[0, 0], expected, rtol=2**-8, atol=1e-30)
+
+
+def test_bfloat16_rounds_ties_to_even():
+    torch = pytest.importorskip("torch")
+    bits = (np.arange(0x3F80, 0x3FC0, dtype=np.uint32) << 16) + np.uint32([[0x7FFF], [0x8000], [1]])
+    x = bits.ravel().view(np.float32)
+    expected = torch.tensor(x).bfloat16().view(torch.uint16).numpy()
+    np.testing.assert_array_equal(bfloat16_bits(x), expected)
 
 
 def test_the_context_ends_and_the_setter_stays():

@@ -1,5 +1,8 @@
 """What a PyTorch user does without thinking works, or is an error that says what to do."""
 
+import importlib
+import inspect
+
 import numpy as np
 import pytest
 
@@ -335,7 +338,51 @@ def test_a_name_that_is_not_there_has_its_neighbours_named(owner, name, near):
         _ = owner.xyzzy
 
 
+DEFAULTS = {
+    "torch": mg, "torch.nn": nn, "torch.nn.functional": F, "torch.nn.init": nn.init,
+    "torch.nn.utils": nn.utils, "torch.optim": optim,
+    "torch.optim.lr_scheduler": optim.lr_scheduler, "torch.utils.data": mg.data,
+}  # fmt: skip
+
+
+def defaults(function):
+    """The arguments of a function or class that may be left out, where Python can tell."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+    return {n: p.default or None for n, p in parameters.items() if p.default is not p.empty}
+
+
+@pytest.mark.parametrize("module", DEFAULTS)
+def test_what_is_left_out_is_what_pytorch_takes(module):
+    pytest.importorskip("torch")
+    ours, theirs = DEFAULTS[module], importlib.import_module(module)
+    for name in vars(ours):
+        found, expected = (defaults(getattr(owner, name, None)) for owner in (ours, theirs))
+        for argument in (found.keys() & expected.keys()) - {"pin_memory_device"}:
+            assert found[argument] == expected[argument], f"{name}({argument}=)"
+
+
 SPELLINGS = {
+    "flatten two of three": lambda t, x, y: x.reshape(3, 2, 2).flatten(0, 1),
+    "clamp whole numbers": lambda t, x, y: (x * 9).to(t.int64).clamp(-3, 5),
+    "clamp whole numbers below": lambda t, x, y: (x * 9).to(t.int64).clamp(min=2),
+    "all is smoothing": lambda t, x, y: t.nn.functional.cross_entropy(
+        x, t.tensor([0, 3, 2]), label_smoothing=1.0
+    ),
+    "split nothing": lambda t, x, y: t.zeros(0).split(0)[0],
+    "repeat nothing": lambda t, x, y: x.repeat(0, 2),
+    "argsort": lambda t, x, y: x.argsort(),
+    "sort": lambda t, x, y: t.sort(x).indices,
+    "topk": lambda t, x, y: t.topk(x, 2).indices,
+    "split": lambda t, x, y: x.split(2)[1],
+    "chunk": lambda t, x, y: x.chunk(2)[1],
+    "cat": lambda t, x, y: t.cat([x, y]),
+    "stack": lambda t, x, y: t.stack([x, y]),
+    "stack last": lambda t, x, y: t.stack([x, y], -1),
+    "cat last": lambda t, x, y: t.cat([x, y], -1),
+    "std and var": lambda t, x, y: x.std() + x.var(),
     "add alpha": lambda t, x, y: t.add(x, y, alpha=2),
     "sub alpha": lambda t, x, y: x.sub(y, alpha=0.5),
     "max of two": lambda t, x, y: t.max(x, y),

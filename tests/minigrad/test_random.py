@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.kernels import threefry
 from minigrad.kernels.fast import threefry as fast_threefry
 from minigrad.kernels.threefry import Key, normal, random_bits, threefry2x32, uniform
 from minigrad.random import Generator, default_generator
@@ -81,6 +82,19 @@ def test_normal(dtype):
     assert abs((z**4).mean() - 3) < 5 * np.sqrt(96) / root
     halves = np.corrcoef(z[: z.size // 2], z[z.size // 2 :])[0, 1]  # sine and cosine of one pair
     assert abs(halves) < 5 / np.sqrt(z.size / 2)
+
+
+def test_normal_numbers_of_the_first_and_the_last_word(monkeypatch):
+    """Box and Muller's logarithm never sees 0: words stand for the middle of their interval."""
+    words = np.uint32([0, 2**32 - 1])
+
+    def pairs(key, count, xp, finish, dtype):
+        return np.stack(finish(words, np.uint32([0, 0]))).astype(dtype)
+
+    monkeypatch.setattr(threefry, "random_pairs", pairs)
+    found = normal(Key(0, 0), (4,), np.float64)
+    expected = [np.sqrt(-2 * np.log(2.0**-33)), np.sqrt(-2 * np.log1p(-(2.0**-33))), 0, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_draws_and_seeds_are_unrelated():

@@ -76,6 +76,18 @@ def test_pools_and_softmax_over_millions():
     assert error(F.softmax(mg.zeros(MILLIONS, 2), 0).data, 1 / MILLIONS) < 1e-6
 
 
+def test_what_numpy_adds_one_after_the_other_is_counted():
+    """The run through memory that NumPy's innermost loop takes is added in a tree: no count."""
+    a = np.empty((4, 5, 6), np.float32)
+    counts = {(0, 1, 2): 1, (1, 2): 1, (2,): 1, (1,): 5, (0,): 4, (0, 1): 20, (0, 2): 4, (): 1}
+    for axes, count in counts.items():
+        assert sums._in_a_row(a, axes) == count
+        assert sums._in_a_row(a.T, tuple(2 - axis for axis in axes)) == count
+    assert sums._in_a_row(np.broadcast_to(a[0, 0], (4, 6)), (0, 1)) == 24
+    assert [sums._is_near(np.empty((n, 9), "f4"), (0,)) for n in (64, 65)] == [True, False]
+    assert [sums._is_near(np.empty((n, 9, 3), "f4"), (0, 2)) for n in (64, 65)] == [True, False]
+
+
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.int64, np.bool_])
 def test_shape_and_dtype_are_those_of_numpy(dtype, keepdims):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import itertools
 import pkgutil
 import threading
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from operations import CASES, Case
 import minigrad as mg
 from minigrad.kernels import ways
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward
+from minigrad.kernels.linear import linear_backward
 from minigrad.kernels.sgd import Rule, Update, sgd_step
 from minigrad.kernels.ways import Kernel, Way
 
@@ -182,6 +185,40 @@ def test_kernels_list_their_ways():
         assert [way.name for way in kernel.ways] == ["cuda", "fast"]
         assert all(isinstance(way, Way) for way in kernel.ways)
     assert repr(conv2d_forward) == "<kernel conv2d_forward: cuda, fast, plain>"
+
+
+def test_an_argument_that_is_left_out_means_the_same_in_every_way_there_and_back():
+    found: dict[tuple[str, str], list[object]] = {}
+    for info in pkgutil.walk_packages(mg.kernels.__path__, "minigrad.kernels."):
+        module = importlib.import_module(info.name)
+        for function in vars(module).values():
+            function = getattr(function, "plain", function)
+            if inspect.isfunction(function) and function.__module__ == module.__name__:
+                for name, parameter in inspect.signature(function).parameters.items():
+                    if parameter.default is not parameter.empty:
+                        kind = info.name.rpartition(".")[2], name
+                        found.setdefault(kind, []).append(parameter.default)
+    assert [kind for kind, values in found.items() if any(v != values[0] for v in values)] == []
+    assert len(found["conv", "stride"]) > 4
+
+
+BACKWARD = {
+    conv2d_backward: [(2, 3, 4, 5), (2, 4, 4, 5), (3, 4, 1, 1)],  # gradient, x, weight
+    linear_backward: [(2, 3), (2, 4), (3, 4)],
+}
+
+
+@pytest.mark.parametrize("kernel", BACKWARD, ids=lambda kernel: kernel.name)
+@pytest.mark.parametrize("needs", list(itertools.product([True, False], repeat=3)))
+def test_the_gradients_are_those_asked_for(kernel, needs):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in BACKWARD[kernel]]
+    expected = kernel.plain(*arrays)
+    for way in (kernel, kernel.plain):
+        for wanted, found, full in zip(needs, way(*arrays, needs=needs), expected, strict=True):
+            assert (found is not None) == wanted
+            if wanted:
+                near(found, full)
 
 
 def test_plain_ends_with_its_block_and_is_this_thread_s(seen):

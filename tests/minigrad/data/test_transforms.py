@@ -1,5 +1,7 @@
 """Crops and flips: right windows, right chances, no copies."""
 
+import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,67 @@ def test_flip_mirrors_columns_half_of_the_time() -> None:
     assert abs(flips - 500) < 80
     assert all(RandomHorizontalFlip(1.0)(source, rng)[0, 0, 1] == 4 for _ in range(50))
     assert all(RandomHorizontalFlip(0.0)(source, rng)[0, 0, 1] == 0 for _ in range(50))
+
+
+def test_no_flip_with_p_0_and_always_one_with_p_1_at_the_ends_of_random() -> None:
+    for p, drawn, column in ((0.0, 0.0, 0), (1.0, np.nextafter(1, 0), 4)):
+        rng: Any = SimpleNamespace(random=lambda drawn=drawn: drawn)
+        assert RandomHorizontalFlip(p)(image(3, 5), rng)[0, 0, 1] == column
+
+
+def test_a_resized_crop_may_be_one_pixel_and_reaches_every_place() -> None:
+    crop, rng = RandomResizedCrop(1, scale=(1 / 12, 1 / 12), ratio=(1, 1)), np.random.default_rng(3)
+    places = {tuple(crop(image(3, 4), rng)[0, 0, :2].tolist()) for _ in range(300)}
+    assert places == {(row, column) for row in range(3) for column in range(4)}
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 10), (10, 2), (3, 10)])
+def test_where_no_resized_crop_fits_it_is_the_central_window(height: int, width: int) -> None:
+    tall, wide = min(height, 2 * width), min(width, 2 * height)
+    crop = RandomResizedCrop((tall, wide), scale=(9, 9), ratio=(1 / 2, 2))
+    source, top, left = image(height, width), (height - tall) // 2, (width - wide) // 2
+    expected = source[top : top + tall, left : left + wide]
+    np.testing.assert_array_equal(crop(source, np.random.default_rng(0)), expected)
+
+
+def test_a_resized_crop_has_a_row_and_a_column_at_least() -> None:
+    """Windows of the area 1, nine times as long as wide, round to none: the central one it is."""
+    rng, area = np.random.default_rng(0), (1 / 24, 1 / 24)
+    flat = RandomResizedCrop((1, 8), area, (9, 9))(image(3, 8), rng)
+    np.testing.assert_array_equal(flat, image(3, 8)[1:2])
+    tall = RandomResizedCrop((8, 1), area, (1 / 9, 1 / 9))(image(8, 3), rng)
+    np.testing.assert_array_equal(tall, image(8, 3)[:, 1:2])
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
+def test_jitter_changes_by_factors_on_both_sides_of_1(name: str) -> None:
+    """The channels' distances from black, the mean or grey grow and shrink by up to 0.4."""
+    pixel = {"brightness": [[100, 0, 0]], "contrast": [[80] * 3, [120] * 3]}
+    source = np.uint8([pixel.get(name, [[140, 100, 100]])])
+    jitter, rng = ColorJitter(**{name: 0.4}), np.random.default_rng(4)
+    spans = [np.ptp(jitter(source, rng).astype(int)) / np.ptp(source) for _ in range(300)]
+    assert 0.55 < min(spans) < 0.65
+    assert 1.35 < max(spans) < 1.45
+
+
+def test_rotation_turns_both_ways_as_far_as_it_may() -> None:
+    rng, mark = np.random.default_rng(5), np.zeros((41, 41, 3), np.uint8)
+    mark[18:23, 36:41] = 255
+    rows = []
+    for _ in range(200):
+        turned = RandomRotation(30, fill=1)(mark, rng)
+        assert turned[0, 0, 2] in (0, 1)
+        rows.append(np.average(np.arange(41), weights=(turned[:, :, 0] > 99).sum(1)) - 20)
+    assert -10 < min(rows) < -7  # 18 sin 30° = 9
+    assert 7 < max(rows) < 10
+
+
+def test_a_transform_is_never_changed() -> None:
+    steps = (RandomCrop(4), CenterCrop(4), RandomHorizontalFlip(), RandomResizedCrop(4),
+             RandomRotation(4), ColorJitter(), Compose([]))  # fmt: skip
+    for step in steps:
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            step.size = 5  # type: ignore[union-attr, misc]
 
 
 def test_composition_is_views_only_and_follows_the_rng() -> None:

@@ -382,6 +382,7 @@ EDITS = {
     "delete a slice": lambda nn, net: net.__delitem__(slice(0, 2)),
     "append": lambda nn, net: net.append(nn.Linear(1, 4)).append(nn.ReLU()),
     "insert": lambda nn, net: net.insert(1, nn.Tanh()),
+    "insert at the front": lambda nn, net: net.insert(-len(net), nn.Tanh()),
     "insert before the last": lambda nn, net: net.insert(-1, nn.Tanh()),
     "insert at the end": lambda nn, net: net.insert(3, nn.Tanh()),
     "extend": lambda nn, net: net.extend(nn.Sequential(nn.Tanh(), nn.Linear(1, 1))),
@@ -561,7 +562,48 @@ def test_a_layer_is_its_function(name):
     layer, expected = LAYERS[name]
     x = mg.tensor(x4)
     np.testing.assert_array_equal(layer(x).data, expected(layer, x).data)
-    repr(layer)
+
+
+@pytest.mark.parametrize("text", [
+    "Conv2d(4, 6, kernel_size=(3, 2), stride=2, padding=1, groups=2)",
+    "Conv2d(4, 6, kernel_size=(3, 3), stride=1, padding=0, dilation=2)",
+    "Linear(6, 5, bias=False)", "MaxPool2d(kernel_size=3, stride=2, padding=0)",
+    "AvgPool2d(kernel_size=2, stride=2, padding=0)", "AdaptiveAvgPool2d(output_size=(2, None))",
+    "LocalResponseNorm(3, alpha=0.3, beta=0.5, k=2.0)",
+    "PReLU(num_parameters=4)", "LeakyReLU(negative_slope=0.3)", "Dropout(p=0.3)",
+])  # fmt: skip
+def test_a_layer_made_from_its_repr_is_the_same(text):
+    assert repr(eval(text, vars(nn))) == text
+
+
+def test_arguments_by_name_reach_forward():
+    class Scaled(nn.Module):
+        def forward(self, x, *, by=1.0):
+            return x * by
+
+    assert Scaled()(mg.ones(1), by=3.0).item() == 3
+
+
+def test_gains_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    for given in (("linear",), ("conv2d",), ("sigmoid",), ("tanh",), ("relu",), ("leaky_relu",),
+                  ("leaky_relu", 0.3)):  # fmt: skip
+        assert nn.init.calculate_gain(*given) == torch.nn.init.calculate_gain(*given)
+
+
+def test_the_papers_constants_are_the_defaults():
+    assert repr(nn.PaperLRN()) == "PaperLRN(n=5, k=2.0, alpha=0.0001, beta=0.75)"
+    assert repr(nn.PaperLRN(groups=2))[-11:] == ", groups=2)"
+    assert repr(nn.LocalContrastNorm()) == "LocalContrastNorm(5, alpha=0.001, beta=0.75, k=1.0)"
+    x = mg.tensor(x4)
+    pairs = (
+        (F.lrn(x), F.lrn(x, 5, 2.0, 1e-4, 0.75, 1)),
+        (nn.PaperLRN()(x), F.lrn(x)),
+        (F.local_contrast_norm(x), F.local_contrast_norm(x, 5, 1e-3, 0.75, 1.0, True)),
+        (nn.LocalContrastNorm()(x), F.local_contrast_norm(x)),
+    )
+    for found, expected in pairs:
+        np.testing.assert_array_equal(found.data, expected.data)
 
 
 def test_max_pool_with_indices_says_where():

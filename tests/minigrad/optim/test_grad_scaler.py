@@ -98,9 +98,11 @@ def test_misuse_is_named():
     with pytest.raises(ValueError, match="the state is empty"):
         scaler.load_state_dict({})
     for options in ({"init_scale": 0}, {"growth_factor": 1}, {"backoff_factor": 1},
-                    {"growth_interval": 0}):  # fmt: skip
+                    {"growth_interval": 0}, {"init_scale": np.inf}, {"growth_factor": np.inf},
+                    {"backoff_factor": 0}):  # fmt: skip
         with pytest.raises(ValueError, match=f"{next(iter(options))} is .*, expected"):
             GradScaler(**options)
+    GradScaler(init_scale=0.01, growth_factor=1.01, backoff_factor=0.01, growth_interval=1)
 
 
 def test_a_disabled_scaler_does_nothing():

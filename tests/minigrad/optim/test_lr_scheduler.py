@@ -23,6 +23,7 @@ from minigrad.optim.lr_scheduler import (
 
 SCHEDULES = {
     "step": ("StepLR", {"step_size": 7, "gamma": 0.5}),
+    "every step": ("StepLR", {"step_size": 1, "gamma": 0.9}),
     "multistep": ("MultiStepLR", {"milestones": [20, 3, 3, 31], "gamma": 0.1}),
     "linear": ("LinearLR", {}),
     "linear down": ("LinearLR", {"start_factor": 1.0, "end_factor": 0.2, "total_iters": 12}),
@@ -32,6 +33,7 @@ SCHEDULES = {
     "one cycle": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 41}),
     "one cycle linear": ("OneCycleLR", {"max_lr": [0.5, 0.1], "epochs": 5, "steps_per_epoch": 9,
                                         "anneal_strategy": "linear", "pct_start": 0.25}),
+    "one cycle from the top": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 41, "pct_start": 0.0}),
     "one cycle, three phases": ("OneCycleLR", {"max_lr": 1.0, "total_steps": 40,
                                                "three_phase": True, "div_factor": 10.0}),
     "cosine": ("CosineAnnealingLR", {"T_max": 40, "eta_min": 0.001}),
@@ -42,6 +44,7 @@ PLATEAUS = {
     "min abs": {"patience": 1, "threshold": 0.2, "threshold_mode": "abs", "factor": 0.5},
     "max rel": {"mode": "max", "patience": 0, "cooldown": 3, "factor": 0.5},
     "max abs": {"mode": "max", "patience": 2, "threshold_mode": "abs", "threshold": 0.5},
+    "a step of eps": {"patience": 0, "factor": 0.5, "eps": 0.025},
     "floor": {"patience": 0, "min_lr": 0.02, "factor": 0.3},
     "floor per group": {"patience": 0, "min_lr": [0.02, 0.001], "factor": 0.3, "eps": 0.005},
 }
@@ -106,6 +109,18 @@ def test_plateau_by_hand():
         rates.append(plateau.get_last_lr()[0])
     # 1.9999 is no improvement by 1e-4 of 2; the epoch after a reduction is not counted
     np.testing.assert_allclose(rates, [1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001])
+
+
+@pytest.mark.parametrize(("kind", "threshold"), [("rel", 0.1), ("abs", 1.0)])
+@pytest.mark.parametrize(("mode", "near", "beyond"), [("min", 9.1, 8.9), ("max", 10.9, 11.1)])
+def test_an_improvement_is_one_by_more_than_the_threshold(kind, threshold, mode, near, beyond):
+    for metric, bad in ((near, 1), (beyond, 0)):
+        plateau = ReduceLROnPlateau(
+            optimizer(), mode, threshold=threshold, threshold_mode=kind, patience=5
+        )
+        plateau.step(10.0)
+        plateau.step(metric)
+        assert plateau.num_bad_epochs == bad
 
 
 @pytest.mark.parametrize("case", [*SCHEDULES, "warm-up"])
@@ -198,6 +213,8 @@ def test_wrong_arguments_raise():
         OneCycleLR(opt, [1.0], 10)
     with pytest.raises(ValueError, match="expected 2 lr_lambdas"):
         LambdaLR(opt, [abs])
+    with pytest.raises(ValueError, match="give one lr_lambda for all groups"):
+        SequentialLR(opt, [StepLR(opt, 3), LambdaLR(opt, [abs, abs])], [1]).step()
     with pytest.raises(TypeError, match="expected an optimizer first, got float"):
         StepLR(0.1, 3)
     with pytest.raises(ValueError, match="step_size must be at least 1, got 0"):
@@ -220,6 +237,9 @@ def test_wrong_arguments_raise():
         SequentialLR(opt, [StepLR(other, 3)], [])
     with pytest.raises(ValueError, match="one milestone fewer"):
         SequentialLR(opt, [StepLR(opt, 3)], [5])
+    for group in ([1.0], {"lr": 0.1}, "params"):
+        with pytest.raises(TypeError, match="a dict with a 'params' entry"):
+            opt.add_param_group(group)
 
 
 def test_a_state_of_another_scheduler_or_optimizer_raises():
