@@ -116,8 +116,8 @@ class RandomResizedCrop(Keywords):
             if 0 < width <= columns and 0 < height <= rows:
                 left = int(rng.integers(columns - width + 1))
                 return left, int(rng.integers(rows - height + 1)), width, height
-        width = min(columns, round(rows * self.ratio[1]))
-        height = min(rows, round(columns / self.ratio[0]))
+        width = min(columns, max(1, round(rows * self.ratio[1])))
+        height = min(rows, max(1, round(columns / self.ratio[0])))
         return (columns - width) // 2, (rows - height) // 2, width, height
 
 

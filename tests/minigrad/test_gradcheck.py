@@ -5,9 +5,10 @@ import pytest
 
 import minigrad as mg
 from minigrad import Function, GradcheckError, nn
-from minigrad.gradcheck import METHODS, _Scheme
+from minigrad.gradcheck import METHODS
 from minigrad.nn import functional as F
 from minigrad.random import Key
+from minigrad.slopes import Scheme
 
 every_method = pytest.mark.parametrize("method", METHODS)
 
@@ -107,7 +108,7 @@ def test_checks_the_parameters_of_a_module(method):
 
 def test_the_floor_is_the_rounding_of_the_output_along_a_step_of_size_1():
     out = np.full(4, 3.0)
-    complex_step, central = _Scheme("complex", None, 1e-9), _Scheme("central", 1e-6, 1e-6)
+    complex_step, central = Scheme("complex", None, 1e-9), Scheme("central", 1e-6, 1e-6)
     assert complex_step.floor(out, 0.5) == 2.0**-50 * 6  # an input of 0.5 is rounded, relatively
     assert complex_step.floor(out, 0.0) == 0
     assert central.floor(out, 0.5) == pytest.approx(2.0**-50 * 3e6)

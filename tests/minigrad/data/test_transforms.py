@@ -94,6 +94,13 @@ def test_a_resized_crop_has_a_row_and_a_column_at_least() -> None:
     np.testing.assert_array_equal(tall, image(8, 3)[:, 1:2])
 
 
+def test_a_window_that_fits_nowhere_has_a_row_and_a_column() -> None:
+    rng = np.random.default_rng(0)
+    for ratio in (16, 1 / 16):
+        crop = RandomResizedCrop(2, scale=(1, 1), ratio=(ratio, ratio))
+        assert crop(image(3, 4), rng).shape == (2, 2, 3)
+
+
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
 def test_jitter_changes_by_factors_on_both_sides_of_1(name: str) -> None:
     """The channels' distances from black, the mean or grey grow and shrink by up to 0.4."""
