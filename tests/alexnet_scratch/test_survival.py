@@ -248,28 +248,6 @@ def test_killed_while_it_trains_and_saves_it_ends_in_the_same_bytes(
 
 @pytest.mark.slow
 @posix
-def test_thirty_kills_at_random_moments(
-    tmp_path: Path, colours: Path, narrow_flags: list[str]
-) -> None:
-    """Each of ten runs is killed three times, resumed with other threads, and saves often."""
-    flags = [*narrow_flags, "--epochs", "8"]
-    whole, rng = tmp_path / "whole", random.Random(1)
-    assert main(["train", str(colours), *flags, "--out", str(whole)]) == 0
-    for number in range(10):
-        run = tmp_path / f"run{number}"
-        last, often = run / "last.safetensors", ("--save-every", rng.choice(["1", "3", "0.1s"]))
-        for _ in range(3):
-            begin = ("--resume", run) if last.exists() else (colours, *flags, "--out", run)
-            process = start("train", *begin, *often, "--workers", rng.randrange(4))
-            at = time.monotonic() + rng.uniform(1, 4)
-            killed(process, lambda at=at: time.monotonic() > at)  # type: ignore[misc]
-        begin = ("--resume", run) if last.exists() else (colours, *flags, "--out", run)
-        assert ended(start("train", *begin))[0] == 0
-        assert_same_weights(run, whole)
-
-
-@pytest.mark.slow
-@posix
 def test_the_papers_network_killed_five_times_while_it_saves(tmp_path: Path, colours: Path) -> None:
     """57 million parameters: a checkpoint is 455 MB, and is being written most of the time."""
     flags = ["--recipe", "paper", "--batch-size", "4", "--max-steps", "7"]
