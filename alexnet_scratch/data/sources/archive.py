@@ -24,9 +24,9 @@ from typing import IO, NoReturn
 
 from ...progress import progress_bar
 from ..disk import FULL
-from ..image import BadImageError, DataError, check_plain
+from ..image import BadImageError, DataError, check_plain, checked
 from ..source import LeftOut
-from .tree import CLASS_TAR, KNOWN, Tree, checked, hidden, is_leaving
+from .tree import CLASS_TAR, KNOWN, Tree, hidden, is_leaving
 
 CHUNK = 1 << 20
 BLOCK = 512  # bytes, of a tar

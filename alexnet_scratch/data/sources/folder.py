@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..image import BadImageError, DataError, check_plain
+from ..image import BadImageError, DataError, check_plain, checked
 from ..source import LeftOut
-from .tree import checked, hidden, is_leaving
+from .tree import hidden, is_leaving
 
 
 class FolderTree:

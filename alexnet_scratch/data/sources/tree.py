@@ -28,7 +28,6 @@ KNOWN = (
     "ROOT/val/CLASS/*.jpg); a .zip, .tar or .tar.gz of one, such as ImageNette's; the folder of "
     "ILSVRC2012_img_train.tar; Kaggle's ILSVRC folder; or Tiny ImageNet"
 )
-MAX_FILE = 128 << 20  # bytes of one image file
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz")
 # What systems and programs add to folders and nobody misses.
 _LEAVINGS = (
@@ -125,13 +124,6 @@ def hidden(part: str) -> bool:
 def is_leaving(part: str) -> bool:
     """Did a system or a program leave this hidden file or folder, so that nobody misses it?"""
     return part in _LEAVINGS or part.startswith("._")
-
-
-def checked(size: int, where: str) -> int:
-    """The size of a file that is to be read. BadImageError if it is too large for an image."""
-    if size > MAX_FILE:
-        raise BadImageError(f"{where}: {size} bytes, too large for an image (at most {MAX_FILE})")
-    return size
 
 
 def class_folders(tree: Tree) -> Found:
