@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import stat
+import struct
 import threading
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -31,6 +32,8 @@ EXTENSIONS = (
 )  # fmt: skip
 RESIZES = ("crop", "squash")
 MAX_FILE = 128 << 20  # bytes of one image file
+_READS = 1 << 19  # pieces that a file may be read in: Pillow goes through tiny ones in Python
+_COUNT = 100_000  # numbers in one tag of a TIFF, as of its strips: it makes objects of them
 _STRIP = 1 << 20  # pixels that are converted at once
 _LARGE = 32 << 20  # pixels; of larger images one is decoded at a time, whatever the threads
 _ONE_LARGE = threading.Lock()
@@ -64,10 +67,7 @@ def load_image(
         raise ValueError(f"no resize {resize!r}: give one of {', '.join(RESIZES)}")
     name = "image" if isinstance(source, bytes) else os.fspath(source)
     try:
-        if not isinstance(source, bytes):
-            checked(check_plain(source), name)
-        file = io.BytesIO(source) if isinstance(source, bytes) else source
-        with Image.open(file, formats=FORMATS) as image:
+        with _opened(source if isinstance(source, bytes) else _content(source)) as image:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and image.format in _HUNGRY:
                 limit //= 3
@@ -107,8 +107,7 @@ def checked(size: int, where: str) -> int:
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """(width, height) of an image file, from its head. BadImageError as for `load_image`."""
     try:
-        checked(check_plain(path), os.fspath(path))
-        with Image.open(path, formats=FORMATS) as image:
+        with _opened(_content(path)) as image:
             return image.size
     except (MemoryError, BadImageError):
         raise
@@ -119,12 +118,55 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
 def is_image(data: bytes) -> bool:
     """Do these bytes begin an image of `FORMATS`, whole or not?"""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS):
+        with _opened(data):
             return True
     except MemoryError:
         raise
     except Exception:  # Pillow's readers raise nearly anything on other files
         return False
+
+
+class _Pieces(io.BytesIO):
+    """The bytes of a file, read in a bounded number of pieces."""
+
+    _left = _READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"in more than {_READS} pieces")
+        return super().read(size)
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    size = checked(check_plain(path), os.fspath(path))
+    with open(path, "rb") as file:
+        return file.read(size)
+
+
+def _opened(data: bytes) -> Image.Image:
+    """The image, its head read. Any error for what is none of `FORMATS`."""
+    _check_tiff(data)
+    return Image.open(_Pieces(data), formats=FORMATS)
+
+
+def _check_tiff(data: bytes) -> None:
+    """ValueError for a TIFF whose tags hold more numbers than those of any real one."""
+    if data[:2] not in (b"II", b"MM") or not {42, 43}.intersection(data[2:4]):
+        return
+    order, big = "<>"[data[:2] == b"MM"], data[2] == 43  # both as Pillow sees them
+    try:
+        (at,) = struct.unpack_from(f"{order}{'Q' if big else 'L'}", data, 8 if big else 4)
+        (tags,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, at)
+        entry, at = struct.Struct(order + ("HHQ8x" if big else "HHL4x")), at + (8 if big else 2)
+        rest = memoryview(data)[at:]
+        whole = min(tags, len(rest) // entry.size, _READS)
+        for tag, kind, count in entry.iter_unpack(rest[: whole * entry.size]):
+            # Text and bytes stay as they are, but where they tell the places of strips and tiles.
+            if count > _COUNT and (kind not in (1, 2, 7) or tag in (273, 324)):
+                raise ValueError(f"{count} numbers in tag {tag}, expected at most {_COUNT}")
+    except (struct.error, OverflowError):
+        return  # cut short, which Pillow tells
 
 
 def _opaque(image: Image.Image) -> Image.Image:

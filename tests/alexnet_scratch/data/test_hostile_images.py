@@ -4,11 +4,13 @@ import io
 import json
 import os
 import stat
+import struct
 import subprocess
 import sys
 import threading
 import time
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,45 @@ def test_a_file_too_large_for_an_image_is_not_read(tmp_path: Path, ending: str) 
     for look in (lambda: load_image(path, 8), lambda: image.image_size(path)):
         with pytest.raises(BadImageError, match="214748364800 bytes, too large for an image"):
             look()
+
+
+def tiff_of_strips(order: str, count: int) -> bytes:
+    """64 x 64 pixels whose rows are said to stand in `count` strips."""
+    tags = {256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 277: 1, 278: 1}
+    rows = [(tag, 4, 1, value) for tag, value in tags.items()] + [(273, 4, count, 118)]
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}LH", 8, len(rows))
+    entries = b"".join(struct.pack(f"{order}HHLL", *row) for row in sorted(rows))
+    return head + entries + bytes(12) + bytes(4 * count)
+
+
+GIF, PNG, JPEG = (encoded("L", fmt) for fmt in ("GIF", "PNG", "JPEG"))
+TINY = struct.pack(">I", 0) + b"teSt" + struct.pack(">I", zlib.crc32(b"teSt"))  # of a PNG
+
+
+def repeated(image: bytes, at: int, piece: bytes) -> bytes:
+    return image[:at] + piece * 1_000_000 + image[at:]
+
+
+MANY = {
+    "tiff <": tiff_of_strips("<", 3_000_000),
+    "tiff >": tiff_of_strips(">", 3_000_000),
+    "gif": repeated(GIF, GIF.index(b",\0\0\0\0\x08\0\x08\0"), b"!\xfe\1.\0"),
+    "png": repeated(PNG, 33, TINY),
+    "jpeg": repeated(JPEG, 2, b"\xff\xfe\0\3."),
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_millions_of_tiny_pieces_are_given_up_soon(kind: str) -> None:
+    began = time.process_time()
+    with pytest.raises(BadImageError, match=r"in more than \d+ pieces|3000000 numbers in tag"):
+        load_image(MANY[kind], 8)
+    assert time.process_time() - began < 8
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_a_tiff_of_a_strip_for_each_row_is_read(order: str) -> None:
+    assert load_image(tiff_of_strips(order, 64), 8).shape == (8, 8, 3)
 
 
 def test_a_bomb_is_refused_with_one_line_and_no_warning() -> None:
