@@ -17,7 +17,7 @@ from ..data.patterns import cache_folder
 from ..data.prepare import Prepared, prepare
 from ..data.source import overview
 from ..data.sources import open_source
-from ..data.sources.tree import lines
+from ..data.sources.tree import MAX_TEXT, lines
 from ..names import in_shell, one_line
 from .common import count
 
@@ -148,7 +148,8 @@ def _classes(text: str) -> list[str] | int:
     try:
         if not text.startswith("/dev/fd/"):  # what a shell's <(...) gives is written to already
             check_plain(text)
-        found = lines(Path(text).read_bytes())
+        with open(text, "rb") as file:
+            found = lines(file.read(MAX_TEXT + 1), text)
     except (OSError, ValueError) as error:
         raise DataError(
             f"--classes {text}: cannot be read ({error}); expected a number, or a file with a "
