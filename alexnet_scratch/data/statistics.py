@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from minigrad.kernels.fast.memory import empty
 from minigrad.kernels.fast.parallel import executor
 
+from .disk import save_array
 from .image import DataError
 
 STATISTICS, MEAN_IMAGE = "statistics.json", "mean_image.npy"
@@ -147,7 +148,7 @@ def measure(images: NDArray[np.uint8], workers: int | None = None) -> Statistics
 def save_statistics(statistics: Statistics, folder: Path) -> None:
     """Write statistics.json and mean_image.npy, float64, into `folder`."""
     (folder / STATISTICS).write_text(statistics.to_json(), "utf-8")
-    np.save(folder / MEAN_IMAGE, statistics.mean_image_0_255, allow_pickle=False)
+    save_array(folder / MEAN_IMAGE, statistics.mean_image_0_255)
 
 
 def load_statistics(folder: Path) -> Statistics:

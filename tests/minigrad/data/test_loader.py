@@ -1,11 +1,13 @@
 """DataLoader: fixed order, numbers that do not depend on the workers, clean ends."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -372,3 +374,48 @@ def test_tensor_dataset_and_subset() -> None:
         TensorDataset(np.zeros(2), np.zeros(3))
     with pytest.raises(IndexError, match="got index 5, expected 0 to 4"):
         Subset(data, [5])
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_a_lack_of_memory_is_told_as_one(workers: int) -> None:
+    class Hungry(Dataset):
+        def __len__(self) -> int:
+            return 12
+
+        def __getitem__(self, index: int) -> Any:
+            raise MemoryError("8 EiB")
+
+    with pytest.raises(MemoryError, match=r"\(index 0\) was loaded, 8 EiB; fewer") as caught:
+        next(iter(DataLoader(Hungry(), 4, num_workers=workers)))
+    assert "Mend the sample" not in str(caught.value)
+
+
+WAITING = """
+import sys
+from minigrad.data import DataLoader, Dataset, workers
+workers.PATIENCE = 0.2
+class Pipe(Dataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, index):
+        print("opening", flush=True)
+        return open(sys.argv[1], "rb").read()
+next(iter(DataLoader(Pipe(), 2, num_workers=2)))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")
+def test_ctrl_c_ends_a_program_whose_worker_waits_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    program = subprocess.Popen(
+        [sys.executable, "-c", WAITING, tmp_path / "pipe"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    with program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"opening\n"
+        program.send_signal(signal.SIGINT)
+        try:
+            assert program.wait(30) != 0
+        finally:
+            program.kill()
