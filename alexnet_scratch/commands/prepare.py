@@ -124,7 +124,8 @@ def _prepare(options: argparse.Namespace) -> int:
 
 def _check_out(source: Path, out: str) -> None:
     """Raise DataError for a set within its own source: the next reader would take it for images."""
-    if source.is_dir() and Path(out).resolve().is_relative_to(source.resolve()):
+    # Not Path.resolve, which raises RuntimeError for a loop of links before Python 3.13.
+    if source.is_dir() and Path(os.path.realpath(out)).is_relative_to(os.path.realpath(source)):
         raise DataError(f"{out} lies within {source}, its source: give a folder elsewhere")
 
 
