@@ -418,6 +418,8 @@ BAD_ANSWERS = {
     "chunk size": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + NINES + b"\r\nab",
     "chunk below 0": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nab\r\n",
     "location": b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
+    "long redirect": b"HTTP/1.1 302 Found\r\nLocation: /set.tgz\r\nContent-Length: "
+    + NINES[:50] + b"\r\n\r\n",
     "port": b"HTTP/1.1 302 Found\r\nLocation: http://a:99999999/\r\nContent-Length: 0\r\n\r\n",
     "letters": b"HTTP/1.1 302 Found\r\nLocation: http://\xff\xfe/x y\r\nContent-Length: 0\r\n\r\n",
     "file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
@@ -428,7 +430,7 @@ BAD_ANSWERS = {
     "noise": bytes(range(256)) * 300,
     "headers": b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 10_000 + b"\r\n",
     "nothing": b"",
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", BAD_ANSWERS)
@@ -448,6 +450,12 @@ def test_a_response_that_never_begins_is_given_up(tmp_path: Path, hurried: None)
     with answering(b"", then=b"HTTP/1.1 100 Continue\r\n\r\n") as url:
         assert "no connection" in refused(Archive(url, size=300_000), tmp_path)
     assert time.monotonic() - begun < 20
+
+
+def test_what_comes_with_a_redirect_is_not_read(tmp_path: Path, hurried: None) -> None:
+    head = b"HTTP/1.1 302 Found\r\nLocation: /set.tgz\r\n\r\n"
+    with answering(head, then=bytes(65536)) as url:
+        assert "would lead to an infinite loop" in refused(Archive(url, size=300_000), tmp_path)
 
 
 def test_a_trickle_is_given_up(
