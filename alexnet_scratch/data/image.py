@@ -34,6 +34,7 @@ RESIZES = ("crop", "squash")
 MAX_FILE = 128 << 20  # bytes of one image file
 _READS = 1 << 19  # pieces that a file may be read in: Pillow goes through tiny ones in Python
 _COUNT = 100_000  # numbers in one tag of a TIFF, as of its strips: it makes objects of them
+_EXIFS = 64  # pieces of EXIF data in a JPEG, of 64 KB each; cameras write one
 _STRIP = 1 << 20  # pixels that are converted at once
 _LARGE = 32 << 20  # pixels; of larger images one is decoded at a time, whatever the threads
 _ONE_LARGE = threading.Lock()
@@ -147,6 +148,8 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 def _opened(data: bytes) -> Image.Image:
     """The image, its head read. Any error for what is none of `FORMATS`."""
     _check_tiff(data)
+    if data.startswith(b"\xff\xd8") and data.count(b"Exif\0\0") > _EXIFS:  # joined, made objects of
+        raise ValueError(f"EXIF data in more than {_EXIFS} pieces")
     return Image.open(_Pieces(data), formats=FORMATS)
 
 
