@@ -11,6 +11,7 @@ what an idle process has. Finds are kept as files, for --replay TARGET FILE.
 
 import argparse
 import contextlib
+import faulthandler
 import json
 import mmap
 import os
@@ -45,6 +46,7 @@ def input_of(target: Target, seeds: list[bytes], seed: int, index: int) -> bytes
 def attempt(target: Target, data: bytes, work: Path) -> tuple[str, str | None]:
     """("taken", None), ("refused", None), or ("found", the traceback)."""
     signal.setitimer(signal.ITIMER_REAL, ALARM)
+    faulthandler.dump_traceback_later(2 * ALARM, exit=True)  # C code that hears no signal
     try:
         target.run(data, work)
         return "taken", None
@@ -58,6 +60,7 @@ def attempt(target: Target, data: bytes, work: Path) -> tuple[str, str | None]:
         return "found", traceback.format_exc()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
 
 
 def seeds_of(root: Path, target: Target) -> list[bytes]:
