@@ -83,14 +83,20 @@ class _Pool:
         tasks: queue.SimpleQueue[tuple[Job[Any], range] | None] = queue.SimpleQueue()
         stopping = threading.Event()
         started: list[threading.Thread] = []
-        self._tasks, self._threads = tasks, threads
+        self._tasks = tasks
         self.close = weakref.finalize(self, _stop, tasks, stopping, started)
         for i in range(threads):
             thread = threading.Thread(
                 target=_work, args=(tasks, stopping), name=f"minigrad-loader-{i}", daemon=True
             )
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more: those that there are do all the work
+                if not started:
+                    raise
+                break
             started.append(thread)
+        self._threads = len(started)
 
     def submit(self, job: Job[T]) -> Job[T]:
         size = len(job.indices)

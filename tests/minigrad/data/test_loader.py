@@ -419,3 +419,20 @@ def test_ctrl_c_ends_a_program_whose_worker_waits_for_ever(tmp_path: Path) -> No
             assert program.wait(30) != 0
         finally:
             program.kill()
+
+
+CROWDED = """
+import mmap, resource
+import numpy as np
+from minigrad.data import DataLoader, TensorDataset
+now = int(open("/proc/self/statm").read().split()[0]) * mmap.PAGESIZE
+resource.setrlimit(resource.RLIMIT_AS, (now + (256 << 20),) * 2)
+loader = DataLoader(TensorDataset(np.arange(40.0)), 4, num_workers=10_000)
+print(sum(float(batch[0].numpy().sum()) for batch in loader))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory has no limit there")
+def test_more_workers_than_the_system_has_threads_are_fewer() -> None:
+    ran = subprocess.run([sys.executable, "-c", CROWDED], capture_output=True, text=True)
+    assert ran.stdout == "780.0\n", ran.stderr
