@@ -18,7 +18,7 @@ SITE := $(VENV)/.site
 TEST_NEEDS := $(DEV) $(if $(filter 1,$(WITH_ORACLES)),$(ORACLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint bench notebooks site clean
+.PHONY: help train test lint bench fuzz notebooks site clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ lint: $(DEV) ## Check style (ruff) and types (mypy)
 
 bench: $(READY) ## Time a training step, here and in PyTorch; DEVICE=cuda: on the GPU
 	$(BIN)/python benchmarks/$(if $(filter cuda,$(DEVICE)),gpu_)train_step.py $(ARGS)
+
+fuzz: $(DEV) ## Change inputs at random until Ctrl-C; finds are kept in build/fuzz
+	@trap : INT; $(BIN)/python tests/fuzz/run.py --forever $(ARGS)
 
 notebooks: $(JUPYTER) ## Open the course in JupyterLab
 	$(BIN)/jupyter lab $(ARGS) notebooks

@@ -18,7 +18,7 @@ from ..data.patterns import cache_folder
 from ..data.prepare import Prepared, prepare
 from ..data.source import overview
 from ..data.sources import open_source
-from ..data.sources.tree import lines
+from ..data.sources.tree import MAX_TEXT, lines
 from ..data.survey import enlarged_note
 from ..names import in_shell, program
 from ..progress import say, told_if_slow
@@ -136,8 +136,8 @@ def _prepare(options: argparse.Namespace) -> int:
 
 def _check_out(source: Path, out: str) -> None:
     """Raise DataError for a set within its own source: the next reader would take it for images."""
-    target, whole = (Path(os.path.realpath(path)) for path in (out, source))  # also of a link loop
-    if source.is_dir() and target.is_relative_to(whole):
+    # Not Path.resolve, which raises RuntimeError for a loop of links before Python 3.13.
+    if source.is_dir() and Path(os.path.realpath(out)).is_relative_to(os.path.realpath(source)):
         raise DataError(f"{out} lies within {source}, its source: give a folder elsewhere")
 
 
@@ -161,7 +161,8 @@ def _classes(text: str) -> list[str] | int:
     try:
         if not text.startswith("/dev/fd/"):  # what a shell's <(...) gives is written to already
             check_plain(text)
-        found = lines(Path(text).read_bytes())
+        with open(text, "rb") as file:
+            found = lines(file.read(MAX_TEXT + 1), text)
     except (OSError, ValueError) as error:
         raise DataError(
             f"--classes {text}: cannot be read ({error}); expected a number, or a file with a "

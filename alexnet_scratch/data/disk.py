@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,13 @@ def full_disk_told(folder: Path, advice: Callable[[], str]) -> Iterator[None]:
         if error.errno not in FULL:
             raise
         raise DataError(f"disk full: {folder} ({error.strerror}); {advice()}") from error
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """`np.save`, whose own error does not say that the disk is full. OSError as the system's."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    path.write_bytes(buffer.getbuffer())
 
 
 def checksum(file: Path, algorithm: str) -> str:

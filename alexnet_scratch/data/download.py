@@ -2,17 +2,24 @@
 
 What has come is in NAME.part; the server's mark of the file's version (ETag, or the date) stands
 beside it, so that two versions are never joined. NAME appears when it is complete and right.
+
+A server may send anything, and what lies in the folder may be damaged: every download ends, with
+no more bytes than the file has, from https only where it began there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import os
 import shutil
+import socket
 import ssl
+import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,11 +33,15 @@ from ..progress import progress_bar, say
 from .disk import checksum, full_disk_told
 from .image import DataError
 
-TIMEOUT = 30.0  # seconds without a byte
-RETRIES = 4  # tries in a row that bring nothing
+TIMEOUT = 30.0  # seconds without a byte, or until a response begins
+RETRIES = 4  # tries in a row that bring next to nothing
+PROGRESS = 1 << 16  # bytes that are more than nothing
+PACE = 60.0  # seconds in which so much must come
+MOST = 1 << 40  # bytes of a file whose size is not known
 BACK_OFF = 1.0  # seconds before the first of them, doubled each time
 CHUNK = 1 << 20
 BY_HAND = "download it by hand and give the file to `alexnet prepare`"
+_MARK = 1000  # letters of a version's mark
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that a later try may not meet
 
 
@@ -93,6 +104,9 @@ def fetch(archive: Archive, folder: str | os.PathLike[str]) -> Path:
     has come is kept in all three), and a wrong size or checksum (it is removed).
     """
     target = Path(folder) / archive.name
+    for path in (target, target.with_name(target.name + ".part")):
+        if os.path.lexists(path) and not path.is_file():
+            raise DataError(f"{path}: not a plain file; move it away and try again")
     if target.exists():
         wrong = _fault(archive, target)
         if wrong:
@@ -127,7 +141,10 @@ class _Part:
 
     def mark(self) -> str:
         """The mark, or "" where there is none: then nothing can be joined to what has come."""
-        return self.mark_path.read_text("utf-8") if self.mark_path.exists() else ""
+        if not self.mark_path.is_file():
+            return ""
+        with open(self.mark_path, "rb") as file:
+            return _usable(file.read(_MARK + 1).decode("latin-1"))
 
     def advice(self) -> str:
         """What to do when the disk is full."""
@@ -154,13 +171,13 @@ class _Part:
 
 def _receive_all(archive: Archive, part: _Part) -> None:
     """Ask for what is missing until it has come."""
-    vain = 0
+    vain, most = 0, part.size()  # most: what has been there at once; to begin anew is no progress
     while True:
-        before = part.size()
         try:
             return _receive(archive, part)
         except _Cut as cut:
-            vain = 0 if part.size() > before else vain + 1
+            vain = 0 if part.size() >= most + PROGRESS else vain + 1
+            most = max(most, part.size())
             if vain > RETRIES:
                 kept = f"{_mb(part.size())} are kept: try again later, or " * bool(part.size())
                 raise DataError(f"{archive.url}: {cut}; {kept}{BY_HAND}") from cut
@@ -189,6 +206,11 @@ def _receive(archive: Archive, part: _Part) -> None:
         _check_space(part, total)
         with progress_bar(archive.name, total or 0, start) as bar, open(part.path, "ab") as file:
             for chunk in _chunks(response):
+                if file.tell() + len(chunk) > (MOST if total is None else total):
+                    raise DataError(
+                        f"{archive.url}: the server sends more than {total or MOST} bytes: it is "
+                        f"not the file known here; {BY_HAND}"
+                    )
                 file.write(chunk)
                 bar.update(len(chunk))
                 bar.set_postfix_str(_mb(bar.n), refresh=False)
@@ -206,7 +228,8 @@ def _ask(archive: Archive, have: int, part: _Part) -> Any:
         headers |= {"Range": f"bytes={have}-", "If-Range": part.mark()}
     request = urllib.request.Request(archive.url, headers=headers)
     try:
-        return urllib.request.build_opener(_SafeRedirect).open(request, timeout=TIMEOUT)
+        opener = urllib.request.build_opener(_SafeRedirect, _Http, _Https)
+        return opener.open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and have:  # nothing from `have` on
@@ -224,18 +247,74 @@ def _ask(archive: Archive, have: int, part: _Part) -> Any:
                 f"{archive.url}: its certificate cannot be trusted ({reason.verify_message}); "
                 f"{BY_HAND}"
             ) from error
-        raise _Cut(f"no connection ({reason})") from error
+        raise _Cut(f"no connection ({' '.join(str(reason).split())})") from error
+    except ValueError as error:  # a Location that is no address
+        raise DataError(
+            f"{archive.url}: the server's answer makes no sense ({error}); {BY_HAND}"
+        ) from error
+
+
+class _Response(http.client.HTTPResponse):
+    """A response that must begin within TIMEOUT: a header may come a byte at a time, or never."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        self._sock = sock
+        super().__init__(sock, *args, **kwargs)
+
+    def begin(self) -> None:
+        timer = threading.Timer(TIMEOUT, self._give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            super().begin()
+        finally:
+            timer.cancel()
+            del self._sock
+
+    def _give_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Connection(http.client.HTTPConnection):
+    response_class = _Response
+
+
+class _SafeConnection(http.client.HTTPSConnection):
+    response_class = _Response
+
+
+class _Http(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_SafeConnection, req)
 
 
 class _SafeRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but not from https to anything that others can read and change."""
+    """Follows redirects from https to https, which nobody else can read and change, and from http
+    to either; never to another scheme."""
+
+    def http_error_302(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any
+    ) -> Any:
+        fp.close()  # or all that comes with the redirect, without an end, is read into memory
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        if req.type == "https" and not newurl.lower().startswith("https:"):
+        address = urllib.parse.urlsplit(newurl)
+        scheme, _ = address.scheme, address.port  # ValueError for what is no port
+        if scheme != "https" and (req.type, scheme) != ("http", "http"):
             raise DataError(
-                f"{req.full_url}: redirects to {newurl}, expected https there, too; {BY_HAND}"
+                f"{req.full_url}: redirects to {newurl[:200]!r}, expected https there, too; "
+                f"{BY_HAND}"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -243,13 +322,17 @@ class _SafeRedirect(urllib.request.HTTPRedirectHandler):
 def _place(response: Any, have: int, part: _Part) -> tuple[int, int | None]:
     """Where the response's first byte stands in the file, and the file's size if it is told."""
     if response.status != 206:  # the whole file: it has changed, or the server knows no ranges
-        length = response.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdecimal() else None
+        return 0, _number(response.headers.get("Content-Length", ""))
     sent, _, size = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     mark = _mark(response.headers)
     if sent.partition("-")[0] != str(have) or mark not in ("", part.mark()):
         raise _other_piece(part)
-    return have, int(size) if size.isdecimal() else None
+    return have, _number(size)
+
+
+def _number(text: str) -> int | None:
+    """The number of bytes that a header says, None where it says none that makes sense."""
+    return int(text) if text.isdecimal() and len(text) < 16 else None
 
 
 def _other_piece(part: _Part) -> _Cut:
@@ -259,20 +342,33 @@ def _other_piece(part: _Part) -> _Cut:
 
 def _mark(headers: Any) -> str:
     """What tells the file's version; a weak ETag does not tell bytes apart."""
-    etag = str(headers.get("ETag", ""))
-    return etag if etag and not etag.startswith("W/") else str(headers.get("Last-Modified", ""))
+    etag = _usable(str(headers.get("ETag", "")))
+    if etag and not etag.startswith("W/"):
+        return etag
+    return _usable(str(headers.get("Last-Modified", "")))
+
+
+def _usable(mark: str) -> str:
+    """The mark, "" for one that cannot be sent back as a header."""
+    return mark if mark.isascii() and mark.isprintable() and len(mark) <= _MARK else ""
 
 
 def _chunks(response: Any) -> Iterator[bytes]:
     """What comes, piece by piece. Raises _Cut, so that an OSError is the disk's."""
+    since, come = time.monotonic(), 0
     while True:
         try:
             chunk = response.read1(CHUNK)  # what there is: a cut loses nothing
-        except (OSError, http.client.HTTPException) as error:
-            raise _Cut(f"the connection was cut ({error})") from error
+        except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: a chunk's
+            raise _Cut(f"the connection was cut ({' '.join(str(error).split())})") from error
         if not chunk:
             return
         yield chunk
+        come += len(chunk)
+        if time.monotonic() - since > PACE:
+            if come < PROGRESS:
+                raise _Cut(f"only {come} bytes came in {PACE:.0f} s")
+            since, come = time.monotonic(), 0
 
 
 def _fault(archive: Archive, file: Path) -> str | None:

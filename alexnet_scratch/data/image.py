@@ -1,12 +1,19 @@
-"""An image file: is it one, and its pixels."""
+"""An image file: is it one, and its pixels.
+
+Files may be made to harm: a file is offered only to the decoders of `FORMATS`, to those its first
+bytes name, and no decoder there starts a program. Memory stays within a few bytes a pixel.
+"""
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import io
 import os
 import stat
-from collections.abc import Sequence
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +21,23 @@ from PIL import Image, UnidentifiedImageError
 
 from minigrad.data import SkipSample
 
+# What is read, by Pillow's names: formats of photos that begin with a mark of their own. Never
+# EPS, which is a program and runs Ghostscript; not the rare ones, whose decoders few look after.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
+_HUNGRY = ("WEBP", "AVIF", "JPEG2000")  # take 16 to 28 bytes a pixel in their own libraries
 # Files that end so are images without a look at them; of others the content tells.
 EXTENSIONS = (
     ".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".gif", ".webp", ".avif", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2",
 )  # fmt: skip
 RESIZES = ("crop", "squash")
-# What Pillow opens but cannot decode by itself: metadata of videos and grids, PostScript.
-_NO_PIXELS = ("EPS", "MPEG", "BUFR", "GRIB", "HDF5", "WMF")
+MAX_FILE = 128 << 20  # bytes of one image file
+_READS = 1 << 19  # pieces that a file may be read in: Pillow goes through tiny ones in Python
+_COUNT = 100_000  # numbers in one tag of a TIFF, as of its strips: it makes objects of them
+_EXIFS = 64  # pieces of EXIF data in a JPEG, of 64 KB each; cameras write one
+_STRIP = 1 << 20  # pixels that are converted at once
+_LARGE = 32 << 20  # pixels; of larger images one is decoded at a time, whatever the threads
+_ONE_LARGE = threading.Lock()
 
 
 class DataError(ValueError):
@@ -44,22 +60,27 @@ def load_image(
     animation is taken; EXIF orientation is not applied. Whole numbers of 32 bits are taken for 8
     bits where none is above 255, else for 16.
     Raises BadImageError, which names the file and the reason, for anything that is not a whole
-    image or has more than `PIL.Image.MAX_IMAGE_PIXELS` pixels; a pipe or a device is not opened.
+    image of `FORMATS`, a file above `MAX_FILE` bytes, and more pixels than
+    `PIL.Image.MAX_IMAGE_PIXELS`, 89,478,485 unless you set it, a third of that in WebP, AVIF and
+    JPEG 2000; a pipe or a device is not opened. Up to 10 bytes of memory a pixel are needed.
     """
     if resize not in RESIZES:
         raise ValueError(f"no resize {resize!r}: give one of {', '.join(RESIZES)}")
     name = "image" if isinstance(source, bytes) else os.fspath(source)
     try:
-        if not isinstance(source, bytes):
-            check_plain(source)
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with _opened(source if isinstance(source, bytes) else _content(source)) as image:
             limit = Image.MAX_IMAGE_PIXELS
+            if limit is not None and image.format in _HUNGRY:
+                limit //= 3
             if limit is not None and image.width * image.height > limit:
-                raise Image.DecompressionBombError
+                raise BadImageError(f"{name}: {_bomb(limit)}")
+            large = image.width * image.height > _LARGE
             # JPEG can decode at 1/2, 1/4, 1/8: much faster for large photos, and still at least
             # twice the size we resize to, so that the resize decides the quality.
             image.draft(None, (2 * size, 2 * size))
-            return np.array(_resized(_to_rgb(image), size, resize), dtype=np.uint8)
+            with _ONE_LARGE if large else contextlib.nullcontext():
+                small = _resized(_opaque(image), size, resize)
+            return np.array(small if small.mode == "RGB" else small.convert("RGB"), np.uint8)
     except (MemoryError, BadImageError):
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
@@ -77,14 +98,19 @@ def check_plain(path: str | os.PathLike[str]) -> int:
     return found.st_size
 
 
+def checked(size: int, where: str) -> int:
+    """The size of a file that is to be read. BadImageError if it is too large for an image."""
+    if size > MAX_FILE:
+        raise BadImageError(f"{where}: {size} bytes, too large for an image (at most {MAX_FILE})")
+    return size
+
+
 def image_size(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
-    """(width, height) of an image file, or its bytes, from its head. BadImageError if Pillow cannot
-    tell."""
+    """(width, height) of an image file, or its bytes, from its head. BadImageError as for
+    `load_image`."""
     name = "image" if isinstance(source, bytes) else os.fspath(source)
     try:
-        if not isinstance(source, bytes):
-            check_plain(source)
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with _opened(source if isinstance(source, bytes) else _content(source)) as image:
             return image.size
     except (MemoryError, BadImageError):
         raise
@@ -93,9 +119,9 @@ def image_size(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
 
 
 def is_image(data: bytes) -> bool:
-    """Does Pillow know these bytes as an image, whole or not?"""
+    """Do these bytes begin an image of `FORMATS`, whole or not?"""
     try:
-        with Image.open(io.BytesIO(data), formats=_told_by_content()):
+        with _opened(data):
             return True
     except MemoryError:
         raise
@@ -103,37 +129,99 @@ def is_image(data: bytes) -> bool:
         return False
 
 
-@functools.cache
-def _told_by_content() -> list[str]:
-    """Formats that Pillow decodes and that begin with a mark of their own."""
-    Image.init()
-    return [name for name, (_, mark) in Image.OPEN.items() if mark and name not in _NO_PIXELS]
+class _Pieces(io.BytesIO):
+    """The bytes of a file, read in a bounded number of pieces."""
+
+    _left = _READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"in more than {_READS} pieces")
+        return super().read(size)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
+def _content(path: str | os.PathLike[str]) -> bytes:
+    size = checked(check_plain(path), os.fspath(path))
+    with open(path, "rb") as file:
+        return file.read(size)
+
+
+def _opened(data: bytes) -> Image.Image:
+    """The image, its head read. Any error for what is none of `FORMATS`."""
+    _check_tiff(data)
+    if data.startswith(b"\xff\xd8") and data.count(b"Exif\0\0") > _EXIFS:  # joined, made objects of
+        raise ValueError(f"EXIF data in more than {_EXIFS} pieces")
+    return Image.open(_Pieces(data), formats=FORMATS)
+
+
+def _check_tiff(data: bytes) -> None:
+    """ValueError for a TIFF whose tags hold more numbers than those of any real one."""
+    if data[:2] not in (b"II", b"MM") or not {42, 43}.intersection(data[2:4]):
+        return
+    order, big = "<>"[data[:2] == b"MM"], data[2] == 43  # both as Pillow sees them
+    try:
+        (at,) = struct.unpack_from(f"{order}{'Q' if big else 'L'}", data, 8 if big else 4)
+        (tags,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, at)
+        entry, at = struct.Struct(order + ("HHQ8x" if big else "HHL4x")), at + (8 if big else 2)
+        rest = memoryview(data)[at:]
+        whole = min(tags, len(rest) // entry.size, _READS)
+        for tag, kind, count in entry.iter_unpack(rest[: whole * entry.size]):
+            # Text and bytes stay as they are, but where they tell the places of strips and tiles.
+            if count > _COUNT and (kind not in (1, 2, 7) or tag in (273, 324)):
+                raise ValueError(f"{count} numbers in tag {tag}, expected at most {_COUNT}")
+    except (struct.error, OverflowError):
+        return  # cut short, which Pillow tells
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The pixels without transparency, in RGB or in 8-bit grey: one more copy of them at most."""
     if image.mode.startswith("I"):  # whole numbers above 255; convert() would clip them to white
-        return _grey(image)
+        return _by_strips(image, "L", _grey(image))
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        return _by_strips(image, "RGB", _on_white)
     if image.mode == "F":
         raise ValueError("floating-point pixels have no known range, expected 8 or 16 bits")
-    return image.convert("RGB")
+    return image if image.mode in ("RGB", "L") else image.convert("RGB")
 
 
-def _grey(image: Image.Image) -> Image.Image:
-    """Whole numbers of 16 bits, or of 32 with the values of 8 or 16, as RGB; one may be white."""
-    values = np.asarray(image).astype(np.int64)
-    least, most = int(values.min()), int(values.max())
-    if least < 0 or most > 65535:
-        raise ValueError(f"grey from {least} to {most}, expected 0 to 255 or 0 to 65535")
-    # Of 16 bits for certain: Pillow brings a PGM's values to that range, the others say so.
-    sixteen = image.mode != "I" or image.format == "PPM" or most > 255
-    grey = (values >> 8 if sixteen else values).astype(np.uint8)
-    grey[values == image.info.get("transparency", -1)] = 255
-    return Image.fromarray(grey).convert("RGB")
+def _by_strips(
+    image: Image.Image, mode: str, convert: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """`convert` of the whole image, some rows at a time, so that its copies are small."""
+    rows = max(1, _STRIP // image.width)
+    if rows >= image.height:
+        return convert(image)
+    whole = Image.new(mode, image.size)
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(top + rows, image.height))
+        whole.paste(convert(image.crop(box)), box)
+    return whole
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
+def _grey(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """What makes 8-bit grey of this image's whole numbers of 16 bits, or of 32 with the values of
+    8 or 16; one may be white. ValueError for others."""
+    sixteen = image.mode != "I" or image.format == "PPM"  # whose values Pillow brings to 16 bits
+    if image.mode == "I":
+        least, most = cast("tuple[int, int]", image.getextrema())
+        if least < 0 or most > 65535:
+            raise ValueError(f"grey from {least} to {most}, expected 0 to 255 or 0 to 65535")
+        sixteen = sixteen or most > 255
+    white = image.info.get("transparency", -1)
+
+    def convert(piece: Image.Image) -> Image.Image:
+        values = np.asarray(piece)
+        grey = (values >> 8 if sixteen else values).astype(np.uint8)
+        grey[values == white] = 255
+        return Image.fromarray(grey)
+
+    return convert
 
 
 def _resized(image: Image.Image, size: int, resize: str) -> Image.Image:
@@ -148,15 +236,19 @@ def _resized(image: Image.Image, size: int, resize: str) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"more than {Image.MAX_IMAGE_PIXELS} pixels (a decompression bomb?); make it smaller"
+        return _bomb(Image.MAX_IMAGE_PIXELS)
     if isinstance(error, UnidentifiedImageError):
-        return "not an image"
+        return f"not an image of the formats that are read: {', '.join(FORMATS)}"
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
         return str(error.strerror)
     said = " ".join(str(error).split())  # one line
     if "truncated" in said.lower():
         return f"cut short ({said})"
     return f"damaged or unsupported image ({type(error).__name__}: {said})"
+
+
+def _bomb(limit: int | None) -> str:
+    return f"more than {limit} pixels (a decompression bomb?); make it smaller"
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

@@ -8,6 +8,7 @@ a linear function of the pixels tells the class.
 from __future__ import annotations
 
 import functools
+import io
 import os
 import shutil
 import tempfile
@@ -24,12 +25,14 @@ from PIL import Image, ImageDraw
 from minigrad.kernels.fast.parallel import executor
 
 from ..progress import progress_bar
+from .disk import full_disk_told
 from .image import DataError
 
 TRAIN_PER_CLASS = 300
 VAL_PER_CLASS = 50
 _LUMA = np.array([0.299, 0.587, 0.114])
 _SUPERSAMPLING = 4
+_FULL_DISK = "free some space, or set ALEXNET_CACHE to a folder on another disk"
 
 Plane = NDArray[Any]  # float32; Any keeps mixed arithmetic readable to the type checker
 
@@ -259,7 +262,8 @@ def generate(
     train, val: images per class, written to folder/train/CLASS and folder/val/CLASS as JPEG of
     size x size. Image i of a class and split depends on (seed, split, class, i, size) only, so a
     larger set contains the smaller one and the bytes do not depend on `threads` (default: the
-    number of processors). DataError if `folder` holds something; ValueError for a wrong number.
+    number of processors). DataError if `folder` holds something, and for a full disk; ValueError
+    for a wrong number.
     """
     folder = Path(folder)
     for name, value, least in (
@@ -275,23 +279,26 @@ def generate(
             f"{folder} is not an empty folder: give a new one to draw the patterns into"
         )
     jobs = []
-    for split, (split_name, count) in enumerate((("train", train), ("val", val))):
-        for label, name in enumerate(CLASSES):
-            into = folder / split_name / name
-            into.mkdir(parents=True, exist_ok=True)
-            jobs += [
-                functools.partial(
-                    _write, into / f"{name}_{i:05d}.jpg", name, (seed, split, label, i), size
-                )
-                for i in range(count)
-            ]
-    _run_all(jobs, threads, progress)
+    with full_disk_told(folder, lambda: _FULL_DISK):
+        for split, (split_name, count) in enumerate((("train", train), ("val", val))):
+            for label, name in enumerate(CLASSES):
+                into = folder / split_name / name
+                into.mkdir(parents=True, exist_ok=True)
+                jobs += [
+                    functools.partial(
+                        _write, into / f"{name}_{i:05d}.jpg", name, (seed, split, label, i), size
+                    )
+                    for i in range(count)
+                ]
+        _run_all(jobs, threads, progress)
     return folder
 
 
 def _write(file: Path, name: str, entropy: tuple[int, ...], size: int) -> None:
     rng = np.random.default_rng(np.random.SeedSequence(entropy))
-    Image.fromarray(draw(name, rng, size)).save(file, quality=90)
+    data = io.BytesIO()  # Pillow's own error does not say that the disk is full
+    Image.fromarray(draw(name, rng, size)).save(data, "JPEG", quality=90)
+    file.write_bytes(data.getbuffer())
 
 
 def _run_all(jobs: list[functools.partial[None]], threads: int | None, progress: bool) -> None:

@@ -19,7 +19,7 @@ from ..progress import progress_bar
 from ..schema import MOST_PIXELS
 from .choice import Choice, choose
 from .decode import Piece, decoded
-from .disk import checksum, full_disk_told
+from .disk import checksum, full_disk_told, save_array
 from .image import RESIZES, DataError, some
 from .packed import (
     CHECKED,
@@ -166,7 +166,7 @@ class _Making:
         self._unfinished.append(_REPORT, left_out)  # not committed: a killed run adds it again
         folder = self._unfinished.set
         for split in SPLITS:
-            np.save(folder / labels_file(split), labels[split], allow_pickle=False)
+            save_array(folder / labels_file(split), labels[split])
         save_statistics(self._statistics.result(), folder)
         described = {
             "format": FORMAT,

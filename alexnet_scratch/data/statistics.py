@@ -19,7 +19,7 @@ from minigrad.kernels.fast.memory import empty
 from minigrad.kernels.fast.parallel import executor
 
 from ..schema import SchemaError, checked, json_of, limited, read_text
-from .disk import read_array
+from .disk import read_array, save_array
 from .image import DataError
 
 STATISTICS, MEAN_IMAGE = "statistics.json", "mean_image.npy"
@@ -157,7 +157,7 @@ def measure(images: NDArray[np.uint8], workers: int | None = None) -> Statistics
 def save_statistics(statistics: Statistics, folder: Path) -> None:
     """Write statistics.json and mean_image.npy, float64, into `folder`."""
     (folder / STATISTICS).write_text(statistics.to_json(), "utf-8")
-    np.save(folder / MEAN_IMAGE, statistics.mean_image_0_255, allow_pickle=False)
+    save_array(folder / MEAN_IMAGE, statistics.mean_image_0_255)
 
 
 def load_statistics(folder: Path, image_size: int, images: int) -> Statistics:

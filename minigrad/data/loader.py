@@ -153,8 +153,12 @@ class DataLoader(Keywords):
             return self.dataset.sample(index, rng)
         except SkipSample as skip:
             return Skipped(index, self.dataset.describe(index), str(skip))
-        except MemoryError:  # no fault of the sample
-            raise
+        except MemoryError as error:  # no fault of the sample: with fewer at once it may do
+            said = f", {error}" * bool(str(error))
+            raise MemoryError(
+                f"while {self.dataset.describe(index)} (index {index}) was loaded{said}; fewer "
+                f"workers than {self.num_workers} need less"
+            ) from error
         except Exception as error:
             raise LoaderError(
                 f"cannot load {self.dataset.describe(index)} (index {index}): "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,9 @@ from typing import Any, Generic, TypeVar
 from ..kernels.fast.parallel import can_start_threads
 
 T = TypeVar("T")
+# Seconds that threads have to end: one may wait for ever, for a pipe or a disk that is gone, and
+# must keep neither Ctrl-C nor the end of the program waiting.
+PATIENCE = 5.0
 
 
 class Job(Generic[T]):
@@ -119,16 +123,18 @@ def _stop(
     stopping.set()
     for _ in threads:
         tasks.put(None)
+    until = time.monotonic() + PATIENCE
     for thread in threads:
         if thread is not threading.current_thread():  # the garbage collector runs anywhere
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def run_ahead(jobs: Iterable[Job[T]], threads: int, ahead: int) -> Iterator[T]:
     """Results of `jobs` in order, made by `threads` threads up to `ahead` jobs before their turn.
 
     Threads start with the first result asked for and are gone when the iterator ends, fails, is
-    closed or is dropped. Where none can be started, each job is done in its turn.
+    closed or is dropped; one that hangs in `load` is left behind after PATIENCE. Where none can be
+    started, each job is done in its turn.
     """
     pool = _Pool(threads if can_start_threads() else 0)
     try:

@@ -2,6 +2,9 @@
 
 Nothing is unpacked but a gzipped tar, which has no other way to its middle: once, to one temporary
 file. Threads share it: `os.pread` reads at a position of its own, without a lock.
+
+An archive may be made to harm. Whatever it claims has a limit before memory is taken for it: the
+headers of a member, the list of a zip, names, their number, and what all of it unpacks to.
 """
 
 from __future__ import annotations
@@ -24,20 +27,27 @@ from typing import IO, NoReturn
 
 from ...progress import progress_bar
 from ..disk import FULL
-from ..image import BadImageError, DataError, check_plain
+from ..image import BadImageError, DataError, check_plain, checked
 from ..source import LeftOut
-from .tree import CLASS_TAR, KNOWN, Tree, checked, hidden, is_leaving
+from .tree import CLASS_TAR, KNOWN, MAX_DEPTH, Tree, hidden, is_leaving
 
 CHUNK = 1 << 20
 BLOCK = 512  # bytes, of a tar
+_LOCAL = 30  # bytes before the name in the header of a zip's member
 # Images are packed already; zeros shrink a thousandfold. Small archives may shrink as they like.
-MAX_RATIO, FREE = 100, 1 << 30
+MAX_RATIO, FREE = 100, 1 << 28
 FREE_FILE = 4 << 20  # the same for one file in a zip
+MAX_HEADERS = 1 << 20  # bytes of a tar's headers for one member: long names, records, sparse maps
+MAX_LIST = 1 << 29  # bytes of a zip's list of members: three million long names
+MAX_NAME = 4096  # letters, as a path on Linux may have
+MAX_NAMES = 1 << 29  # letters of all names: ImageNet's 14 million images have less
+_GLOBAL = 100  # records that a tar may hold for all members, which each one copies
 _UNKNOWN = {
     b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar",
     b"\x28\xb5\x2f\xfd": "zstd",
 }  # fmt: skip
 _SEEKING = threading.Lock()
+_DIGITS = re.compile(rb"\d{128}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -93,7 +103,9 @@ class TarTree:
             self._files.append((path, file))
             end = file.seek(0, os.SEEK_END)
             file.seek(0)
+            letters = 0
             for name, offset, size in _tar_members(file, path, end, self.passed):
+                letters = _count_letters(path, letters, name)
                 self.names.append(prefix + name)
                 self._where.extend((len(self._files) - 1, offset, size))
 
@@ -109,8 +121,11 @@ class ZipTree:
         with _told(path):
             self._file = open(path, "rb")  # noqa: SIM115
             try:
-                with zipfile.ZipFile(self._file) as archive:
+                with zipfile.ZipFile(_Headers(self._file, MAX_LIST)) as archive:
+                    self._check_sizes(archive.infolist())
+                    letters = 0
                     for member in archive.infolist():
+                        letters = _count_letters(path, letters, member.filename)
                         self._add(member)
             except BaseException:
                 self.close()
@@ -126,9 +141,9 @@ class ZipTree:
                 f"{where}: more than {MAX_RATIO} times its size when unpacked, a decompression "
                 "bomb? Images do not shrink so much"
             )
-        header = read_member(self._file, offset, 30, where)
+        header = read_member(self._file, offset, _LOCAL, where)
         method, name, extra = struct.unpack("<8xH16xHH", header)
-        data = read_member(self._file, offset + 30 + name + extra, packed, where)
+        data = read_member(self._file, offset + _LOCAL + name + extra, packed, where)
         if method == zipfile.ZIP_DEFLATED:
             try:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
@@ -144,9 +159,21 @@ class ZipTree:
         """Close the file."""
         self._file.close()
 
+    def _check_sizes(self, members: list[zipfile.ZipInfo]) -> None:
+        """DataError for members that unpack to far more than is there, or share their bytes."""
+        size = os.fstat(self._file.fileno()).st_size
+        if sum(member.file_size for member in members) > max(FREE, MAX_RATIO * size):
+            raise DataError(_bomb(self.path))
+        end = 0
+        for member in sorted(members, key=lambda member: member.header_offset):
+            if member.header_offset < end:
+                _refuse(self.path, member.filename, "it shares its bytes with another member")
+            end = member.header_offset + _LOCAL + member.compress_size
+
     def _add(self, member: zipfile.ZipInfo) -> None:
         # Some zips made on Windows have its separator.
-        name = _clean(self.path, member.filename.replace("\\", "/"), member.is_dir(), self.passed)
+        plain = member.filename.replace("\\", "/")
+        name = _clean(self.path, plain, plain.endswith("/"), self.passed)
         file_type = stat.S_IFMT(member.external_attr >> 16)  # 0 where it was not made on Unix
         if file_type not in (0, stat.S_IFREG, stat.S_IFDIR):
             _refuse(self.path, member.filename, "it is a link or a device")
@@ -161,17 +188,52 @@ class ZipTree:
             self._where.extend(place)
 
 
+class _Headers:
+    """A file whose headers are read, not more than `most` bytes of them before the next `renew`."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self._file, self._most, self._left = file, most, most
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:  # all the rest
+            here = self._file.tell()
+            size = self._file.seek(0, os.SEEK_END) - here
+            self._file.seek(here)
+        self._left -= size
+        if self._left < 0:
+            raise ValueError(f"more than {self._most} bytes of headers")
+        return self._file.read(size)
+
+    def renew(self) -> None:
+        self._left = self._most
+
+
+class _TarHeaders(_Headers):
+    """Of n digits in a row tarfile makes n*n steps, before Python 3.11.10 (CVE-2024-6232)."""
+
+    def read(self, size: int = -1) -> bytes:
+        data = super().read(size)
+        if _DIGITS.search(data):
+            raise ValueError("a header of hundreds of digits")
+        return data
+
+
 def _tar_members(
-    file: IO[bytes], path: Path, end: int, passed: list[LeftOut]
+    file: IO[bytes], path: Path, end: int, passed: list[LeftOut], inner: bool = False
 ) -> Iterator[tuple[str, int, int]]:
     """(name, offset, size) of the members of the tar that is in `file` from here up to `end`.
 
-    Hidden ones are added to `passed`.
+    Hidden ones are added to `passed`. inner: is it a class tar, in which there are no others?
     """
     before = -1
-    with tarfile.open(fileobj=file, mode="r:") as tar:
+    headers = _TarHeaders(file, MAX_HEADERS)
+    with tarfile.open(fileobj=headers, mode="r:") as tar:  # type: ignore[call-overload]
         while (member := tar.next()) is not None:
-            tar.members.clear()  # type: ignore[attr-defined]  # or it keeps all, a kilobyte each
+            headers.renew()
+            tar.members.clear()  # or it keeps all, a kilobyte each
+            if len(tar.pax_headers) > _GLOBAL:
+                raise tarfile.ReadError(f"more than {_GLOBAL} records for all members")
             offset, size = member.offset_data, member.size
             if size < 0 or offset <= before or offset + size > end:
                 raise tarfile.ReadError(f"it ends within {member.name!r}")
@@ -179,12 +241,12 @@ def _tar_members(
             if not (member.isdir() or (member.isreg() and not member.issparse())):
                 _refuse(path, member.name, "it is a link or a device")
             name = _clean(path, member.name, member.isdir(), passed)
-            if CLASS_TAR.fullmatch(name.rpartition("/")[2]):
+            if CLASS_TAR.fullmatch(name.rpartition("/")[2]) and not inner:
                 folder = f"{name.removesuffix('.tar')}/"
                 yield folder, offset, 0
                 file.seek(offset)
-                for inner, place, length in _tar_members(file, path, offset + size, passed):
-                    yield folder + inner, place, length
+                for below, place, length in _tar_members(file, path, offset + size, passed, True):
+                    yield folder + below, place, length
             elif name:
                 yield name, offset, size
         # tarfile takes a damaged header, and the end of the file, for the end of the tar.
@@ -194,11 +256,15 @@ def _tar_members(
 
 def _clean(path: Path, name: str, folder: bool, passed: list[LeftOut]) -> str:
     """A member's name as in `Tree.names`, "" for one that is left out. DataError if not safe."""
+    if len(name) > MAX_NAME or name.count("/") > MAX_DEPTH:
+        _refuse(path, name, f"its name has {len(name)} letters and {name.count('/')} folders")
     parts = name.split("/")
     plain = name.replace("\\", "/")
     if ".." in plain.split("/") or plain.startswith("/") or plain[1:3] == ":/":
         _refuse(path, name, "its name leads out of the archive")
     parts = [part for part in parts if part not in ("", ".")]
+    if not parts and not folder:
+        _refuse(path, name, "it has no name")
     if any(hidden(part) for part in parts):
         if not folder and not any(is_leaving(part) for part in parts):
             passed.append(LeftOut("/".join(parts), "hidden"))
@@ -208,9 +274,24 @@ def _clean(path: Path, name: str, folder: bool, passed: list[LeftOut]) -> str:
     return "/".join(parts) + "/" * (folder and bool(parts))
 
 
+def _count_letters(path: Path, before: int, name: str) -> int:
+    """`before` and the letters of a name. DataError if a tree cannot have so many."""
+    if before + len(name) > MAX_NAMES:
+        raise DataError(f"{path}: more than {MAX_NAMES} letters in names; expected a set of images")
+    return before + len(name)
+
+
+def _bomb(path: Path) -> str:
+    return (
+        f"{path}: more than {MAX_RATIO} times its size when unpacked, a decompression bomb? Images "
+        "do not shrink so much; unpack it yourself"
+    )
+
+
 def _refuse(path: Path, member: str, why: str) -> NoReturn:
+    shown = repr(member if len(member) <= 200 else f"{member[:200]}...")
     raise DataError(
-        f"{path}: {member!r} is refused: {why}; expected plain files and folders only: unpack the "
+        f"{path}: {shown} is refused: {why}; expected plain files and folders only: unpack the "
         "archive yourself if you trust it, and give the folder"
     )
 
@@ -234,10 +315,7 @@ def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
                 plain.write(chunk)
                 bar.update(file.tell() - bar.n)
                 if plain.tell() > max(FREE, MAX_RATIO * size):
-                    raise DataError(
-                        f"{path}: more than {MAX_RATIO} times its size when unpacked, a "
-                        "decompression bomb? Images do not shrink so much; unpack it yourself"
-                    )
+                    raise DataError(_bomb(path))
         plain.flush()
     except BaseException:
         plain.close()

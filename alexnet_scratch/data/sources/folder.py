@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..image import BadImageError, DataError, check_plain
+from ..image import BadImageError, DataError, check_plain, checked
 from ..source import LeftOut
-from .tree import checked, hidden, is_leaving
+from .tree import MAX_DEPTH, hidden, is_leaving
+
+_VISITS = 16  # paths on which a folder is taken
 
 
 class FolderTree:
@@ -18,6 +21,7 @@ class FolderTree:
         self.path = path
         self.names: list[str] = []
         self.passed: list[LeftOut] = []
+        self._visits: Counter[str] = Counter()
         try:
             self._list(str(path), "", ())
         except OSError as error:
@@ -46,6 +50,13 @@ class FolderTree:
         real = os.path.realpath(folder)
         if real in above:  # a link to a folder that it is in
             self.passed.append(LeftOut(prefix, "a link to a folder that it lies in"))
+            return
+        if len(above) > MAX_DEPTH:
+            self.passed.append(LeftOut(prefix, f"more than {MAX_DEPTH} folders deep"))
+            return
+        self._visits[real] += 1
+        if self._visits[real] > _VISITS:  # links to links double the paths with each folder
+            self.passed.append(LeftOut(prefix, f"a folder that {_VISITS} links lead to already"))
             return
         with os.scandir(folder) as entries:
             for entry in entries:

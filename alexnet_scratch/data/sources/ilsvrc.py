@@ -17,7 +17,8 @@ TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
 META, TRUTH = "data/meta.mat", "data/ILSVRC2012_validation_ground_truth.txt"
 _CLASS_FILE = re.compile(r"n\d{8}_")
-_VAL_FILE = re.compile(r"ILSVRC2012_val_(\d+)\.jpe?g", re.IGNORECASE)
+_NUMBER = re.compile(r"\d{1,9}")
+_VAL_FILE = re.compile(r"ILSVRC2012_val_(\d{1,9})\.jpe?g", re.IGNORECASE)
 
 
 def archives(folder: Path) -> list[tuple[Path, str]]:
@@ -69,7 +70,7 @@ def _val_images(tree: Tree, synsets: dict[int, tuple[str, str]]) -> list[Place]:
     def class_of(file: str) -> str | None:
         match = _VAL_FILE.fullmatch(file)
         line = int(match[1]) if match else 0
-        if not 1 <= line <= len(truth) or not truth[line - 1].strip().isdecimal():
+        if not 1 <= line <= len(truth) or not _NUMBER.fullmatch(truth[line - 1].strip()):
             return None
         return synsets.get(int(truth[line - 1]), (None,))[0]
 

@@ -6,7 +6,19 @@ import csv
 from pathlib import PurePosixPath
 
 from ..image import DataError
-from .tree import Found, Place, Tree, class_images, find_file, flat_images, folders_of, found, lines
+from .tree import (
+    MAX_TEXT,
+    Found,
+    Place,
+    Tree,
+    class_images,
+    find_file,
+    flat_images,
+    folders_of,
+    found,
+    lines,
+    read_lines,
+)
 
 DATA = "Data/CLS-LOC/"
 LABELS, SYNSETS = "LOC_val_solution.csv", "LOC_synset_mapping.txt"
@@ -66,16 +78,24 @@ def _root(tree: Tree) -> str | None:
 def _lines(tree: Tree, name: str) -> list[str] | None:
     position = find_file(tree, name)
     if position is not None:
-        return lines(tree.read(position))
+        return read_lines(tree, position)
     beside = tree.path.resolve().parent / name
-    return lines(beside.read_bytes()) if beside.is_file() else None
+    if not beside.is_file():
+        return None
+    with open(beside, "rb") as file:
+        return lines(file.read(MAX_TEXT + 1), str(beside))
 
 
 def _labels(table: list[str]) -> dict[str, str]:
-    """ImageId -> class id; PredictionString is "n03995372 85 1 499 272", repeated per box."""
-    rows = csv.DictReader(table)
-    return {
-        row["ImageId"]: row["PredictionString"].split()[0]
-        for row in rows
-        if row.get("ImageId") and (row.get("PredictionString") or "").strip()
-    }
+    """ImageId -> class id; PredictionString is "n03995372 85 1 499 272", repeated per box.
+
+    DataError for a damaged table.
+    """
+    try:
+        return {
+            row["ImageId"]: row["PredictionString"].split()[0]
+            for row in csv.DictReader(table)
+            if row.get("ImageId") and (row.get("PredictionString") or "").strip()
+        }
+    except csv.Error as error:
+        raise DataError(f"{LABELS}: damaged ({error}); download it again") from error

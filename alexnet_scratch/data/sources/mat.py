@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _HEADER = 128
+_MOST = 16 << 20  # bytes of all variables, unpacked; those of the kit take 2 MB
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
             13: "u8"}  # fmt: skip
 _TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16-le", 16: "utf-8", 17: "utf-16-le"}
@@ -36,17 +37,22 @@ def load_mat(data: bytes) -> dict[str, Any]:
     A struct array is a list of dicts, in MATLAB's order (by columns); a row of characters a string;
     numbers an array of their dimensions.
 
-    Raises ValueError for damaged bytes, and for what the kit does not hold: other versions and byte
-    orders, cells, objects, sparse and complex matrices, and structs inside of structs.
+    Raises ValueError for damaged bytes, for what unpacks to more than `_MOST`, and for what the kit
+    does not hold: other versions and byte orders, cells, objects, sparse and complex matrices, and
+    structs inside of structs.
     """
+    if len(data) > _MOST:
+        raise ValueError(f"{len(data)} bytes, expected at most {_MOST}")
     if len(data) < _HEADER or data[126:128] != b"IM":
         raise ValueError("not a little-endian MAT-file of version 5: its bytes 126 and 127 differ")
-    variables, at = {}, _HEADER
+    variables, at, left = {}, _HEADER, _MOST
     while at < len(data):
         element = _element(data, at)
         at = element.end
         if element.type == _COMPRESSED:
-            element = _element(_inflated(element.data), 0)
+            inflated = _inflated(element.data, left)
+            left -= len(inflated)
+            element = _element(inflated, 0)
         name, value = _matrix(element)
         variables[name] = value
     return variables
@@ -68,11 +74,17 @@ def _element(data: bytes, at: int) -> _Element:
     return _Element(kind, data[begin : begin + size], end)
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: bytes, most: int) -> bytes:
+    unpacker = zlib.decompressobj()
     try:
-        return zlib.decompress(data)
+        found = unpacker.decompress(data, most + 1)
     except zlib.error as error:
         raise ValueError(f"a compressed element is damaged ({error})") from error
+    if len(found) > most:
+        raise ValueError(f"more than {_MOST} bytes when unpacked")
+    if not unpacker.eof:
+        raise ValueError("a compressed element is cut short")
+    return found
 
 
 def _matrix(element: _Element, in_struct: bool = False) -> tuple[str, Any]:

@@ -28,7 +28,8 @@ KNOWN = (
     "ROOT/val/CLASS/*.jpg); a .zip, .tar or .tar.gz of one, such as ImageNette's; the folder of "
     "ILSVRC2012_img_train.tar, or of its class tars; Kaggle's ILSVRC folder; or Tiny ImageNet"
 )
-MAX_FILE = 128 << 20  # bytes of one image file
+MAX_DEPTH = 64  # folders in one another
+MAX_TEXT = 16 << 20  # bytes of a list of labels or names: ImageNet's longest has 3 MB
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz")
 # What systems and programs add to folders and nobody misses.
 _LEAVINGS = (
@@ -125,13 +126,6 @@ def hidden(part: str) -> bool:
 def is_leaving(part: str) -> bool:
     """Did a system or a program leave this hidden file or folder, so that nobody misses it?"""
     return part in _LEAVINGS or part.startswith("._")
-
-
-def checked(size: int, where: str) -> int:
-    """The size of a file that is to be read. BadImageError if it is too large for an image."""
-    if size > MAX_FILE:
-        raise BadImageError(f"{where}: {size} bytes, too large for an image (at most {MAX_FILE})")
-    return size
 
 
 def class_folders(tree: Tree) -> Found:
@@ -428,11 +422,18 @@ def find_file(tree: Tree, name: str) -> int | None:
 
 
 def read_lines(tree: Tree, position: int) -> list[str]:
-    """The lines of a text file."""
-    return lines(tree.read(position))
+    """The lines of a text file. DataError for one that is too long for a list."""
+    return lines(tree.read(position), f"{tree.path}: {tree.names[position]}")
 
 
-def lines(data: bytes) -> list[str]:
-    """The lines of a text in UTF-8, or in UTF-16 with a byte order mark, as Windows writes it."""
+def lines(data: bytes, where: str) -> list[str]:
+    """The lines of a text in UTF-8, or in UTF-16 with a byte order mark, as Windows writes it.
+
+    DataError, which says `where`, for a text that is too long for a list of labels.
+    """
+    if len(data) > MAX_TEXT:
+        raise DataError(
+            f"{where}: {len(data)} bytes, expected a list of at most {MAX_TEXT}: give the right one"
+        )
     utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return data.decode("utf-16" if utf_16 else "utf-8-sig", errors="replace").splitlines()

@@ -3,9 +3,13 @@
 import errno
 import hashlib
 import io
+import os
+import socket
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +36,7 @@ class Server(ThreadingHTTPServer):
         self.ranges = True  # does it know Range?
         self.if_range = True  # and If-Range?
         self.length = True  # does it say how much it sends?
+        self.denies_ranges = False
         self.cuts: list[int] = []  # bytes after which the next responses break off
         self.statuses: list[int] = []  # of the next responses, instead of the file
         self.asked: list[str | None] = []  # the Range of each request
@@ -61,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         if not wanted or not s.ranges or changed:
             return self.answer(200, s.headers, content)
         start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-        if start >= size:
+        if start >= size or s.denies_ranges:
             return self.answer(416, {"Content-Range": f"bytes */{size}"}, b"")
         where = {"Content-Range": f"bytes {start}-{size - 1}/{size}"}
         return self.answer(206, s.headers | where, content[start:])
@@ -332,3 +337,142 @@ def test_every_known_archive_is_https_with_a_checksum() -> None:
         assert archive.size > 10**8
     with pytest.raises(DataError, match="use one of imagenette, "):
         download.download("imagenet", ".")
+
+
+# -- servers and folders made to harm --------------------------------------------------------
+
+
+@contextmanager
+def answering(answer: bytes, then: bytes = b"", pause: float = 0.0) -> Iterator[str]:
+    """The address of a server that gives this answer to all, and sends `then` for ever after it."""
+    listener, stopping = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def serve() -> None:
+        while not stopping.is_set():
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+                    while then and not stopping.is_set():
+                        connection.sendall(then)
+                        time.sleep(pause)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/set.tgz"
+    stopping.set()
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "BACK_OFF", 0.0)
+    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+
+
+def test_a_server_that_cuts_and_then_denies_the_rest_is_given_up(
+    server: Server, tmp_path: Path
+) -> None:
+    server.cuts, server.denies_ranges = [100_000] * 1000, True
+    assert "by hand" in refused(server.archive(), tmp_path)
+    assert len(server.asked) < 20
+
+
+def test_no_more_is_written_than_the_file_has(server: Server, tmp_path: Path) -> None:
+    server.length, server.content = False, CONTENT * 100
+    said = refused(server.archive(size=len(CONTENT)), tmp_path)
+    assert "sends more than 300000 bytes" in said
+    assert (tmp_path / "set.tgz.part").stat().st_size <= len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    "mark", [b"\xff\xfe\x00", b'"one"\r\nHost: evil', "“one”".encode(), b"x" * 100_000, b""]
+)
+def test_a_damaged_mark_begins_anew(server: Server, tmp_path: Path, mark: bytes) -> None:
+    (tmp_path / "set.tgz.part").write_bytes(OTHER[:1000])
+    (tmp_path / "set.tgz.part.etag").write_bytes(mark)
+    fetch(server.archive(), tmp_path)
+    assert is_whole(tmp_path)
+    assert server.asked == [None]
+
+
+@pytest.mark.parametrize("mark", ["“one”", "one\r\n two", "x" * 2000])
+def test_a_servers_mark_that_cannot_be_sent_back_is_not_kept(
+    server: Server, tmp_path: Path, mark: str
+) -> None:
+    server.headers = {"ETag": mark.encode().decode("latin-1")}
+    server.cuts = [200_000]
+    fetch(server.archive(), tmp_path)
+    assert is_whole(tmp_path)
+
+
+NINES = b"9" * 6000
+BAD_ANSWERS = {
+    "length": b"HTTP/1.1 200 OK\r\nContent-Length: " + NINES + b"\r\n\r\n",
+    "huge length": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n",
+    "range": b"HTTP/1.1 206 OK\r\nContent-Range: bytes 0-1/" + NINES + b"\r\n\r\nab",
+    "chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\nab\r\n0\r\n\r\n",
+    "chunk size": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + NINES + b"\r\nab",
+    "chunk below 0": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nab\r\n",
+    "location": b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
+    "long redirect": b"HTTP/1.1 302 Found\r\nLocation: /set.tgz\r\nContent-Length: "
+    + NINES[:50] + b"\r\n\r\n",
+    "port": b"HTTP/1.1 302 Found\r\nLocation: http://a:99999999/\r\nContent-Length: 0\r\n\r\n",
+    "letters": b"HTTP/1.1 302 Found\r\nLocation: http://\xff\xfe/x y\r\nContent-Length: 0\r\n\r\n",
+    "file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+    "ftp": b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/x\r\nContent-Length: 0\r\n\r\n",
+    "data": b"HTTP/1.1 302 Found\r\nLocation: data:,x\r\nContent-Length: 0\r\n\r\n",
+    "itself": b"HTTP/1.1 302 Found\r\nLocation: /set.tgz\r\nContent-Length: 0\r\n\r\n",
+    "status": b"HTTP/1.1 999999 No\r\n\r\n",
+    "noise": bytes(range(256)) * 300,
+    "headers": b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 10_000 + b"\r\n",
+    "nothing": b"",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD_ANSWERS)
+def test_whatever_a_server_answers_the_download_ends_in_a_line(
+    tmp_path: Path, kind: str, hurried: None
+) -> None:
+    with answering(BAD_ANSWERS[kind]) as url:
+        said = refused(Archive(url, size=300_000), tmp_path)
+    assert url in said
+    assert len(said) < 1000
+    other = "expected https" in said or "is not allowed" in said
+    assert other == (kind in ("file", "ftp", "data"))
+
+
+def test_a_response_that_never_begins_is_given_up(tmp_path: Path, hurried: None) -> None:
+    begun = time.monotonic()
+    with answering(b"", then=b"HTTP/1.1 100 Continue\r\n\r\n") as url:
+        assert "no connection" in refused(Archive(url, size=300_000), tmp_path)
+    assert time.monotonic() - begun < 20
+
+
+def test_what_comes_with_a_redirect_is_not_read(tmp_path: Path, hurried: None) -> None:
+    head = b"HTTP/1.1 302 Found\r\nLocation: /set.tgz\r\n\r\n"
+    with answering(head, then=bytes(65536)) as url:
+        assert "would lead to an infinite loop" in refused(Archive(url, size=300_000), tmp_path)
+
+
+def test_a_trickle_is_given_up(
+    tmp_path: Path, hurried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "PACE", 0.2)
+    with answering(b'HTTP/1.1 200 OK\r\nETag: "one"\r\n\r\n', then=b".", pause=0.01) as url:
+        assert "bytes came in 0 s; 0.0 MB are kept" in refused(Archive(url), tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")
+@pytest.mark.parametrize("name", ["set.tgz", "set.tgz.part"])
+def test_a_pipe_in_the_place_of_the_file_is_not_opened(
+    server: Server, tmp_path: Path, name: str
+) -> None:
+    os.mkfifo(tmp_path / name)
+    assert f"{name}: not a plain file; move it away" in refused(server.archive(), tmp_path)
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to(tmp_path / name)  # a loop
+    assert f"{name}: not a plain file; move it away" in refused(server.archive(), tmp_path)

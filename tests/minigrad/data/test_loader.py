@@ -1,11 +1,13 @@
 """DataLoader: fixed order, numbers that do not depend on the workers, clean ends."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -385,16 +387,6 @@ def test_tensor_dataset_and_subset() -> None:
         Subset(data, [5])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_memory_that_runs_out_is_not_the_samples_fault(workers: int) -> None:
-    class Huge(Noisy):
-        def sample(self, index: int, rng: np.random.Generator) -> Any:
-            raise MemoryError("no room")
-
-    with pytest.raises(MemoryError, match="no room"):
-        list(DataLoader(Huge(), 4, num_workers=workers).batches(0))
-
-
 @pytest.mark.parametrize("given", [0, 3])
 def test_threads_that_the_system_does_not_give_are_done_without(given, monkeypatch):
     start, started = threading.Thread.start, []
@@ -410,3 +402,48 @@ def test_threads_that_the_system_does_not_give_are_done_without(given, monkeypat
     loader = DataLoader(TensorDataset(np.arange(20)), 4, num_workers=1000)
     assert len(list(loader)) == 5
     assert len(started) == given
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_a_lack_of_memory_is_told_as_one(workers: int) -> None:
+    class Hungry(Dataset):
+        def __len__(self) -> int:
+            return 12
+
+        def __getitem__(self, index: int) -> Any:
+            raise MemoryError("8 EiB")
+
+    with pytest.raises(MemoryError, match=r"\(index 0\) was loaded, 8 EiB; fewer") as caught:
+        next(iter(DataLoader(Hungry(), 4, num_workers=workers)))
+    assert "Mend the sample" not in str(caught.value)
+
+
+WAITING = """
+import os, sys
+from minigrad.data import DataLoader, Dataset, workers
+workers.PATIENCE = 0.2
+class Pipe(Dataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, index):
+        os.write(1, b"opening\\n")  # in one piece, whichever thread comes first
+        return open(sys.argv[1], "rb").read()
+next(iter(DataLoader(Pipe(), 2, num_workers=2)))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")
+def test_ctrl_c_ends_a_program_whose_worker_waits_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    program = subprocess.Popen(
+        [sys.executable, "-c", WAITING, tmp_path / "pipe"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    with program:
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == b"opening\n"
+            program.send_signal(signal.SIGINT)
+            assert program.wait(30) != 0
+        finally:
+            program.kill()

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from layouts import LAYOUTS, images, write_imagenette_tgz, write_tar, write_zip
 
-from alexnet_scratch.data import BadImageError, DataError
-from alexnet_scratch.data.sources import archive, open_source, tree
+from alexnet_scratch.data import BadImageError, DataError, image
+from alexnet_scratch.data.sources import archive, open_source
 
 MADE = images(train=2, val=1)
 PIXEL = MADE[0].data
@@ -188,7 +188,7 @@ def test_without_pread_many_threads_read_the_right_bytes(
 def test_files_too_large_for_an_image_and_tars_that_swell_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree, "MAX_FILE", len(PIXEL) - 1)
+    monkeypatch.setattr(image, "MAX_FILE", len(PIXEL) - 1)
     source = open_source(tar_with(tmp_path / "set.tar", tarfile.TarInfo("cat/2.png")))
     with pytest.raises(BadImageError, match="too large for an image"):
         source.read(source.items[0])

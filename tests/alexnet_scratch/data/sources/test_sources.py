@@ -27,8 +27,15 @@ from layouts import (
 )
 from PIL import Image
 
-from alexnet_scratch.data import BadImageError, DataError, ImageFolder, find_splits, load_image
-from alexnet_scratch.data.sources import ilsvrc, open_source, tree
+from alexnet_scratch.data import (
+    BadImageError,
+    DataError,
+    ImageFolder,
+    find_splits,
+    image,
+    load_image,
+)
+from alexnet_scratch.data.sources import ilsvrc, open_source
 
 MADE = images()
 TRAIN_ONLY = [m for m in MADE if m.split == "train"]
@@ -308,7 +315,7 @@ def test_a_file_too_large_for_an_image_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open(write_files(tmp_path / "in", {"cat/1.png": PIXEL}) / "cat" / "0.png", "wb") as file:
-        file.truncate(tree.MAX_FILE + 1)
+        file.truncate(image.MAX_FILE + 1)
     source = open_source(tmp_path / "in")
     monkeypatch.setattr("builtins.open", None)  # would fail if it were called
     with pytest.raises(BadImageError, match=r"cat/0\.png: 134217729 bytes, too large"):

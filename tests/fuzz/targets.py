@@ -1,0 +1,343 @@
+"""What is fuzzed: seeds of ours, how they are changed, what is done with them, what may come out.
+
+Every input is bytes, so that a find is a file. Structured ones begin with a line that says which
+part they replace.
+"""
+
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+import socket
+import struct
+import tarfile
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mutations import changed_bytes, changed_json, changed_words
+from PIL import Image
+from safetensors import numpy as safetensors
+
+import alexnet_scratch.data.download as downloads
+from alexnet_scratch.cli import USER_ERRORS
+from alexnet_scratch.cli import main as alexnet
+from alexnet_scratch.data import BadImageError, DataError, load_image
+from alexnet_scratch.data.image import FORMATS
+from alexnet_scratch.data.packed import open_packed
+from alexnet_scratch.data.sources import open_source
+from alexnet_scratch.data.sources.mat import load_mat
+from alexnet_scratch.recipe import RECIPES, Recipe, RecipeError
+from alexnet_scratch.training.checkpoint import load_checkpoint
+from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
+
+Draw = random.Random
+FLAGS = [
+    "--widths", "4,8,8,8,8", "--fc-width", "16", "--input-size", "64", "--image-size", "64",
+    "--batch-size", "4", "--epochs", "1",
+]  # fmt: skip
+COMMANDS = (
+    "predict run data/train/red/0.png", "predict run data --json", "evaluate run",
+    "summary --recipe small --input-size 64", "diff small paper", "stats packed --verify",
+    "prepare data out --image-size 16 --per-class 2 --workers 1", "show-augment data --out a.png",
+    "train --resume run", "completion bash",
+    "doctor data " + " ".join(FLAGS),
+    "train data --out new --max-steps 1 " + " ".join(FLAGS),
+)  # fmt: skip
+
+
+class Target(NamedTuple):
+    """share: of 100,000 inputs, by their cost. errors: what may come out of `run`."""
+
+    name: str
+    share: int
+    change: Callable[[Draw, bytes, bytes], bytes]
+    run: Callable[[bytes, Path], object]
+    errors: tuple[type[Exception], ...]
+
+
+# -- seeds -----------------------------------------------------------------------------------
+
+
+def make_seeds(root: Path) -> None:
+    """Write the seeds of every target to root/TARGET; root/world: a set, a packed one, a run."""
+    world = root / "world"
+    for split, count in (("train", 3), ("val", 1)):
+        for i, colour in enumerate(("red", "green")):
+            folder = world / "data" / split / colour
+            folder.mkdir(parents=True)
+            for k in range(count):
+                noise = np.random.default_rng(10 * i + k).integers(0, 256, (64, 64, 3), np.uint8)
+                Image.fromarray(noise).save(folder / f"{k}.png")
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        assert alexnet(["train", f"{world}/data", "--out", f"{world}/run", *FLAGS]) == 0
+        assert alexnet(["prepare", f"{world}/data", f"{world}/packed", "--image-size", "64"]) == 0
+    last = world / "run" / "last.safetensors"
+    tensors = {"a": np.arange(6.0).reshape(2, 3), "b": {"c": [np.zeros(2, np.int8), 3, None]}}
+    save_file(tensors, root / "tree.safetensors", {"note": "made"})
+    plain = {"x": np.ones((2, 3), np.float32), "y": np.zeros(0, np.int64)}  # without a checksum
+    seeds = {
+        "weights": [(root / "tree.safetensors").read_bytes(), safetensors.save(plain)],
+        "checkpoint": [last.read_bytes()],
+        "metadata": [f"{k}\n{v}".encode() for k, v in load_metadata(last).items() if "." not in k],
+        "recipe": [RECIPES[name].to_json().encode() for name in RECIPES],
+        "image": _images(),
+        "archive": _archives(world / "data"),
+        "mat": _mats(),
+        "packed": [
+            file.name.encode() + b"\n" + file.read_bytes()
+            for file in sorted((world / "packed").iterdir())
+            if not file.name.endswith(".images")
+        ],
+        "download": _answers(),
+        "command": ["\x1f".join(command.split()).encode() for command in COMMANDS],
+    }
+    for name, contents in seeds.items():
+        (root / name).mkdir()
+        for i, content in enumerate(contents):
+            (root / name / f"{i:03d}").write_bytes(content)
+
+
+def _images() -> list[bytes]:
+    rng, found = np.random.default_rng(0), []
+    noise = Image.fromarray(rng.integers(0, 256, (12, 10, 4), np.uint8))
+    for fmt in FORMATS:
+        for mode in ("RGB", "L", "RGBA", "LA", "P", "1", "CMYK", "I;16", "I", "F"):
+            for how in ({}, {"progressive": True}, {"compression": "tiff_lzw"}, {"interlace": 1}):
+                buffer = io.BytesIO()
+                with contextlib.suppress(Exception):  # most pairs do not exist
+                    noise.convert(mode).save(buffer, fmt, **how)
+                    found.append(buffer.getvalue())
+    animated = io.BytesIO()
+    noise.convert("P").save(animated, "GIF", save_all=True, append_images=[noise.convert("P")] * 2)
+    return sorted({*found, animated.getvalue(), b"P3 2 2 255 1 2 3 4 5 6 7 8 9 9 9 9"})
+
+
+def _archives(data: Path) -> list[bytes]:
+    files = {str(f.relative_to(data)): f.read_bytes() for f in sorted(data.rglob("*.png"))}
+    small = dict(list(files.items())[:2])
+    pixel = small[next(iter(small))]
+    found = []
+    for content in (files, {f"{'deep/' * 30}cat/{'n' * 120}.png": pixel, "é/1.png": pixel}):
+        for layout in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w", format=layout) as tar:
+                for name, body in content.items():
+                    member = tarfile.TarInfo(name)
+                    member.size = len(body)
+                    with contextlib.suppress(ValueError):  # too long for ustar
+                        tar.addfile(member, io.BytesIO(body))
+            found.append(buffer.getvalue().rstrip(b"\0") + bytes(1024))
+        for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w", kind) as archive:
+                for name, body in content.items():
+                    archive.writestr(name, body)
+            found.append(buffer.getvalue())
+    kaggle = "ILSVRC/Data/CLS-LOC"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(f"{kaggle}/train/n01440764/n01440764_1.JPEG", pixel)
+        archive.writestr(f"{kaggle}/val/ILSVRC2012_val_00000001.JPEG", pixel)
+        table = "ImageId,PredictionString\nILSVRC2012_val_00000001,n01440764 1 2 3 4\n"
+        archive.writestr("LOC_val_solution.csv", table)
+        archive.writestr("LOC_synset_mapping.txt", "n01440764 tench, Tinca tinca\n")
+    return [*found, buffer.getvalue(), zlib.compress(found[0], wbits=31)]
+
+
+def _mats() -> list[bytes]:
+    """A struct array of two fields, as in the development kit, compressed or not."""
+
+    def element(kind: int, body: bytes) -> bytes:
+        return struct.pack("<II", kind, len(body)) + body + bytes(-len(body) % 8)
+
+    def matrix(kind: int, dims: tuple[int, ...], name: bytes, *rest: bytes) -> bytes:
+        flags = element(6, struct.pack("<II", kind, 0))
+        shape = element(5, struct.pack(f"<{len(dims)}i", *dims))
+        return element(14, flags + shape + element(1, name) + b"".join(rest))
+
+    number = matrix(6, (1, 1), b"", element(2, b"\7"))
+    text = matrix(4, (1, 5), b"", element(16, b"tench"))
+    fields = element(5, struct.pack("<i", 6)) + element(1, b"ID\0\0\0\0words\0")
+    synsets = matrix(2, (2, 1), b"synsets", fields, number, text, number, text)
+    head = bytes(124) + b"\0\1IM"
+    return [head + synsets, head + element(15, zlib.compress(synsets))]
+
+
+def _answers() -> list[bytes]:
+    head = b"HTTP/1.1 200 OK\r\nETag: \"one\"\r\nContent-Length: 1000\r\n\r\n"
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n"
+    rest = b"HTTP/1.1 206 Partial\r\nETag: \"one\"\r\nContent-Range: bytes 500-999/1000\r\n\r\n"
+    return [
+        head + bytes(1000), chunked + bytes(1000) + b"\r\n0\r\n\r\n", rest + bytes(500),
+        b"HTTP/1.1 416 No\r\nContent-Range: bytes */1000\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/x\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 503 Later\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+    ]  # fmt: skip
+
+
+# -- what is done with an input --------------------------------------------------------------
+
+
+def _bytes(draw: Draw, data: bytes, other: bytes) -> bytes:
+    return changed_bytes(draw, data, other)
+
+
+def _json(draw: Draw, data: bytes, _: bytes) -> bytes:
+    return changed_json(draw, json.loads(data)).encode("utf-8", "replace")
+
+
+def _part(draw: Draw, data: bytes, other: bytes) -> bytes:
+    """A line that stays, then JSON or bytes that are changed."""
+    name, _, body = data.partition(b"\n")
+    is_json = name.endswith(b".json") or b"." not in name
+    changed = _json(draw, body, b"") if is_json else changed_bytes(draw, body, other)
+    return name + b"\n" + changed
+
+
+def _archive(draw: Draw, data: bytes, other: bytes) -> bytes:
+    """Also what is in a gzipped tar, and checksums of a tar's headers that fit."""
+    new = bytearray(changed_bytes(draw, data, other))
+    if len(new) > 512 and data[257:262] == b"ustar" and draw.random() < 0.5:
+        for at in range(0, len(new) - 512, 512):
+            if new[at + 257 : at + 262] == b"ustar":
+                new[at + 148 : at + 156] = b" " * 8
+                new[at + 148 : at + 156] = b"%06o\0 " % sum(new[at : at + 512])
+        if draw.random() < 0.3:
+            return zlib.compress(new, 1, wbits=31)
+    return bytes(new)
+
+
+def _words(draw: Draw, data: bytes, _: bytes) -> bytes:
+    words = data.decode().split("\x1f")
+    kept = 0 if draw.random() < 0.05 else 1  # the command itself
+    words = words[:kept] + changed_words(draw, words[kept:])
+    return "\x1f".join(words).encode("utf-8", "surrogateescape")
+
+
+def _load_weights(data: bytes, work: Path) -> None:
+    (work / "file").write_bytes(data)
+    load_metadata(work / "file")
+    load_file(work / "file")
+
+
+def _load_checkpoint(data: bytes, work: Path) -> None:
+    (work / "file").write_bytes(data)
+    load_checkpoint(work / "file").model()
+
+
+def _load_metadata(data: bytes, work: Path) -> None:
+    """The run's checkpoint with one value changed and the right checksum."""
+    last = work / "world" / "run" / "last.safetensors"
+    name, _, value = data.partition(b"\n")
+    held = {k: v for k, v in load_metadata(last).items() if not k.startswith("minigrad.")}
+    changed = {**held, name.decode("utf-8", "replace"): value.decode("utf-8", "replace")}
+    try:
+        save_file(load_file(last), work / "file", changed)
+    except (ValueError, TypeError):  # a name that is reserved
+        return
+    load_checkpoint(work / "file").model()
+
+
+def _load_archive(data: bytes, work: Path) -> None:
+    (work / "file").write_bytes(data)
+    with contextlib.closing(open_source(work / "file")) as source:
+        for item in source.items[:10]:
+            with contextlib.suppress(BadImageError):
+                source.read(item)
+
+
+def _load_packed(data: bytes, work: Path) -> None:
+    """The packed set with one file replaced."""
+    name, _, body = data.partition(b"\n")
+    file = work / "world" / "packed" / Path(name.decode("utf-8", "replace").replace("\0", "")).name
+    if not file.is_file():
+        return
+    before = file.read_bytes()
+    try:
+        file.write_bytes(body)
+        packed = open_packed(file.parent)
+        images = packed.images("train", None)
+        assert images[0][0].shape == (packed.image_size,) * 2 + (3,)
+        assert len(images.source_names) == len(images)
+        assert packed.statistics.images >= 0
+        packed.verify()
+    finally:
+        file.write_bytes(before)
+
+
+def _fetch(data: bytes, work: Path) -> None:
+    """A server's answer; every other one comes when half of the file is there."""
+    downloads.RETRIES, downloads.BACK_OFF, downloads.TIMEOUT = 0, 0.0, 1.0
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(1.0)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(1.0)
+                    connection.recv(65536)
+                    connection.sendall(data)
+                    connection.shutdown(socket.SHUT_WR)
+
+    folder = work / "downloads"
+    folder.mkdir(exist_ok=True)
+    if len(data) % 2:
+        (folder / "x.tgz.part").write_bytes(bytes(500))
+        (folder / "x.tgz.part.etag").write_bytes(b'"one"')
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x.tgz"
+        file = downloads.fetch(downloads.Archive(url, 1000, None), folder)
+        assert file.stat().st_size == 1000
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        shutil.rmtree(folder)
+
+
+def _command(data: bytes, work: Path) -> None:
+    words = data.decode("utf-8", "surrogateescape").split("\x1f")
+    if words[0] in ("learn", "bench") or "--download" in words:
+        return  # Jupyter, minutes, and other computers
+    if words[0] in ("train", "doctor") and not {"--resume", FLAGS[1]}.intersection(words):
+        return  # the whole network
+    os.environ["ALEXNET_CACHE"] = "/dev/null/none"  # where nothing can be drawn, for minutes
+    with contextlib.chdir(work / "world"):
+        try:
+            status = alexnet(words)
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            for made in ("out", "new"):
+                shutil.rmtree(made, ignore_errors=True)
+        assert status in (0, 1, 2)
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("weights", 14_000, _bytes, _load_weights, (CheckpointError,)),
+        Target("checkpoint", 8_000, _bytes, _load_checkpoint, (CheckpointError,)),
+        Target("metadata", 6_000, _part, _load_metadata, (CheckpointError,)),
+        Target("recipe", 18_000, _json, lambda data, _: Recipe.from_json(
+            data.decode("utf-8", "replace")), (RecipeError,)),
+        Target("image", 29_300, _bytes, lambda data, _: load_image(data, 8), (BadImageError,)),
+        Target("archive", 12_000, _archive, _load_archive, (DataError,)),
+        Target("mat", 5_000, _bytes, lambda data, _: load_mat(data), (ValueError,)),
+        Target("packed", 5_000, _part, _load_packed, (DataError,)),
+        Target("download", 1_700, _bytes, _fetch, (DataError,)),
+        Target("command", 1_000, _words, _command, USER_ERRORS),
+    )
+}  # fmt: skip
