@@ -39,6 +39,7 @@ lint: $(DEV) ## Check style (ruff) and types (mypy)
 bench: $(READY) ## Time a training step, here and in PyTorch; DEVICE=cuda: on the GPU
 	$(BIN)/python benchmarks/$(if $(filter cuda,$(DEVICE)),gpu_)train_step.py $(ARGS)
 
+# tests/fuzz/guided.py follows the code's branches; it wants pip install -e '.[fuzz]'.
 fuzz: $(DEV) ## Change inputs at random until Ctrl-C; finds are kept in build/fuzz
 	@trap : INT; $(BIN)/python tests/fuzz/run.py --forever $(ARGS)
 

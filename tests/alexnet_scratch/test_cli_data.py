@@ -217,7 +217,7 @@ def test_stats_of_a_folder_are_those_of_its_set(
         if data[0] == str(source):
             assert f"Data: {source}, folder layout, training images in train" in said
             assert "Left out 1 file: train/red/notes.txt (not an image)" in said
-            assert "Cannot be read: 1: red/bad.jpg (not an image)" in said
+            assert "Cannot be read: 1: red/bad.jpg (not an image of the formats that" in said
             assert (
                 f"{source}: 39 images (train) of 3 classes, 50 x 30 to 90 x 200 pixels, half with "
                 "a short side of 72 or more, measured at 24 x 24"
