@@ -42,7 +42,11 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def checksum(file: Path, algorithm: str) -> str:
-    """The checksum of a file in hexadecimal; algorithm: "sha256", "md5"."""
+    """The checksum of a file in hexadecimal; algorithm: "sha256", "md5".
+
+    Raises BadImageError, a DataError, for a pipe or a device, which is not opened.
+    """
+    check_plain(file)
     digest = hashlib.new(algorithm, usedforsecurity=False)  # MD5 is what some publish
     with open(file, "rb") as stream:
         while piece := stream.read(CHUNK):

@@ -34,7 +34,13 @@ class RunLock(Lock):
         super().__init__(folder / LOCK)
 
     def acquire(self) -> None:
-        """Take it; nothing if this object holds it. Raises RunError that says who has it."""
+        """Take it; nothing if this object holds it. Raises RunError that says who has it.
+
+        And for a folder with a pipe or the like in it: who opens one waits for ever.
+        """
+        for file in self.path.parent.iterdir():
+            if file.exists() and not file.is_file() and not file.is_dir():
+                raise RunError(f"{file}: a device, a pipe or a socket, not a run's file: remove it")
         try:
             super().acquire()
         except LockedError as error:

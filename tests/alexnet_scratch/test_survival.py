@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -301,6 +302,18 @@ def test_one_folder_is_one_runs(
     step = load_checkpoint(run / "last.safetensors").position.step
     assert main(["train", "--resume", str(run), "--max-steps", str(step + 1)]) == 0
     assert not (run / ".lock").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")
+@pytest.mark.parametrize("name", ["log.txt", "metrics.jsonl", "recipe.json", "run.json", ".lock"])
+def test_a_pipe_in_the_place_of_a_runs_file_is_told(
+    tmp_path: Path, undisturbed: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(undisturbed, tmp_path / "run")
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+    assert main(["train", "--resume", str(run), "--epochs", "3"]) == 2
+    assert f"{run / name}: a device, a pipe or a socket" in capsys.readouterr().err
 
 
 def test_a_lock_is_held_once_and_given_back(tmp_path: Path) -> None:

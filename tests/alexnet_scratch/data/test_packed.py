@@ -1,6 +1,7 @@
 """A prepared set: the same as its folder, and what it says when it is damaged."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -109,6 +110,14 @@ def statistics(root: Path, **changes: Any) -> None:
     describe(root, "statistics.json", **changes)
 
 
+def pipe(file: Path) -> None:
+    """A pipe in the place of a file: nobody writes to it."""
+    file.unlink()
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no pipes there")
+    os.mkfifo(file)
+
+
 def read_all(root: Path) -> None:
     """All but the images."""
     packed = open_packed(root)
@@ -191,6 +200,10 @@ DAMAGE = {
     "mean image with nan": (
         lambda r: np.save(r / "mean_image.npy", np.full((48, 48, 3), np.nan)), "outside 0..255"
     ),
+    "labels a pipe": (lambda r: pipe(r / "val.labels.npy"), "labels.npy: no such file"),
+    "names a pipe": (lambda r: pipe(r / "val.names.txt"), "names.txt: no such file"),
+    "mean image a pipe": (lambda r: pipe(r / "mean_image.npy"), "mean_image.* a pipe or a socket"),
+    "statistics a pipe": (lambda r: pipe(r / "statistics.json"), "statistics.* a pipe or a socket"),
     "later version": (edit("set.json", '"version": 1', '"version": 2'), "version 2, expected 1"),
     "another format": (edit("set.json", "alexnet-packed", "other"), "not the description"),
 }  # fmt: skip
