@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from minigrad.files import rename
 from minigrad.kernels.fast.parallel import executor
 
 from ..progress import progress_bar
@@ -345,7 +346,7 @@ def ensure(
             workshop / "drawn", train_per_class, val_per_class, seed, progress=progress
         )
         try:
-            os.replace(drawn, folder)
+            rename(drawn, folder)
         except OSError:
             if not folder.is_dir():  # otherwise another process was first, with the same bytes
                 raise
