@@ -84,8 +84,8 @@ def _unit_variance(name: str, layer: Any, x: Tensor, target: float) -> Tensor:
         raise InitialisationError(
             f"the output of {name} has standard deviation {std} on the first batch, its input "
             f"{float(x.data.std(dtype='float64')):.3g}: the images are blank or the same, or the "
-            "layers before it let nothing through (LRN's constants, a width of 1); look at both, or "
-            "use another --init"
+            "layers before it let nothing through (LRN's constants, a width of 1); look at both, "
+            "or use another --init"
         )
     # With biases 0 the layer is linear, so that one division is exact: no need to iterate.
     scale = target / std
