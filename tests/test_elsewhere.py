@@ -25,7 +25,11 @@ def run_on(system, *commands, folder):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    "system",
+    # A browser has least; what another system lacks and a browser has is tried in the slow set.
+    [pytest.param(s, marks=[pytest.mark.slow] * (s != "browser")) for s in SYSTEMS],
+)
 def test_a_set_is_prepared_a_network_trained_and_asked(system, tmp_path, colours, narrow_flags):
     photo = next((colours / "val").glob("*/*.png"))
     for class_id in ("n01440764", "n02102040"):  # two of ImageNet's class tars

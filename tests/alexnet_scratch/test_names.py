@@ -101,7 +101,14 @@ def test_curves_take_any_name(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "-rf"])
+@pytest.mark.parametrize(
+    "name",
+    # The others in the slow set: three seconds each.
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (number > 2))
+        for number, name in enumerate(name for name in NAMES if name != "-rf")
+    ],
+)
 def test_every_command_takes_any_name(
     name: str, tmp_path: Path, colours: Path, narrow_flags: list[str], capsys: Capture,
 ) -> None:  # fmt: skip
