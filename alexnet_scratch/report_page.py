@@ -21,7 +21,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 table { border-collapse: collapse; } td, th { padding: .15rem .9rem .15rem 0; text-align: left;
   vertical-align: top; overflow-wrap: anywhere; }
 .number { text-align: right; white-space: nowrap; }
-.wide { overflow-x: auto; } .wide td, .wide th { overflow-wrap: normal; }
+th, .wide td { overflow-wrap: normal; } .wide { overflow-x: auto; }
 img { max-width: 100%; height: auto; background: white; }
 @media print { h2 { break-after: avoid; } img, tr { break-inside: avoid; } }
 """
@@ -80,7 +80,7 @@ def _facts_table(facts: dict[str, Any]) -> str:
         ("run", f"{facts['run']}, {facts['stand']}"),
         ("recipe", facts["recipe"]),
         ("data", facts["data"]),
-        ("left out, cannot be read", f"{facts['skipped']} images"),
+        ("unreadable", f"{facts['skipped']} images"),
         ("date", facts["date"]),
         ("command", shlex.join(facts["command"])),
         ("computed on", f"{facts['device_name']} ({facts['host']})"),
