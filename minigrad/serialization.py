@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, AnyStr
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -113,7 +113,7 @@ def load_metadata(path: StrPath) -> dict[str, str]:
     return {key: value for key, value in metadata.items() if key not in _RESERVED}
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: AnyStr) -> Any:
     """JSON that anybody may have written. Raises ValueError for what is none, also where Python's
     reader has no such error: for objects nested beyond its stack."""
     try:
