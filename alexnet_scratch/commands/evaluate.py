@@ -30,8 +30,9 @@ from ..out_of_memory import in_smaller_batches
 from ..progress import progress_bar, say, to_stderr, told_if_slow
 from ..report import Report, report_folder, write_report
 from ..trained import check_numbers, trained
-from ..training.checkpoint import Checkpoint, Position, find_checkpoint, load_checkpoint
+from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from ..training.input import open_splits, pinned_for
+from ..training.position import Position
 from ..training.provenance import environment
 from .common import add_device_flags, device_from
 

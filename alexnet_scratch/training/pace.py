@@ -11,8 +11,8 @@ from minigrad.serialization import parse_json
 
 from ..progress import duration, quantity
 from ..recipe import Recipe
-from .checkpoint import Position
 from .metrics import Totals
+from .position import Position
 
 FIRST_ESTIMATE = 20  # steps after which the length of the run is told
 LONG = 3600.0  # seconds: a run on a CPU that is longer hears how it gets shorter

@@ -13,10 +13,11 @@ from minigrad.random import default_generator
 from ..pixels import ToInput
 from ..recipe import Recipe, build_optimizer
 from .begin import check_same_data, measured, new_model
-from .checkpoint import Checkpoint, Position, contents
+from .checkpoint import Checkpoint, contents
 from .feed import Feed
 from .input import Splits, pinned_for, train_loader
 from .log import Log
+from .position import Position
 from .precision import chosen_precision, scaler_for
 from .schedule import RecipeLR
 

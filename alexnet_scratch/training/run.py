@@ -17,7 +17,7 @@ from minigrad.serialization import save_file
 
 from ..data import DataError
 from ..recipe import Recipe
-from .checkpoint import Position, link
+from .checkpoint import link
 from .folder import LEFTOVER
 from .input import Splits
 from .log import GrowingFile, Log
@@ -25,6 +25,7 @@ from .metrics import EpochMetrics, write_metrics
 from .not_finite import check_finite
 from .pace import StepMetrics, keep_rows
 from .plot import draw_curves
+from .position import Position
 
 STEPS, LAST, BEST = "steps.jsonl", "last.safetensors", "best.safetensors"
 _NUMBERED = re.compile(r"step-\d+\.safetensors")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from alexnet_scratch.recipe import RECIPES
-from alexnet_scratch.training.checkpoint import Checkpoint, Position
+from alexnet_scratch.training.checkpoint import Checkpoint
 from alexnet_scratch.training.metrics import EpochMetrics
+from alexnet_scratch.training.position import Position
 
 SCRIPT = Path(__file__).resolve().parents[2] / "docs/draw_training.py"
 SMALL = RECIPES["small"]

@@ -15,14 +15,9 @@ import minigrad as mg
 from alexnet_scratch.model import AlexNet
 from alexnet_scratch.pixels import PixelStatistics
 from alexnet_scratch.recipe import Recipe, build_model, parameter_groups, shapes_of
-from alexnet_scratch.training.checkpoint import (
-    Position,
-    contents,
-    find_checkpoint,
-    link,
-    load_checkpoint,
-)
+from alexnet_scratch.training.checkpoint import contents, find_checkpoint, link, load_checkpoint
 from alexnet_scratch.training.metrics import EpochMetrics
+from alexnet_scratch.training.position import Position
 from minigrad import optim
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
 

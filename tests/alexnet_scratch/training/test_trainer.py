@@ -14,10 +14,11 @@ import pytest
 from alexnet_scratch.data import DataError
 from alexnet_scratch.model import VARIANTS
 from alexnet_scratch.recipe import RECIPES, Recipe
-from alexnet_scratch.training.checkpoint import Position, load_checkpoint
+from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.folder import RunError, new_folder, run_name
 from alexnet_scratch.training.input import Splits, open_splits
 from alexnet_scratch.training.pace import Pace
+from alexnet_scratch.training.position import Position
 from alexnet_scratch.training.trainer import Outcome, Trainer
 from alexnet_scratch.training.watchdog import Diverged
 from minigrad.data import Dataset, SkipSample, Subset
