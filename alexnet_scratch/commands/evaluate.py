@@ -25,7 +25,7 @@ from ..data.sources import open_folder
 from ..data.splits import difference
 from ..data.views import CENTRE, PLACES, TEN_CROP, View, name_of, parse_views
 from ..evaluation import NoImagesError, Predictions, Scores, collect
-from ..names import one_line
+from ..names import one_line, program
 from ..out_of_memory import in_smaller_batches
 from ..progress import progress_bar, say, to_stderr, told_if_slow
 from ..report import Report, report_folder, write_report
@@ -222,7 +222,9 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
     title = f"the validation images of {'the drawn patterns' if drawn else folder}"
     resize = checkpoint.data.get("resize", "crop")
     if not folder.exists():
-        raise DataError(f"no such folder: {folder}; say where it is now: alexnet evaluate RUN DATA")
+        raise DataError(
+            f"no such folder: {folder}; say where it is now: {program()} evaluate RUN DATA"
+        )
     if is_packed(folder):
         packed = open_packed(folder)
         if packed.resize != resize:

@@ -16,7 +16,7 @@ from ..data.image import RESIZES, check_plain
 from ..data.packed import REPORT, open_packed
 from ..data.patterns import cache_folder
 from ..data.prepare import Prepared, prepare
-from ..data.source import overview
+from ..data.source import overview_of
 from ..data.sources import open_source
 from ..data.sources.tree import MAX_TEXT, lines
 from ..data.survey import enlarged_note
@@ -110,11 +110,8 @@ def _prepare(options: argparse.Namespace) -> int:
     with told_if_slow(f"Looking for images in {path}"):
         opened = open_source(path)
     with closing(opened) as source:
-        said = overview(
-            path, f"{source.layout} layout", source.classes, source.folders, source.notes,
-            source.left_out,
-        ) + enlarged_note(source, source.items, options.image_size)  # fmt: skip
-        for line in said:
+        note = enlarged_note(source, source.items, options.image_size)
+        for line in overview_of(path, source) + note:
             say(line)
         try:
             made = prepare(

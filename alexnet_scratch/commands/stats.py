@@ -15,7 +15,7 @@ from minigrad.tools.text import align
 from ..data import DataError
 from ..data.image import RESIZES, some
 from ..data.packed import is_packed, open_packed
-from ..data.source import SPLITS, overview
+from ..data.source import SPLITS, overview_of
 from ..data.sources import open_source
 from ..data.statistics import Statistics, measure
 from ..data.survey import survey
@@ -114,10 +114,7 @@ def _of_images(options: argparse.Namespace) -> _Found:
     with told_if_slow(f"Looking for images in {path}"):
         opened = open_source(path)
     with closing(opened) as source:
-        said = overview(
-            path, f"{source.layout} layout", source.classes, source.folders, source.notes,
-            source.left_out,
-        )  # fmt: skip
+        said = overview_of(path, source)
         print("\n".join(map(wrapped, said)), end="\n\n", flush=True)
         found = survey(source, options.split, size, options.resize or RESIZES[0])
     if found.skipped:

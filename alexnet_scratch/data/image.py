@@ -42,6 +42,10 @@ _ONE_LARGE = threading.Lock()
 
 class DataError(ValueError):
     """A folder or file that cannot be used as images; the message is one line for the user."""
+# Photos that most programs show, and Pillow does not: a phone's, and cameras' raw ones.
+_PHOTOS = (
+    ".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
+)  # fmt: skip
 
 
 class BadImageError(DataError, SkipSample):
@@ -84,7 +88,7 @@ def load_image(
     except (MemoryError, BadImageError):
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
-        raise BadImageError(f"{name}: {_reason(error)}") from error
+        raise BadImageError(f"{name}: {_reason(error, name)}") from error
 
 
 def check_plain(path: str | os.PathLike[str]) -> int:
@@ -115,7 +119,7 @@ def image_size(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
     except (MemoryError, BadImageError):
         raise
     except Exception as error:  # as in load_image
-        raise BadImageError(f"{name}: {_reason(error)}") from error
+        raise BadImageError(f"{name}: {_reason(error, name)}") from error
 
 
 def is_image(data: bytes) -> bool:
@@ -234,11 +238,21 @@ def _resized(image: Image.Image, size: int, resize: str) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
-def _reason(error: Exception) -> str:
+def not_an_image(name: str) -> str:
+    """Why a file of this name, which no decoder takes, is left out."""
+    ending = os.path.splitext(name)[1]
+    if ending.lower() in _PHOTOS:
+        return f"{ending[1:]} is not read, save it as JPEG"
+    return "not an image"
+
+
+def _reason(error: Exception, name: str) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return _bomb(Image.MAX_IMAGE_PIXELS)
     if isinstance(error, UnidentifiedImageError):
-        return f"not an image of the formats that are read: {', '.join(FORMATS)}"
+        said = not_an_image(name)
+        listed = f" of the formats that are read: {', '.join(FORMATS)}"
+        return said + listed * (said == "not an image")
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
         return str(error.strerror)
     said = " ".join(str(error).split())  # one line

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from minigrad.data import Dataset, Transform
 
+from ..names import program
 from ..schema import MOST_PIXELS, SchemaError, as_given, checked, json_of, limited, read_text
 from .disk import checksum, read_array
 from .image import RESIZES, DataError
@@ -288,13 +289,13 @@ def _description(root: Path) -> Description:
     """What set.json says, of a format that is known here."""
     file = root / DESCRIPTION
     if not root.exists():
-        raise DataError(f"no such folder: {root}; make it with `alexnet prepare SOURCE {root}`")
+        raise DataError(f"no such folder: {root}; make it with `{program()} prepare SOURCE {root}`")
     if not file.is_file() and is_packed(root):
         raise DataError(f"{file}: no such file, expected in a prepared set; {AGAIN}")
     if not file.is_file():
         raise DataError(
             f"{root}: not a prepared set, it has no {DESCRIPTION}; make one with "
-            f"`alexnet prepare {root} OUT`"
+            f"`{program()} prepare {root} OUT`"
         )
     try:
         described = json_of(read_text(file))

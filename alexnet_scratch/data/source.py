@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -12,10 +11,6 @@ from ..names import one_line
 from .image import some
 
 SPLITS = ("train", "val")
-# Photos that most programs show, and Pillow does not: a phone's, and cameras' raw ones.
-_PHOTOS = (
-    ".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
-)  # fmt: skip
 
 
 class Item(NamedTuple):
@@ -80,12 +75,12 @@ def overview(
     return [one_line(line) for line in lines]
 
 
-def not_an_image(name: str) -> str:
-    """Why a file of this name, which no decoder takes, is left out."""
-    ending = os.path.splitext(name)[1]
-    if ending.lower() in _PHOTOS:
-        return f"{ending[1:]} is not read, save it as JPEG"
-    return "not an image"
+def overview_of(where: object, source: Source) -> list[str]:
+    """The overview of a folder or an archive."""
+    return overview(
+        where, f"{source.layout} layout", source.classes, source.folders, source.notes,
+        source.left_out,
+    )  # fmt: skip
 
 
 def left_out_line(left_out: Sequence[LeftOut]) -> str:

@@ -25,7 +25,7 @@ from ..data import DataError, split_samples
 from ..data.augment import TrainingView
 from ..data.folder import ImageFiles
 from ..data.packed import PackedImages, is_packed, open_packed
-from ..data.source import LeftOut, overview
+from ..data.source import LeftOut, overview, overview_of
 from ..data.sources import open_folder
 from ..data.statistics import Accumulator, Statistics
 from ..data.survey import enlarged_note
@@ -72,10 +72,7 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
             overview(root, f"prepared from {packed.source}", packed.names, {}, [], []),
         )  # fmt: skip
     source = open_folder(root)
-    said = overview(
-        root, f"{source.layout} layout", source.classes, source.folders, source.notes,
-        source.left_out,
-    )  # fmt: skip
+    said = overview_of(root, source)
     images = ImageFiles(source, "train", None, size)
     items = [item for item in source.items if item.split == "train"]
     said += enlarged_note(source, items, size)

@@ -329,6 +329,11 @@ def test_bad_images_to_predict(
     assert captured.err.startswith(f"alexnet: {text}: not an image of the formats that are read")
     assert [row["image"] for row in json.loads(captured.out)] == [str(good)] * 2  # the others
     assert "short.png: cut short" in fails(capsys, "predict", str(learnt), str(short))
+    heic = tmp_path / "photo.HEIC"
+    heic.write_bytes(b"\0\0\0\x18ftypheic")
+    assert f"{heic}: HEIC is not read, save it as JPEG" in fails(
+        capsys, "predict", str(learnt), str(heic)
+    )
     assert "No such file" in fails(capsys, "predict", str(learnt), str(tmp_path / "none.png"))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ...names import in_shell
-from ..image import DataError, some
+from ...names import in_shell, program
+from ..image import DataError, not_an_image, some
 from ..packed import is_packed
-from ..source import LeftOut, Source, not_an_image
+from ..source import LeftOut, Source
 from ..splits import check_same_classes
 from . import ilsvrc, kaggle, tiny
 from .archive import TarTree, open_archive
@@ -46,7 +46,8 @@ def open_folder(path: str | os.PathLike[str]) -> TreeSource:
         held.append(f"the class tars of {ilsvrc.TRAIN}, {some(packed, 2)}")
     if held:
         raise DataError(
-            f"{path} holds {held[0]}: make a set of it with `alexnet prepare {in_shell(path)} OUT`"
+            f"{path} holds {held[0]}: make a set of it with `{program()} prepare {in_shell(path)} "
+            "OUT`"
         )
     tree.leave_out(unpacked, _UNPACKED)
     source = _found(tree)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from .. import image
-from ..image import EXTENSIONS, BadImageError, DataError, some
-from ..source import Item, LeftOut, not_an_image
+from ..image import EXTENSIONS, BadImageError, DataError, not_an_image, some
+from ..source import Item, LeftOut
 from ..splits import Children, DataFolders, find_data, same_names, split_of
 from .names import WORDS
 
