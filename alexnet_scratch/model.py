@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from minigrad import Tensor, nn
 from minigrad.nn import functional as F
@@ -52,6 +52,34 @@ class CeilEdge(nn.Module):
         return f"kernel={self.kernel}, stride={self.stride}"
 
 
+class Stem(NamedTuple):
+    """conv1's kernel, stride and edge, and what follows from them."""
+
+    kernel: int
+    stride: int
+    edge: str
+
+    @property
+    def padding(self) -> int:
+        """Zeros around the image: two, as 224 -> 55 needs, or half a smaller kernel."""
+        return min(2, self.kernel // 2) if self.edge == "pad" else 0
+
+    @property
+    def smallest(self) -> int:
+        """Side of an input of which one pixel is left after pool5: 15 after conv1."""
+        if self.edge == "ceil":
+            return 13 * self.stride + self.kernel + 1
+        return 14 * self.stride + self.kernel - 2 * self.padding
+
+    def pooled_side(self, size: int) -> int:
+        """Side of the maps after pool5, from the input's."""
+        span = size + 2 * self.padding - self.kernel
+        side = (span if self.edge == "pad" else span + self.stride - 1) // self.stride + 1
+        for _ in range(3):
+            side = (side - 3) // 2 + 1
+        return side
+
+
 class AlexNet(nn.Sequential):
     """The network of 2012 with the choices that its descriptions disagree about as arguments.
 
@@ -61,11 +89,12 @@ class AlexNet(nn.Sequential):
     arguments only `dropout_p`, `input_size` and `fc_width` apply), "cifar" (the four layers for
     small images in `cifar`, with three `widths`: `input_size` and LRN's arguments apply).
 
-    `input_size`: pixels; 224 gives 55 x 55 after conv1, with `conv1_edge` "pad" (padding 2) or
-    "ceil" (the 2012 rule, see `CeilEdge`). `orders`: what follows conv1 and conv2. LRN as in
-    `minigrad.kernels.lrn`, alpha on the plain sum; "contrast" is the 2012 code's normalisation
-    within each map. `dropout`: "inverted" or the "paper" form, with
-    probability `dropout_p` after fc6 and fc7. `widths`: maps of the five convolutions.
+    `input_size`: pixels; 224 gives 55 x 55 after conv1, with `conv1_edge` "pad" (padding 2, or 1
+    for a kernel of 3) or "ceil" (the 2012 rule, see `CeilEdge`). `conv1_kernel`, `conv1_stride`:
+    smaller ones are for smaller images: 5 and 2 for 64 pixels. `orders`: what follows conv1 and
+    conv2. LRN as in `minigrad.kernels.lrn`, alpha on the plain sum; "contrast" is the 2012 code's
+    normalisation within each map. `dropout`: "inverted" or the "paper" form, with probability
+    `dropout_p` after fc6 and fc7. `widths`: maps of the five convolutions.
 
     Input (N, 3, input_size, input_size), output logits (N, num_classes).
     """
@@ -76,6 +105,8 @@ class AlexNet(nn.Sequential):
         variant: str = "two-tower",
         *,
         input_size: int = 224,
+        conv1_kernel: int = 11,
+        conv1_stride: int = 4,
         conv1_edge: str = "pad",
         orders: tuple[str, str] = ("relu-lrn-pool", "relu-lrn-pool"),
         lrn_size: int = 5,
@@ -94,7 +125,8 @@ class AlexNet(nn.Sequential):
             _choose("orders", order, ORDERS)
         if num_classes < 1:
             raise ValueError(f"AlexNet: num_classes must be at least 1, got {num_classes}")
-        check_sizes(variant, widths, input_size, conv1_edge)
+        stem = Stem(conv1_kernel, conv1_stride, conv1_edge)
+        check_sizes(variant, widths, input_size, stem)
         layers: dict[str, nn.Module]
         if variant == "cifar":
             lrn = (lrn_size, lrn_k, lrn_alpha, lrn_beta)
@@ -104,9 +136,9 @@ class AlexNet(nn.Sequential):
         else:
             towers = 2 if variant == "two-tower" else 1
             layers = _convolutions(
-                widths, conv1_edge, orders, (lrn_size, lrn_k, lrn_alpha, lrn_beta, towers)
+                widths, stem, orders, (lrn_size, lrn_k, lrn_alpha, lrn_beta, towers)
             )
-            side = _pooled_side(input_size, conv1_edge)
+            side = stem.pooled_side(input_size)
             drop = nn.PaperDropout if dropout == "paper" else nn.Dropout
             layers |= {
                 "flatten": nn.Flatten(),
@@ -137,6 +169,8 @@ def parameter_shapes(
     variant: str,
     *,
     input_size: int,
+    conv1_kernel: int,
+    conv1_stride: int,
     conv1_edge: str,
     widths: tuple[int, ...],
     fc_width: int,
@@ -145,10 +179,11 @@ def parameter_shapes(
 
     Arguments as in `AlexNet`. ValueError for an input that is too small.
     """
-    check_sizes(variant, widths, input_size, conv1_edge)
+    stem = Stem(conv1_kernel, conv1_stride, conv1_edge)
+    check_sizes(variant, widths, input_size, stem)
     weights = (
         cifar.weight_shapes(num_classes, widths, input_size) if variant == "cifar"
-        else _weight_shapes(num_classes, variant, input_size, conv1_edge, widths, fc_width)
+        else _weight_shapes(num_classes, variant, input_size, stem, widths, fc_width)
     )  # fmt: skip
     found: dict[str, tuple[int, ...]] = {}
     for name, shape in weights.items():
@@ -156,32 +191,33 @@ def parameter_shapes(
     return found
 
 
-def check_sizes(
-    variant: str, widths: tuple[int, ...], input_size: int, conv1_edge: str
-) -> None:
+def check_sizes(variant: str, widths: tuple[int, ...], input_size: int, stem: Stem) -> None:
     """ValueError for widths that the variant does not have, or an input too small for it."""
     if variant == "cifar" and (len(widths) != 3 or min(widths) < 1):
         raise ValueError(f"AlexNet: widths must be three numbers for cifar, got {widths}")
     if variant != "cifar" and (len(widths) != 5 or any(w < 2 or w % 2 for w in widths)):
         raise ValueError(f"AlexNet: widths must be five even numbers, got {widths}")
-    least = cifar.SMALLEST if variant == "cifar" else 64 if conv1_edge == "ceil" else 63
+    least = cifar.SMALLEST if variant == "cifar" else stem.smallest
     if input_size < least:
         raise ValueError(
-            f"AlexNet: input_size {input_size} is too small for the {variant} network, expected "
-            f"at least {least}"
+            f"AlexNet: input_size {input_size} is too small, expected at least {least} for the "
+            + ("cifar network" if variant == "cifar" else
+               f"conv1 of {stem.kernel} x {stem.kernel} and stride {stem.stride}")
         )
 
 
 def _weight_shapes(
-    num_classes: int, variant: str, input_size: int, conv1_edge: str, widths: tuple[int, ...],
+    num_classes: int, variant: str, input_size: int, stem: Stem, widths: tuple[int, ...],
     fc_width: int,
 ) -> dict[str, tuple[int, ...]]:  # fmt: skip
     """The shape of each of the eight layers' weights, by the layer's name."""
     one = variant == "one-tower"
     if one:
+        stem = stem._replace(kernel=11)
         widths = (64, 192, 384, 256, 256)
-    side = 6 if one else _pooled_side(input_size, conv1_edge)
-    kernels, towers = (11, 5, 3, 3, 3), (1, 1, 1, 1, 1) if one else (1, 2, 1, 2, 2)
+    side = 6 if one else stem.pooled_side(input_size)
+    kernels = (stem.kernel, 5, 3, 3, 3)
+    towers = (1, 1, 1, 1, 1) if one else (1, 2, 1, 2, 2)
     shapes: list[tuple[int, ...]] = [
         (maps, inputs // groups, kernel, kernel)
         for maps, inputs, groups, kernel in zip(widths, (3, *widths), towers, kernels, strict=False)
@@ -213,24 +249,16 @@ def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"AlexNet: {name} {value!r} is unknown: use one of {', '.join(allowed)}")
 
 
-def _pooled_side(size: int, conv1_edge: str) -> int:
-    """Side of the maps after pool5, from the input's."""
-    side = (size + 4 - 11) // 4 + 1 if conv1_edge == "pad" else -(-(size - 11) // 4) + 1
-    for _ in range(3):
-        side = (side - 3) // 2 + 1
-    return side
-
-
 def _convolutions(
-    widths: tuple[int, ...], conv1_edge: str, orders: tuple[str, str], lrn: tuple[Any, ...]
+    widths: tuple[int, ...], stem: Stem, orders: tuple[str, str], lrn: tuple[Any, ...]
 ) -> dict[str, nn.Module]:
     """conv1 to pool5 by name."""
     layers: dict[str, nn.Module] = {}
-    if conv1_edge == "ceil":
-        layers["edge1"] = CeilEdge(11, 4)
+    if stem.edge == "ceil":
+        layers["edge1"] = CeilEdge(stem.kernel, stem.stride)
     inputs = (3, *widths)
     shapes = (
-        (11, 4, 2 if conv1_edge == "pad" else 0, 1),  # kernel, stride, padding, groups
+        (stem.kernel, stem.stride, stem.padding, 1),  # kernel, stride, padding, groups
         (5, 1, 2, 2),
         (3, 1, 1, 1),
         (3, 1, 1, 2),

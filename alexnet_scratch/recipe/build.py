@@ -21,6 +21,7 @@ def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
     try:
         return AlexNet(
             num_classes, recipe.variant, input_size=recipe.input_size,
+            conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
             conv1_edge=recipe.conv1_edge, orders=recipe.orders,
             lrn_size=recipe.lrn_size, lrn_k=recipe.lrn_k,
             lrn_alpha=recipe.lrn_alpha, lrn_beta=recipe.lrn_beta,
@@ -36,6 +37,7 @@ def shapes_of(recipe: Recipe, num_classes: int) -> dict[str, tuple[int, ...]]:
     try:
         return parameter_shapes(
             num_classes, recipe.variant, input_size=recipe.input_size,
+            conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
             conv1_edge=recipe.conv1_edge, widths=recipe.widths, fc_width=recipe.fc_width,
         )  # fmt: skip
     except ValueError as error:
