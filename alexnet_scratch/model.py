@@ -30,6 +30,7 @@ ORDERS = (
 )  # fmt: skip
 CONV1_EDGES = ("pad", "ceil")
 DROPOUTS = ("inverted", "paper")
+NORMS = ("response", "batch", "none")
 
 
 class CeilEdge(nn.Module):
@@ -86,8 +87,12 @@ class AlexNet(nn.Sequential):
     `variant`: "two-tower" (groups of 2, LRN windows stop at the border between the towers),
     "grouped" (groups of 2, LRN over all channels, as Caffe), "one-tower" (torchvision's: no groups,
     no LRN, dropout before fc6 and fc7; its `state_dict` keys are torchvision's, and of the further
-    arguments only `dropout_p`, `input_size` and `fc_width` apply), "cifar" (the four layers for
-    small images in `cifar`, with three `widths`: `input_size` and LRN's arguments apply).
+    arguments only `dropout_p`, `input_size`, `fc_width` and `norm` apply), "cifar" (the four layers
+    for small images in `cifar`, with three `widths`: `input_size`, `norm` and LRN's apply).
+
+    `norm`: "response" is LRN, where `orders` has it; "batch" puts batch normalisation between each
+    convolution and what follows it, and "none" nothing: both leave out what `orders` says of LRN
+    and contrast. The convolutions keep their biases, which batch normalisation makes idle.
 
     `input_size`: pixels; 224 gives 55 x 55 after conv1, with `conv1_edge` "pad" (padding 2, or 1
     for a kernel of 3) or "ceil" (the 2012 rule, see `CeilEdge`). `conv1_kernel`, `conv1_stride`:
@@ -117,10 +122,12 @@ class AlexNet(nn.Sequential):
         dropout_p: float = 0.5,
         widths: tuple[int, ...] = (96, 256, 384, 384, 256),
         fc_width: int = 4096,
+        norm: str = "response",
     ) -> None:
         _choose("variant", variant, VARIANTS)
         _choose("conv1_edge", conv1_edge, CONV1_EDGES)
         _choose("dropout", dropout, DROPOUTS)
+        _choose("norm", norm, NORMS)
         for order in orders:
             _choose("orders", order, ORDERS)
         if num_classes < 1:
@@ -130,13 +137,13 @@ class AlexNet(nn.Sequential):
         layers: dict[str, nn.Module]
         if variant == "cifar":
             lrn = (lrn_size, lrn_k, lrn_alpha, lrn_beta)
-            layers = cifar.layers(num_classes, widths, input_size, lrn)
+            layers = cifar.layers(num_classes, widths, input_size, lrn, norm)
         elif variant == "one-tower":
-            layers = _one_tower(num_classes, dropout_p, fc_width)
+            layers = _one_tower(num_classes, dropout_p, fc_width, norm)
         else:
             towers = 2 if variant == "two-tower" else 1
             layers = _convolutions(
-                widths, stem, orders, (lrn_size, lrn_k, lrn_alpha, lrn_beta, towers)
+                widths, stem, orders, (lrn_size, lrn_k, lrn_alpha, lrn_beta, towers), norm
             )
             side = stem.pooled_side(input_size)
             drop = nn.PaperDropout if dropout == "paper" else nn.Dropout
@@ -164,7 +171,7 @@ class AlexNet(nn.Sequential):
         return super().forward(input)  # type: ignore[no-any-return]
 
 
-def parameter_shapes(
+def state_shapes(
     num_classes: int,
     variant: str,
     *,
@@ -174,8 +181,9 @@ def parameter_shapes(
     conv1_edge: str,
     widths: tuple[int, ...],
     fc_width: int,
+    norm: str,
 ) -> dict[str, tuple[int, ...]]:
-    """The names and shapes of an AlexNet's parameters, in its order, without any memory for them.
+    """The names and shapes of an AlexNet's state, in its order, without any memory for it.
 
     Arguments as in `AlexNet`. ValueError for an input that is too small.
     """
@@ -183,11 +191,15 @@ def parameter_shapes(
     check_sizes(variant, widths, input_size, stem)
     weights = (
         cifar.weight_shapes(num_classes, widths, input_size) if variant == "cifar"
-        else _weight_shapes(num_classes, variant, input_size, stem, widths, fc_width)
+        else _weight_shapes(num_classes, variant, input_size, stem, widths, fc_width, norm)
     )  # fmt: skip
     found: dict[str, tuple[int, ...]] = {}
     for name, shape in weights.items():
         found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+        if norm == "batch" and len(shape) == 4:
+            own = _norm_behind(name)
+            found |= dict.fromkeys((f"{own}.{entry}" for entry in _BN_STATE), shape[:1])
+            found[f"{own}.{COUNT}"] = ()
     return found
 
 
@@ -208,7 +220,7 @@ def check_sizes(variant: str, widths: tuple[int, ...], input_size: int, stem: St
 
 def _weight_shapes(
     num_classes: int, variant: str, input_size: int, stem: Stem, widths: tuple[int, ...],
-    fc_width: int,
+    fc_width: int, norm: str,
 ) -> dict[str, tuple[int, ...]]:  # fmt: skip
     """The shape of each of the eight layers' weights, by the layer's name."""
     one = variant == "one-tower"
@@ -224,13 +236,23 @@ def _weight_shapes(
     ]
     units = (widths[4] * side * side, fc_width, fc_width, num_classes)
     shapes += [(outputs, inputs) for inputs, outputs in pairwise(units)]
-    names = _TORCHVISIONS if one else [f"conv{i}" for i in range(1, 6)] + ["fc6", "fc7", "fc8"]
+    names = [f"conv{i}" for i in range(1, 6)] + ["fc6", "fc7", "fc8"]
+    if one:
+        places = (0, 4, 8, 11, 14) if norm == "batch" else (0, 3, 6, 8, 10)
+        names = [f"features.{i}" for i in places]
+        names += [f"classifier.{i}" for i in (1, 4, 6)]
     return dict(zip(names, shapes, strict=True))
 
 
-_TORCHVISIONS = [
-    *(f"features.{i}" for i in (0, 3, 6, 8, 10)), *(f"classifier.{i}" for i in (1, 4, 6)),
-]  # fmt: skip
+COUNT = "num_batches_tracked"
+_BN_STATE = ("weight", "bias", "running_mean", "running_var")
+
+
+def _norm_behind(convolution: str) -> str:
+    """The name of a convolution's batch normalisation: bn1 of conv1, features.1 of features.0."""
+    if convolution.startswith("conv"):
+        return convolution.replace("conv", "bn")
+    return f"features.{int(convolution.removeprefix('features.')) + 1}"
 
 
 @contextmanager
@@ -250,7 +272,7 @@ def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _convolutions(
-    widths: tuple[int, ...], stem: Stem, orders: tuple[str, str], lrn: tuple[Any, ...]
+    widths: tuple[int, ...], stem: Stem, orders: tuple[str, str], lrn: tuple[Any, ...], norm: str
 ) -> dict[str, nn.Module]:
     """conv1 to pool5 by name."""
     layers: dict[str, nn.Module] = {}
@@ -269,8 +291,11 @@ def _convolutions(
         layers[f"conv{i + 1}"] = nn.Conv2d(
             inputs[i], widths[i], kernel, stride, padding, groups=groups
         )
+        if norm == "batch":
+            layers[f"bn{i + 1}"] = nn.BatchNorm2d(widths[i])
         for step in order.split("-"):
-            layers[f"{step}{i + 1}"] = _step(step, lrn)
+            if norm == "response" or step in ("relu", "pool"):
+                layers[f"{step}{i + 1}"] = _step(step, lrn)
     return layers
 
 
@@ -282,22 +307,29 @@ def _step(name: str, lrn: tuple[Any, ...]) -> nn.Module:
     return nn.MaxPool2d(3, 2) if name == "pool" else nn.ReLU()
 
 
-def _one_tower(num_classes: int, dropout_p: float, fc_width: int) -> dict[str, nn.Module]:
+def _one_tower(
+    num_classes: int, dropout_p: float, fc_width: int, norm: str
+) -> dict[str, nn.Module]:
     """torchvision's AlexNet (after "One weird trick", Krizhevsky 2014), with its key names."""
-    features = nn.Sequential(
-        nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
-        nn.Conv2d(64, 192, 5, 1, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
-        nn.Conv2d(192, 384, 3, 1, 1), nn.ReLU(),
-        nn.Conv2d(384, 256, 3, 1, 1), nn.ReLU(),
-        nn.Conv2d(256, 256, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(3, 2),
-    )  # fmt: skip
+    batch = norm == "batch"
+    features: list[nn.Module] = []
+    for inputs, maps, kernel, stride, padding, pooled in (
+        (3, 64, 11, 4, 2, True),
+        (64, 192, 5, 1, 2, True),
+        (192, 384, 3, 1, 1, False),
+        (384, 256, 3, 1, 1, False),
+        (256, 256, 3, 1, 1, True),
+    ):
+        features += [nn.Conv2d(inputs, maps, kernel, stride, padding)]
+        features += [nn.BatchNorm2d(maps), nn.ReLU()] if batch else [nn.ReLU()]
+        features += [nn.MaxPool2d(3, 2)] if pooled else []
     classifier = nn.Sequential(
         nn.Dropout(dropout_p), nn.Linear(256 * 6 * 6, fc_width), nn.ReLU(),
         nn.Dropout(dropout_p), nn.Linear(fc_width, fc_width), nn.ReLU(),
         nn.Linear(fc_width, num_classes),
     )  # fmt: skip
     return {
-        "features": features,
+        "features": nn.Sequential(*features),
         "avgpool": nn.AdaptiveAvgPool2d(6),
         "flatten": nn.Flatten(),
         "classifier": classifier,

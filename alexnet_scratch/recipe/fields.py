@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 
 from ..initialise import OF_EIGHT_LAYERS, SCHEMES
-from ..model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS, Stem, check_sizes
+from ..model import CONV1_EDGES, DROPOUTS, NORMS, ORDERS, VARIANTS, Stem, check_sizes
 from ..schema import MOST_EPOCHS, MOST_PIXELS, SchemaError, as_given, check_fields, json_of
 from .option import RecipeError, option
 
@@ -61,6 +61,12 @@ class Recipe:
     )  # fmt: skip
     orders: tuple[str, str] = option(
         ("relu-lrn-pool", "relu-lrn-pool"), "what follows conv1 and conv2", ORDERS
+    )
+    norm: str = option(
+        "response",
+        "normalisation of the maps: response is LRN, where `orders` has it; batch, behind every "
+        "convolution, makes large rates safe and hides how the weights began; or none",
+        NORMS,
     )
     lrn_size: int = option(5, "response normalisation: channels in the window", low=1, high=1024)
     lrn_k: float = option(
@@ -267,8 +273,9 @@ class Recipe:
     @property
     def unused(self) -> tuple[str, ...]:
         """The fields that the variant or the optimizer has no use for."""
+        of_lrn = ("lrn_size", "lrn_k", "lrn_alpha", "lrn_beta") * (self.norm != "response")
         of_network = {"one-tower": NOT_ONE_TOWER, "cifar": NOT_CIFAR}.get(self.variant, ())
-        return of_network + NOT_ADAM * (self.optimizer != "sgd")
+        return of_lrn + of_network + NOT_ADAM * (self.optimizer != "sgd")
 
     @property
     def stretch(self) -> float:

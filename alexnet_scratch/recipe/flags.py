@@ -21,7 +21,7 @@ GROUPS = {
 }  # fmt: skip
 MODEL_FIELDS = (
     "variant", "input_size", "conv1_kernel", "conv1_stride", "conv1_edge", "orders", "dropout",
-    "widths", "fc_width",
+    "widths", "fc_width", "norm",
 )  # fmt: skip
 
 

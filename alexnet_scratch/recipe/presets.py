@@ -99,6 +99,7 @@ def owt() -> Recipe:
     return Recipe(
         name="owt",
         variant="one-tower",
+        norm="none",
         dropout="inverted",
         init="pytorch",
         mean="constant",

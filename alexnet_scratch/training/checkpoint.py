@@ -25,7 +25,7 @@ from minigrad.files import replacing
 from minigrad.serialization import CheckpointError, load_file, load_metadata
 
 from ..data.image import RESIZES
-from ..model import AlexNet
+from ..model import COUNT, AlexNet
 from ..pixels import PixelStatistics
 from ..recipe import Recipe, RecipeError, build_model, shapes_of
 from ..schema import MOST_FLOAT, SchemaError, as_given, checked, json_of, limited
@@ -85,7 +85,10 @@ class Checkpoint:
         except RecipeError as error:
             raise CheckpointError(f"{self.path}: its recipe cannot be used: {error}") from error
         given = self._below("model.")
-        wrong = _unfit(given, {name: (np.float32, shape) for name, shape in shapes.items()})
+        wrong = _unfit(given, {
+            name: (np.int64 if name.endswith(COUNT) else np.float32, shape)
+            for name, shape in shapes.items()
+        })  # fmt: skip
         if wrong:
             raise CheckpointError(
                 f"{self.path} holds the weights of another model than its recipe describes: {wrong}"

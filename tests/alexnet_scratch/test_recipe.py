@@ -216,6 +216,7 @@ def test_the_optimizer_is_the_recipes(name: str, of: type) -> None:
         ({"optimizer": "adam", "lr": 0.001, "momentum": 0.9}, "--momentum: of no use to adam"),
         ({"optimizer": "adamw", "lr": 0.001, "rule": "torch"}, "--rule: of no use to adamw"),
         ({"recipe": "owt", "lrn_k": 2.0}, "--lrn-k: of no use .* the one-tower network"),
+        ({"norm": "batch", "lrn_k": 2.0}, "--lrn-k: of no use"),
         ({"recipe": "cifar", "fc_width": 4096}, "--fc-width: of no use .* the cifar network"),
         ({"recipe": "mine.json", "optimizer": "sgd"}, "give --lr, too, since the rate of mine"),
     ],
