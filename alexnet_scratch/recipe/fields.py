@@ -98,6 +98,10 @@ class Recipe:
         "training crops: at every place, at 32 x 32 places, resized at random, or at the centre",
         CROPS,
     )
+    crop_area: tuple[float, float] = option(
+        (0.08, 1.0), "crop resized: least and most share of the image's area, uniformly drawn",
+        low=1e-3, high=1,
+    )  # fmt: skip
     crop_chunk: int = option(
         1, "images in a row that share crop and flip", low=1, high=1_000_000
     )
@@ -154,6 +158,19 @@ class Recipe:
     label_smoothing: float = option(
         0.0, "share of the label given to all classes (none in 2012)", low=0, high=1
     )
+    clip: float = option(
+        0.0,
+        "most that the norm of all gradients together may be, larger ones are scaled down; 0 for "
+        "no bound (none in 2012)",
+        low=0,
+    )
+    average: float = option(
+        0.0,
+        "decay of a running average of the weights, a step at a time: with 0.999 about the last "
+        "1,000 steps count, fewer at first; the average is what is validated and used; 0 for none "
+        "(none in 2012)",
+        low=0, high=0.999999,
+    )  # fmt: skip
     on_nan: str = option(
         "stop",
         "NaN or Inf in the loss or in gradients ends the run, or skips the step (which looks at "
@@ -208,6 +225,10 @@ class Recipe:
             raise RecipeError(
                 f"widths is {as_given(self.widths)}, expected five even numbers: "
                 "half for each tower"
+            )
+        if self.crop_area[0] > self.crop_area[1]:
+            raise RecipeError(
+                f"crop_area is {as_given(self.crop_area)}, expected the least share first"
             )
         if self.variant == "one-tower":
             self._check_one_tower()

@@ -70,6 +70,16 @@ SAID = {
         "weight_decay": "a fifth of 2012's in torchvision",
         "drop_epochs": "every 30 in torchvision",
     },
+    "modern": {
+        "init": "He: variance 2 / fan in, for ReLU, whatever the images",
+        "crop": "of random size and shape, so that no image is seen twice alike",
+        "crop_area": "35% on, for hundreds of images a class; 8% needs millions of images",
+        "batch_size": "small sets need the steps",
+        "label_smoothing": "Szegedy et al. 2016: a tenth",
+        "average": "the noise of the last steps averages out",
+        "warmup_steps": "the first steps with momentum are the ones that blow up",
+        "schedule": "a cosine to 0",
+    },
     "small": {
         "init": "LSUV measures the images",
         "batch_size": "small sets need the steps",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from .fields import Recipe
 
@@ -150,5 +151,33 @@ def small() -> Recipe:
     )
 
 
-PRESETS: tuple[Callable[[], Recipe], ...] = (small, paper, source2012, caffe, owt)
+def modern() -> Recipe:
+    """The paper's network, LRN included, trained as one would since: the best of a small set.
+
+    Layers, sizes and normalisation are the paper's. Changed against `small`, and why:
+
+    - initialisation He: ReLU lets half of the signal through, so that weights of variance 2 / fan
+      in keep its size without a look at the images; the last layer's 0.01 puts the first loss at
+      ln C (He et al. 2015);
+    - crops of random size and shape from 35% of the image on: a small set is learnt by heart
+      otherwise (Szegedy et al. 2015, who begin at 8%, with millions of images);
+    - a tenth of the label given to all classes, for the same reason (Szegedy et al. 2016);
+    - 30 epochs, which these changes need: each of them makes the training harder;
+    - what is validated and used is a running average of the weights, which is where the noise of
+      the last steps averages out (Polyak and Juditsky 1992).
+    """
+    return replace(
+        small(),
+        name="modern",
+        init="he",
+        crop="resized",
+        crop_area=(0.35, 1.0),
+        epochs=30,
+        label_smoothing=0.1,
+        average=0.998,
+        warmup_steps=300,
+    )
+
+
+PRESETS: tuple[Callable[[], Recipe], ...] = (small, modern, paper, source2012, caffe, owt)
 RECIPES = {preset.__name__: preset() for preset in PRESETS}

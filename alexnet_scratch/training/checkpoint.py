@@ -1,7 +1,8 @@
 """Checkpoints: all that a run needs to go on, in one safetensors file.
 
-Tensors: the parameters as `model.<name>`, the optimiser's state as `optimizer.<name>.<key>`,
-what was measured on the training images as `pixels.mean` and `pixels.axes`.
+Tensors: the parameters as `model.<name>`, their running average as `average.<name>` where the
+recipe has one, the optimiser's state as `optimizer.<name>.<key>`, what was measured on the training
+images as `pixels.mean` and `pixels.axes`.
 Metadata, each value JSON: `format`, `recipe`, `classes`, `data`, and the fields of `Position`.
 """
 
@@ -74,8 +75,9 @@ class Checkpoint:
     pixels: PixelStatistics
     tensors: dict[str, Tensor]
 
-    def model(self) -> AlexNet:
-        """The network with its weights, in evaluation mode.
+    def model(self, averaged: bool = True) -> AlexNet:
+        """The network with its weights, in evaluation mode: where the recipe averages them, with
+        the average, or without `averaged` as training left them.
 
         Raises CheckpointError if they do not fit, before there is memory for them, or are no
         numbers.
@@ -84,13 +86,14 @@ class Checkpoint:
             shapes = shapes_of(self.recipe, len(self.classes))
         except RecipeError as error:
             raise CheckpointError(f"{self.path}: its recipe cannot be used: {error}") from error
-        given = self._below("model.")
+        prefix = "average." if averaged and self.recipe.average else "model."
+        given = self._below(prefix)
         wrong = _unfit(given, {name: (np.float32, shape) for name, shape in shapes.items()})
         if wrong:
             raise CheckpointError(
                 f"{self.path} holds the weights of another model than its recipe describes: {wrong}"
             )
-        self._check_numbers("model.")
+        self._check_numbers(prefix)
         model = build_model(self.recipe, len(self.classes))
         model.load_state_dict(given)
         model.eval()
@@ -181,11 +184,14 @@ def contents(
     data: Mapping[str, Any],
     position: Position,
     pixels: PixelStatistics,
+    average: nn.Module | None = None,
 ) -> tuple[dict[str, Array], dict[str, str]]:
     """What `save_file` writes of a checkpoint: arrays, those in use, and metadata."""
     state = optimizer.state_dict()
     names = _names(optimizer, model)
     arrays = {f"model.{name}": tensor.data for name, tensor in model.state_dict().items()}
+    if average is not None:
+        arrays |= {f"average.{name}": t.data for name, t in average.state_dict().items()}
     for index, entries in state["state"].items():
         for key, value in entries.items():
             arrays[f"optimizer.{names[index]}.{key}"] = value

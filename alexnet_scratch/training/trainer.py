@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import minigrad as mg
-from minigrad import Tensor, arrays
+from minigrad import Tensor, arrays, nn
 from minigrad.nn import functional as F
 from minigrad.random import default_generator
 
@@ -151,7 +151,12 @@ class Trainer(Parts):
             self.optimizer.zero_grad()
             self.scaler.scale(loss).backward()
         self.at.lr = self.rate
+        if self.recipe.clip:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.scaler.step(self.optimizer)
+        if self.average:
+            self.average.update_parameters(self.model)
         self.tally.skips.update()
         self.schedule.step()  # a skipped step counts, too
         self.at.step += 1
@@ -167,7 +172,7 @@ class Trainer(Parts):
                     bar.update(done - bar.n)
                     self._stop_if_asked()
 
-            scores = evaluate(self.model, batches(), self.recipe, self.device, pixels=self.pixels)
+            scores = evaluate(self.tested, batches(), self.recipe, self.device, pixels=self.pixels)
         return scores, time.perf_counter() - began
 
     def _end_epoch(self, scores: Scores, val_seconds: float) -> None:
