@@ -4,11 +4,9 @@ tried again with every checkpoint, and named at the end.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +83,7 @@ class RunFiles:
 
     def step_row(self, row: StepMetrics) -> None:
         """A line of steps.jsonl."""
-        text = json.dumps(asdict(row)) + "\n"
+        text = row.json() + "\n"
         self.attempt(STEPS, lambda: self.steps.add(text), again=self.steps.add)
 
     def attempt(

@@ -153,7 +153,8 @@ class Trainer(Parts):
         self.at.lr = self.rate
         if self.recipe.clip:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+            self.tally.grad_norm = norm.data
         self.scaler.step(self.optimizer)
         if self.average:
             self.average.update_parameters(self.model)

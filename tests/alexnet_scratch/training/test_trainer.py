@@ -292,8 +292,10 @@ def test_an_average_made_for_long_runs_serves_a_short_one(
 
 
 def test_gradients_are_clipped_together(tmp_path: Path, narrow: Recipe, splits: Splits) -> None:
-    it = trainer(tmp_path, replace(narrow, clip=0.01), splits, max_steps=2)
+    it = trainer(tmp_path, replace(narrow, clip=0.01, epochs=1), splits)
     it.run()
+    [row] = (json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines())
+    assert row["grad_norm"] > 0.1  # before
     norm = math.sqrt(sum(float((p.grad.data**2).sum()) for p in it.model.parameters()))
     assert norm == pytest.approx(0.01, rel=1e-3)
 
