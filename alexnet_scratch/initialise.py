@@ -20,7 +20,8 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
     """Fill the parameters of an AlexNet in place, from the generator of `minigrad.manual_seed`.
 
     scheme: "paper": N(0, 0.01), biases 1 in conv2, conv4, conv5, fc6 and fc7, else 0 (section 5).
-    "source2012": the same, with 0.03 in conv3 to conv5, as the authors' layer file has it.
+    "source2012": the same, with 0.03 in conv3 to conv5, as the authors' layer file has it; their
+    file of the cifar network: 0.0001 in conv1, else 0.01, biases 0.
     "caffe": 0.01, but 0.005 in fc6 and fc7, and biases 0.1 in place of 1 (bvlc_alexnet).
     "lsuv": normal weights, scaled layer by layer so that outputs have variance 1 on `images`, the
     last layer's 0.01; biases 0 (Mishkin and Matas 2016, without the orthogonal start).
@@ -29,7 +30,8 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
     "pytorch": uniform within 1 / sqrt(fan in), the layers' default.
 
     images: a batch of real images (N, 3, size, size) as the network gets them; only LSUV needs it.
-    Raises ValueError for an unknown scheme, a missing batch, or one that is blank.
+    Raises ValueError for an unknown scheme, a missing batch, one that is blank, or a scheme that
+    has no numbers for a network of so many layers.
     """
     if scheme not in _SCHEMES:
         raise ValueError(f"initialise: scheme {scheme!r} is unknown: use {', '.join(SCHEMES)}")
@@ -42,11 +44,19 @@ def _layers(model: nn.Module) -> list[Any]:
     return [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 
 
-def _gaussian(stds: tuple[float, ...], biases: tuple[float, ...]) -> Callable[..., None]:
-    """Normal weights and constant biases, a value per layer from conv1 to fc8."""
+def _gaussian(*networks: tuple[tuple[float, ...], tuple[float, ...]]) -> Callable[..., None]:
+    """Normal weights and constant biases: a value each per layer, for each network that there is a
+    rule for."""
 
     def fill(model: nn.Module, images: Tensor | None) -> None:
-        for layer, std, bias in zip(_layers(model), stds, biases, strict=True):
+        layers = _layers(model)
+        fitting = [network for network in networks if len(network[0]) == len(layers)]
+        if not fitting:
+            raise ValueError(
+                f"initialise: the scheme is that of {len(networks[0][0])} layers, the network has "
+                f"{len(layers)}: use another"
+            )
+        for layer, std, bias in zip(layers, *fitting[0], strict=True):
             init.normal_(layer.weight, 0.0, std)
             init.constant_(layer.bias, bias)
 
@@ -109,11 +119,15 @@ def _unit_variance(name: str, layer: Any, x: Tensor, target: float) -> Tensor:
 
 _ONES = (0, 1, 0, 1, 1, 1, 1, 0)  # biases from conv1 to fc8
 _SCHEMES: dict[str, Callable[[nn.Module, Tensor | None], None]] = {
-    "paper": _gaussian((0.01,) * 8, _ONES),
-    "source2012": _gaussian((0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01), _ONES),
-    "caffe": _gaussian((0.01,) * 5 + (0.005, 0.005, 0.01), tuple(0.1 * b for b in _ONES)),
+    "paper": _gaussian(((0.01,) * 8, _ONES)),
+    "source2012": _gaussian(
+        ((0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01), _ONES),
+        ((0.0001, 0.01, 0.01, 0.01), (0.0,) * 4),
+    ),
+    "caffe": _gaussian(((0.01,) * 5 + (0.005, 0.005, 0.01), tuple(0.1 * b for b in _ONES))),
     "lsuv": _lsuv,
     "he": _he,
     "pytorch": _pytorch,
 }
 SCHEMES = tuple(_SCHEMES)
+OF_EIGHT_LAYERS = ("paper", "caffe")  # schemes that no other network has numbers for

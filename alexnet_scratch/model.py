@@ -22,7 +22,9 @@ from typing import Any
 from minigrad import Tensor, nn
 from minigrad.nn import functional as F
 
-VARIANTS = ("two-tower", "grouped", "one-tower")
+from . import cifar
+
+VARIANTS = ("two-tower", "grouped", "one-tower", "cifar")
 ORDERS = (
     "relu-lrn-pool", "relu-pool-lrn", "lrn-pool-relu", "relu-lrn-contrast-pool", "relu-pool",
 )  # fmt: skip
@@ -56,7 +58,8 @@ class AlexNet(nn.Sequential):
     `variant`: "two-tower" (groups of 2, LRN windows stop at the border between the towers),
     "grouped" (groups of 2, LRN over all channels, as Caffe), "one-tower" (torchvision's: no groups,
     no LRN, dropout before fc6 and fc7; its `state_dict` keys are torchvision's, and of the further
-    arguments only `dropout_p`, `input_size` and `fc_width` apply).
+    arguments only `dropout_p`, `input_size` and `fc_width` apply), "cifar" (the four layers for
+    small images in `cifar`, with three `widths`: `input_size` and LRN's arguments apply).
 
     `input_size`: pixels; 224 gives 55 x 55 after conv1, with `conv1_edge` "pad" (padding 2) or
     "ceil" (the 2012 rule, see `CeilEdge`). `orders`: what follows conv1 and conv2. LRN as in
@@ -91,15 +94,18 @@ class AlexNet(nn.Sequential):
             _choose("orders", order, ORDERS)
         if num_classes < 1:
             raise ValueError(f"AlexNet: num_classes must be at least 1, got {num_classes}")
-        if len(widths) != 5 or any(w < 2 or w % 2 for w in widths):
-            raise ValueError(f"AlexNet: widths must be five even numbers, got {widths}")
+        check_sizes(variant, widths, input_size, conv1_edge)
         layers: dict[str, nn.Module]
-        if variant == "one-tower":
+        if variant == "cifar":
+            lrn = (lrn_size, lrn_k, lrn_alpha, lrn_beta)
+            layers = cifar.layers(num_classes, widths, input_size, lrn)
+        elif variant == "one-tower":
             layers = _one_tower(num_classes, dropout_p, fc_width)
         else:
             towers = 2 if variant == "two-tower" else 1
-            lrn = (lrn_size, lrn_k, lrn_alpha, lrn_beta, towers)
-            layers = _convolutions(widths, conv1_edge, orders, lrn)
+            layers = _convolutions(
+                widths, conv1_edge, orders, (lrn_size, lrn_k, lrn_alpha, lrn_beta, towers)
+            )
             side = _pooled_side(input_size, conv1_edge)
             drop = nn.PaperDropout if dropout == "paper" else nn.Dropout
             layers |= {
@@ -139,6 +145,38 @@ def parameter_shapes(
 
     Arguments as in `AlexNet`. ValueError for an input that is too small.
     """
+    check_sizes(variant, widths, input_size, conv1_edge)
+    weights = (
+        cifar.weight_shapes(num_classes, widths, input_size) if variant == "cifar"
+        else _weight_shapes(num_classes, variant, input_size, conv1_edge, widths, fc_width)
+    )  # fmt: skip
+    found: dict[str, tuple[int, ...]] = {}
+    for name, shape in weights.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return found
+
+
+def check_sizes(
+    variant: str, widths: tuple[int, ...], input_size: int, conv1_edge: str
+) -> None:
+    """ValueError for widths that the variant does not have, or an input too small for it."""
+    if variant == "cifar" and (len(widths) != 3 or min(widths) < 1):
+        raise ValueError(f"AlexNet: widths must be three numbers for cifar, got {widths}")
+    if variant != "cifar" and (len(widths) != 5 or any(w < 2 or w % 2 for w in widths)):
+        raise ValueError(f"AlexNet: widths must be five even numbers, got {widths}")
+    least = cifar.SMALLEST if variant == "cifar" else 64 if conv1_edge == "ceil" else 63
+    if input_size < least:
+        raise ValueError(
+            f"AlexNet: input_size {input_size} is too small for the {variant} network, expected "
+            f"at least {least}"
+        )
+
+
+def _weight_shapes(
+    num_classes: int, variant: str, input_size: int, conv1_edge: str, widths: tuple[int, ...],
+    fc_width: int,
+) -> dict[str, tuple[int, ...]]:  # fmt: skip
+    """The shape of each of the eight layers' weights, by the layer's name."""
     one = variant == "one-tower"
     if one:
         widths = (64, 192, 384, 256, 256)
@@ -151,10 +189,7 @@ def parameter_shapes(
     units = (widths[4] * side * side, fc_width, fc_width, num_classes)
     shapes += [(outputs, inputs) for inputs, outputs in pairwise(units)]
     names = _TORCHVISIONS if one else [f"conv{i}" for i in range(1, 6)] + ["fc6", "fc7", "fc8"]
-    found: dict[str, tuple[int, ...]] = {}
-    for name, shape in zip(names, shapes, strict=True):
-        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-    return found
+    return dict(zip(names, shapes, strict=True))
 
 
 _TORCHVISIONS = [
@@ -183,9 +218,6 @@ def _pooled_side(size: int, conv1_edge: str) -> int:
     side = (size + 4 - 11) // 4 + 1 if conv1_edge == "pad" else -(-(size - 11) // 4) + 1
     for _ in range(3):
         side = (side - 3) // 2 + 1
-    if side < 1:
-        least = 63 if conv1_edge == "pad" else 64
-        raise ValueError(f"AlexNet: input_size {size} is too small, expected at least {least}")
     return side
 
 

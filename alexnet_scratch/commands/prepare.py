@@ -22,8 +22,7 @@ from ..data.sources.tree import MAX_TEXT, lines
 from ..data.survey import enlarged_note
 from ..names import in_shell, program
 from ..progress import say, told_if_slow
-from ..recipe import Recipe
-from ..training.input import SMALLEST, input_size_for
+from ..training.input import flags_for
 from .common import count, threads
 
 
@@ -125,9 +124,7 @@ def _prepare(options: argparse.Namespace) -> int:
             raise
     for line in _summary(made, out):
         say(line)
-    size = options.image_size
-    fits = f" --input-size {input_size_for(size)}" * (SMALLEST <= size < Recipe().input_size)
-    say(f"Next: {program()} train {in_shell(out)}{fits}")
+    say(f"Next: {program()} train {in_shell(out)} {flags_for(options.image_size)}".rstrip())
     return 0
 
 

@@ -70,10 +70,11 @@ def enlarged_note(source: Source, items: Sequence[Item], size: int) -> list[str]
     for item in items[:: max(1, len(items) // _ASKED)][:_ASKED]:
         with contextlib.suppress(BadImageError):
             sides.append(min(image_size(source.read(item))))
-    side = max([64, *sides])  # AlexNet's smallest input is 63
-    if not sides or 5 * side > 4 * size:
+    if not sides or 5 * max(sides) > 4 * size:
         return []
-    return [
-        f"Note: images of about {max(sides)} pixels are enlarged to {size}: --image-size {side}, "
-        f"in training with --input-size {max(63, side * 7 // 8)}, is faster"
+    side = max(sides)
+    fitting = "--recipe cifar" if side < 64 else f"--input-size {max(63, side * 7 // 8)}"
+    return [  # AlexNet's smallest input is 63, the other network's 24
+        f"Note: images of about {side} pixels are enlarged {size / side:.2g} times to {size}: "
+        f"--image-size {max(24, side)}, in training with {fitting}, is faster"
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
-from ..initialise import SCHEMES
-from ..model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS
+from ..initialise import OF_EIGHT_LAYERS, SCHEMES
+from ..model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS, check_sizes
 from ..schema import MOST_EPOCHS, MOST_PIXELS, SchemaError, as_given, check_fields, json_of
 from .option import RecipeError, option
 
@@ -18,6 +18,7 @@ OPTIMIZERS = ("sgd", "adam", "adamw")
 RULES = ("torch", "paper")
 ON_NANS = ("stop", "skip")
 NOT_ONE_TOWER = ("widths", "orders", "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta")
+NOT_CIFAR = ("conv1_edge", "orders", "dropout", "dropout_p", "fc_width")
 NOT_ADAM = ("momentum", "rule")
 
 
@@ -34,12 +35,13 @@ class Recipe:
     variant: str = option(
         "two-tower",
         "form of the network: two towers end LRN's windows at their border, groups do not; one "
-        "tower has no groups and no LRN",
+        "tower has no groups and no LRN; cifar is the 2012 code's small network of four layers, "
+        "for images of 32 pixels",
         VARIANTS,
     )
     input_size: int = option(
         224, "side in pixels of the network's input, the crops that it sees",
-        low=63, high=MOST_PIXELS,
+        low=8, high=MOST_PIXELS,
     )  # fmt: skip
     conv1_edge: str = option(
         "pad", "conv1's border: two zeros around the image, or zeros right and below only (ceil)",
@@ -62,8 +64,9 @@ class Recipe:
     )
     dropout_p: float = option(0.5, "probability that dropout zeroes a unit", low=0, high=1)
     widths: tuple[int, ...] = option(
-        (96, 256, 384, 384, 256), "maps of the five convolutions", low=2, high=8192
-    )
+        (96, 256, 384, 384, 256), "maps of the convolutions: five, for cifar three",
+        low=2, high=8192,
+    )  # fmt: skip
     fc_width: int = option(
         4096, "units of fc6 and fc7: fewer overfit less on small sets", low=1, high=32768
     )
@@ -221,17 +224,43 @@ class Recipe:
                 f"image_size is {self.image_size}, expected at least input_size "
                 f"({self.input_size}): the input is cropped from the image"
             )
-        if len(self.widths) != 5 or any(width % 2 for width in self.widths):
-            raise RecipeError(
-                f"widths is {as_given(self.widths)}, expected five even numbers: "
-                "half for each tower"
-            )
         if self.crop_area[0] > self.crop_area[1]:
             raise RecipeError(
                 f"crop_area is {as_given(self.crop_area)}, expected the least share first"
             )
+        self._check_network()
         if self.variant == "one-tower":
             self._check_one_tower()
+        if self.variant == "cifar":
+            self._check_cifar()
+
+    def _check_network(self) -> None:
+        count = 3 if self.variant == "cifar" else 5
+        if len(self.widths) != count or (count == 5 and any(width % 2 for width in self.widths)):
+            raise RecipeError(
+                f"widths is {as_given(self.widths)}, expected "
+                + ("five even numbers: half for each tower" if count == 5
+                   else "three numbers for the cifar network, such as 32,32,64")
+            )  # fmt: skip
+        try:
+            check_sizes(self.variant, self.widths, self.input_size, self.conv1_edge)
+        except ValueError as error:
+            raise RecipeError(str(error).removeprefix("AlexNet: ")) from error
+
+    def _check_cifar(self) -> None:
+        if self.init in OF_EIGHT_LAYERS:
+            others = ", ".join(scheme for scheme in SCHEMES if scheme not in OF_EIGHT_LAYERS)
+            raise RecipeError(
+                f"init is {self.init}, which has numbers for eight layers, and the cifar network "
+                f"has four: use {others}"
+            )
+        for name in NOT_CIFAR:
+            if getattr(self, name) != getattr(Recipe, name):
+                raise RecipeError(
+                    f"{name} is {as_given(getattr(self, name))}, but the cifar network has no such "
+                    f"choice: leave it at {as_given(getattr(Recipe, name))}, or give another "
+                    "variant"
+                )
 
     def _check_one_tower(self) -> None:
         """torchvision's network has no such choices; a value that did nothing would mislead."""
@@ -246,7 +275,8 @@ class Recipe:
     @property
     def unused(self) -> tuple[str, ...]:
         """The fields that the variant or the optimizer has no use for."""
-        return NOT_ONE_TOWER * (self.variant == "one-tower") + NOT_ADAM * (self.optimizer != "sgd")
+        of_network = {"one-tower": NOT_ONE_TOWER, "cifar": NOT_CIFAR}.get(self.variant, ())
+        return of_network + NOT_ADAM * (self.optimizer != "sgd")
 
     @property
     def stretch(self) -> float:

@@ -86,6 +86,15 @@ SAID = {
         "warmup_steps": "the first steps with momentum are the ones that blow up",
         "schedule": "a few epochs leave no time to wait for a plateau",
     },
+    "cifar": {
+        "widths": "the code's layer file has 32,32,64",
+        "lrn_size": "the code's file of the 11% network has 9",
+        "lrn_alpha": "the code's 0.001, divided by its 9 channels",
+        "init": "LSUV measures the images",
+        "mean": "the code: the mean image",
+        "crop": "the code's crops leave a border of 4 of 32 pixels",
+        "schedule": "the rates were lowered by hand in the code's day",
+    },
 }
 
 

@@ -179,5 +179,44 @@ def modern() -> Recipe:
     )
 
 
-PRESETS: tuple[Callable[[], Recipe], ...] = (small, modern, paper, source2012, caffe, owt)
+def cifar() -> Recipe:
+    """Images of 32 pixels, as CIFAR's: the 2012 code's small network of four layers, see `cifar`.
+
+    Three convolutions of 5 x 5, overlapping pooling and one fully connected layer are those of the
+    code's layer file for 18% error, random crops of 24 pixels with flips, the mean image and the
+    ten views at test those of its own method for 13 and 11%. Changed, and why:
+
+    - normalisation across maps (9 of them, as in the file for 11%) in place of within each map;
+    - LSUV in place of N(0, 0.0001) in conv1, which presumes raw pixels and rests for an epoch;
+      pixels are divided to unit variance for it;
+    - a cosine over 40 epochs after a short warm-up, where the rates were lowered by hand after 120;
+    - one rate, and the paper's decay for all weights, in place of 0.004 and of 1 in the last layer,
+      which holds a layer small that LSUV has made small.
+    """
+    return Recipe(
+        name="cifar",
+        variant="cifar",
+        input_size=24,
+        image_size=32,
+        widths=(32, 32, 64),
+        lrn_size=9,
+        lrn_k=1.0,
+        lrn_alpha=1e-3 / 9,
+        init="lsuv",
+        mean="image",
+        input_std=(64.0, 64.0, 64.0),
+        crop="random",
+        colour_noise="none",
+        epochs=40,
+        batch_size=128,
+        lr=0.05,
+        rule="torch",
+        schedule="cosine",
+        warmup_steps=100,
+    )
+
+
+PRESETS: tuple[Callable[[], Recipe], ...] = (
+    small, modern, paper, source2012, caffe, owt, cifar,
+)  # fmt: skip
 RECIPES = {preset.__name__: preset() for preset in PRESETS}

@@ -31,10 +31,10 @@ from ..data.statistics import Accumulator, Statistics
 from ..data.survey import enlarged_note
 from ..names import one_line
 from ..progress import progress_bar
-from ..recipe.fields import Recipe
+from ..recipe import RECIPES, Recipe
 from .content import facts_of, noted
 
-SMALLEST = 64  # side of images that leave something of themselves after the last pooling
+SMALLEST = 64  # side of images that leave something of themselves after AlexNet's last pooling
 FEW_STEPS, ENOUGH_STEPS = 200, 400  # of a run: hardly anything is learnt in fewer; what to advise
 
 
@@ -140,12 +140,21 @@ def fitted(recipe: Recipe, root: str | os.PathLike[str], given: int | None = Non
             f"prepare the set with --image-size {given}"
         )
     if size < recipe.input_size:
+        flags = flags_for(size)
         raise DataError(
             f"{root} holds images of {size} pixels, the recipe crops {recipe.input_size}: prepare "
-            f"it with --image-size {recipe.image_size}"
-            + f", or train with --input-size {input_size_for(size)}" * (size >= SMALLEST)
+            f"it with --image-size {recipe.image_size}" + f", or train with {flags}" * bool(flags)
         )
     return replace(recipe, image_size=size)
+
+
+def flags_for(image_size: int) -> str:
+    """What `alexnet train` is to be told where images have this side; "" if nothing, or if no
+    network is small enough."""
+    if SMALLEST <= image_size < Recipe.input_size:
+        return f"--input-size {input_size_for(image_size)}"
+    small = RECIPES["cifar"]
+    return f"--recipe {small.name}" if small.input_size <= image_size < SMALLEST else ""
 
 
 def input_size_for(image_size: int) -> int:

@@ -104,7 +104,7 @@ def test_prepare_says_what_it_takes_the_source_for(
         "Note: test_set/ serves as validation: it also chooses the best epoch",
         "Left out 1 file: training_set/red/notes.txt (not an image)",
     ]
-    assert lines[-1] == f"Next: alexnet train {tmp_path / 'set'}"
+    assert lines[-1] == f"Next: alexnet train {tmp_path / 'set'} --recipe cifar"
     assert "notes.txt,not an image" in (tmp_path / "set" / "report.csv").read_text()
 
 
@@ -248,7 +248,8 @@ def test_prepare_tells_that_images_are_enlarged(
         flags = ["--image-size", size, "--per-class", "2"]
         assert main(["prepare", archive, str(tmp_path / size), *flags]) == 0
         said = capsys.readouterr().out
-        assert ("images of about 72 pixels are enlarged to 100: --image-size 72" in said) == note
+        about = "images of about 72 pixels are enlarged 1.4 times to 100: --image-size 72"
+        assert (about in said) == note
 
 
 def test_a_set_lies_outside_its_source(colours: Path, tmp_path: Path, capsys: Capture) -> None:

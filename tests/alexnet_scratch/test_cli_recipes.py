@@ -27,8 +27,9 @@ def packed(tmp_path_factory: pytest.TempPathFactory, colours: Path) -> Path:
 
 def flags(preset: str, run: Path) -> list[str]:
     """A network of the preset's form that trains in a moment."""
-    narrow = ["--fc-width", "16", "--input-size", "64", "--image-size", "72", "--batch-size", "9"]
-    narrow += [] if preset == "owt" else ["--widths", "8,8,8,8,8"]
+    narrow = ["--input-size", "64", "--image-size", "72", "--batch-size", "9"]
+    narrow += [] if preset == "cifar" else ["--fc-width", "16"]
+    narrow += [] if preset == "owt" else ["--widths", "8,8,8" if preset == "cifar" else "8,8,8,8,8"]
     return ["--recipe", preset, *narrow, "--epochs", "1", "--out", str(run)]
 
 

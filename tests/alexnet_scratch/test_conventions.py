@@ -136,6 +136,17 @@ STDS = {
 }
 
 
+def test_the_codes_initialisation_of_its_small_network() -> None:
+    net = build_model(RECIPES["cifar"], 10)
+    initialise(net, "source2012")
+    for name, std in (("conv1", 1e-4), ("conv2", 0.01), ("conv3", 0.01), ("fc4", 0.01)):
+        layer = getattr(net, name)
+        assert layer.weight.data.std() == pytest.approx(std, rel=0.1)
+        assert not layer.bias.data.any()
+    with pytest.raises(ValueError, match="that of 8 layers, the network has 4"):
+        initialise(net, "paper")
+
+
 @pytest.mark.parametrize("preset", STDS)
 def test_initialisation(preset: str) -> None:
     net: Any = network(preset)
@@ -148,7 +159,7 @@ def test_initialisation(preset: str) -> None:
         np.testing.assert_allclose(layer.bias.data, bias * one)
 
 
-@pytest.mark.parametrize("preset", RECIPES)
+@pytest.mark.parametrize("preset", [name for name in RECIPES if name != "cifar"])
 def test_conv1_gives_55_by_55(preset: str) -> None:
     recipe = RECIPES[preset]
     thin = {"fc_width": 2} | ({} if preset == "owt" else {"widths": (2,) * 5})

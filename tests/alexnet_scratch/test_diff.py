@@ -38,7 +38,7 @@ def test_what_one_tower_does_not_use_is_left_out(capsys: pytest.CaptureFixture[s
     assert not rows & {"orders", "lrn_alpha", "widths"}
     with pytest.raises(SystemExit):
         main(["train", "--help"])
-    assert "caffe: 1.0]" in capsys.readouterr().out  # lrn_k, of owt nothing
+    assert "caffe: 1.0, cifar: 1.0]" in capsys.readouterr().out  # lrn_k, of owt nothing
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,10 @@ def test_wrong_json_is_named(text: str, message: str) -> None:
         ({"average": 1.0}, "average is 1.0, expected 0 to 0.999999"),
         ({"clip": -1.0}, "clip is -1.0, expected 0 or more"),
         ({"variant": "one-tower"}, "dropout is 'paper', but the one-tower network has only"),
+        ({"variant": "cifar"}, "expected three numbers for the cifar network, such as 32,32,64"),
+        ({"variant": "cifar", "widths": (4, 4, 4)}, "init is paper, .* use source2012, lsuv"),
+        ({"variant": "cifar", "widths": (4, 4, 4), "init": "lsuv", "fc_width": 9},
+         "fc_width is 9, but the cifar network has no such choice: leave it at 4096"),
     ],
 )
 def test_wrong_values_are_named(change: dict[str, Any], message: str) -> None:
@@ -134,8 +138,12 @@ def test_wrong_values_are_named(change: dict[str, Any], message: str) -> None:
 
 
 def test_sizes_that_do_not_fit_are_a_recipe_error() -> None:
-    with pytest.raises(RecipeError, match="input_size 63 is too small"):
-        build_model(replace(RECIPES["small"], input_size=63, conv1_edge="ceil"), 10)
+    with pytest.raises(RecipeError, match="input_size 63 is too small for the two-tower network"):
+        replace(RECIPES["small"], input_size=63, conv1_edge="ceil")
+    with pytest.raises(RecipeError, match=r"input_size 62 is too small .* expected at least 63"):
+        replace(RECIPES["small"], input_size=62)
+    with pytest.raises(RecipeError, match="input_size is 7, expected 8 to 2,048"):
+        replace(RECIPES["cifar"], input_size=7)
 
 
 def test_paper_is_what_the_paper_says() -> None:
@@ -176,7 +184,7 @@ def test_a_saved_recipe_can_be_given_as_a_file(tmp_path: Any) -> None:
     options = argparse.Namespace(recipe=str(file), momentum=0.5)
     assert recipe_from(options) == Recipe(name="mine", lr=0.25, momentum=0.5)
     with pytest.raises(RecipeError, match="use small, modern, paper"):
-        recipe_from(argparse.Namespace(recipe="tiny"))
+        recipe_from(argparse.Namespace(recipe="huge"))
 
 
 def test_epochs_that_a_user_names_are_taken_as_they_are() -> None:
@@ -212,6 +220,7 @@ def test_the_optimizer_is_the_recipes(name: str, of: type) -> None:
         ({"optimizer": "adam", "lr": 0.001, "momentum": 0.9}, "--momentum: of no use to adam"),
         ({"optimizer": "adamw", "lr": 0.001, "rule": "torch"}, "--rule: of no use to adamw"),
         ({"recipe": "owt", "lrn_k": 2.0}, "--lrn-k: of no use .* the one-tower network"),
+        ({"recipe": "cifar", "fc_width": 4096}, "--fc-width: of no use .* the cifar network"),
         ({"recipe": "mine.json", "optimizer": "sgd"}, "give --lr, too, since the rate of mine"),
     ],
 )

@@ -111,8 +111,9 @@ def packed(colours, tmp_path):
 
 
 def run(packed, folder, preset, device, *more):
-    narrow = ["--fc-width", "16", "--input-size", "64", "--image-size", "72", "--batch-size", "9"]
-    narrow += [] if preset == "owt" else ["--widths", "8,8,8,8,8"]
+    narrow = ["--input-size", "64", "--image-size", "72", "--batch-size", "9"]
+    narrow += [] if preset == "cifar" else ["--fc-width", "16"]
+    narrow += [] if preset == "owt" else ["--widths", "8,8,8" if preset == "cifar" else "8,8,8,8,8"]
     flags = ["--recipe", preset, *narrow, "--epochs", "2", "--device", device, "--out", str(folder)]
     assert main(["train", str(packed), *flags, *more]) == 0
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

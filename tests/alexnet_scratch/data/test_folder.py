@@ -4,7 +4,6 @@ import io
 import os
 import struct
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +126,9 @@ def test_images_far_smaller_than_the_recipes_are_told(tmp_path: Path) -> None:
     for name in ("a/1", "a/2", "b/1", "b/2"):
         save(tmp_path / f"{name}.png", size=(40, 32))
     said = "\n".join(open_splits(tmp_path, RECIPES["small"]).overview)
-    assert "images of about 32 pixels are enlarged to 256: --image-size 64" in said
-    fitting = replace(RECIPES["small"], image_size=64, input_size=63)
-    assert "enlarged" not in "\n".join(open_splits(tmp_path, fitting).overview)
+    assert "images of about 32 pixels are enlarged 8 times to 256: --image-size 32" in said
+    assert "--recipe cifar, is faster" in said
+    assert "enlarged" not in "\n".join(open_splits(tmp_path, RECIPES["cifar"]).overview)
 
 
 def test_a_split_that_is_there_twice_is_refused(tmp_path: Path) -> None:

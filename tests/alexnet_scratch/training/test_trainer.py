@@ -15,6 +15,7 @@ from alexnet_scratch.data import DataError
 from alexnet_scratch.evaluation import evaluate
 from alexnet_scratch.model import VARIANTS
 from alexnet_scratch.recipe import RECIPES, Recipe
+from alexnet_scratch.recipe.fields import NOT_CIFAR, NOT_ONE_TOWER
 from alexnet_scratch.trained import load_trained
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.folder import RunError, new_folder, run_name
@@ -153,13 +154,15 @@ def test_the_length_of_a_run_is_told_with_what_shortens_it(narrow: Recipe) -> No
 def test_every_preset_and_variant_takes_steps(
     preset: str, variant: str, tmp_path: Path, narrow: Recipe, splits: Splits
 ) -> None:
-    fixed = ("widths", "orders", "lrn_k", "lrn_alpha")
-    one_tower = {name: getattr(Recipe, name) for name in fixed}
-    one_tower |= {"dropout": "inverted", "conv1_edge": "pad"}
-    one_tower = one_tower if variant == "one-tower" else {}
+    has_not = {"one-tower": NOT_ONE_TOWER, "cifar": NOT_CIFAR}.get(variant, ())
+    fixed = {name: getattr(Recipe, name) for name in has_not}
+    if variant == "one-tower":
+        fixed |= {"dropout": "inverted", "conv1_edge": "pad"}
+    elif variant == "cifar":
+        fixed |= {"widths": (8, 8, 8), "init": "source2012"}
     sizes = {name: getattr(narrow, name) for name in ("widths", "fc_width", "batch_size")}
     sizes |= {"input_size": 64, "image_size": 72}
-    recipe = replace(RECIPES[preset], **{**sizes, "variant": variant, **one_tower})
+    recipe = replace(RECIPES[preset], **{**sizes, "variant": variant, **fixed})
     it = trainer(tmp_path / "run", recipe, splits, max_steps=2)
     before = {name: p.data.copy() for name, p in it.model.named_parameters()}
     assert it.run() is Outcome.STEP_LIMIT
