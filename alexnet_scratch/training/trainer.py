@@ -22,6 +22,7 @@ from minigrad.nn import functional as F
 from minigrad.random import default_generator
 
 from ..evaluation import Scores, count_in_top, evaluate
+from ..names import program
 from ..out_of_memory import OutOfMemory, shortage, what_fits
 from ..pixels import colour_alphas
 from ..progress import progress_bar
@@ -65,6 +66,9 @@ class Trainer(Parts):
     precision that the device has not.
     """
 
+    framework = f"minigrad {mg.__version__}"  # what computes
+    called: tuple[str, ...] = ()  # the program of a subclass, where it is not `alexnet train`
+
     def __init__(
         self, folder: Path, recipe: Recipe, splits: Splits, data: dict[str, Any], *,
         device: str = "cpu", workers: int = 2, max_steps: int | None = None,
@@ -81,6 +85,11 @@ class Trainer(Parts):
         self.lock = lock or RunLock(folder)
         self.saver, self.signals = Saver(save_every), StopSignals()
         self.tally = Tally(self, self.files, max_steps)
+
+    @classmethod
+    def command(cls) -> str:
+        """What a user types to train with this class."""
+        return " ".join(cls.called) or f"{program()} train"
 
     def run(self) -> Outcome:
         """Train to the end of the recipe, to `max_steps`, or until Ctrl-C; the state is saved.
