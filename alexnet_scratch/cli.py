@@ -16,6 +16,7 @@ from minigrad.serialization import CheckpointError
 
 from .commands import (
     bench,
+    compare,
     completion,
     diff,
     doctor,
@@ -40,8 +41,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor, bench, learn,
-    completion,
+    prepare, stats, train, evaluate, predict, compare, summary, diff, show_augment, doctor, bench,
+    learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.

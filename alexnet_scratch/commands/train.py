@@ -88,7 +88,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_device_flags(parser)
     add_precision_flags(parser)
     add_recipe_flags(parser)
-    parser.set_defaults(command=_train, trainer=Trainer, unheard=True)  # goes on when nobody reads what it says
+    # It goes on when nobody reads what it says.
+    parser.set_defaults(command=_train, trainer=Trainer, unheard=True)
 
 
 def _save_every(text: str) -> SaveEvery:
