@@ -1,4 +1,4 @@
-"""The sections of benchmarks/RESULTS.md, each between two marks; a run rewrites its own."""
+"""Sections of a page that a program writes, each between two marks; it rewrites its own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
 
-def write(path: Path, section: str, text: str) -> None:
-    """Replace what stands between the marks of `section` with `text`, as a block of plain text.
+def write(path: Path, section: str, text: str, plain: bool = True) -> None:
+    """Replace what stands between the marks of `section` with `text`, as a block of plain text
+    unless it is Markdown (not `plain`).
 
     Raises ValueError where the file has no such marks.
     """
@@ -18,4 +19,5 @@ def write(path: Path, section: str, text: str) -> None:
     _, other, after = rest.partition(end)
     if not mark or not other:
         raise ValueError(f"{path} has no section {section!r}: put back {begin} and {end}")
-    path.write_text(f"{before}{begin}\n```\n{text}\n```\n{end}{after}", "utf-8")
+    block = f"```\n{text}\n```" if plain else text
+    path.write_text(f"{before}{begin}\n{block}\n{end}{after}", "utf-8")

@@ -15,6 +15,7 @@ from alexnet_scratch.training.trainer import Trainer
 from minigrad import Tensor, manual_seed
 
 pytest.importorskip("torch")
+import results
 from twin import Twin, torch_network
 
 RULES = {
@@ -96,3 +97,11 @@ def test_the_runs_folder_is_one_that_the_commands_read(
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert cli.main(["evaluate", str(run), "--json"]) == 0
+    kept = results.collect(run, None, tmp_path / "kept")
+    assert kept == tmp_path / "kept/colours/run"
+    assert sorted(f.name for f in kept.iterdir()) == [
+        "metrics.jsonl", "recipe.json", "result.json", "run.json"
+    ]  # fmt: skip
+    found = json.loads((kept / "result.json").read_text())
+    assert found["scores"].keys() == {"centre", "ten crops"}
+    assert found["scores"]["centre"]["top1"] == max(row["val_top1"] for row in rows)
