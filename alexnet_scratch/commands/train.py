@@ -85,6 +85,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--keep", type=_at_least_one, default=1, metavar="N",
         help="keep the last N checkpoints, if more than one as step-STEP.safetensors, too [1]",
     )
+    parser.add_argument(
+        "--tensorboard", action="store_true",
+        help="write what TensorBoard shows into the run folder, too: tensorboard --logdir runs",
+    )  # fmt: skip
     add_device_flags(parser)
     add_precision_flags(parser)
     add_recipe_flags(parser)
@@ -213,6 +217,7 @@ def _started(options: argparse.Namespace) -> Trainer:
             folder, recipe, splits, data_note(options.data, splits),
             device=device, workers=options.workers, max_steps=options.max_steps,
             precision=options.dtype, save_every=options.save_every, keep=options.keep, lock=lock,
+            tensorboard=options.tensorboard,
         )  # fmt: skip
     except BaseException:
         lock.release()
@@ -283,6 +288,7 @@ def _resumed_in(
         workers=options.workers, max_steps=options.max_steps, precision=options.dtype,
         resume=checkpoint, accept_changed_data=options.accept_changed_data,
         save_every=options.save_every, keep=options.keep, lock=lock,
+        tensorboard=options.tensorboard,
     )  # fmt: skip
 
 

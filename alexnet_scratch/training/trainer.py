@@ -62,6 +62,7 @@ class Trainer(Parts):
     precision: of products in training (validation is float32 always), see `chosen_precision`.
     save_every: within an epoch. keep: so many of the last checkpoints. lock: the folder's, if held.
     accept_changed_data: go on with other images than the checkpoint's, of the same classes.
+    tensorboard: write its event file.
     Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its or a
     precision that the device has not.
     """
@@ -74,10 +75,10 @@ class Trainer(Parts):
         device: str = "cpu", workers: int = 2, max_steps: int | None = None,
         precision: str | None = None, resume: Checkpoint | None = None,
         accept_changed_data: bool = False, save_every: SaveEvery = TEN_MINUTES, keep: int = 1,
-        lock: RunLock | None = None,
+        lock: RunLock | None = None, tensorboard: bool = False,
     ) -> None:  # fmt: skip
         self.folder, self.max_steps = folder, max_steps
-        self.files = RunFiles(folder, recipe, splits, data, keep)
+        self.files = RunFiles(folder, recipe, splits, data, keep, tensorboard)
         self.log = self.files.log
         super().__init__(
             recipe, splits, data, self.log, device, workers, precision, resume, accept_changed_data
