@@ -79,7 +79,10 @@ class Tally:
 
     def read(self) -> None:
         """See to the losses that are not read yet. Raises Diverged if they are not finite."""
-        for loss in self.totals.read():
+        losses = self.totals.read()
+        if self.files.events:
+            self.files.events.steps(self.at.step, losses, self.at.lr)
+        for loss in losses:
             if not math.isfinite(loss) and not self.watchdog.cause:
                 self.watchdog.cause = damage(self.model)
             self._say(self.watchdog.see(loss))
