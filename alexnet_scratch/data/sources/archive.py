@@ -1,7 +1,7 @@
 """Archives as trees of files: an index of where each member's bytes are, then plain reads.
 
-Nothing is unpacked but a gzipped tar, which has no other way to its middle: once, to one temporary
-file. Threads share it: `os.pread` reads at a position of its own, without a lock.
+Nothing is unpacked but what has no other way to its middle, a tar that is packed as a whole: once,
+to one temporary file. Threads share it: `os.pread` reads at a position of its own, without a lock.
 
 An archive may be made to harm. Whatever it claims has a limit before memory is taken for it: the
 headers of a member, the list of a zip, names, their number, and what all of it unpacks to.
@@ -25,34 +25,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
-from ...progress import progress_bar
 from ..disk import FULL
 from ..image import BadImageError, DataError, check_plain, checked
 from ..source import LeftOut
+from . import packing
 from .tree import CLASS_TAR, KNOWN, MAX_DEPTH, Tree, hidden, is_leaving
 
-CHUNK = 1 << 20
 BLOCK = 512  # bytes, of a tar
 _LOCAL = 30  # bytes before the name in the header of a zip's member
-# Images are packed already; zeros shrink a thousandfold. Small archives may shrink as they like.
-MAX_RATIO, FREE = 100, 1 << 28
-FREE_FILE = 4 << 20  # the same for one file in a zip
+FREE_FILE = 4 << 20  # bytes that one file in a zip may unpack to, however small it is
 MAX_HEADERS = 1 << 20  # bytes of a tar's headers for one member: long names, records, sparse maps
 MAX_LIST = 1 << 29  # bytes of a zip's list of members: three million long names
 MAX_NAME = 4096  # letters, as a path on Linux may have
 MAX_NAMES = 1 << 29  # letters of all names: ImageNet's 14 million images have less
 _GLOBAL = 100  # records that a tar may hold for all members, which each one copies
-_UNKNOWN = {
-    b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar",
-    b"\x28\xb5\x2f\xfd": "zstd",
-}  # fmt: skip
+_UNKNOWN = {b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
 _SEEKING = threading.Lock()
 _DIGITS = re.compile(rb"\d{128}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def open_archive(path: Path) -> Tree:
-    """The tree in a zip, a tar or a gzipped tar. DataError for any other file."""
+    """The tree in a zip or a tar, which may be packed as a whole. DataError for other files."""
     with _told(path):
         check_plain(path)
         with open(path, "rb") as file:
@@ -60,14 +54,14 @@ def open_archive(path: Path) -> Tree:
     for mark, kind in _UNKNOWN.items():
         if start.startswith(mark):
             raise DataError(
-                f"{path}: packed as {kind}, expected .zip, .tar or .tar.gz: unpack it, and give "
-                "the folder"
+                f"{path}: packed as {kind}, expected .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz: "
+                "unpack it, and give the folder"
             )
     return ZipTree(path) if start[:4] in (b"PK\3\4", b"PK\5\6") else TarTree(path, [(path, "")])
 
 
 class TarTree:
-    """The files in tars, each tar's below its own prefix; gzipped or not.
+    """The files in tars, each tar's below its own prefix; packed as a whole or not.
 
     A member nNNNNNNNN.tar is a folder of that name without ".tar", read in place.
     DataError for a file that is no tar, one that is cut off, and members that are refused.
@@ -136,10 +130,10 @@ class ZipTree:
         # ZipFile.read would keep a heavy object per member, and count its users without a lock.
         offset, packed, size, crc = self._where[4 * position : 4 * position + 4]
         where = f"{self.path}: {self.names[position]!r}"
-        if size > max(FREE_FILE, MAX_RATIO * packed):
+        if size > max(FREE_FILE, packing.MAX_RATIO * packed):
             raise BadImageError(
-                f"{where}: more than {MAX_RATIO} times its size when unpacked, a decompression "
-                "bomb? Images do not shrink so much"
+                f"{where}: more than {packing.MAX_RATIO} times its size when unpacked, a "
+                "decompression bomb? Images do not shrink so much"
             )
         header = read_member(self._file, offset, _LOCAL, where)
         method, name, extra = struct.unpack("<8xH16xHH", header)
@@ -162,8 +156,9 @@ class ZipTree:
     def _check_sizes(self, members: list[zipfile.ZipInfo]) -> None:
         """DataError for members that unpack to far more than is there, or share their bytes."""
         size = os.fstat(self._file.fileno()).st_size
-        if sum(member.file_size for member in members) > max(FREE, MAX_RATIO * size):
-            raise DataError(_bomb(self.path))
+        most = max(packing.FREE, packing.MAX_RATIO * size)
+        if sum(member.file_size for member in members) > most:
+            raise DataError(packing.bomb(self.path))
         end = 0
         for member in sorted(members, key=lambda member: member.header_offset):
             if member.header_offset < end:
@@ -281,13 +276,6 @@ def _count_letters(path: Path, before: int, name: str) -> int:
     return before + len(name)
 
 
-def _bomb(path: Path) -> str:
-    return (
-        f"{path}: more than {MAX_RATIO} times its size when unpacked, a decompression bomb? Images "
-        "do not shrink so much; unpack it yourself"
-    )
-
-
 def _refuse(path: Path, member: str, why: str) -> NoReturn:
     shown = repr(member if len(member) <= 200 else f"{member[:200]}...")
     raise DataError(
@@ -297,29 +285,16 @@ def _refuse(path: Path, member: str, why: str) -> NoReturn:
 
 
 def _open_tar(path: Path) -> IO[bytes]:
-    """The file, or a temporary one with what is gzipped in it."""
+    """The file, or a temporary one with what is packed in it."""
     file = open(path, "rb")  # noqa: SIM115
-    if file.read(2) != b"\x1f\x8b":
-        return file
-    file.seek(0)
-    with file:
-        return _unpacked(path, file)
-
-
-def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
-    size = os.fstat(file.fileno()).st_size
-    plain = tempfile.TemporaryFile()  # noqa: SIM115
     try:
-        with progress_bar(f"unpacking {path.name}", size) as bar, gzip.open(file) as packed:
-            while chunk := packed.read(CHUNK):
-                plain.write(chunk)
-                bar.update(file.tell() - bar.n)
-                if plain.tell() > max(FREE, MAX_RATIO * size):
-                    raise DataError(_bomb(path))
-        plain.flush()
+        plain = packing.unpacked(path, file, os.fstat(file.fileno()).st_size)
     except BaseException:
-        plain.close()
+        file.close()
         raise
+    if plain is None:
+        return file
+    file.close()
     return plain
 
 

@@ -25,12 +25,15 @@ from .names import WORDS
 
 KNOWN = (
     "a folder of class folders (ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg with "
-    "ROOT/val/CLASS/*.jpg); a .zip, .tar or .tar.gz of one, such as ImageNette's; the folder of "
-    "ILSVRC2012_img_train.tar, or of its class tars; Kaggle's ILSVRC folder; or Tiny ImageNet"
+    "ROOT/val/CLASS/*.jpg); a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz of one, such as "
+    "ImageNette's; the folder of ILSVRC2012_img_train.tar, or of its class tars; Kaggle's ILSVRC "
+    "folder; or Tiny ImageNet"
 )
 MAX_DEPTH = 64  # folders in one another
 MAX_TEXT = 16 << 20  # bytes of a list of labels or names: ImageNet's longest has 3 MB
-ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz")
+ARCHIVE_ENDINGS = (
+    ".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz",
+)  # fmt: skip
 # What systems and programs add to folders and nobody misses.
 _LEAVINGS = (
     "__MACOSX", "Icon\r", ".DS_Store", ".Trashes", ".fseventsd", ".Spotlight-V100", "Thumbs.db",

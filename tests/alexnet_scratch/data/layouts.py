@@ -270,9 +270,10 @@ def write_files(root: Path, files: dict[str, bytes]) -> Path:
 
 
 def write_tar(path: Path, files: dict[str, bytes]) -> Path:
-    """A tar with its folders as members, gzipped where the name says so."""
+    """A tar with its folders as members, packed where the name says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(tar_bytes(files, "w:gz" if path.name.endswith("gz") else "w"))
+    mode = {".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz"}.get(path.suffix, "w")
+    path.write_bytes(tar_bytes(files, mode))
     return path
 
 
