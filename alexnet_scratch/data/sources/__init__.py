@@ -10,7 +10,7 @@ from ..image import DataError, not_an_image, some
 from ..packed import is_packed
 from ..source import LeftOut, Source
 from ..splits import check_same_classes
-from . import ilsvrc, kaggle, tiny
+from . import cifar, idx, ilsvrc, kaggle, tiny
 from .archive import TarTree, open_archive
 from .class_tars import ClassTars, class_tars
 from .folder import FolderTree
@@ -19,7 +19,8 @@ from .tree import KNOWN, Tree, TreeSource, class_folders, is_image, only_classes
 __all__ = ["KNOWN", "folder_classes", "image_files", "open_folder", "open_source"]
 
 _UNPACKED = "unpacked beside it"
-_LAYOUTS = (ilsvrc.find, kaggle.find, tiny.find, class_folders)  # the first that fits
+# The first that fits.
+_LAYOUTS = (ilsvrc.find, kaggle.find, tiny.find, cifar.find, idx.find, class_folders)
 
 
 def open_source(path: str | os.PathLike[str]) -> Source:
@@ -66,7 +67,7 @@ def folder_classes(path: str | os.PathLike[str]) -> TreeSource:
     DataError for a folder without them, and a class without images.
     """
     tree = _folder(path)
-    return TreeSource(tree, only_classes(tree))
+    return TreeSource(only_classes(tree))
 
 
 def image_files(path: str | os.PathLike[str]) -> tuple[list[str], list[LeftOut]]:
@@ -97,7 +98,7 @@ def _found(tree: Tree) -> TreeSource:
         for layout in _LAYOUTS:
             found = layout(tree)
             if found is not None:
-                return TreeSource(tree, found)
+                return TreeSource(found)
         raise DataError(f"{tree.path}: not a data set; expected {KNOWN}")
     except BaseException:
         tree.close()

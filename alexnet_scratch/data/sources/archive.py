@@ -86,6 +86,16 @@ class TarTree:
         path, file = self._files[number]
         return read_member(file, offset, size, f"{path}: {self.names[position]!r}")
 
+    def size(self, position: int) -> int:
+        """The bytes that the file names[position] has."""
+        return self._where[3 * position + 2]
+
+    def part(self, position: int, offset: int, size: int) -> bytes:
+        """Some bytes of the file names[position]."""
+        number, start = self._where[3 * position : 3 * position + 2]
+        path, file = self._files[number]
+        return read_member(file, start + offset, size, f"{path}: {self.names[position]!r}")
+
     def close(self) -> None:
         """Close the files; a temporary one is gone then."""
         for _, file in self._files:
@@ -112,6 +122,8 @@ class ZipTree:
         self.names: list[str] = []
         self.passed: list[LeftOut] = []
         self._where = array("q")  # for each name: where its header is, packed size, size, CRC
+        self._plain: dict[int, IO[bytes]] = {}  # of members, unpacked
+        self._unpacking = threading.Lock()
         with _told(path):
             self._file = open(path, "rb")  # noqa: SIM115
             try:
@@ -128,17 +140,11 @@ class ZipTree:
     def read(self, position: int) -> bytes:
         """The bytes of the file names[position]."""
         # ZipFile.read would keep a heavy object per member, and count its users without a lock.
-        offset, packed, size, crc = self._where[4 * position : 4 * position + 4]
+        packed, size, crc = self._where[4 * position + 1 : 4 * position + 4]
         where = f"{self.path}: {self.names[position]!r}"
-        if size > max(FREE_FILE, packing.MAX_RATIO * packed):
-            raise BadImageError(
-                f"{where}: more than {packing.MAX_RATIO} times its size when unpacked, a "
-                "decompression bomb? Images do not shrink so much"
-            )
-        header = read_member(self._file, offset, _LOCAL, where)
-        method, name, extra = struct.unpack("<8xH16xHH", header)
-        data = read_member(self._file, offset + _LOCAL + name + extra, packed, where)
-        if method == zipfile.ZIP_DEFLATED:
+        deflated, start = self._begin(position, where)
+        data = read_member(self._file, start, packed, where)
+        if deflated:
             try:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
                     data, checked(size, where) + 1
@@ -149,9 +155,59 @@ class ZipTree:
             raise BadImageError(f"{where}: damaged: its checksum does not match")
         return data
 
+    def size(self, position: int) -> int:
+        """The bytes that the file names[position] has."""
+        return self._where[4 * position + 2]
+
+    def part(self, position: int, offset: int, size: int) -> bytes:
+        """Some bytes of the file names[position]; of one that is deflated all is unpacked once."""
+        where = f"{self.path}: {self.names[position]!r}"
+        deflated, start = self._begin(position, where)
+        if not deflated:
+            return read_member(self._file, start + offset, size, where)
+        with self._unpacking:
+            if position not in self._plain:
+                self._plain[position] = self._inflated(position, start, where)
+        return read_member(self._plain[position], offset, size, where)
+
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; temporary ones are gone then."""
+        for file in (self._file, *self._plain.values()):
+            file.close()
+
+    def _begin(self, position: int, where: str) -> tuple[bool, int]:
+        """Is a member deflated, and where its bytes begin. BadImageError for one that swells."""
+        offset, packed, size = self._where[4 * position : 4 * position + 3]
+        if size > max(FREE_FILE, packing.MAX_RATIO * packed):
+            raise BadImageError(
+                f"{where}: more than {packing.MAX_RATIO} times its size when unpacked, a "
+                "decompression bomb? Images do not shrink so much"
+            )
+        header = read_member(self._file, offset, _LOCAL, where)
+        method, name, extra = struct.unpack("<8xH16xHH", header)
+        return method == zipfile.ZIP_DEFLATED, offset + _LOCAL + name + extra
+
+    def _inflated(self, position: int, start: int, where: str) -> IO[bytes]:
+        """A temporary file with a member's bytes."""
+        packed, size = self._where[4 * position + 1 : 4 * position + 3]
+        plain, unpacker = tempfile.TemporaryFile(), zlib.decompressobj(-zlib.MAX_WBITS)  # noqa: SIM115
+        try:
+            for at in range(start, start + packed, packing.CHUNK):
+                piece = min(packing.CHUNK, start + packed - at)
+                data = read_member(self._file, at, piece, where)
+                while data and plain.tell() <= size:
+                    plain.write(unpacker.decompress(data, packing.CHUNK))
+                    data = unpacker.unconsumed_tail
+            if plain.tell() != size:
+                raise BadImageError(f"{where}: damaged: it has another size than it says")
+            plain.flush()
+        except zlib.error as error:
+            plain.close()
+            raise BadImageError(f"{where}: damaged ({error})") from error
+        except BaseException:
+            plain.close()
+            raise
+        return plain
 
     def _check_sizes(self, members: list[zipfile.ZipInfo]) -> None:
         """DataError for members that unpack to far more than is there, or share their bytes."""

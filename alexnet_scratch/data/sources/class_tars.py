@@ -6,10 +6,9 @@ import os
 from array import array
 from collections.abc import Sequence
 
-from ..image import BadImageError
 from ..source import LeftOut
-from .archive import read_member, tar_index
-from .folder import FolderTree
+from .archive import tar_index
+from .folder import FolderTree, read_part
 from .tree import CLASS_TAR
 
 
@@ -49,14 +48,22 @@ class ClassTars:
         """The bytes of the file names[position]."""
         if position < len(self._positions):
             return self._folder.read(self._positions[position])
+        return self.part(position, 0, self.size(position))
+
+    def size(self, position: int) -> int:
+        """The bytes that the file names[position] has."""
+        if position < len(self._positions):
+            return self._folder.size(self._positions[position])
+        return self._where[3 * (position - len(self._positions)) + 2]
+
+    def part(self, position: int, offset: int, size: int) -> bytes:
+        """Some bytes of the file names[position]."""
+        if position < len(self._positions):
+            return self._folder.part(self._positions[position], offset, size)
         first = 3 * (position - len(self._positions))
-        number, offset, size = self._where[first : first + 3]
-        path = self._tars[number]
-        try:
-            with open(path, "rb") as file:
-                return read_member(file, offset, size, f"{path}: {self.names[position]!r}")
-        except OSError as error:
-            raise BadImageError(f"{path}: {error.strerror}") from error
+        number, start = self._where[first : first + 2]
+        where = f"{self._tars[number]}: {self.names[position]!r}"
+        return read_part(self._tars[number], start + offset, size, where)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -60,6 +60,12 @@ class Tree(Protocol):
     def read(self, position: int) -> bytes:
         """The bytes of the file names[position]; any thread may call it. BadImageError without."""
 
+    def size(self, position: int) -> int:
+        """How many bytes the file names[position] has. BadImageError without."""
+
+    def part(self, position: int, offset: int, size: int) -> bytes:
+        """So many bytes within that file from `offset` on; as `read`."""
+
     def close(self) -> None:
         """Close what is open."""
 
@@ -74,9 +80,11 @@ class Place(NamedTuple):
 class Found(NamedTuple):
     """What a layout made of a tree; as in `Source`.
 
-    labels: what begins the names of files that say which image is of which class.
+    tree: in whose names the places are; another than the layout was given, where the images stand
+    within files. labels: what begins the names of files that say which image is of which class.
     """
 
+    tree: Tree
     layout: str
     classes: dict[str, str]
     places: list[Place]
@@ -88,7 +96,8 @@ class Found(NamedTuple):
 class TreeSource:
     """The `Source` of what a layout found in a tree."""
 
-    def __init__(self, tree: Tree, found: Found) -> None:
+    def __init__(self, found: Found) -> None:
+        tree = found.tree
         self.layout = found.layout
         self.classes = found.classes
         self.folders, self.notes = found.folders, found.notes
@@ -337,7 +346,7 @@ def found(
             )
     classes = sorted({place.item.class_id for place in train})
     readable = {name: words.get(name) or WORDS.get(name, name) for name in classes}
-    return Found(layout, readable, places, folders, list(notes), labels)
+    return Found(tree, layout, readable, places, folders, list(notes), labels)
 
 
 def folders_of(tree: Tree) -> Callable[[str], Children]:
@@ -383,7 +392,7 @@ def _left_out(tree: Tree, found: Found) -> list[LeftOut]:
     holding = {""}  # folders with a file that is used
     for place in found.places:
         used[place.position] = True
-        path = tree.names[place.position]
+    for path in (*found.labels, *(tree.names[place.position] for place in found.places)):
         while (path := _above(path)) not in holding:
             holding.add(path)
     files: list[LeftOut] = []
