@@ -40,7 +40,7 @@ MAX_NAME = 4096  # letters, as a path on Linux may have
 MAX_NAMES = 1 << 29  # letters of all names: ImageNet's 14 million images have less
 _GLOBAL = 100  # records that a tar may hold for all members, which each one copies
 _UNKNOWN = {b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
-_SEEKING = threading.Lock()
+SEEKING = threading.Lock()
 _DIGITS = re.compile(rb"\d{128}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -66,6 +66,8 @@ class TarTree:
     A member nNNNNNNNN.tar is a folder of that name without ".tar", read in place.
     DataError for a file that is no tar, one that is cut off, and members that are refused.
     """
+
+    in_files = False
 
     def __init__(self, path: Path, archives: Sequence[tuple[Path, str]]) -> None:
         self.path = path
@@ -116,6 +118,8 @@ class TarTree:
 
 class ZipTree:
     """The files in a zip. DataError for one that is cut off, and members that are refused."""
+
+    in_files = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -378,7 +382,7 @@ def _read_at(file: IO[bytes], offset: int, size: int) -> bytes:
     if hasattr(os, "pread"):
         data: bytes = os.pread(file.fileno(), size, offset)
         return data
-    with _SEEKING:  # Windows has none
+    with SEEKING:  # Windows has none
         file.seek(offset)
         return file.read(size)
 

@@ -15,12 +15,19 @@ _VISITS = 16  # paths on which a folder is taken
 
 
 class FolderTree:
-    """The files below a folder, links followed. DataError if it cannot be listed."""
+    """The files below a folder, links followed. DataError if it cannot be listed.
 
-    def __init__(self, path: Path) -> None:
+    only: take these files, whatever else is there.
+    """
+
+    in_files = True
+
+    def __init__(self, path: Path, only: Iterable[str] | None = None) -> None:
         self.path = path
-        self.names: list[str] = []
+        self.names: list[str] = [] if only is None else list(only)
         self.passed: list[LeftOut] = []
+        if only is not None:
+            return
         self._visits: Counter[str] = Counter()
         try:
             self._list(str(path), "", ())

@@ -27,7 +27,8 @@ KNOWN = (
     "a folder of class folders (ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg with "
     "ROOT/val/CLASS/*.jpg); a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz of one, such as "
     "ImageNette's; the folder of ILSVRC2012_img_train.tar, or of its class tars; Kaggle's ILSVRC "
-    "folder; or Tiny ImageNet"
+    "folder; Tiny ImageNet; Hugging Face's parquet files; WebDataset's tars; CIFAR-10 and "
+    "CIFAR-100; or MNIST's idx files"
 )
 MAX_DEPTH = 64  # folders in one another
 MAX_TEXT = 16 << 20  # bytes of a list of labels or names: ImageNet's longest has 3 MB
@@ -56,6 +57,7 @@ class Tree(Protocol):
     path: Path
     names: list[str]
     passed: list[LeftOut]
+    in_files: bool  # are these plain files below a folder?
 
     def read(self, position: int) -> bytes:
         """The bytes of the file names[position]; any thread may call it. BadImageError without."""
@@ -82,6 +84,7 @@ class Found(NamedTuple):
 
     tree: in whose names the places are; another than the layout was given, where the images stand
     within files. labels: what begins the names of files that say which image is of which class.
+    label_files: where such files stand in the tree's names.
     """
 
     tree: Tree
@@ -91,6 +94,7 @@ class Found(NamedTuple):
     folders: dict[str, str]
     notes: list[str]
     labels: tuple[str, ...]
+    label_files: Sequence[int] = ()
 
 
 class TreeSource:
@@ -115,8 +119,13 @@ class TreeSource:
         """What was opened."""
         return self._tree.path
 
+    @property
+    def in_files(self) -> bool:
+        """Is each image a file of a folder?"""
+        return self._tree.in_files
+
     def file(self, item: Item) -> str:
-        """The path of an item's file, in a folder."""
+        """The path of an item's file, in a folder; of an image within a file, as if it had one."""
         return os.path.join(self._tree.path, self._tree.names[self._position(item)])
 
     def close(self) -> None:
@@ -329,7 +338,7 @@ def flat_images(tree: Tree, prefix: str, class_of: Callable[[str], str | None]) 
 def found(
     tree: Tree, layout: str, train: list[Place], val: list[Place],
     words: Mapping[str, str] = WORDS, *, folders: dict[str, str],
-    notes: Sequence[str] = (), labels: tuple[str, ...] = (),
+    notes: Sequence[str] = (), labels: tuple[str, ...] = (), label_files: Sequence[int] = (),
 ) -> Found:  # fmt: skip
     """Both splits together. DataError if an image is there twice.
 
@@ -346,7 +355,7 @@ def found(
             )
     classes = sorted({place.item.class_id for place in train})
     readable = {name: words.get(name) or WORDS.get(name, name) for name in classes}
-    return Found(tree, layout, readable, places, folders, list(notes), labels)
+    return Found(tree, layout, readable, places, folders, list(notes), labels, label_files)
 
 
 def folders_of(tree: Tree) -> Callable[[str], Children]:
@@ -371,6 +380,17 @@ def folders_of(tree: Tree) -> Callable[[str], Children]:
     return lambda path: there.get(path, Children(set(), False, False))
 
 
+def in_class_folders(tree: Tree) -> bool:
+    """Are there images right in two folders or more, as in a folder of class folders?"""
+    folders = set()
+    for name in tree.names:
+        if has_image_ending(name):
+            folders.add(_above(name))
+            if len(folders) > 1:
+                return True
+    return False
+
+
 def has_image_ending(name: str) -> bool:
     """Does the file's name end as those of images usually do?"""
     return name.lower().endswith(EXTENSIONS)
@@ -390,8 +410,8 @@ def _left_out(tree: Tree, found: Found) -> list[LeftOut]:
     """The files that are neither images of the set nor its labels; a folder of such as one."""
     used = bytearray(len(tree.names))
     holding = {""}  # folders with a file that is used
-    for place in found.places:
-        used[place.position] = True
+    for position in (*found.label_files, *(place.position for place in found.places)):
+        used[position] = True
     for path in (*found.labels, *(tree.names[place.position] for place in found.places)):
         while (path := _above(path)) not in holding:
             holding.add(path)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ..image import DataError, some
 from ..source import Item
-from ..splits import word_of_split
 from .tree import Found, Place, Tree, found
 
 READ = 1 << 20  # bytes of a file at a time
@@ -26,6 +25,8 @@ class WithinTree:
     names: those of the images, behind the tree's. image: their bytes by number. close: what is
     called in the end.
     """
+
+    in_files = False
 
     def __init__(
         self, tree: Tree, names: Iterable[str], image: Callable[[int], bytes],
@@ -118,39 +119,6 @@ def ids_of_names(names: Iterable[str], where: object) -> list[str]:
 def class_id(name: str) -> str:
     """A class's name as the name of a folder."""
     return " ".join(name.replace("/", "_").split())
-
-
-class Chosen(NamedTuple):
-    """Which files are of which split: "train" and "val"; and a note for each other choice."""
-
-    files: dict[str, list[str]]
-    notes: list[str]
-
-
-def choose_splits(files: Iterable[str], where: object) -> Chosen:
-    """The splits of files that are named by them, as train-00000-of-00005 or val/0001 is.
-
-    All are for training where none is named; those for testing serve as validation where nothing
-    else does. DataError, which says `where`, for no training files beside others.
-    """
-    by_split: dict[str, list[str]] = {}
-    for name in sorted(files):
-        by_split.setdefault(word_of_split(name) or "", []).append(name)
-    if set(by_split) == {""}:
-        return Chosen({"train": by_split[""]}, [])
-    if "train" not in by_split or "" in by_split:
-        told = some([name for names in by_split.values() for name in names])
-        raise DataError(
-            f"{where}: cannot tell which files are for training: {told}; name them train-..., "
-            "validation-... or test-..., or give those of one split alone"
-        )
-    chosen, notes = {"train": by_split["train"]}, []
-    if "val" in by_split:
-        chosen["val"] = by_split["val"]
-    elif "test" in by_split:
-        chosen["val"] = by_split["test"]
-        notes.append(TEST_NOTE)
-    return Chosen(chosen, notes)
 
 
 class _Part(io.RawIOBase):

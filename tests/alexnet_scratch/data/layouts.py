@@ -7,6 +7,7 @@ The same images stand under the same CLASS_ID/FILE in each, with the real names 
 import csv
 import gzip
 import io
+import json
 import struct
 import tarfile
 import zipfile
@@ -308,6 +309,68 @@ def _val_order(made: Images) -> Images:
     return sorted((m for m in made if m.split == "val"), key=lambda m: m.name.split("/")[1])
 
 
+# -- shards -----------------------------------------------------------------------------------
+
+
+def write_parquet(root: Path, made: Images) -> Path:
+    """Hugging Face's data/train-00000-of-00002.parquet and the others, shuffled."""
+    order = np.random.default_rng(0).permutation(len(made))
+    for split, name, count in (("train", "train", 2), ("val", "validation", 1)):
+        here = [made[i] for i in order if made[i].split == split]
+        for i in range(count):
+            write_shard(root / "data" / f"{name}-{i:05d}-of-{count:05d}.parquet", here[i::count])
+    return write_files(root, {"README.md": b"---\ndataset_info:\n---\n"})
+
+
+def write_shard(
+    path: Path, made: Sequence[Made], names: Sequence[str] | None = tuple(WORDS), rows: int = 3,
+    labels: Sequence[Any] | None = None, **columns: Any,
+) -> Path:  # fmt: skip
+    """A parquet file as `datasets` writes it, so many rows in a group.
+
+    names: in the metadata, or None. labels: instead of the images' classes. columns: more of them,
+    or others instead.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    images = [{"bytes": m.data, "path": m.name.rpartition("/")[2]} for m in made]
+    if labels is None:
+        labels = [sorted(WORDS).index(m.class_id) for m in made]
+    table = pa.table({
+        "image": pa.array(images, pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        "label": pa.array(labels), **columns,
+    })  # fmt: skip
+    features = {"image": {"_type": "Image"}, "label": {"dtype": "int64", "_type": "Value"}}
+    if names is not None:
+        features["label"] = {"names": list(names), "_type": "ClassLabel"}  # type: ignore[dict-item]
+        held = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": held})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(table, path, row_group_size=rows)
+    return path
+
+
+def write_webdataset(root: Path, made: Images) -> Path:
+    """imagenet-train-000000.tar and the others, labels as numbers, with a list of names."""
+    for split, name, count in (("train", "train", 2), ("val", "validation", 1)):
+        here = [m for m in made if m.split == split]
+        for i in range(count):
+            write_tar(root / f"imagenet-{name}-{i:06d}.tar", samples(here[i::count]))
+    return write_files(root, {"classnames.txt": "".join(f"{n}\n" for n in sorted(WORDS)).encode()})
+
+
+def samples(made: Sequence[Made]) -> dict[str, bytes]:
+    """The members of a shard."""
+    files = {}
+    for m in made:
+        name = m.name.rpartition("/")[2]
+        key = name.partition(".")[0]
+        label = sorted(WORDS).index(m.class_id)
+        files |= {f"{key}.cls": f"{label}".encode(), f"{key}.json": b'{"w": 3}', name: m.data}
+    return files
+
+
 # -- images within files ----------------------------------------------------------------------
 
 CIFAR_10 = ("airplane", "automobile", "bird")
@@ -498,4 +561,6 @@ LAYOUTS: dict[str, Callable[[Path, Images], Path]] = {
     "kaggle": write_kaggle,
     "tiny-imagenet": write_tiny,
     "tiny-imagenet-zip": write_tiny_zip,
+    "parquet": write_parquet,
+    "webdataset": write_webdataset,
 }

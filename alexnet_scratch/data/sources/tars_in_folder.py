@@ -1,4 +1,5 @@
-"""The class tars that ILSVRC2012_img_train.tar unpacks to, as the folders of their classes."""
+"""Many tars in a folder, each as a folder of its name: the class tars that
+ILSVRC2012_img_train.tar unpacks to, and the shards of a WebDataset."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from ..source import LeftOut
 from .archive import tar_index
 from .folder import FolderTree, read_part
+from .shards import Shards
 from .tree import CLASS_TAR
 
 
@@ -22,14 +24,20 @@ def class_tars(tree: FolderTree) -> tuple[list[str], list[str]]:
     return apart
 
 
-class ClassTars:
-    """A folder's files, and for each of its class tars a folder of that name, read in place.
+class TarsInFolder:
+    """A folder's files, and for each of some tars in it a folder of that name, read in place.
 
     A tar is opened for each image, so that a thousand of them are not open at a time.
+    shards: what split each is of, where they are shards.
     DataError for a file that is no tar, one that is cut off, and members that are refused.
     """
 
-    def __init__(self, folder: FolderTree, tars: Sequence[str]) -> None:
+    in_files = False
+
+    def __init__(
+        self, folder: FolderTree, tars: Sequence[str], shards: Shards | None = None
+    ) -> None:
+        self.shards = shards
         self.path = folder.path
         self.passed: list[LeftOut] = list(folder.passed)
         self._folder, self._tars = folder, [os.path.join(folder.path, name) for name in tars]
