@@ -156,6 +156,11 @@ def _summary(made: Prepared, out: str) -> Iterator[str]:
         f"{out}: {made.counts['train']} training and {made.counts['val']} validation images of "
         f"{len(packed.classes)} classes, {amount}"
     )
+    if packed.enlarged:
+        yield (
+            f"{packed.enlarged:,} of them were smaller than {packed.image_size} pixels and are "
+            f"enlarged; half of all have a short side of {packed.short_side} or less"
+        )
     if made.skipped:
         files = f"{made.skipped} bad file{'s' * (made.skipped != 1)}"
         yield f"Skipped {files}, see {Path(out) / REPORT}"

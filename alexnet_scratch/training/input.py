@@ -28,7 +28,7 @@ from ..data.packed import PackedImages, is_packed, open_packed
 from ..data.source import LeftOut, overview, overview_of
 from ..data.sources import open_folder
 from ..data.statistics import Accumulator, Statistics
-from ..data.survey import enlarged_note
+from ..data.survey import enlarged_in, enlarged_note
 from ..names import one_line
 from ..progress import progress_bar
 from ..recipe import RECIPES, Recipe
@@ -69,7 +69,9 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
         return _splits(
             recipe, train, val, packed.names, False, lambda: packed.statistics, packed.resize,
             names_digest([train.source_names, val.source_names]),
-            overview(root, f"prepared from {packed.source}", packed.names, {}, [], []),
+            overview(
+                root, f"prepared from {packed.source}", packed.names, {}, enlarged_in(packed), []
+            ),
         )  # fmt: skip
     source = open_folder(root)
     said = overview_of(root, source)

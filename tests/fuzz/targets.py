@@ -123,6 +123,12 @@ def _images() -> list[bytes]:
                 with contextlib.suppress(Exception):  # most pairs do not exist
                     noise.convert(mode).save(buffer, fmt, **how)
                     found.append(buffer.getvalue())
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for fmt in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):
+        buffer = io.BytesIO()
+        noise.convert("RGB").save(buffer, fmt, exif=exif)
+        found.append(buffer.getvalue())
     animated = io.BytesIO()
     noise.convert("P").save(animated, "GIF", save_all=True, append_images=[noise.convert("P")] * 2)
     return sorted({*found, animated.getvalue(), b"P3 2 2 255 1 2 3 4 5 6 7 8 9 9 9 9"})

@@ -36,6 +36,7 @@ _LOCAL = 30  # bytes before the name in the header of a zip's member
 FREE_FILE = 4 << 20  # bytes that one file in a zip may unpack to, however small it is
 MAX_HEADERS = 1 << 20  # bytes of a tar's headers for one member: long names, records, sparse maps
 MAX_LIST = 1 << 29  # bytes of a zip's list of members: three million long names
+MAX_MEMBERS = 3_000_000  # of a zip, which are objects of 700 bytes for a while; Kaggle's has two
 MAX_NAME = 4096  # letters, as a path on Linux may have
 MAX_NAMES = 1 << 29  # letters of all names: ImageNet's 14 million images have less
 _GLOBAL = 100  # records that a tar may hold for all members, which each one copies
@@ -131,7 +132,7 @@ class ZipTree:
         with _told(path):
             self._file = open(path, "rb")  # noqa: SIM115
             try:
-                with zipfile.ZipFile(_Headers(self._file, MAX_LIST)) as archive:
+                with zipfile.ZipFile(_ZipHeaders(self._file, MAX_LIST)) as archive:
                     self._check_sizes(archive.infolist())
                     letters = 0
                     for member in archive.infolist():
@@ -262,6 +263,16 @@ class _Headers:
 
     def renew(self) -> None:
         self._left = self._most
+
+
+class _ZipHeaders(_Headers):
+    """Of a list of short names, which zipfile reads whole, there are ten million in `MAX_LIST`."""
+
+    def read(self, size: int = -1) -> bytes:
+        data = super().read(size)
+        if data.count(b"PK\1\2") > MAX_MEMBERS:
+            raise ValueError(f"more than {MAX_MEMBERS} members")
+        return data
 
 
 class _TarHeaders(_Headers):
