@@ -98,6 +98,10 @@ class Recipe:
         "training crops: at every place, at 32 x 32 places, resized at random, or at the centre",
         CROPS,
     )
+    crop_area: tuple[float, float] = option(
+        (0.08, 1.0), "crop resized: least and most share of the image's area, uniformly drawn",
+        low=1e-3, high=1,
+    )  # fmt: skip
     crop_chunk: int = option(
         1, "images in a row that share crop and flip", low=1, high=1_000_000
     )
@@ -208,6 +212,10 @@ class Recipe:
             raise RecipeError(
                 f"widths is {as_given(self.widths)}, expected five even numbers: "
                 "half for each tower"
+            )
+        if self.crop_area[0] > self.crop_area[1]:
+            raise RecipeError(
+                f"crop_area is {as_given(self.crop_area)}, expected the least share first"
             )
         if self.variant == "one-tower":
             self._check_one_tower()

@@ -233,11 +233,12 @@ def train_transform(recipe: Recipe) -> TrainingView:
     return TrainingView(
         recipe.input_size,
         before,
-        RandomResizedCrop(recipe.input_size) if recipe.crop == "resized" else None,
+        RandomResizedCrop(recipe.input_size, recipe.crop_area)
+        if recipe.crop == "resized" else None,
         random=recipe.crop.startswith("random"),
         last=recipe.crop != "random-2048",
         flip=recipe.flip,
-    )
+    )  # fmt: skip
 
 
 def test_transform(recipe: Recipe) -> Transform:
