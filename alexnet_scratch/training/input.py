@@ -230,15 +230,15 @@ def train_transform(recipe: Recipe) -> TrainingView:
         before.append(RandomRotation(recipe.rotation, fill=128))
     if recipe.colour_jitter:
         before.append(ColorJitter(*(recipe.colour_jitter,) * 3))
+    resized = RandomResizedCrop(recipe.input_size, recipe.crop_area)
     return TrainingView(
         recipe.input_size,
         before,
-        RandomResizedCrop(recipe.input_size, recipe.crop_area)
-        if recipe.crop == "resized" else None,
+        resized if recipe.crop == "resized" else None,
         random=recipe.crop.startswith("random"),
         last=recipe.crop != "random-2048",
         flip=recipe.flip,
-    )  # fmt: skip
+    )
 
 
 def test_transform(recipe: Recipe) -> Transform:

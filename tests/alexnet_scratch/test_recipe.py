@@ -26,7 +26,7 @@ def other_value(name: str) -> Any:
     known = {
         "widths": (8, 8, 16, 16, 8), "orders": ("lrn-pool-relu", "relu-pool"),
         "input_mean": (1.5, 2.0, 3.0), "drop_epochs": (3, 5), "input_size": 128, "image_size": 300,
-        "input_std": (1.5, 2.0, 3.0), "conv1_drop_epochs": (2, 4),
+        "input_std": (1.5, 2.0, 3.0), "crop_area": (0.25, 0.5), "conv1_drop_epochs": (2, 4),
     }  # fmt: skip
     choices = next(f.metadata["choices"] for f in fields(Recipe) if f.name == name)
     used = [getattr(recipe, name) for recipe in RECIPES.values()]
@@ -121,6 +121,8 @@ def test_wrong_json_is_named(text: str, message: str) -> None:
         ({"input_size": 224, "image_size": 200}, "image_size is 200, expected at least input_size"),
         ({"widths": (96, 256, 384)}, "expected five even numbers"),
         ({"widths": (9, 8, 8, 8, 8)}, "expected five even numbers"),
+        ({"crop_area": (0.5, 0.25)}, "crop_area is 0.5,0.25, expected the least share first"),
+        ({"crop_area": (0.0, 1.0)}, "crop_area is 0.0, expected 0.001 to 1"),
         ({"variant": "one-tower"}, "dropout is 'paper', but the one-tower network has only"),
     ],
 )
