@@ -80,6 +80,11 @@ SAID = {
         "warmup_steps": "the first steps with momentum are the ones that blow up",
         "schedule": "a cosine to 0",
     },
+    "boxed": {
+        "widths": "half of 2012's, for a file of 3 MB",
+        "crop_area": "8% needs more images and epochs",
+        "dropout_p": "narrow layers have fewer units to lose",
+    },
     "small": {
         "init": "LSUV measures the images",
         "batch_size": "small sets need the steps",

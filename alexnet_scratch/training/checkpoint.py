@@ -4,6 +4,8 @@ Tensors: the parameters as `model.<name>`, their running average as `average.<na
 recipe has one, the optimiser's state as `optimizer.<name>.<key>`, what was measured on the training
 images as `pixels.mean` and `pixels.axes`.
 Metadata, each value JSON: `format`, `recipe`, `classes`, `data`, and the fields of `Position`.
+
+The weights may be stored in float16, as those of the network that comes with the package are.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ from ..schema import MOST_FLOAT, SchemaError, as_given, checked, json_of, limite
 from .position import Position
 
 FORMAT = "alexnet_scratch 2"
+# The network that comes with the package; its README.md says how it was trained.
+BOXED = Path(__file__).resolve().parents[1] / "boxed"
 AGAIN = "copy it again from its source, or use another checkpoint of the run"
 # What each optimiser keeps for a parameter.
 _ADAMS = ("step", "exp_avg", "exp_avg_sq")
@@ -243,7 +247,7 @@ def _checked(path: Path, metadata: Mapping[str, str]) -> Checkpoint:
     if not header.classes or len(set(header.classes)) != len(header.classes):
         raise SchemaError(f"classes is {as_given(header.classes)}, expected names, each once")
     position = checked(Position, values, optional=("precision", "scaler"))
-    tensors = load_file(path)
+    tensors = {name: _in_float32(name, tensor) for name, tensor in load_file(path).items()}
     side = recipe.image_size
     mean = (side, side, 3) if recipe.mean.startswith("image") else (3,)
     expected = {"pixels.mean": (np.float32, mean), "pixels.axes": (np.float32, (3, 3))}
@@ -272,12 +276,26 @@ def progress_of(path: Path) -> tuple[int, int, int]:
     return at.epoch, recipe.epochs, at.step
 
 
+def _in_float32(name: str, tensor: Any) -> Any:
+    """Weights that are stored in float16 are computed with in float32."""
+    half = name.startswith("model.") and isinstance(tensor, Tensor) and tensor.dtype == np.float16
+    return Tensor(tensor.numpy().astype(np.float32)) if half else tensor
+
+
 def find_checkpoint(run: str | os.PathLike[str]) -> Path:
-    """The checkpoint of a run folder, the best one if there is one; a file stands for itself."""
+    """The checkpoint of a run folder, the best one if there is one; a file stands for itself.
+
+    "boxed" is the network that comes with the package, unless something of that name is here.
+    """
     run = Path(run)
+    if run == Path(BOXED.name) and not run.exists():
+        run = BOXED
     if not run.is_dir():
         if not run.exists():
-            raise CheckpointError(f"no such run: {run}; expected the folder of an `alexnet train`")
+            raise CheckpointError(
+                f"no such run: {run}; expected the folder of an `alexnet train`, or {BOXED.name} "
+                "for the network that comes with the package"
+            )
         return run
     for name in ("best.safetensors", "last.safetensors"):
         if (run / name).is_file():
