@@ -18,7 +18,8 @@ SITE := $(VENV)/.site
 TEST_NEEDS := $(DEV) $(if $(filter 1,$(WITH_ORACLES)),$(ORACLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint bench fuzz notebooks site clean
+SET := build/imagenette-144
+.PHONY: help train test lint bench fuzz notebooks site boxed clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -49,6 +50,15 @@ notebooks: $(JUPYTER) ## Open the course in JupyterLab
 site: $(SITE) ## Build the pages: notebooks, reference, JupyterLite; into build/site
 	@echo "Building the pages: minutes ..."
 	$(BIN)/python docs/site/build.py $(ARGS)
+
+# Stopped, it goes on where it was. $(SET): another place, or name, for the prepared photographs.
+boxed: $(READY) ## Train the network in alexnet_scratch/boxed again, on Imagenette: hours
+	[ -e $(SET)/set.json ] || \
+	  $(BIN)/alexnet prepare --download imagenette-160 --image-size 144 $(SET)
+	if [ -e runs/boxed/last.safetensors ]; then $(BIN)/alexnet train $(SET) --resume runs/boxed; \
+	else $(BIN)/alexnet train $(SET) --recipe boxed --out runs/boxed; fi
+	$(BIN)/python benchmarks/boxed.py runs/boxed $(SET)
+	$(BIN)/python docs/draw_filters.py
 
 clean: ## Remove .venv and caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -22,7 +22,8 @@ def load(run: str | os.PathLike[str], device: str = "cpu") -> Trained:
         trained = alexnet_scratch.load("runs/patterns-small")
         probabilities = trained.predict(trained.image("dog.jpg")[None])[0]  # of trained.classes
 
-    run: the folder of an `alexnet train`, for its best checkpoint, or a checkpoint's file.
+    run: the folder of an `alexnet train`, for its best checkpoint, or a checkpoint's file; "boxed"
+    is the network that comes with the package (ten classes of photographs).
     device: "cpu", "cuda" or "cuda:N".
     Raises CheckpointError for anything else, and DeviceError for a device that is not there.
     """

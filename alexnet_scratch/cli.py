@@ -16,6 +16,7 @@ from minigrad.serialization import CheckpointError
 
 from .commands import (
     bench,
+    compare,
     completion,
     diff,
     doctor,
@@ -40,8 +41,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor, bench, learn,
-    completion,
+    prepare, stats, train, evaluate, predict, compare, summary, diff, show_augment, doctor, bench,
+    learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.
@@ -63,16 +64,17 @@ ADVICE = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, parser: Parser | None = None) -> int:
     """Run the `alexnet` command with these arguments and return the exit status.
 
+    parser: of another program with the same manners; its options have a `command` to call.
     0: done; 1: training failed; 2: the input cannot be used; 130: interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     with named() as output, _crashes_told():
         try:
             try:
-                return _run(arguments, output)
+                return _run(arguments, output, parser or _parser())
             finally:
                 sys.stdout.flush()  # now, when a reader that has gone can still be dealt with
         except BrokenPipeError:
@@ -96,8 +98,7 @@ def _crashes_told() -> Iterator[None]:
             faulthandler.disable()
 
 
-def _run(arguments: list[str], output: Output) -> int:
-    parser = _parser()
+def _run(arguments: list[str], output: Output, parser: Parser) -> int:
     if not arguments:
         parser.print_help()
         return 0

@@ -26,6 +26,8 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
     "caffe": 0.01, but 0.005 in fc6 and fc7, and biases 0.1 in place of 1 (bvlc_alexnet).
     "lsuv": normal weights, scaled layer by layer so that outputs have variance 1 on `images`, the
     last layer's 0.01; biases 0 (Mishkin and Matas 2016, without the orthogonal start).
+    "he": normal with variance 2 / fan in, which ReLU halves again, the last layer's 0.01, so that
+    the first loss is ln C; biases 0 (He et al. 2015, equation 10).
     "pytorch": uniform within 1 / sqrt(fan in), the layers' default.
 
     images: a batch of real images (N, 3, size, size) as the network gets them; only LSUV needs it.
@@ -67,6 +69,16 @@ def _pytorch(model: nn.Module, images: Tensor | None) -> None:
         init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
         bound = 1 / math.sqrt(init.fans(layer.weight)[0])
         init.uniform_(layer.bias, -bound, bound)
+
+
+def _he(model: nn.Module, images: Tensor | None) -> None:
+    *hidden, last = _layers(model)
+    for layer in (*hidden, last):
+        init.zeros_(layer.bias)
+        if layer is last:
+            init.normal_(layer.weight, 0.0, 0.01)
+        else:
+            init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
 def _lsuv(model: nn.Module, images: Tensor | None) -> None:
@@ -117,6 +129,7 @@ _SCHEMES: dict[str, Callable[[nn.Module, Tensor | None], None]] = {
     ),
     "caffe": _gaussian(((0.01,) * 5 + (0.005, 0.005, 0.01), tuple(0.1 * b for b in _ONES))),
     "lsuv": _lsuv,
+    "he": _he,
     "pytorch": _pytorch,
 }
 SCHEMES = tuple(_SCHEMES)

@@ -29,11 +29,17 @@ class Parser(argparse.ArgumentParser):
         return f"{usage}\n\nexamples:\n{lines}\n{rest}"
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """The options. A flag that the command does not have is its parser's error."""
+        """The options. A flag that the command does not have is its parser's error.
+
+        What stands behind a flag, too, is added to the list that the command's default `gathers`
+        names, if it has one: argparse reads such a list in one place only.
+        """
         if any("\0" in argument for argument in arguments):
             self.error("an argument holds a NUL character, which no name of a file can")
         options, unknown = self.parse_known_args(arguments)
-        if unknown:
+        if "gathers" in options and not any(word.startswith("-") for word in unknown):
+            getattr(options, options.gathers).extend(unknown)
+        elif unknown:
             parser: Parser = options.parser
             flag = next((word for word in unknown if word.startswith("-")), "").partition("=")[0]
             close = did_you_mean(flag, parser._option_string_actions) if flag else ""

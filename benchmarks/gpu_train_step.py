@@ -33,7 +33,7 @@ import gpu_device
 import gpu_feeding
 import gpu_kernels
 import numpy as np
-import results
+import sections
 from gpu_device import Clock, step_seconds
 from pytorch import torch_alexnet, torch_step
 from rounds import Result, SideError, alternate, ratio_line, run_side, spread
@@ -249,7 +249,7 @@ def measure(options: argparse.Namespace) -> int:
     def publish(section: str, reports: list[str]) -> None:
         print(*reports, sep="\n\n", end="\n\n", flush=True)
         if not options.quick:
-            results.write(options.results, section, "\n\n".join([heading, *reports]))
+            sections.write(options.results, section, "\n\n".join([heading, *reports]))
         if options.json:
             options.json.write_text(json.dumps(every, indent=1) + "\n")
 

@@ -30,7 +30,7 @@ from ..out_of_memory import in_smaller_batches
 from ..progress import progress_bar, say, to_stderr, told_if_slow
 from ..report import Report, report_folder, write_report
 from ..trained import check_numbers, trained
-from ..training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from ..training.checkpoint import BOXED, Checkpoint, find_checkpoint, load_checkpoint
 from ..training.input import open_splits, pinned_for
 from ..training.position import Position
 from ..training.provenance import environment
@@ -60,7 +60,11 @@ def add_parser(commands: Any) -> None:
         description="Loss, top-1 and top-5 on the run's validation images, or on another data set "
         "with the same classes: of central crops, and of the mean over several views if asked for.",
     )
-    parser.add_argument("run", metavar="RUN", help="run folder, or a checkpoint in it [its best]")
+    parser.add_argument(
+        "run", metavar="RUN",
+        help=f"run folder, or a checkpoint in it [its best]; {BOXED.name}: the network that comes "
+        "with alexnet",
+    )  # fmt: skip
     parser.add_argument(
         "data", metavar="DATA", nargs="?", help="folder or prepared set [the run's own]"
     )

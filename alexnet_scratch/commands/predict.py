@@ -6,18 +6,23 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from minigrad.serialization import CheckpointError
+
 from ..data import BadImageError, DataError
+from ..data.image import image_size
 from ..data.source import left_out_line
 from ..data.sources import image_files
-from ..names import one_line, short_names
+from ..data.sources.tree import has_image_ending
+from ..names import one_line, program, short_names
 from ..out_of_memory import in_smaller_batches
 from ..parser import BAD_INPUT
-from ..trained import check_numbers, trained
-from ..training.checkpoint import find_checkpoint, load_checkpoint
+from ..trained import Trained, check_numbers, trained
+from ..training.checkpoint import BOXED, find_checkpoint, load_checkpoint
 from .common import add_device_flags, device_from
 from .evaluate import add_view_flags, views_from
 
@@ -27,29 +32,37 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "predict", help="name what is on images",
         examples=(
+            "alexnet predict photo.jpg     # by the network that comes with alexnet",
             "alexnet predict runs/imagenette-small photo.jpg",
             "alexnet predict runs/imagenette-small *.jpg --ten-crop --json",
         ),
+        usage="alexnet predict [RUN] IMAGE [IMAGE ...] [flags]",
         description="Name what is on images. One that cannot be read is told and left out; the "
-        f"exit status is {BAD_INPUT} then.",
+        f"exit status is {BAD_INPUT} then. RUN is a run folder, or a checkpoint in it [its best]. "
+        f"It may be left out before an image file, or one folder: the network that comes with "
+        f"alexnet ({BOXED.name}) then names one of its ten classes.",
     )  # fmt: skip
-    parser.add_argument("run", metavar="RUN", help="run folder, or a checkpoint in it [its best]")
-    parser.add_argument("image", metavar="IMAGE", nargs="+", help="image file, or a folder of them")
+    parser.add_argument(
+        "given", metavar="IMAGE", nargs="+", help="image file, or a folder of them; RUN before it"
+    )
     add_view_flags(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_device_flags(parser, workers=False)
-    parser.set_defaults(command=_predict)
+    parser.set_defaults(command=_predict, gathers="given")
 
 
 def _predict(options: argparse.Namespace) -> int:
     views = views_from(options)
-    checkpoint = load_checkpoint(find_checkpoint(options.run))
+    run, paths = _run_and_images(options.given)
+    checkpoint = load_checkpoint(find_checkpoint(BOXED if run is None else run))
     device = device_from(options)
     network = trained(checkpoint, device)
     short = _short(network.names)
+    if run is None:
+        print(_boxed_line(network, short), file=sys.stderr)
     classes, batch_size = network.classes, network.recipe.batch_size
     results, status = [], 0
-    given = [file for path in options.image for file in _files(path)]
+    given = [file for path in paths for file in _files(path)]
     for i in range(0, len(given), batch_size):
         names, images = [], []
         for name in given[i : i + batch_size]:
@@ -85,6 +98,46 @@ def _predict(options: argparse.Namespace) -> int:
     elif results:
         print(_table(results, short))
     return status
+
+
+def _run_and_images(given: list[str]) -> tuple[str | None, list[str]]:
+    """The run, None if it is left out, and the images."""
+    first, *rest = given
+    if rest:
+        return (None, given) if _is_image(first) else (first, rest)
+    if _is_run(first):
+        raise DataError(f"no image to name by {first}: give some behind it, or a folder of them")
+    return None, given
+
+
+def _is_image(path: str) -> bool:
+    """Is it an image file, by its name or by its content?"""
+    if os.path.isdir(path):
+        return False
+    if has_image_ending(path):
+        return True
+    try:
+        return bool(image_size(path))
+    except BadImageError:
+        return False
+
+
+def _is_run(path: str) -> bool:
+    """Does it name a run or a checkpoint, and nothing else?"""
+    if path.endswith(".safetensors"):
+        return True
+    with suppress(CheckpointError):
+        return not os.path.isfile(path) and bool(find_checkpoint(path))
+    return False
+
+
+def _boxed_line(network: Trained, short: dict[str, str]) -> str:
+    """What to know of an answer by a network that nobody asked for by its name."""
+    names = ", ".join(short.get(c, c) for c in network.classes)
+    return (
+        f"No RUN is given: the network that comes with {program()} names one of {names}, whatever "
+        "the image shows"
+    )
 
 
 def _files(path: str) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DataError
+from ..data.choice import too_few
 from ..data.download import ARCHIVES, download
 from ..data.image import RESIZES, check_plain
 from ..data.packed import REPORT, open_packed
@@ -35,13 +36,17 @@ def add_parser(commands: Any) -> None:
             "alexnet prepare imagenette2-320.tgz imagenette",
             "alexnet prepare --download imagenette-320 imagenette",
             "alexnet prepare photos small --image-size 128 --per-class 500",
+            "alexnet prepare imagenet-1k few --shards 3 --per-class 200",
         ),
         usage="alexnet prepare [flags] SOURCE OUT\n"
         "       alexnet prepare [flags] --download NAME OUT",
         description="Decode all images once and write them as raw bytes, with their statistics. "
-        "SOURCE may be a folder of class folders, an archive, ImageNet as it is downloaded, or "
-        "Kaggle's; what it is, is found out. Killed or interrupted, the same command goes on where "
-        "it stopped.",
+        "SOURCE may be a folder of class folders or an archive of one (.zip, .tar, .tar.gz, "
+        ".tar.bz2, .tar.xz), ImageNet as it is downloaded or as Kaggle has it, Tiny ImageNet, the "
+        "parquet files of Hugging Face (which needs pyarrow), the tars of a WebDataset, also as a "
+        "pattern such as shard-{000000..000009}.tar, CIFAR-10 and CIFAR-100 in binary or python "
+        "form, and the idx files of MNIST and the like; what it is, is found out. Killed or "
+        "interrupted, the same command goes on where it stopped.",
     )
     # Both are required, or argparse takes no flags between the two.
     source = parser.add_argument("source", metavar="SOURCE", help="folder or archive of images")
@@ -71,6 +76,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--per-class", type=count, metavar="N", help="at most N images of a class in each split"
     )
+    parser.add_argument(
+        "--shards", type=count, metavar="K",
+        help="of parquet files and of a WebDataset's tars only the first K of each split; classes "
+        "without images in them are left out and named",
+    )  # fmt: skip
     parser.add_argument("--seed", type=count, default=0, metavar="N", help="of what is drawn [0]")
     parser.add_argument(
         "--workers", type=threads, metavar="N", help="threads that decode [one per core]"
@@ -98,6 +108,8 @@ def _prepare(options: argparse.Namespace) -> int:
     if options.download and options.out is not None:
         raise DataError("give SOURCE and OUT, or --download NAME and OUT; see prepare --help")
     out = options.source if options.download else options.out
+    if options.shards == 0:
+        raise DataError("--shards 0: give at least 1, or leave it out for all")
     if "" in (options.source, options.out):
         raise DataError("SOURCE or OUT is empty: give the names of a source and of a new folder")
     classes = _classes(options.classes) if options.classes else None
@@ -107,10 +119,11 @@ def _prepare(options: argparse.Namespace) -> int:
         path = Path(options.source)
     _check_out(path, out)
     with told_if_slow(f"Looking for images in {path}"):
-        opened = open_source(path)
+        opened = open_source(path, options.shards)
     with closing(opened) as source:
         note = enlarged_note(source, source.items, options.image_size)
-        for line in overview_of(path, source) + note:
+        few = too_few(source, options.per_class, options.val_fraction, classes)
+        for line in overview_of(path, source) + note + few:
             say(line)
         try:
             made = prepare(
@@ -143,6 +156,11 @@ def _summary(made: Prepared, out: str) -> Iterator[str]:
         f"{out}: {made.counts['train']} training and {made.counts['val']} validation images of "
         f"{len(packed.classes)} classes, {amount}"
     )
+    if packed.enlarged:
+        yield (
+            f"{packed.enlarged:,} of them were smaller than {packed.image_size} pixels and are "
+            f"enlarged; half of all have a short side of {packed.short_side} or less"
+        )
     if made.skipped:
         files = f"{made.skipped} bad file{'s' * (made.skipped != 1)}"
         yield f"Skipped {files}, see {Path(out) / REPORT}"

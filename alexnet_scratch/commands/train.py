@@ -59,6 +59,11 @@ def add_parser(commands: Any) -> None:
         f"recipes:\n{presets}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_flags(parser)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Everything that `alexnet train` takes; `trainer` is the class that trains."""
     parser.add_argument(
         "data", metavar="DATA", nargs="?", help="prepared set or folder [drawn patterns]"
     )
@@ -80,10 +85,15 @@ def add_parser(commands: Any) -> None:
         "--keep", type=_at_least_one, default=1, metavar="N",
         help="keep the last N checkpoints, if more than one as step-STEP.safetensors, too [1]",
     )
+    parser.add_argument(
+        "--tensorboard", action="store_true",
+        help="write what TensorBoard shows into the run folder, too: tensorboard --logdir runs",
+    )  # fmt: skip
     add_device_flags(parser)
     add_precision_flags(parser)
     add_recipe_flags(parser)
-    parser.set_defaults(command=_train, unheard=True)  # goes on when nobody reads what it says
+    # It goes on when nobody reads what it says.
+    parser.set_defaults(command=_train, trainer=Trainer, unheard=True)
 
 
 def _save_every(text: str) -> SaveEvery:
@@ -151,7 +161,7 @@ def _ended(trainer: Trainer, outcome: Outcome) -> int:
     elif LAST not in trainer.files.failed:
         trainer.log.say(
             f"Saved in epoch {at.epoch + 1}, step {at.step}. Go on with: "
-            f"{alexnet} train --resume {run}"
+            f"{trainer.command()} --resume {run}"
         )
     if missing:
         trainer.log.say(f"{missing} {_what_is_left(folder)}")
@@ -163,8 +173,8 @@ def _write_start(trainer: Trainer, options: argparse.Namespace) -> None:
     """run.json and the log's head; where a resumed run goes on, and with what else than it had."""
     log, at, folder = trainer.log, trainer.at, trainer.folder
     facts = provenance(
-        options.arguments, trainer.data, trainer.splits, trainer.device, trainer.precision,
-        options.workers,
+        [*(trainer.called or ("alexnet",)), *options.arguments], trainer.data, trainer.splits,
+        trainer.device, trainer.precision, options.workers, trainer.framework,
     )  # fmt: skip
     before = read_start(folder)
     for line in head(facts):
@@ -203,10 +213,11 @@ def _started(options: argparse.Namespace) -> Trainer:
         root = Path(options.data) if options.data else patterns.ensure()
         recipe = fitted(recipe, root, getattr(options, "image_size", None))
         splits = _opened(root, recipe)
-        return Trainer(
+        return options.trainer(  # type: ignore[no-any-return]
             folder, recipe, splits, data_note(options.data, splits),
             device=device, workers=options.workers, max_steps=options.max_steps,
             precision=options.dtype, save_every=options.save_every, keep=options.keep, lock=lock,
+            tensorboard=options.tensorboard,
         )  # fmt: skip
     except BaseException:
         lock.release()
@@ -272,11 +283,12 @@ def _resumed_in(
             f"{in_shell(folder)}"
         )
     splits = _opened(Path(root or patterns.ensure()), recipe)
-    return Trainer(
+    return options.trainer(  # type: ignore[no-any-return]
         folder, recipe, splits, data_note(root, splits), device=device,
         workers=options.workers, max_steps=options.max_steps, precision=options.dtype,
         resume=checkpoint, accept_changed_data=options.accept_changed_data,
         save_every=options.save_every, keep=options.keep, lock=lock,
+        tensorboard=options.tensorboard,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,27 @@ def choose(
                 by_class[split][c] = [images[i] for i in drawn(len(images), per_class, entropy)[0]]
     items = {s: [item for images in by_class[s].values() for item in images] for s in SPLITS}
     return Choice(chosen, items)
+
+
+def too_few(
+    source: Source, per_class: int | None, val_fraction: float,
+    classes: Sequence[str] | int | None = None,
+) -> list[str]:  # fmt: skip
+    """A note for people, which names the classes with fewer training images than `per_class`.
+
+    The other arguments as for `choose`, which raises their errors.
+    """
+    if per_class is None:
+        return []
+    wanted = _chosen_classes(source.classes, classes)
+    counts = Counter(item.class_id for item in source.items if item.split == "train")
+    if not any(item.split == "val" for item in source.items):
+        counts = Counter({c: len(hold_out(n, val_fraction, 0, c)[1]) for c, n in counts.items()})
+    few = [f"{wanted[c].partition(',')[0]} ({counts[c]})" for c in wanted if counts[c] < per_class]
+    if not few:
+        return []
+    each = f"class{'es have' if len(few) > 1 else ' has'}"
+    return [f"Note: {len(few)} {each} fewer than {per_class} training images: {some(few)}"]
 
 
 def _check_splits(source: Source, wanted: set[str] | None) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from minigrad.data.workers import Job, run_ahead
 from minigrad.kernels.fast.memory import empty
 
-from .image import BadImageError, load_image
+from .image import BadImageError, Loaded, loaded
 from .source import Item, Source
 from .statistics import Accumulator
 
@@ -25,19 +25,20 @@ _PIECE_ITEMS = 8
 _LARGE = 16 << 20  # bytes; more than a photo takes while it is decoded
 
 
-Decode = Callable[[bytes], NDArray[np.uint8]]
+Decode = Callable[[bytes], Loaded]
 
 
 class Piece(NamedTuple):
     """Some consecutive items, decoded.
 
-    done: items it covers. kept: those that are images, pixels: uint8 (len(kept), S, S, 3).
-    skipped: those that are none, each with the reason.
+    done: items it covers. kept: those that are images, pixels: uint8 (len(kept), S, S, 3), sizes:
+    (width, height) of each before. skipped: those that are none, each with the reason.
     """
 
     done: int
     kept: list[Item]
     pixels: NDArray[np.uint8]
+    sizes: list[tuple[int, int]]
     skipped: list[tuple[Item, str]]
 
 
@@ -54,7 +55,7 @@ def decoded(
     record = size * size * 3
     step = max(1, min(most, _PIECE_ITEMS, _PIECE_BYTES // record))
     ahead = max(2, AHEAD_BYTES // (step * record))
-    load = partial(load_image, size=size, resize=resize)
+    load = partial(loaded, size=size, resize=resize)
     # glibc gives freed memory back to the system, to be faulted in again page by page for the next
     # photo (a fifth of the time), until it has seen a large array go.
     np.empty(_LARGE, np.uint8)
@@ -70,20 +71,22 @@ def _job(
     """What makes a piece; every thread puts its images where they belong."""
     pixels = empty(np, (len(items), size, size, 3), np.uint8)
 
-    def load(index: int) -> str | None:
-        """None, or why the file is no image."""
+    def load(index: int) -> tuple[int, int] | str:
+        """The size of the image, or why the file is none."""
         try:
-            pixels[index] = decode(source.read(items[index]))
+            image = decode(source.read(items[index]))
         except BadImageError as error:
             return str(error).removeprefix("image: ")  # it was given bytes, which have no name
-        return None
+        pixels[index] = image.pixels
+        return image.width, image.height
 
-    def assemble(reasons: list[str | None]) -> Piece:
-        good = [i for i, reason in enumerate(reasons) if reason is None]
+    def assemble(found: list[tuple[int, int] | str]) -> Piece:
+        good = [i for i, one in enumerate(found) if not isinstance(one, str)]
         kept = pixels if len(good) == len(items) else pixels[good]
         if count is not None:
             count.add(kept)
-        bad = [(item, why) for item, why in zip(items, reasons, strict=True) if why is not None]
-        return Piece(len(items), [items[i] for i in good], kept, bad)
+        sizes = [one for one in found if not isinstance(one, str)]
+        bad = [(item, one) for item, one in zip(items, found, strict=True) if isinstance(one, str)]
+        return Piece(len(items), [items[i] for i in good], kept, sizes, bad)
 
     return Job(range(len(items)), load, assemble)

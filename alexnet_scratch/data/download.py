@@ -64,9 +64,12 @@ class Archive:
 
 _FASTAI = "https://s3.amazonaws.com/fast-ai-imageclas/"
 
-# Sizes and SHA-256 of Imagenette: TensorFlow Datasets' imagenette/checksums.tsv. ImageWoof: the
-# size in fastai's data/checks.txt, the MD5 in Catalyst's data set of that name (SHA-256 is not
-# published). Tiny ImageNet: several projects agree.
+_TORONTO = "https://www.cs.toronto.edu/~kriz/"
+
+# Sizes and SHA-256 of Imagenette and CIFAR: TensorFlow Datasets' imagenette/checksums.tsv,
+# url_checksums/cifar10.txt and cifar100.txt. ImageWoof: the sizes in fastai's data/checks.txt, the
+# MD5 in Catalyst's data sets of that name (SHA-256 is not published). Tiny ImageNet: several
+# projects agree. Of CIFAR the binary archives, which need no pickle to be read.
 ARCHIVES = {
     "imagenette": Archive(
         _FASTAI + "imagenette2.tgz", 1_557_161_267,
@@ -76,8 +79,23 @@ ARCHIVES = {
         _FASTAI + "imagenette2-320.tgz", 341_663_724,
         "sha256:569b4497c98db6dd29f335d1f109cf315fe127053cedf69010d047f0188e158c",
     ),
+    "imagenette-160": Archive(
+        _FASTAI + "imagenette2-160.tgz", 99_003_388,
+        "sha256:64d0c4859f35a461889e0147755a999a48b49bf38a7e0f9bd27003f10db02fe5",
+    ),
     "imagewoof": Archive(
         _FASTAI + "imagewoof2.tgz", 1_343_715_595, "md5:9aafe18bcdb1632c4249a76c458465ba"
+    ),
+    "imagewoof-160": Archive(
+        _FASTAI + "imagewoof2-160.tgz", 92_612_825, "md5:3d200a7be99704a0d7509be2a9fbfe15"
+    ),
+    "cifar-10": Archive(
+        _TORONTO + "cifar-10-binary.tar.gz", 170_052_171,
+        "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    ),
+    "cifar-100": Archive(
+        _TORONTO + "cifar-100-binary.tar.gz", 168_513_733,
+        "sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
     ),
     "tiny-imagenet": Archive(
         "https://cs231n.stanford.edu/tiny-imagenet-200.zip", 248_100_043,

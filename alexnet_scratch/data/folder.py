@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from minigrad.data import Dataset, Transform
 
-from .image import load_image
+from .image import BadImageError, load_image
 from .sources import folder_classes, open_folder
 from .sources.tree import TreeSource
 
@@ -42,6 +42,8 @@ class ImageFiles(Dataset):
         labels = self.class_to_idx
         items = [item for item in source.items if item.split == split]
         self.samples = [(source.file(item), labels[item.class_id]) for item in items]
+        # Images within files have no files of their own.
+        self._within = None if source.in_files else (source, items)
         self.targets = [label for _, label in self.samples]
 
     def __len__(self) -> int:
@@ -53,11 +55,19 @@ class ImageFiles(Dataset):
     def sample(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
         """(uint8 HWC image after the transform, label)."""
         file, label = self.samples[index]
-        image = load_image(file, self.image_size, self.resize)
+        if self._within is None:
+            image = load_image(file, self.image_size, self.resize)
+        else:
+            source, items = self._within
+            try:
+                image = load_image(source.read(items[index]), self.image_size, self.resize)
+            except BadImageError as error:
+                said = str(error).removeprefix("image: ")  # it was given bytes, without a name
+                raise BadImageError(f"{file}: {said}") from error
         return (self.transform(image, rng) if self.transform else image), label
 
     def describe(self, index: int) -> str:
-        """The path of the image file."""
+        """The path of the image file; of one within a file the name that it would have."""
         return self.samples[index][0]
 
 

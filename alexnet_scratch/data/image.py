@@ -12,8 +12,8 @@ import os
 import stat
 import struct
 import threading
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +35,20 @@ MAX_FILE = 128 << 20  # bytes of one image file
 _READS = 1 << 19  # pieces that a file may be read in: Pillow goes through tiny ones in Python
 _COUNT = 100_000  # numbers in one tag of a TIFF, as of its strips: it makes objects of them
 _EXIFS = 64  # pieces of EXIF data in a JPEG, of 64 KB each; cameras write one
+_SCANS = 100  # of a JPEG, as libtiff allows; each goes over all pixels. Programs write a dozen
+_SEGMENTS = 4096  # of a JPEG before its pixels; a photo has a dozen, with colour profiles hundreds
 _STRIP = 1 << 20  # pixels that are converted at once
 _LARGE = 32 << 20  # pixels; of larger images one is decoded at a time, whatever the threads
 _ONE_LARGE = threading.Lock()
+_BARE = frozenset((*range(0xC0), *range(0xD0, 0xDA), 0xFF))  # no markers of a segment with a length
+_EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
+# What turns an image upright, by its orientation in EXIF.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+_SIDEWAYS = 5  # from this orientation on width and height change places
 
 
 class DataError(ValueError):
@@ -52,6 +63,17 @@ class BadImageError(DataError, SkipSample):
     """A file that is not a whole image; the loader leaves it out, other callers see a DataError."""
 
 
+class Loaded(NamedTuple):
+    """An image as it is used, and as it was.
+
+    pixels: uint8 RGB (size, size, 3), read-only. width, height: before the resize, upright.
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+
+
 def load_image(
     source: str | os.PathLike[str] | bytes, size: int, resize: str = "crop"
 ) -> NDArray[np.uint8]:
@@ -61,13 +83,23 @@ def load_image(
     2012, section 2); "squash": all of it is scaled, whatever its shape (Caffe's ImageNet tutorial).
     One bilinear resize; an image of that size already is not touched. Grey, 16-bit grey,
     palette and CMYK become RGB; transparent pixels are laid on white; the first frame of an
-    animation is taken; EXIF orientation is not applied. Whole numbers of 32 bits are taken for 8
-    bits where none is above 255, else for 16.
+    animation is taken. A photo is turned and mirrored as the orientation in its EXIF data says (of
+    JPEG, TIFF, PNG, WebP and AVIF), as viewers do; torchvision's ImageFolder and Caffe show a
+    network the pixels as they are stored: it matters for a few images of ImageNet. EXIF data that
+    is damaged turns nothing. Whole numbers of 32 bits are taken for 8 bits where none is above 255,
+    else for 16.
     Raises BadImageError, which names the file and the reason, for anything that is not a whole
     image of `FORMATS`, a file above `MAX_FILE` bytes, and more pixels than
     `PIL.Image.MAX_IMAGE_PIXELS`, 89,478,485 unless you set it, a third of that in WebP, AVIF and
     JPEG 2000; a pipe or a device is not opened. Up to 10 bytes of memory a pixel are needed.
     """
+    return np.array(loaded(source, size, resize).pixels)  # one that may be written to
+
+
+def loaded(
+    source: str | os.PathLike[str] | bytes, size: int, resize: str = "crop"
+) -> Loaded:
+    """`load_image`, without its last copy, and with the size of the original."""
     if resize not in RESIZES:
         raise ValueError(f"no resize {resize!r}: give one of {', '.join(RESIZES)}")
     name = "image" if isinstance(source, bytes) else os.fspath(source)
@@ -78,13 +110,18 @@ def load_image(
                 limit //= 3
             if limit is not None and image.width * image.height > limit:
                 raise BadImageError(f"{name}: {_bomb(limit)}")
-            large = image.width * image.height > _LARGE
+            width, height = _upright_size(image)
+            large = width * height > _LARGE
             # JPEG can decode at 1/2, 1/4, 1/8: much faster for large photos, and still at least
             # twice the size we resize to, so that the resize decides the quality.
             image.draft(None, (2 * size, 2 * size))
             with _ONE_LARGE if large else contextlib.nullcontext():
                 small = _resized(_opaque(image), size, resize)
-            return np.array(small if small.mode == "RGB" else small.convert("RGB"), np.uint8)
+            turn = _TURNS.get(_orientation(image))  # known of all formats now, of PNG from its end
+            if turn is not None:
+                small = small.transpose(turn)
+            pixels = np.asarray(small if small.mode == "RGB" else small.convert("RGB"), np.uint8)
+            return Loaded(pixels, width, height)
     except (MemoryError, BadImageError):
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
@@ -110,12 +147,12 @@ def checked(size: int, where: str) -> int:
 
 
 def image_size(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
-    """(width, height) of an image file, or its bytes, from its head. BadImageError as for
-    `load_image`."""
+    """(width, height) of an image file, or its bytes, from its head: upright, but for PNG, whose
+    head does not tell. BadImageError as for `load_image`."""
     name = "image" if isinstance(source, bytes) else os.fspath(source)
     try:
         with _opened(source if isinstance(source, bytes) else _content(source)) as image:
-            return image.size
+            return _upright_size(image)
     except (MemoryError, BadImageError):
         raise
     except Exception as error:  # as in load_image
@@ -154,28 +191,100 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 def _opened(data: bytes) -> Image.Image:
     """The image, its head read. Any error for what is none of `FORMATS`."""
     _check_tiff(data)
-    if data.startswith(b"\xff\xd8") and data.count(b"Exif\0\0") > _EXIFS:  # joined, made objects of
+    if not data.startswith(b"\xff\xd8"):
+        return Image.open(_Pieces(data), formats=FORMATS)
+    exifs = _check_jpeg(data)
+    if not exifs:
+        return Image.open(_Pieces(data), formats=FORMATS)
+    plain = bytearray(data)
+    for at in exifs:  # Pillow would look for a resolution there, and warn or fail if it is damaged
+        plain[at : at + len(_EXIF)] = bytes(len(_EXIF))
+    image = Image.open(_Pieces(plain), formats=FORMATS)
+    image.info["exif"] = data[exifs[0] : exifs[0] + (1 << 16)]
+    return image
+
+
+def _check_jpeg(data: bytes) -> list[int]:
+    """Where there is EXIF data in a JPEG, as far as that is known.
+
+    ValueError for more pieces of it, or more scans, than any real one has.
+    """
+    exifs, colours = [], b""
+    scans = pieces = 0
+    for marker, at in _segments(data):
+        if marker == 0xE1 and data.startswith(_EXIF, at):
+            exifs.append(at)
+        elif marker in (0xC0, 0xC1):  # the frame of one that is not progressive
+            colours = data[at + 5 : at + 6]
+        elif marker == 0xDA and data[at : at + 1] == colours:
+            scans = 1  # of all its colours, so there can be no more: most photos
+    if not scans:  # or it cannot be told; marks within other data are counted, too
+        pieces, scans = data.count(_EXIF), data.count(b"\xff\xda")
+    if max(pieces, len(exifs)) > _EXIFS:  # they are joined, and made objects of
         raise ValueError(f"EXIF data in more than {_EXIFS} pieces")
-    return Image.open(_Pieces(data), formats=FORMATS)
+    if scans > _SCANS:
+        raise ValueError(f"{scans} scans, expected at most {_SCANS}")
+    return exifs
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """(marker, where its data begins) of a JPEG's segments up to its first scan.
+
+    It ends before that where something else is in between, or after `_SEGMENTS`.
+    """
+    at = 2
+    for _ in range(_SEGMENTS):
+        if len(data) < at + 4 or data[at] != 0xFF or data[at + 1] in _BARE:
+            return
+        yield data[at + 1], at + 4
+        if data[at + 1] == 0xDA:
+            return
+        at += 2 + (data[at + 2] << 8 | data[at + 3])
 
 
 def _check_tiff(data: bytes) -> None:
     """ValueError for a TIFF whose tags hold more numbers than those of any real one."""
+    for tag, kind, count, _ in _tags(data):
+        # Text and bytes stay as they are, but where they tell the places of strips and tiles.
+        if count > _COUNT and (kind not in (1, 2, 7) or tag in (273, 324)):
+            raise ValueError(f"{count} numbers in tag {tag}, expected at most {_COUNT}")
+
+
+def _tags(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """(tag, kind, count, its value or where that is) of a TIFF, or of EXIF data, which is one.
+
+    Nothing of other data, and what there is of a damaged one: Pillow's own reader warns, or fails.
+    """
     if data[:2] not in (b"II", b"MM") or not {42, 43}.intersection(data[2:4]):
         return
     order, big = "<>"[data[:2] == b"MM"], data[2] == 43  # both as Pillow sees them
     try:
         (at,) = struct.unpack_from(f"{order}{'Q' if big else 'L'}", data, 8 if big else 4)
         (tags,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, at)
-        entry, at = struct.Struct(order + ("HHQ8x" if big else "HHL4x")), at + (8 if big else 2)
-        rest = memoryview(data)[at:]
-        whole = min(tags, len(rest) // entry.size, _READS)
-        for tag, kind, count in entry.iter_unpack(rest[: whole * entry.size]):
-            # Text and bytes stay as they are, but where they tell the places of strips and tiles.
-            if count > _COUNT and (kind not in (1, 2, 7) or tag in (273, 324)):
-                raise ValueError(f"{count} numbers in tag {tag}, expected at most {_COUNT}")
     except (struct.error, OverflowError):
-        return  # cut short, which Pillow tells
+        return  # cut short
+    entry, at = struct.Struct(order + ("HHQ8s" if big else "HHL4s")), at + (8 if big else 2)
+    rest = memoryview(data)[at:]
+    whole = min(tags, len(rest) // entry.size, _READS)
+    yield from entry.iter_unpack(rest[: whole * entry.size])
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the image is to be turned, see `_TURNS`; 1 where nothing says so. Pillow turns TIFFs."""
+    exif = image.info.get("exif")
+    if not isinstance(exif, bytes):
+        return 1
+    exif = exif.removeprefix(_EXIF)
+    for tag, kind, count, value in _tags(exif):
+        if tag == _ORIENTATION and kind == 3 and count == 1:  # a number of 16 bits
+            return int.from_bytes(value[:2], "big" if exif.startswith(b"MM") else "little")
+    return 1
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) of an image that is turned as its head says."""
+    turned = _SIDEWAYS <= _orientation(image) <= max(_TURNS)
+    return (image.height, image.width) if turned else image.size
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -88,8 +88,9 @@ class SplitEntries:
 class Description:
     """set.json, but for its format and version.
 
-    files: the checksums of `CHECKED`. sha256: of set.json itself, see `sealed`. Sets from before
-    there were these have neither.
+    enlarged: images that were smaller than image_size. short_side: that of the image in the middle
+    before it got image_size, 0 if that is not known. files: the checksums of `CHECKED`. sha256: of
+    set.json itself, see `sealed`. Sets from before there were these have none of them.
     """
 
     image_size: int = limited(low=1, high=MOST_PIXELS)
@@ -98,6 +99,8 @@ class Description:
     layout: str
     classes: list[ClassEntry]
     splits: SplitEntries
+    enlarged: int = limited(0, low=0, high=2 * 10**9)
+    short_side: int = limited(0, low=0, high=10**9)
     files: dict[str, str] = limited(factory=dict)
     sha256: str = ""
 
@@ -138,7 +141,7 @@ class PackedSet:
 
     classes: ids, sorted; a label is a place in them. names: class id -> readable name.
     counts: split -> images. sha256: split -> checksum of its pixels. image_size: S, pixels.
-    source, layout: where it came from.
+    source, layout: where it came from. enlarged, short_side: see `Description`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -146,6 +149,7 @@ class PackedSet:
         described = _description(self.root)
         self.image_size, self.resize = described.image_size, described.resize
         self.source, self.layout = described.source, described.layout
+        self.enlarged, self.short_side = described.enlarged, described.short_side
         self.names = {entry.id: entry.name for entry in described.classes}
         self.classes = list(self.names)
         self.counts = {split: getattr(described.splits, split).images for split in SPLITS}

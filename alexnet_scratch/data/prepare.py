@@ -38,7 +38,7 @@ from .unfinished import SET, Unfinished
 
 CHUNK = 128  # items between two points that a killed run goes on from
 _FULL_DISK = "free some space and give the same command again: what is done is kept"
-_LABEL = np.dtype("<i4")
+_LABEL = _SIDE = np.dtype("<i4")
 _REPORT = f"{SET}/{REPORT}"
 
 
@@ -54,8 +54,10 @@ def _growing_labels(split: str) -> str:
     return f"{split}.labels"  # the set's own have their number in front, known at the end
 
 
+_SIDES = "short.sides"  # of the images before they were resized, for set.json
 _GROWING = (
-    _REPORT, *(f(s) for s in SPLITS for f in (_growing_images, _growing_names, _growing_labels))
+    _REPORT, _SIDES,
+    *(f(s) for s in SPLITS for f in (_growing_images, _growing_names, _growing_labels)),
 )  # fmt: skip
 
 
@@ -168,6 +170,7 @@ class _Making:
         for split in SPLITS:
             save_array(folder / labels_file(split), labels[split])
         save_statistics(self._statistics.result(), folder)
+        sides = np.fromfile(self._unfinished.part / _SIDES, _SIDE)
         described = {
             "format": FORMAT,
             "version": VERSION,
@@ -177,6 +180,8 @@ class _Making:
                 split: {"images": len(labels[split]), "sha256": self._sha256[split].hexdigest()}
                 for split in SPLITS
             },
+            "enlarged": int((sides < self._size).sum()),
+            "short_side": int(np.sort(sides)[len(sides) // 2]),
             "files": {name: checksum(folder / name, "sha256") for name in CHECKED},
         }
         text = json.dumps(sealed(described), indent=1) + "\n"
@@ -193,6 +198,7 @@ class _Making:
         append(_growing_labels(split), np.array(labels, _LABEL))
         names = "".join(f"{one_line(item.name)}\n" for item in piece.kept)
         append(_growing_names(split), names.encode())
+        append(_SIDES, np.array([min(size) for size in piece.sizes], _SIDE))
         for item, reason in piece.skipped:
             append(_REPORT, csv_row(item.name, reason))
 

@@ -57,6 +57,11 @@ def split_of(name: str) -> str | None:
     return None if rest else role
 
 
+def word_of_split(path: str) -> str | None:
+    """The split that a file's name speaks of, else the nearest of its folders; None for none."""
+    return next((role for part in reversed(path.split("/")) if (role := _role(part)[0])), None)
+
+
 def find_data(children: Callable[[str], Children], where: object, expected: str) -> DataFolders:
     """The data set in a tree, of which `children` lists the folder at a path such as "a/b/".
 

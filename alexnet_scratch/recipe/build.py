@@ -55,6 +55,18 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
     return optim.SGD(groups, momentum=recipe.momentum, rule=recipe.rule)
 
 
+def build_average(model: nn.Module, recipe: Recipe) -> optim.swa_utils.AveragedModel | None:
+    """The running average of the network's weights, None for a recipe without.
+
+    Batch normalisation's running statistics are averaged, too: those of the network as it is now
+    belong to weights that are not the average's.
+    """
+    if not recipe.average:
+        return None
+    decay = optim.swa_utils.get_ema_multi_avg_fn(recipe.average, warmup=True)
+    return optim.swa_utils.AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
+
+
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     """The optimiser's groups: weights, and biases with their own rate and decay; conv1's apart,
     where the schedule treats it apart."""

@@ -119,6 +119,10 @@ class Recipe:
         "training crops: at every place, at 32 x 32 places, resized at random, or at the centre",
         CROPS,
     )
+    crop_area: tuple[float, float] = option(
+        (0.08, 1.0), "crop resized: least and most share of the image's area, uniformly drawn",
+        low=1e-3, high=1,
+    )  # fmt: skip
     crop_chunk: int = option(
         1, "images in a row that share crop and flip", low=1, high=1_000_000
     )
@@ -175,6 +179,19 @@ class Recipe:
     label_smoothing: float = option(
         0.0, "share of the label given to all classes (none in 2012)", low=0, high=1
     )
+    clip: float = option(
+        0.0,
+        "most that the norm of all gradients together may be, larger ones are scaled down; 0 for "
+        "no bound (none in 2012)",
+        low=0,
+    )
+    average: float = option(
+        0.0,
+        "decay of a running average of the weights, a step at a time: with 0.999 about the last "
+        "1,000 steps count, fewer at first; the average is what is validated and used; 0 for none "
+        "(none in 2012)",
+        low=0, high=0.999999,
+    )  # fmt: skip
     on_nan: str = option(
         "stop",
         "NaN or Inf in the loss or in gradients ends the run, or skips the step (which looks at "
@@ -224,6 +241,10 @@ class Recipe:
             raise RecipeError(
                 f"image_size is {self.image_size}, expected at least input_size "
                 f"({self.input_size}): the input is cropped from the image"
+            )
+        if self.crop_area[0] > self.crop_area[1]:
+            raise RecipeError(
+                f"crop_area is {as_given(self.crop_area)}, expected the least share first"
             )
         self._check_network()
         if self.variant == "one-tower":

@@ -70,6 +70,21 @@ SAID = {
         "weight_decay": "a fifth of 2012's in torchvision",
         "drop_epochs": "every 30 in torchvision",
     },
+    "modern": {
+        "init": "He: variance 2 / fan in, for ReLU, whatever the images",
+        "crop": "of random size and shape, so that no image is seen twice alike",
+        "crop_area": "35% on, for hundreds of images a class; 8% needs millions of images",
+        "batch_size": "small sets need the steps",
+        "label_smoothing": "Szegedy et al. 2016: a tenth",
+        "average": "the noise of the last steps averages out",
+        "warmup_steps": "the first steps with momentum are the ones that blow up",
+        "schedule": "a cosine to 0",
+    },
+    "boxed": {
+        "widths": "half of 2012's, for a file of 3 MB",
+        "crop_area": "8% needs more images and epochs",
+        "dropout_p": "narrow layers have fewer units to lose",
+    },
     "small": {
         "init": "LSUV measures the images",
         "batch_size": "small sets need the steps",
@@ -87,7 +102,8 @@ SAID = {
     "cifar": {
         "widths": "the code's layer file has 32,32,64",
         "lrn_size": "the code's file of the 11% network has 9",
-        "lrn_alpha": "the code's 0.001, divided by its 9 channels",
+        "lrn_alpha": "the code's 0.001, divided by its 9 channels, times the square of "
+        "the 64 by which pixels are divided here",
         "init": "LSUV measures the images",
         "mean": "the code: the mean image",
         "crop": "the code's crops leave a border of 4 of 32 pixels",

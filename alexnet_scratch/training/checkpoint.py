@@ -1,8 +1,11 @@
 """Checkpoints: all that a run needs to go on, in one safetensors file.
 
-Tensors: the parameters as `model.<name>`, the optimiser's state as `optimizer.<name>.<key>`,
-what was measured on the training images as `pixels.mean` and `pixels.axes`.
+Tensors: the parameters as `model.<name>`, their running average as `average.<name>` where the
+recipe has one, the optimiser's state as `optimizer.<name>.<key>`, what was measured on the training
+images as `pixels.mean` and `pixels.axes`.
 Metadata, each value JSON: `format`, `recipe`, `classes`, `data`, and the fields of `Position`.
+
+The weights may be stored in float16, as those of the network that comes with the package are.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ from ..schema import MOST_FLOAT, SchemaError, as_given, checked, json_of, limite
 from .position import Position
 
 FORMAT = "alexnet_scratch 2"
+# The network that comes with the package; its README.md says how it was trained.
+BOXED = Path(__file__).resolve().parents[1] / "boxed"
 AGAIN = "copy it again from its source, or use another checkpoint of the run"
 # What each optimiser keeps for a parameter.
 _ADAMS = ("step", "exp_avg", "exp_avg_sq")
@@ -74,8 +79,9 @@ class Checkpoint:
     pixels: PixelStatistics
     tensors: dict[str, Tensor]
 
-    def model(self) -> AlexNet:
-        """The network with its weights, in evaluation mode.
+    def model(self, averaged: bool = True) -> AlexNet:
+        """The network with its weights, in evaluation mode: where the recipe averages them, with
+        the average, or without `averaged` as training left them.
 
         Raises CheckpointError if they do not fit, before there is memory for them, or are no
         numbers.
@@ -84,7 +90,8 @@ class Checkpoint:
             shapes = shapes_of(self.recipe, len(self.classes))
         except RecipeError as error:
             raise CheckpointError(f"{self.path}: its recipe cannot be used: {error}") from error
-        given = self._below("model.")
+        prefix = "average." if averaged and self.recipe.average else "model."
+        given = self._below(prefix)
         wrong = _unfit(given, {
             name: (np.int64 if name.endswith(COUNT) else np.float32, shape)
             for name, shape in shapes.items()
@@ -93,7 +100,7 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.path} holds the weights of another model than its recipe describes: {wrong}"
             )
-        self._check_numbers("model.")
+        self._check_numbers(prefix)
         model = build_model(self.recipe, len(self.classes))
         model.load_state_dict(given)
         model.eval()
@@ -184,11 +191,14 @@ def contents(
     data: Mapping[str, Any],
     position: Position,
     pixels: PixelStatistics,
+    average: nn.Module | None = None,
 ) -> tuple[dict[str, Array], dict[str, str]]:
     """What `save_file` writes of a checkpoint: arrays, those in use, and metadata."""
     state = optimizer.state_dict()
     names = _names(optimizer, model)
     arrays = {f"model.{name}": tensor.data for name, tensor in model.state_dict().items()}
+    if average is not None:
+        arrays |= {f"average.{name}": t.data for name, t in average.state_dict().items()}
     for index, entries in state["state"].items():
         for key, value in entries.items():
             arrays[f"optimizer.{names[index]}.{key}"] = value
@@ -240,7 +250,7 @@ def _checked(path: Path, metadata: Mapping[str, str]) -> Checkpoint:
     if not header.classes or len(set(header.classes)) != len(header.classes):
         raise SchemaError(f"classes is {as_given(header.classes)}, expected names, each once")
     position = checked(Position, values, optional=("precision", "scaler"))
-    tensors = load_file(path)
+    tensors = {name: _in_float32(name, tensor) for name, tensor in load_file(path).items()}
     side = recipe.image_size
     mean = (side, side, 3) if recipe.mean.startswith("image") else (3,)
     expected = {"pixels.mean": (np.float32, mean), "pixels.axes": (np.float32, (3, 3))}
@@ -269,12 +279,26 @@ def progress_of(path: Path) -> tuple[int, int, int]:
     return at.epoch, recipe.epochs, at.step
 
 
+def _in_float32(name: str, tensor: Any) -> Any:
+    """Weights that are stored in float16 are computed with in float32."""
+    half = name.startswith("model.") and isinstance(tensor, Tensor) and tensor.dtype == np.float16
+    return Tensor(tensor.numpy().astype(np.float32)) if half else tensor
+
+
 def find_checkpoint(run: str | os.PathLike[str]) -> Path:
-    """The checkpoint of a run folder, the best one if there is one; a file stands for itself."""
+    """The checkpoint of a run folder, the best one if there is one; a file stands for itself.
+
+    "boxed" is the network that comes with the package, unless something of that name is here.
+    """
     run = Path(run)
+    if run == Path(BOXED.name) and not run.exists():
+        run = BOXED
     if not run.is_dir():
         if not run.exists():
-            raise CheckpointError(f"no such run: {run}; expected the folder of an `alexnet train`")
+            raise CheckpointError(
+                f"no such run: {run}; expected the folder of an `alexnet train`, or {BOXED.name} "
+                "for the network that comes with the package"
+            )
         return run
     for name in ("best.safetensors", "last.safetensors"):
         if (run / name).is_file():

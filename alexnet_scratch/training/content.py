@@ -41,7 +41,7 @@ def facts_of(
         for index in range(len(images)):
             path = images.describe(index)
             use = "for training" if split == "train" else "for validation"
-            yield path.removeprefix(root), f"{_size(path)} bytes, {use}" if sizes else use
+            yield path.removeprefix(root), f"{_size(path)}{use}" if sizes else use
 
 
 def noted(facts: Facts, what: str) -> dict[str, str]:
@@ -89,8 +89,8 @@ def _whole(images: Dataset) -> Dataset:
     return images.dataset if isinstance(images, Subset) else images
 
 
-def _size(path: str) -> int:
+def _size(path: str) -> str:
     try:
-        return os.stat(path).st_size
+        return f"{os.stat(path).st_size} bytes, "
     except OSError:
-        return -1  # it is gone, which the loader will tell
+        return ""  # an image within a file; or one that is gone, which the loader will tell

@@ -14,11 +14,14 @@ from minigrad.serialization import CheckpointError
 from ..lock import Lock, LockedError
 from ..names import file_name, in_shell, program
 from .checkpoint import progress_of
+from .tensorboard import FILE as EVENTS
 
 RUNS = Path("runs")
 LOCK = ".lock"
 # What a run writes before its first checkpoint.
-BEGINNING = {"log.txt", "run.json", "recipe.json", "metrics.jsonl", "steps.jsonl", "report.csv"}
+BEGINNING = {
+    "log.txt", "run.json", "recipe.json", "metrics.jsonl", "steps.jsonl", "report.csv", EVENTS,
+}  # fmt: skip
 # What a process that was killed leaves of a file it was writing; `.tmp...` is safetensors' own.
 LEFTOVER = re.compile(r"\..+\.tmp|\.tmp\w{6}")
 

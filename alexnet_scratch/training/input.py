@@ -28,13 +28,13 @@ from ..data.packed import PackedImages, is_packed, open_packed
 from ..data.source import LeftOut, overview, overview_of
 from ..data.sources import open_folder
 from ..data.statistics import Accumulator, Statistics
-from ..data.survey import enlarged_note
+from ..data.survey import enlarged_in, enlarged_note
 from ..names import one_line
 from ..progress import progress_bar
 from ..recipe import RECIPES, Recipe
 from .content import facts_of, noted
 
-SMALLEST = 64  # side of images that leave something of themselves after AlexNet's last pooling
+SMALLEST = 72  # side of images whose crops suit the paper's conv1; it takes 63 pixels
 FEW_STEPS, ENOUGH_STEPS = 200, 400  # of a run: hardly anything is learnt in fewer; what to advise
 
 
@@ -69,7 +69,9 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
         return _splits(
             recipe, train, val, packed.names, False, lambda: packed.statistics, packed.resize,
             names_digest([train.source_names, val.source_names]),
-            overview(root, f"prepared from {packed.source}", packed.names, {}, [], []),
+            overview(
+                root, f"prepared from {packed.source}", packed.names, {}, enlarged_in(packed), []
+            ),
         )  # fmt: skip
     source = open_folder(root)
     said = overview_of(root, source)
@@ -153,8 +155,10 @@ def flags_for(image_size: int) -> str:
     network is small enough."""
     if SMALLEST <= image_size < Recipe.input_size:
         return f"--input-size {input_size_for(image_size)}"
-    small = RECIPES["cifar"]
-    return f"--recipe {small.name}" if small.input_size <= image_size < SMALLEST else ""
+    for small in (RECIPES["tiny"], RECIPES["cifar"]):
+        if small.input_size <= image_size < SMALLEST:
+            return f"--recipe {small.name}"
+    return ""
 
 
 def input_size_for(image_size: int) -> int:
@@ -239,10 +243,11 @@ def train_transform(recipe: Recipe) -> TrainingView:
         before.append(RandomRotation(recipe.rotation, fill=128))
     if recipe.colour_jitter:
         before.append(ColorJitter(*(recipe.colour_jitter,) * 3))
+    resized = RandomResizedCrop(recipe.input_size, recipe.crop_area)
     return TrainingView(
         recipe.input_size,
         before,
-        RandomResizedCrop(recipe.input_size) if recipe.crop == "resized" else None,
+        resized if recipe.crop == "resized" else None,
         random=recipe.crop.startswith("random"),
         last=recipe.crop != "random-2048",
         flip=recipe.flip,

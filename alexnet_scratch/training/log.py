@@ -13,29 +13,29 @@ from ..progress import say
 
 
 class GrowingFile:
-    """A text file that is added to, for any thread; what a full disk has no room for comes later,
-    with the next text."""
+    """A file that is added to, for any thread; what a full disk has no room for comes later, with
+    the next text."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._waiting = ""
+        self._waiting = b""
         self._one = threading.Lock()
 
-    def add(self, text: str = "") -> None:
+    def add(self, text: str | bytes = b"") -> None:
         """Add all of it at the end, or nothing. Raises OSError; then the text is kept."""
         with self._one:
-            self._waiting += text
+            self._waiting += text.encode() if isinstance(text, str) else text
             if not self._waiting:
                 return
             size = self.path.stat().st_size if self.path.exists() else 0
             try:
-                with open(self.path, "a", encoding="utf-8") as file:
+                with open(self.path, "ab") as file:
                     file.write(self._waiting)
             except OSError:
                 with suppress(OSError):
                     os.truncate(self.path, size)
                 raise
-            self._waiting = ""
+            self._waiting = b""
 
 
 class Log:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from minigrad.files import write_text
 from minigrad.serialization import parse_json
@@ -24,7 +26,8 @@ class StepMetrics:
 
     step, epoch, batch: how many are done of the run, which epoch it is in (from 1), how many are
     done of it. waiting: share of the time in which the next batch was not there yet. seconds_left:
-    of the run, validation included, as it looks now.
+    of the run, validation included, as it looks now. grad_norm: of the last step's gradients before
+    they were clipped; None where they are not, and then not in the file.
     """
 
     step: int
@@ -36,6 +39,11 @@ class StepMetrics:
     images_per_second: float
     waiting: float
     seconds_left: float
+    grad_norm: float | None = None
+
+    def json(self) -> str:
+        """The line."""
+        return json.dumps({name: value for name, value in vars(self).items() if value is not None})
 
     def line(self, epochs: int) -> str:
         """For people."""
@@ -83,8 +91,11 @@ class Pace:
             validation = self.val_batches * self.seconds_per_step / 3
         return steps * self.seconds_per_step + validations * validation
 
-    def row(self, totals: Totals, at: Position) -> StepMetrics | None:
-        """The metrics since the last row, None if there was no step; `totals` are read."""
+    def row(self, totals: Totals, at: Position, grad_norm: Any = None) -> StepMetrics | None:
+        """The metrics since the last row, None if there was no step; `totals` are read.
+
+        grad_norm: of the last step, a scalar array.
+        """
         old, self.before = self.before, Totals(**totals.state())
         images, seconds = totals.images - old.images, totals.seconds - old.seconds
         waited, self.waited = self.waited, 0.0
@@ -101,6 +112,7 @@ class Pace:
             images_per_second=images / max(seconds, 1e-9),
             waiting=min(waited / max(seconds, 1e-9), 1.0),
             seconds_left=self.seconds_left(at),
+            grad_norm=None if grad_norm is None else float(grad_norm),
         )
 
     def first_estimate(self, at: Position, on_cpu: bool) -> str | None:
@@ -115,10 +127,13 @@ class Pace:
         if self.max_steps is not None:
             text = text.replace(f"epoch {self.recipe.epochs}", f"step {self.max_steps}")
         if on_cpu and left > LONG:
+            smaller = (
+                "images of 128 pixels (alexnet prepare --image-size 128, then train "
+                "--input-size 112: about four times as fast), " * (self.recipe.input_size > 144)
+            )
             text += (
-                " Shorter: images of 128 pixels (alexnet prepare --image-size 128, then train "
-                "--input-size 112: about four times as fast), fewer images (prepare --per-class "
-                "N), fewer --epochs, or a GPU (--device cuda)."
+                f" Shorter: {smaller}fewer images (prepare --per-class N), fewer --epochs, or a "
+                "GPU (--device cuda)."
             )
         return text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import minigrad as mg
 from minigrad import arrays
@@ -10,8 +10,9 @@ from minigrad.arrays import Array
 from minigrad.data import DataLoader
 from minigrad.random import default_generator
 
+from ..model import AlexNet
 from ..pixels import ToInput
-from ..recipe import Recipe, build_optimizer
+from ..recipe import Recipe, build_average, build_optimizer
 from .begin import check_same_data, measured, new_model
 from .checkpoint import Checkpoint, contents
 from .feed import Feed
@@ -26,6 +27,7 @@ class Parts:
     """Built from a recipe, as new or as a checkpoint left them; see `Trainer` for the arguments.
 
     at: where the run stands. weights: the parameter group whose rate is reported.
+    average: of the weights, an update a step; None for a recipe without.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class Parts:
 
         mg.manual_seed(recipe.seed)
         new = (recipe, len(splits.classes), self.feed, self.pixels)
-        self.model = resume.model() if resume else new_model(*new)
+        self.model = resume.model(averaged=False) if resume else new_model(*new)
         self.model.to(self.device)
+        self.average = build_average(self.model, recipe)
         self.optimizer = build_optimizer(self.model, recipe)
         names = [group["name"] for group in self.optimizer.param_groups]
         self.weights = names.index("weights")
@@ -67,19 +70,27 @@ class Parts:
         """Of the next step."""
         return self.schedule.get_last_lr()[self.weights]
 
+    @property
+    def tested(self) -> AlexNet:
+        """The network that is validated: with the averaged weights, where there are such."""
+        return cast(AlexNet, self.average.module) if self.average else self.model
+
     def contents(self) -> tuple[dict[str, Array], dict[str, str]]:
         """What a checkpoint holds now, see `checkpoint.contents`."""
         self.at.schedule, self.at.scaler = self.schedule.state_dict(), self.scaler.state_dict()
         self.at.generator = list(default_generator.state)
         return contents(
             self.model, self.optimizer, self.recipe, self.splits.classes, self.data, self.at,
-            self.pixels,
+            self.pixels, self.average and self.average.module,
         )  # fmt: skip
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Everything but the weights, which are in place already."""
         self.at = checkpoint.position
         checkpoint.restore(self.optimizer, self.model)
+        if self.average:
+            self.average.module.load_state_dict(checkpoint.model().state_dict())
+            self.average.n_averaged.data[...] = self.at.step
         self.schedule.load_state_dict(self.at.schedule)
         if self.at.scaler:
             self.scaler.load_state_dict(self.at.scaler)

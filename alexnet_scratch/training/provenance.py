@@ -32,13 +32,14 @@ FILE = "run.json"
 
 def provenance(
     command: Sequence[str], data: Mapping[str, Any], splits: Splits, device: str, precision: str,
-    workers: int,
+    workers: int, framework: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """All of it, fit for JSON. data: its `data_note`."""
+    """All of it, fit for JSON. data: its `data_note`. framework: what computes."""
     return {
         "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-        "command": ["alexnet", *command],
+        "command": list(command),
         "folder": str(Path.cwd()),
+        "framework": framework,
         **environment(device),
         "precision": precision,
         "workers": workers,

@@ -4,11 +4,9 @@ tried again with every checkpoint, and named at the end.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,8 @@ from .not_finite import check_finite
 from .pace import StepMetrics, keep_rows
 from .plot import draw_curves
 from .position import Position
+from .tensorboard import FILE as EVENTS
+from .tensorboard import Events
 
 STEPS, LAST, BEST = "steps.jsonl", "last.safetensors", "best.safetensors"
 _NUMBERED = re.compile(r"step-\d+\.safetensors")
@@ -35,15 +35,19 @@ class RunFiles:
     """Writes the files of a run; what fails is in `failed`, by name, with the reason.
 
     keep: how many of the last checkpoints are kept; more than one have names with their steps.
+    tensorboard: write its event file, too; a run that has one goes on with it.
     """
 
     def __init__(
-        self, folder: Path, recipe: Recipe, splits: Splits, data: dict[str, Any], keep: int = 1
-    ) -> None:
+        self, folder: Path, recipe: Recipe, splits: Splits, data: dict[str, Any], keep: int = 1,
+        tensorboard: bool = False,
+    ) -> None:  # fmt: skip
         self.folder, self.recipe, self.splits, self.data = folder, recipe, splits, data
         self.keep = keep
         self.log = Log(folder / "log.txt")
         self.steps = GrowingFile(folder / STEPS)
+        wanted = tensorboard or (folder / EVENTS).is_file()
+        self.events = Events(folder / EVENTS) if wanted else None
         self.failed: dict[str, str] = {}
         self._again: dict[str, Callable[[], None]] = {}
 
@@ -57,7 +61,10 @@ class RunFiles:
                 self.attempt(file.name, file.unlink)
         text = self.recipe.to_json() + "\n"
         self.attempt("recipe.json", lambda: write_text(self.folder / "recipe.json", text))
-        self._write_metrics(at)
+        rows = self._write_metrics(at)
+        if self.events:
+            events = self.events
+            self.attempt(EVENTS, lambda: events.begin(at.step, rows))
         self.attempt(STEPS, lambda: keep_rows(self.folder / STEPS, at.step))
         if (self.folder / LAST).exists():
             self._name_checkpoint(at.step, at.is_best)
@@ -78,6 +85,9 @@ class RunFiles:
     def epoch(self, at: Position) -> None:
         """metrics.jsonl and curves.png of the epochs so far."""
         rows = self._write_metrics(at)
+        if self.events:
+            self.events.epoch(rows[-1])
+        self._flush_events()
         data = os.path.basename(self.data.get("root") or "drawn patterns")
         name = f"{data}: {self.recipe.name}, {self.recipe.variant} AlexNet"
         path, classes = self.folder / "curves.png", len(self.splits.classes)
@@ -85,8 +95,9 @@ class RunFiles:
 
     def step_row(self, row: StepMetrics) -> None:
         """A line of steps.jsonl."""
-        text = json.dumps(asdict(row)) + "\n"
+        text = row.json() + "\n"
         self.attempt(STEPS, lambda: self.steps.add(text), again=self.steps.add)
+        self._flush_events()
 
     def attempt(
         self, name: str, write: Callable[[], None], what: str = "it is not up to date",
@@ -115,6 +126,7 @@ class RunFiles:
 
     def retry(self) -> None:
         """Write what could not be written before, but for checkpoints: those are past."""
+        self._flush_events()
         for name, write in list(self._again.items()):
             if not name.endswith(".safetensors"):
                 self.attempt(name, write)
@@ -141,6 +153,10 @@ class RunFiles:
             found = sorted(f for f in self.folder.iterdir() if _NUMBERED.fullmatch(f.name))
             for old in found[: -self.keep]:
                 self.attempt(old.name, old.unlink)
+
+    def _flush_events(self) -> None:
+        if self.events:
+            self.attempt(EVENTS, self.events.flush)
 
     def _write_metrics(self, at: Position) -> list[EpochMetrics]:
         rows = [EpochMetrics(**row) for row in at.metrics]

@@ -37,6 +37,7 @@ class Tally:
         self.skips = Skips(parts.scaler, recipe, parts.precision, self.at.step)
         self.pace = Pace(recipe, self.batches, len(parts.val_loader), max_steps)
         self.pace.before = Totals(**self.at.totals)
+        self.grad_norm: Any = None  # of the last step, an array, where gradients are clipped
         self.read_every = 1 if self.on_cpu else READ_EVERY
         self._bar: Any = None
         self._began = self._waited = 0.0
@@ -78,7 +79,10 @@ class Tally:
 
     def read(self) -> None:
         """See to the losses that are not read yet. Raises Diverged if they are not finite."""
-        for loss in self.totals.read():
+        losses = self.totals.read()
+        if self.files.events:
+            self.files.events.steps(self.at.step, losses, self.at.lr)
+        for loss in losses:
             if not math.isfinite(loss) and not self.watchdog.cause:
                 self.watchdog.cause = damage(self.model)
             self._say(self.watchdog.see(loss))
@@ -103,7 +107,7 @@ class Tally:
     def _write_row(self) -> str | None:
         """A row of steps.jsonl, as a line for people; None if there was no step since the last."""
         self.read()
-        row = self.pace.row(self.totals, self.at)
+        row = self.pace.row(self.totals, self.at, self.grad_norm)
         if row is None:
             return None
         self.files.step_row(row)

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import minigrad as mg
-from minigrad import Tensor, arrays
+from minigrad import Tensor, arrays, nn
 from minigrad.nn import functional as F
 from minigrad.random import default_generator
 
 from ..evaluation import Scores, count_in_top, evaluate
+from ..names import program
 from ..out_of_memory import OutOfMemory, shortage, what_fits
 from ..pixels import colour_alphas
 from ..progress import progress_bar
@@ -61,19 +62,23 @@ class Trainer(Parts):
     precision: of products in training (validation is float32 always), see `chosen_precision`.
     save_every: within an epoch. keep: so many of the last checkpoints. lock: the folder's, if held.
     accept_changed_data: go on with other images than the checkpoint's, of the same classes.
+    tensorboard: write its event file.
     Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its or a
     precision that the device has not.
     """
+
+    framework = f"minigrad {mg.__version__}"  # what computes
+    called: tuple[str, ...] = ()  # the program of a subclass, where it is not `alexnet train`
 
     def __init__(
         self, folder: Path, recipe: Recipe, splits: Splits, data: dict[str, Any], *,
         device: str = "cpu", workers: int = 2, max_steps: int | None = None,
         precision: str | None = None, resume: Checkpoint | None = None,
         accept_changed_data: bool = False, save_every: SaveEvery = TEN_MINUTES, keep: int = 1,
-        lock: RunLock | None = None,
+        lock: RunLock | None = None, tensorboard: bool = False,
     ) -> None:  # fmt: skip
         self.folder, self.max_steps = folder, max_steps
-        self.files = RunFiles(folder, recipe, splits, data, keep)
+        self.files = RunFiles(folder, recipe, splits, data, keep, tensorboard)
         self.log = self.files.log
         super().__init__(
             recipe, splits, data, self.log, device, workers, precision, resume, accept_changed_data
@@ -81,6 +86,11 @@ class Trainer(Parts):
         self.lock = lock or RunLock(folder)
         self.saver, self.signals = Saver(save_every), StopSignals()
         self.tally = Tally(self, self.files, max_steps)
+
+    @classmethod
+    def command(cls) -> str:
+        """What a user types to train with this class."""
+        return " ".join(cls.called) or f"{program()} train"
 
     def run(self) -> Outcome:
         """Train to the end of the recipe, to `max_steps`, or until Ctrl-C; the state is saved.
@@ -151,7 +161,13 @@ class Trainer(Parts):
             self.optimizer.zero_grad()
             self.scaler.scale(loss).backward()
         self.at.lr = self.rate
+        if self.recipe.clip:
+            self.scaler.unscale_(self.optimizer)
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+            self.tally.grad_norm = norm.data
         self.scaler.step(self.optimizer)
+        if self.average:
+            self.average.update_parameters(self.model)
         self.tally.skips.update()
         self.schedule.step()  # a skipped step counts, too
         self.at.step += 1
@@ -167,7 +183,7 @@ class Trainer(Parts):
                     bar.update(done - bar.n)
                     self._stop_if_asked()
 
-            scores = evaluate(self.model, batches(), self.recipe, self.device, pixels=self.pixels)
+            scores = evaluate(self.tested, batches(), self.recipe, self.device, pixels=self.pixels)
         return scores, time.perf_counter() - began
 
     def _end_epoch(self, scores: Scores, val_seconds: float) -> None:

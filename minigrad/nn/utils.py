@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..arrays import array_module
 from ..core import Tensor
+from ..kernels.fast.blockwise import BLOCK_CPU, blockwise, flat_views
+from ..kernels.fast.parallel import over_batch
 
 
 def clip_grad_norm_(
@@ -46,8 +50,10 @@ def clip_grad_norm_(
             )
         # On the device: reading the norm would make the host wait for backward.
         factor = xp.minimum(max_norm / (total + 1e-6), 1.0)
+        if isinstance(factor, np.ndarray | np.generic) and factor == 1:
+            return Tensor(total)
         for g in grads:
-            g.data *= factor.astype(g.data.dtype)
+            blockwise(partial(_scale, factor=factor.astype(g.data.dtype)), g.data)
             g.bump_version()
     return Tensor(total)
 
@@ -79,7 +85,20 @@ def _gradients(parameters: Tensor | Iterable[Tensor], function: str) -> list[Ten
 
 def _norm(xp: Any, array: Any, norm_type: float) -> Any:
     """The norm of an array as one vector."""
+    flat = flat_views((array,)) if norm_type == 2 and xp is np and array.dtype.kind == "f" else None
+    if flat:
+        squares = over_batch(np, partial(_squares, flat[0]), array.size, BLOCK_CPU)
+        return array.dtype.type(math.sqrt(sum(squares)))
     sizes = xp.abs(array)
     if norm_type == float("inf"):
         return sizes.max()
     return (sizes**norm_type).sum() ** (1 / norm_type)
+
+
+def _squares(array: Any, parts: list[slice]) -> float:
+    """The sum of squares, without a copy of the array."""
+    return sum(float(np.dot(array[part], array[part])) for part in parts)
+
+
+def _scale(xp: Any, s: Any, t: Any, array: Any, *, factor: Any) -> None:
+    array *= factor

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from PIL import Image
 from alexnet_scratch.cli import main
 from alexnet_scratch.commands import prepare as command
 from alexnet_scratch.data.packed import open_packed
+from alexnet_scratch.recipe import RECIPES
+from alexnet_scratch.training.input import open_splits
 
 Capture = pytest.CaptureFixture[str]
 SIZE = ["--image-size", "24"]
@@ -250,6 +253,15 @@ def test_prepare_tells_that_images_are_enlarged(
         said = capsys.readouterr().out
         about = "images of about 72 pixels are enlarged 1.4 times to 100: --image-size 72"
         assert (about in said) == note
+        told = "smaller than 100 pixels and are enlarged; half of all have a short side of 72 or"
+        assert (told in said) == note
+        packed = open_packed(tmp_path / size)
+        images = sum(packed.counts.values())
+        assert (packed.enlarged, packed.short_side) == (note * images, 72)
+        small = replace(RECIPES["small"], image_size=int(size), input_size=64)
+        overview = "\n".join(open_splits(tmp_path / size, small).overview)
+        told = f"{images} of the {images} images were enlarged to 100 pixels, half of all from 72"
+        assert (told in overview) == note
 
 
 def test_a_set_lies_outside_its_source(colours: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -81,4 +81,4 @@ def test_the_command_prints_what_differs(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["diff", "caffe", "caffe"]) == 0
     assert "agree in every field" in capsys.readouterr().out
     assert main(["diff", "paper", "alexnet"]) == 2
-    assert "use small, paper, source2012, caffe, owt" in capsys.readouterr().err
+    assert f"use {', '.join(RECIPES)}" in capsys.readouterr().err

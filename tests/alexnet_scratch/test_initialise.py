@@ -101,6 +101,21 @@ def test_pytorchs_bounds(narrow: Recipe) -> None:
             assert 0.5 * bound < abs(values).max() <= bound * 1.0001
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_hes_variance_follows_fan_in(variant: str, narrow: Recipe, images: mg.Tensor) -> None:
+    model = model_of(narrow, variant)
+    initialise(model, "he")
+    *hidden, last = layers(model).values()
+    for layer in hidden:
+        std, few = np.sqrt(2 / np.prod(layer.weight.shape[1:])), 5 / np.sqrt(layer.weight.numel())
+        assert layer.weight.data.std() == pytest.approx(std, rel=few)
+    assert last.weight.data.std() == pytest.approx(0.01, rel=0.2)
+    assert all((layer.bias.data == 0).all() for layer in layers(model).values())
+    logits = model.eval()(images)
+    loss = nn.functional.cross_entropy(logits, np.arange(6)).item()
+    assert loss == pytest.approx(np.log(7), rel=0.02)
+
+
 def test_refusals(narrow: Recipe, images: mg.Tensor) -> None:
     model = build_model(narrow, 7)
     with pytest.raises(ValueError, match="'xavier' is unknown: use paper, source2012, caffe, lsuv"):

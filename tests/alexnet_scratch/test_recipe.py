@@ -26,8 +26,8 @@ def other_value(name: str) -> Any:
     known = {
         "widths": (8, 8, 16, 16, 8), "orders": ("lrn-pool-relu", "relu-pool"),
         "input_mean": (1.5, 2.0, 3.0), "drop_epochs": (3, 5), "input_size": 128, "image_size": 300,
-        "input_std": (1.5, 2.0, 3.0), "conv1_drop_epochs": (2, 4), "conv1_kernel": 9,
-        "conv1_stride": 3,
+        "input_std": (1.5, 2.0, 3.0), "crop_area": (0.25, 0.5), "conv1_drop_epochs": (2, 4),
+        "conv1_kernel": 9, "conv1_stride": 3,
     }  # fmt: skip
     choices = next(f.metadata["choices"] for f in fields(Recipe) if f.name == name)
     used = [getattr(recipe, name) for recipe in RECIPES.values()]
@@ -122,6 +122,10 @@ def test_wrong_json_is_named(text: str, message: str) -> None:
         ({"input_size": 224, "image_size": 200}, "image_size is 200, expected at least input_size"),
         ({"widths": (96, 256, 384)}, "expected five even numbers"),
         ({"widths": (9, 8, 8, 8, 8)}, "expected five even numbers"),
+        ({"crop_area": (0.5, 0.25)}, "crop_area is 0.5,0.25, expected the least share first"),
+        ({"crop_area": (0.0, 1.0)}, "crop_area is 0.0, expected 0.001 to 1"),
+        ({"average": 1.0}, "average is 1.0, expected 0 to 0.999999"),
+        ({"clip": -1.0}, "clip is -1.0, expected 0 or more"),
         ({"variant": "one-tower"}, "dropout is 'paper', but the one-tower network has only"),
         ({"variant": "cifar"}, "expected three numbers for the cifar network, such as 32,32,64"),
         ({"variant": "cifar", "widths": (4, 4, 4)}, "init is paper, .* use source2012, lsuv"),
@@ -158,6 +162,7 @@ def test_paper_is_what_the_paper_says() -> None:
     assert (paper.mean, paper.crop, paper.crop_chunk) == ("image", "random-2048", 1)
     assert (paper.colour_noise, paper.colour_std, paper.colour_epochs) == ("eigenvalue", 0.1, 0)
     assert paper.warmup_steps == 0
+    assert (paper.clip, paper.average, paper.label_smoothing) == (0, 0, 0)
 
 
 def test_parameter_groups_hold_each_parameter_once() -> None:
@@ -179,7 +184,7 @@ def test_a_saved_recipe_can_be_given_as_a_file(tmp_path: Any) -> None:
     file.write_text(json.dumps({"name": "mine", "lr": 0.25}))
     options = argparse.Namespace(recipe=str(file), momentum=0.5)
     assert recipe_from(options) == Recipe(name="mine", lr=0.25, momentum=0.5)
-    with pytest.raises(RecipeError, match="use small, paper"):
+    with pytest.raises(RecipeError, match="use small, modern, paper"):
         recipe_from(argparse.Namespace(recipe="huge"))
 
 

@@ -26,7 +26,7 @@ import gpu_device
 import gpu_feeding
 import gpu_kernels
 import gpu_train_step as bench
-import results
+import sections
 from rounds import SideError
 
 FOLDER = Path(bench.__file__).parent
@@ -209,10 +209,10 @@ def test_the_floor_is_the_longer_of_bytes_and_operations():
 def test_a_section_that_is_not_there_is_refused(tmp_path):
     file = tmp_path / "RESULTS.md"
     file.write_text("<!-- one: begin -->\nold\n<!-- one: end -->\nmore\n")
-    results.write(file, "one", "new")
+    sections.write(file, "one", "new")
     assert file.read_text() == "<!-- one: begin -->\n```\nnew\n```\n<!-- one: end -->\nmore\n"
     with pytest.raises(ValueError, match="no section 'two'"):
-        results.write(file, "two", "new")
+        sections.write(file, "two", "new")
 
 
 if importlib.util.find_spec("torch"):

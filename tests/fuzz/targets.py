@@ -4,10 +4,13 @@ Every input is bytes, so that a find is a file. Structured ones begin with a lin
 part they replace.
 """
 
+import bz2
 import contextlib
 import io
 import json
+import lzma
 import os
+import pickle
 import random
 import shutil
 import socket
@@ -21,6 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 from mutations import changed_bytes, changed_json, changed_words
 from PIL import Image
 from safetensors import numpy as safetensors
@@ -33,6 +38,7 @@ from alexnet_scratch.data.image import FORMATS
 from alexnet_scratch.data.packed import open_packed
 from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.data.sources.mat import load_mat
+from alexnet_scratch.data.sources.pickles import load_pickle
 from alexnet_scratch.recipe import RECIPES, Recipe, RecipeError
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
@@ -90,6 +96,9 @@ def make_seeds(root: Path) -> None:
         "image": _images(),
         "archive": _archives(world / "data"),
         "mat": _mats(),
+        "pickle": _pickles(),
+        "within": _within(),
+        "parquet": _parquets(world / "data"),
         "packed": [
             file.name.encode() + b"\n" + file.read_bytes()
             for file in sorted((world / "packed").iterdir())
@@ -114,6 +123,12 @@ def _images() -> list[bytes]:
                 with contextlib.suppress(Exception):  # most pairs do not exist
                     noise.convert(mode).save(buffer, fmt, **how)
                     found.append(buffer.getvalue())
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for fmt in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):
+        buffer = io.BytesIO()
+        noise.convert("RGB").save(buffer, fmt, exif=exif)
+        found.append(buffer.getvalue())
     animated = io.BytesIO()
     noise.convert("P").save(animated, "GIF", save_all=True, append_images=[noise.convert("P")] * 2)
     return sorted({*found, animated.getvalue(), b"P3 2 2 255 1 2 3 4 5 6 7 8 9 9 9 9"})
@@ -148,7 +163,57 @@ def _archives(data: Path) -> list[bytes]:
         table = "ImageId,PredictionString\nILSVRC2012_val_00000001,n01440764 1 2 3 4\n"
         archive.writestr("LOC_val_solution.csv", table)
         archive.writestr("LOC_synset_mapping.txt", "n01440764 tench, Tinca tinca\n")
-    return [*found, buffer.getvalue(), zlib.compress(found[0], wbits=31)]
+    samples = io.BytesIO()
+    with tarfile.open(fileobj=samples, mode="w") as tar:
+        for name, body in (("0.png", pixel), ("0.cls", b"1"), ("1.png", pixel), ("1.cls", b"0"),
+                           ("classnames.txt", b"cat\ndog\n")):  # fmt: skip
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            tar.addfile(member, io.BytesIO(body))
+    packed = [zlib.compress(found[0], wbits=31), bz2.compress(found[0]), lzma.compress(found[0])]
+    return [*found, buffer.getvalue(), samples.getvalue(), *packed]
+
+
+def _pickles(bytes_each: int = 20) -> list[bytes]:
+    """CIFAR's batches as Python 3 and NumPy write them, and names in protocols 0 to 4."""
+    pixels = np.random.default_rng(0).integers(0, 256, (4, bytes_each), np.uint8)
+    batch = {"data": pixels, "labels": [0, 1, 1, 0], "filenames": [f"{i}.png" for i in range(4)]}
+    meta = {"label_names": ["cat", "dog"]}
+    batches = [pickle.dumps(batch, protocol) for protocol in (3, 4, 2, 5)]
+    return [*batches, *(pickle.dumps(meta, protocol) for protocol in range(5))]
+
+
+def _within() -> list[bytes]:
+    """A line with the file's name, then its bytes: see `_load_within`."""
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3072), np.uint8)
+    images = bytes([0, 0, 8, 3]) + struct.pack(">3I", 4, 24, 32) + pixels[:, :768].tobytes()
+    records = [bytes([i % 2]) + row.tobytes() for i, row in enumerate(pixels)]
+    files = {
+        "data_batch_1.bin": b"".join(records),
+        "batches.meta.txt": b"cat\ndog\n",
+        "data_batch_1": _pickles(3072)[0],
+        "batches.meta": _pickles()[-1],
+        "train-images-idx3-ubyte": images,
+        "train-labels-idx1-ubyte": bytes([0, 0, 8, 1]) + struct.pack(">I4B", 4, 0, 1, 1, 0),
+        "train-images-idx3-ubyte.gz": zlib.compress(images, wbits=31),
+    }
+    return [name.encode() + b"\n" + body for name, body in files.items()]
+
+
+def _parquets(data: Path) -> list[bytes]:
+    pixels = [file.read_bytes()[:300] for file in sorted(data.rglob("*.png"))]
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["a", "b"]}}
+    found = []
+    for images in (pixels, [{"bytes": one, "path": "x.png"} for one in pixels]):
+        for how in ({}, {"compression": "none", "use_dictionary": False}, {"compression": "zstd"},
+                    {"data_page_version": "2.0", "row_group_size": 3}):  # fmt: skip
+            held = {"huggingface": json.dumps({"info": {"features": features}})}
+            labels = [i % 2 for i in range(len(pixels))]
+            table = pa.table({"image": images, "label": labels}, metadata=held)
+            buffer = io.BytesIO()
+            pyarrow.parquet.write_table(table, buffer, store_schema=False, **how)
+            found.append(buffer.getvalue())
+    return found
 
 
 def _mats() -> list[bytes]:
@@ -201,6 +266,12 @@ def _part(draw: Draw, data: bytes, other: bytes) -> bytes:
     return name + b"\n" + changed
 
 
+def _named(draw: Draw, data: bytes, other: bytes) -> bytes:
+    """A line that stays, then bytes that are changed."""
+    name, _, body = data.partition(b"\n")
+    return name + b"\n" + changed_bytes(draw, body, other)
+
+
 def _archive(draw: Draw, data: bytes, other: bytes) -> bytes:
     """Also what is in a gzipped tar, and checksums of a tar's headers that fit."""
     new = bytearray(changed_bytes(draw, data, other))
@@ -251,6 +322,43 @@ def _load_archive(data: bytes, work: Path) -> None:
         for item in source.items[:10]:
             with contextlib.suppress(BadImageError):
                 source.read(item)
+
+
+def _load_within(data: bytes, work: Path) -> None:
+    """A folder of CIFAR's or MNIST's files with one of them replaced."""
+    changed, _, body = data.partition(b"\n")
+    folder = work / "files"
+    folder.mkdir(exist_ok=True)
+    kind = next((kind for kind in WITHIN if changed.decode("utf-8", "replace") in kind), WITHIN[0])
+    seeds = dict(seed.split(b"\n", 1) for seed in _within())
+    try:
+        for name in kind:
+            key = name.encode()
+            (folder / name).write_bytes(body if key == changed else seeds[key])
+        with contextlib.closing(open_source(folder)) as source:
+            for item in source.items[:10]:
+                with contextlib.suppress(BadImageError):
+                    load_image(source.read(item), 8)
+    finally:
+        shutil.rmtree(folder)
+
+
+WITHIN = (
+    ("data_batch_1.bin", "batches.meta.txt"), ("data_batch_1", "batches.meta"),
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"),
+)  # fmt: skip
+
+
+def _load_parquet(data: bytes, work: Path) -> None:
+    (work / "train.parquet").write_bytes(b"PAR1" + data[4:])
+    try:
+        with contextlib.closing(open_source(work / "train.parquet")) as source:
+            for item in source.items[:10]:
+                with contextlib.suppress(BadImageError):
+                    source.read(item)
+    finally:
+        (work / "train.parquet").unlink()
 
 
 def _load_packed(data: bytes, work: Path) -> None:
@@ -333,9 +441,13 @@ TARGETS = {
         Target("metadata", 6_000, _part, _load_metadata, (CheckpointError,)),
         Target("recipe", 18_000, _json, lambda data, _: Recipe.from_json(
             data.decode("utf-8", "replace")), (RecipeError,)),
-        Target("image", 29_300, _bytes, lambda data, _: load_image(data, 8), (BadImageError,)),
+        Target("image", 21_300, _bytes, lambda data, _: load_image(data, 8), (BadImageError,)),
         Target("archive", 12_000, _archive, _load_archive, (DataError,)),
         Target("mat", 5_000, _bytes, lambda data, _: load_mat(data), (ValueError,)),
+        Target("pickle", 3_000, _bytes, lambda data, _: load_pickle(
+            io.BytesIO(data)), (ValueError,)),
+        Target("within", 2_000, _named, _load_within, (DataError,)),
+        Target("parquet", 3_000, _bytes, _load_parquet, (DataError,)),
         Target("packed", 5_000, _part, _load_packed, (DataError,)),
         Target("download", 1_700, _bytes, _fetch, (DataError,)),
         Target("command", 1_000, _words, _command, USER_ERRORS),

@@ -10,28 +10,37 @@ from ..image import DataError, not_an_image, some
 from ..packed import is_packed
 from ..source import LeftOut, Source
 from ..splits import check_same_classes
-from . import ilsvrc, kaggle, tiny
+from . import cifar, idx, ilsvrc, kaggle, parquet, tiny, webdataset
 from .archive import TarTree, open_archive
-from .class_tars import ClassTars, class_tars
 from .folder import FolderTree
+from .shards import expanded
+from .tars_in_folder import TarsInFolder, class_tars
 from .tree import KNOWN, Tree, TreeSource, class_folders, is_image, only_classes
 
 __all__ = ["KNOWN", "folder_classes", "image_files", "open_folder", "open_source"]
 
 _UNPACKED = "unpacked beside it"
-_LAYOUTS = (ilsvrc.find, kaggle.find, tiny.find, class_folders)  # the first that fits
+# The first that fits.
+_LAYOUTS = (
+    ilsvrc.find, kaggle.find, tiny.find, parquet.find, webdataset.find, cifar.find, idx.find,
+    class_folders,
+)  # fmt: skip
 
 
-def open_source(path: str | os.PathLike[str]) -> Source:
+def open_source(path: str | os.PathLike[str], shards: int | None = None) -> Source:
     """The data set in a folder or an archive; close it after use.
 
-    Archives are read where they are, no tree of files is unpacked. A gzipped tar is unzipped once,
-    to a temporary file without a name: that takes its unpacked size on the disk of $TMPDIR until
-    the source is closed. The index takes about 450 bytes of memory per image.
+    shards: of parquet files and the tars of a WebDataset take the first so many of each split. A
+    WebDataset may also be given as a pattern, shard-{000000..000009}.tar.
+
+    Archives are read where they are, no tree of files is unpacked. What is packed as a whole, a
+    gzipped tar or the images in parquet files, is unpacked once, to a temporary file without a
+    name: that takes its unpacked size on the disk of $TMPDIR until the source is closed. The index
+    takes about 450 bytes of memory per image.
     Raises DataError for a layout that is not known, labels that do not fit, an archive that is cut
     off, and one with links, device files or names that lead out of it.
     """
-    return _found(_open_tree(Path(path)))
+    return _found(_open_tree(Path(path), shards), shards)
 
 
 def open_folder(path: str | os.PathLike[str]) -> TreeSource:
@@ -50,12 +59,12 @@ def open_folder(path: str | os.PathLike[str]) -> TreeSource:
             "OUT`"
         )
     tree.leave_out(unpacked, _UNPACKED)
-    source = _found(tree)
+    source = _found(webdataset.with_shards(tree))
     if "val" in source.folders:
         classes: dict[str, set[str]] = {"train": set(), "val": set()}
         for item in source.items:
             classes[item.split].add(item.class_id)
-        train, val = (tree.path / source.folders[split] for split in classes)
+        train, val = (tree.path / (source.folders[split] or split) for split in classes)
         check_same_classes(train, sorted(classes["train"]), val, sorted(classes["val"]))
     return source
 
@@ -66,7 +75,7 @@ def folder_classes(path: str | os.PathLike[str]) -> TreeSource:
     DataError for a folder without them, and a class without images.
     """
     tree = _folder(path)
-    return TreeSource(tree, only_classes(tree))
+    return TreeSource(only_classes(tree))
 
 
 def image_files(path: str | os.PathLike[str]) -> tuple[list[str], list[LeftOut]]:
@@ -92,23 +101,29 @@ def _folder(path: str | os.PathLike[str]) -> FolderTree:
     return FolderTree(path)
 
 
-def _found(tree: Tree) -> TreeSource:
+def _found(tree: Tree, shards: int | None = None) -> TreeSource:
     try:
         for layout in _LAYOUTS:
-            found = layout(tree)
+            found = parquet.find(tree, shards) if layout is parquet.find else layout(tree)
             if found is not None:
-                return TreeSource(tree, found)
+                if shards is not None and found.layout not in ("parquet", "webdataset"):
+                    raise DataError(f"{tree.path} has no shards: leave --shards out")
+                return TreeSource(found)
         raise DataError(f"{tree.path}: not a data set; expected {KNOWN}")
     except BaseException:
         tree.close()
         raise
 
 
-def _open_tree(path: Path) -> Tree:
+def _open_tree(path: Path, shards: int | None) -> Tree:
     if not path.exists():
-        raise DataError(f"no such file or folder: {path}; expected {KNOWN}")
+        named = expanded(path)
+        if named is None:
+            raise DataError(f"no such file or folder: {path}; expected {KNOWN}")
+        return webdataset.with_shards(FolderTree(path.parent, named), shards)
     if not path.is_dir():
-        return open_archive(path)
+        # As a folder's only file.
+        return FolderTree(path.parent, [path.name]) if parquet.begins(path) else open_archive(path)
     if is_packed(path):
         raise DataError(f"{path} is a prepared set already: give it to `alexnet train`")
     archives = ilsvrc.archives(path)
@@ -117,4 +132,4 @@ def _open_tree(path: Path) -> Tree:
     tree = FolderTree(path)
     packed, unpacked = class_tars(tree)
     tree.leave_out(unpacked, _UNPACKED)
-    return ClassTars(tree, packed) if packed else tree
+    return TarsInFolder(tree, packed) if packed else webdataset.with_shards(tree, shards)

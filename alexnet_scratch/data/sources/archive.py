@@ -1,7 +1,7 @@
 """Archives as trees of files: an index of where each member's bytes are, then plain reads.
 
-Nothing is unpacked but a gzipped tar, which has no other way to its middle: once, to one temporary
-file. Threads share it: `os.pread` reads at a position of its own, without a lock.
+Nothing is unpacked but what has no other way to its middle, a tar that is packed as a whole: once,
+to one temporary file. Threads share it: `os.pread` reads at a position of its own, without a lock.
 
 An archive may be made to harm. Whatever it claims has a limit before memory is taken for it: the
 headers of a member, the list of a zip, names, their number, and what all of it unpacks to.
@@ -25,34 +25,29 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
-from ...progress import progress_bar
 from ..disk import FULL
 from ..image import BadImageError, DataError, check_plain, checked
 from ..source import LeftOut
+from . import packing
 from .tree import CLASS_TAR, KNOWN, MAX_DEPTH, Tree, hidden, is_leaving
 
-CHUNK = 1 << 20
 BLOCK = 512  # bytes, of a tar
 _LOCAL = 30  # bytes before the name in the header of a zip's member
-# Images are packed already; zeros shrink a thousandfold. Small archives may shrink as they like.
-MAX_RATIO, FREE = 100, 1 << 28
-FREE_FILE = 4 << 20  # the same for one file in a zip
+FREE_FILE = 4 << 20  # bytes that one file in a zip may unpack to, however small it is
 MAX_HEADERS = 1 << 20  # bytes of a tar's headers for one member: long names, records, sparse maps
 MAX_LIST = 1 << 29  # bytes of a zip's list of members: three million long names
+MAX_MEMBERS = 3_000_000  # of a zip, which are objects of 700 bytes for a while; Kaggle's has two
 MAX_NAME = 4096  # letters, as a path on Linux may have
 MAX_NAMES = 1 << 29  # letters of all names: ImageNet's 14 million images have less
 _GLOBAL = 100  # records that a tar may hold for all members, which each one copies
-_UNKNOWN = {
-    b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar",
-    b"\x28\xb5\x2f\xfd": "zstd",
-}  # fmt: skip
-_SEEKING = threading.Lock()
+_UNKNOWN = {b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstd"}
+SEEKING = threading.Lock()
 _DIGITS = re.compile(rb"\d{128}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def open_archive(path: Path) -> Tree:
-    """The tree in a zip, a tar or a gzipped tar. DataError for any other file."""
+    """The tree in a zip or a tar, which may be packed as a whole. DataError for other files."""
     with _told(path):
         check_plain(path)
         with open(path, "rb") as file:
@@ -60,18 +55,20 @@ def open_archive(path: Path) -> Tree:
     for mark, kind in _UNKNOWN.items():
         if start.startswith(mark):
             raise DataError(
-                f"{path}: packed as {kind}, expected .zip, .tar or .tar.gz: unpack it, and give "
-                "the folder"
+                f"{path}: packed as {kind}, expected .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz: "
+                "unpack it, and give the folder"
             )
     return ZipTree(path) if start[:4] in (b"PK\3\4", b"PK\5\6") else TarTree(path, [(path, "")])
 
 
 class TarTree:
-    """The files in tars, each tar's below its own prefix; gzipped or not.
+    """The files in tars, each tar's below its own prefix; packed as a whole or not.
 
     A member nNNNNNNNN.tar is a folder of that name without ".tar", read in place.
     DataError for a file that is no tar, one that is cut off, and members that are refused.
     """
+
+    in_files = False
 
     def __init__(self, path: Path, archives: Sequence[tuple[Path, str]]) -> None:
         self.path = path
@@ -91,6 +88,16 @@ class TarTree:
         number, offset, size = self._where[3 * position : 3 * position + 3]
         path, file = self._files[number]
         return read_member(file, offset, size, f"{path}: {self.names[position]!r}")
+
+    def size(self, position: int) -> int:
+        """The bytes that the file names[position] has."""
+        return self._where[3 * position + 2]
+
+    def part(self, position: int, offset: int, size: int) -> bytes:
+        """Some bytes of the file names[position]."""
+        number, start = self._where[3 * position : 3 * position + 2]
+        path, file = self._files[number]
+        return read_member(file, start + offset, size, f"{path}: {self.names[position]!r}")
 
     def close(self) -> None:
         """Close the files; a temporary one is gone then."""
@@ -113,15 +120,19 @@ class TarTree:
 class ZipTree:
     """The files in a zip. DataError for one that is cut off, and members that are refused."""
 
+    in_files = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.names: list[str] = []
         self.passed: list[LeftOut] = []
         self._where = array("q")  # for each name: where its header is, packed size, size, CRC
+        self._plain: dict[int, IO[bytes]] = {}  # of members, unpacked
+        self._unpacking = threading.Lock()
         with _told(path):
             self._file = open(path, "rb")  # noqa: SIM115
             try:
-                with zipfile.ZipFile(_Headers(self._file, MAX_LIST)) as archive:
+                with zipfile.ZipFile(_ZipHeaders(self._file, MAX_LIST)) as archive:
                     self._check_sizes(archive.infolist())
                     letters = 0
                     for member in archive.infolist():
@@ -134,17 +145,11 @@ class ZipTree:
     def read(self, position: int) -> bytes:
         """The bytes of the file names[position]."""
         # ZipFile.read would keep a heavy object per member, and count its users without a lock.
-        offset, packed, size, crc = self._where[4 * position : 4 * position + 4]
+        packed, size, crc = self._where[4 * position + 1 : 4 * position + 4]
         where = f"{self.path}: {self.names[position]!r}"
-        if size > max(FREE_FILE, MAX_RATIO * packed):
-            raise BadImageError(
-                f"{where}: more than {MAX_RATIO} times its size when unpacked, a decompression "
-                "bomb? Images do not shrink so much"
-            )
-        header = read_member(self._file, offset, _LOCAL, where)
-        method, name, extra = struct.unpack("<8xH16xHH", header)
-        data = read_member(self._file, offset + _LOCAL + name + extra, packed, where)
-        if method == zipfile.ZIP_DEFLATED:
+        deflated, start = self._begin(position, where)
+        data = read_member(self._file, start, packed, where)
+        if deflated:
             try:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
                     data, checked(size, where) + 1
@@ -155,15 +160,66 @@ class ZipTree:
             raise BadImageError(f"{where}: damaged: its checksum does not match")
         return data
 
+    def size(self, position: int) -> int:
+        """The bytes that the file names[position] has."""
+        return self._where[4 * position + 2]
+
+    def part(self, position: int, offset: int, size: int) -> bytes:
+        """Some bytes of the file names[position]; of one that is deflated all is unpacked once."""
+        where = f"{self.path}: {self.names[position]!r}"
+        deflated, start = self._begin(position, where)
+        if not deflated:
+            return read_member(self._file, start + offset, size, where)
+        with self._unpacking:
+            if position not in self._plain:
+                self._plain[position] = self._inflated(position, start, where)
+        return read_member(self._plain[position], offset, size, where)
+
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; temporary ones are gone then."""
+        for file in (self._file, *self._plain.values()):
+            file.close()
+
+    def _begin(self, position: int, where: str) -> tuple[bool, int]:
+        """Is a member deflated, and where its bytes begin. BadImageError for one that swells."""
+        offset, packed, size = self._where[4 * position : 4 * position + 3]
+        if size > max(FREE_FILE, packing.MAX_RATIO * packed):
+            raise BadImageError(
+                f"{where}: more than {packing.MAX_RATIO} times its size when unpacked, a "
+                "decompression bomb? Images do not shrink so much"
+            )
+        header = read_member(self._file, offset, _LOCAL, where)
+        method, name, extra = struct.unpack("<8xH16xHH", header)
+        return method == zipfile.ZIP_DEFLATED, offset + _LOCAL + name + extra
+
+    def _inflated(self, position: int, start: int, where: str) -> IO[bytes]:
+        """A temporary file with a member's bytes."""
+        packed, size = self._where[4 * position + 1 : 4 * position + 3]
+        plain, unpacker = tempfile.TemporaryFile(), zlib.decompressobj(-zlib.MAX_WBITS)  # noqa: SIM115
+        try:
+            for at in range(start, start + packed, packing.CHUNK):
+                piece = min(packing.CHUNK, start + packed - at)
+                data = read_member(self._file, at, piece, where)
+                while data and plain.tell() <= size:
+                    plain.write(unpacker.decompress(data, packing.CHUNK))
+                    data = unpacker.unconsumed_tail
+            if plain.tell() != size:
+                raise BadImageError(f"{where}: damaged: it has another size than it says")
+            plain.flush()
+        except zlib.error as error:
+            plain.close()
+            raise BadImageError(f"{where}: damaged ({error})") from error
+        except BaseException:
+            plain.close()
+            raise
+        return plain
 
     def _check_sizes(self, members: list[zipfile.ZipInfo]) -> None:
         """DataError for members that unpack to far more than is there, or share their bytes."""
         size = os.fstat(self._file.fileno()).st_size
-        if sum(member.file_size for member in members) > max(FREE, MAX_RATIO * size):
-            raise DataError(_bomb(self.path))
+        most = max(packing.FREE, packing.MAX_RATIO * size)
+        if sum(member.file_size for member in members) > most:
+            raise DataError(packing.bomb(self.path))
         end = 0
         for member in sorted(members, key=lambda member: member.header_offset):
             if member.header_offset < end:
@@ -207,6 +263,16 @@ class _Headers:
 
     def renew(self) -> None:
         self._left = self._most
+
+
+class _ZipHeaders(_Headers):
+    """Of a list of short names, which zipfile reads whole, there are ten million in `MAX_LIST`."""
+
+    def read(self, size: int = -1) -> bytes:
+        data = super().read(size)
+        if data.count(b"PK\1\2") > MAX_MEMBERS:
+            raise ValueError(f"more than {MAX_MEMBERS} members")
+        return data
 
 
 class _TarHeaders(_Headers):
@@ -281,13 +347,6 @@ def _count_letters(path: Path, before: int, name: str) -> int:
     return before + len(name)
 
 
-def _bomb(path: Path) -> str:
-    return (
-        f"{path}: more than {MAX_RATIO} times its size when unpacked, a decompression bomb? Images "
-        "do not shrink so much; unpack it yourself"
-    )
-
-
 def _refuse(path: Path, member: str, why: str) -> NoReturn:
     shown = repr(member if len(member) <= 200 else f"{member[:200]}...")
     raise DataError(
@@ -297,29 +356,16 @@ def _refuse(path: Path, member: str, why: str) -> NoReturn:
 
 
 def _open_tar(path: Path) -> IO[bytes]:
-    """The file, or a temporary one with what is gzipped in it."""
+    """The file, or a temporary one with what is packed in it."""
     file = open(path, "rb")  # noqa: SIM115
-    if file.read(2) != b"\x1f\x8b":
-        return file
-    file.seek(0)
-    with file:
-        return _unpacked(path, file)
-
-
-def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
-    size = os.fstat(file.fileno()).st_size
-    plain = tempfile.TemporaryFile()  # noqa: SIM115
     try:
-        with progress_bar(f"unpacking {path.name}", size) as bar, gzip.open(file) as packed:
-            while chunk := packed.read(CHUNK):
-                plain.write(chunk)
-                bar.update(file.tell() - bar.n)
-                if plain.tell() > max(FREE, MAX_RATIO * size):
-                    raise DataError(_bomb(path))
-        plain.flush()
+        plain = packing.unpacked(path, file, os.fstat(file.fileno()).st_size)
     except BaseException:
-        plain.close()
+        file.close()
         raise
+    if plain is None:
+        return file
+    file.close()
     return plain
 
 
@@ -347,7 +393,7 @@ def _read_at(file: IO[bytes], offset: int, size: int) -> bytes:
     if hasattr(os, "pread"):
         data: bytes = os.pread(file.fileno(), size, offset)
         return data
-    with _SEEKING:  # Windows has none
+    with SEEKING:  # Windows has none
         file.seek(offset)
         return file.read(size)
 

@@ -15,12 +15,19 @@ _VISITS = 16  # paths on which a folder is taken
 
 
 class FolderTree:
-    """The files below a folder, links followed. DataError if it cannot be listed."""
+    """The files below a folder, links followed. DataError if it cannot be listed.
 
-    def __init__(self, path: Path) -> None:
+    only: take these files, whatever else is there.
+    """
+
+    in_files = True
+
+    def __init__(self, path: Path, only: Iterable[str] | None = None) -> None:
         self.path = path
-        self.names: list[str] = []
+        self.names: list[str] = [] if only is None else list(only)
         self.passed: list[LeftOut] = []
+        if only is not None:
+            return
         self._visits: Counter[str] = Counter()
         try:
             self._list(str(path), "", ())
@@ -36,6 +43,18 @@ class FolderTree:
                 return file.read(size)
         except OSError as error:
             raise BadImageError(f"{path}: {error.strerror}") from error
+
+    def size(self, position: int) -> int:
+        """The bytes that the file names[position] has."""
+        path = os.path.join(self.path, self.names[position])
+        try:
+            return check_plain(path)
+        except OSError as error:
+            raise BadImageError(f"{path}: {error.strerror}") from error
+
+    def part(self, position: int, offset: int, size: int) -> bytes:
+        """Some bytes of the file names[position], which is open for as long as that takes."""
+        return read_part(os.path.join(self.path, self.names[position]), offset, size)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -80,3 +99,19 @@ class FolderTree:
             self.names.append(name)
         else:
             self.passed.append(LeftOut(name, "a device, a pipe or a socket"))
+
+
+def read_part(path: str, offset: int, size: int, where: str = "") -> bytes:
+    """So many bytes of a file from `offset` on.
+
+    BadImageError, which names `where`, else the file, if they are not all there.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read(checked(size, where or path))
+    except OSError as error:
+        raise BadImageError(f"{path}: {error.strerror}") from error
+    if len(data) != size:
+        raise BadImageError(f"{where or path}: cut short, it has changed since it was opened")
+    return data

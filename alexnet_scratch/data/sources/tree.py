@@ -25,12 +25,16 @@ from .names import WORDS
 
 KNOWN = (
     "a folder of class folders (ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg with "
-    "ROOT/val/CLASS/*.jpg); a .zip, .tar or .tar.gz of one, such as ImageNette's; the folder of "
-    "ILSVRC2012_img_train.tar, or of its class tars; Kaggle's ILSVRC folder; or Tiny ImageNet"
+    "ROOT/val/CLASS/*.jpg); a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz of one, such as "
+    "ImageNette's; the folder of ILSVRC2012_img_train.tar, or of its class tars; Kaggle's ILSVRC "
+    "folder; Tiny ImageNet; Hugging Face's parquet files; WebDataset's tars; CIFAR-10 and "
+    "CIFAR-100; or MNIST's idx files"
 )
 MAX_DEPTH = 64  # folders in one another
 MAX_TEXT = 16 << 20  # bytes of a list of labels or names: ImageNet's longest has 3 MB
-ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz")
+ARCHIVE_ENDINGS = (
+    ".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz",
+)  # fmt: skip
 # What systems and programs add to folders and nobody misses.
 _LEAVINGS = (
     "__MACOSX", "Icon\r", ".DS_Store", ".Trashes", ".fseventsd", ".Spotlight-V100", "Thumbs.db",
@@ -53,9 +57,16 @@ class Tree(Protocol):
     path: Path
     names: list[str]
     passed: list[LeftOut]
+    in_files: bool  # are these plain files below a folder?
 
     def read(self, position: int) -> bytes:
         """The bytes of the file names[position]; any thread may call it. BadImageError without."""
+
+    def size(self, position: int) -> int:
+        """How many bytes the file names[position] has. BadImageError without."""
+
+    def part(self, position: int, offset: int, size: int) -> bytes:
+        """So many bytes within that file from `offset` on; as `read`."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -71,21 +82,26 @@ class Place(NamedTuple):
 class Found(NamedTuple):
     """What a layout made of a tree; as in `Source`.
 
-    labels: what begins the names of files that say which image is of which class.
+    tree: in whose names the places are; another than the layout was given, where the images stand
+    within files. labels: what begins the names of files that say which image is of which class.
+    label_files: where such files stand in the tree's names.
     """
 
+    tree: Tree
     layout: str
     classes: dict[str, str]
     places: list[Place]
     folders: dict[str, str]
     notes: list[str]
     labels: tuple[str, ...]
+    label_files: Sequence[int] = ()
 
 
 class TreeSource:
     """The `Source` of what a layout found in a tree."""
 
-    def __init__(self, tree: Tree, found: Found) -> None:
+    def __init__(self, found: Found) -> None:
+        tree = found.tree
         self.layout = found.layout
         self.classes = found.classes
         self.folders, self.notes = found.folders, found.notes
@@ -103,8 +119,13 @@ class TreeSource:
         """What was opened."""
         return self._tree.path
 
+    @property
+    def in_files(self) -> bool:
+        """Is each image a file of a folder?"""
+        return self._tree.in_files
+
     def file(self, item: Item) -> str:
-        """The path of an item's file, in a folder."""
+        """The path of an item's file, in a folder; of an image within a file, as if it had one."""
         return os.path.join(self._tree.path, self._tree.names[self._position(item)])
 
     def close(self) -> None:
@@ -317,7 +338,7 @@ def flat_images(tree: Tree, prefix: str, class_of: Callable[[str], str | None]) 
 def found(
     tree: Tree, layout: str, train: list[Place], val: list[Place],
     words: Mapping[str, str] = WORDS, *, folders: dict[str, str],
-    notes: Sequence[str] = (), labels: tuple[str, ...] = (),
+    notes: Sequence[str] = (), labels: tuple[str, ...] = (), label_files: Sequence[int] = (),
 ) -> Found:  # fmt: skip
     """Both splits together. DataError if an image is there twice.
 
@@ -334,7 +355,7 @@ def found(
             )
     classes = sorted({place.item.class_id for place in train})
     readable = {name: words.get(name) or WORDS.get(name, name) for name in classes}
-    return Found(layout, readable, places, folders, list(notes), labels)
+    return Found(tree, layout, readable, places, folders, list(notes), labels, label_files)
 
 
 def folders_of(tree: Tree) -> Callable[[str], Children]:
@@ -359,6 +380,17 @@ def folders_of(tree: Tree) -> Callable[[str], Children]:
     return lambda path: there.get(path, Children(set(), False, False))
 
 
+def in_class_folders(tree: Tree) -> bool:
+    """Are there images right in two folders or more, as in a folder of class folders?"""
+    folders = set()
+    for name in tree.names:
+        if has_image_ending(name):
+            folders.add(_above(name))
+            if len(folders) > 1:
+                return True
+    return False
+
+
 def has_image_ending(name: str) -> bool:
     """Does the file's name end as those of images usually do?"""
     return name.lower().endswith(EXTENSIONS)
@@ -378,9 +410,9 @@ def _left_out(tree: Tree, found: Found) -> list[LeftOut]:
     """The files that are neither images of the set nor its labels; a folder of such as one."""
     used = bytearray(len(tree.names))
     holding = {""}  # folders with a file that is used
-    for place in found.places:
-        used[place.position] = True
-        path = tree.names[place.position]
+    for position in (*found.label_files, *(place.position for place in found.places)):
+        used[position] = True
+    for path in (*found.labels, *(tree.names[place.position] for place in found.places)):
         while (path := _above(path)) not in holding:
             holding.add(path)
     files: list[LeftOut] = []

@@ -5,7 +5,9 @@ The same images stand under the same CLASS_ID/FILE in each, with the real names 
 """
 
 import csv
+import gzip
 import io
+import json
 import struct
 import tarfile
 import zipfile
@@ -270,9 +272,10 @@ def write_files(root: Path, files: dict[str, bytes]) -> Path:
 
 
 def write_tar(path: Path, files: dict[str, bytes]) -> Path:
-    """A tar with its folders as members, gzipped where the name says so."""
+    """A tar with its folders as members, packed where the name says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(tar_bytes(files, "w:gz" if path.name.endswith("gz") else "w"))
+    mode = {".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz"}.get(path.suffix, "w")
+    path.write_bytes(tar_bytes(files, mode))
     return path
 
 
@@ -306,6 +309,248 @@ def _val_order(made: Images) -> Images:
     return sorted((m for m in made if m.split == "val"), key=lambda m: m.name.split("/")[1])
 
 
+# -- shards -----------------------------------------------------------------------------------
+
+
+def write_parquet(root: Path, made: Images) -> Path:
+    """Hugging Face's data/train-00000-of-00002.parquet and the others, shuffled."""
+    order = np.random.default_rng(0).permutation(len(made))
+    for split, name, count in (("train", "train", 2), ("val", "validation", 1)):
+        here = [made[i] for i in order if made[i].split == split]
+        for i in range(count):
+            write_shard(root / "data" / f"{name}-{i:05d}-of-{count:05d}.parquet", here[i::count])
+    return write_files(root, {"README.md": b"---\ndataset_info:\n---\n"})
+
+
+def write_shard(
+    path: Path, made: Sequence[Made], names: Sequence[str] | None = tuple(WORDS), rows: int = 3,
+    labels: Sequence[Any] | None = None, **columns: Any,
+) -> Path:  # fmt: skip
+    """A parquet file as `datasets` writes it, so many rows in a group.
+
+    names: in the metadata, or None. labels: instead of the images' classes. columns: more of them,
+    or others instead.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    images = [{"bytes": m.data, "path": m.name.rpartition("/")[2]} for m in made]
+    if labels is None:
+        labels = [sorted(WORDS).index(m.class_id) for m in made]
+    table = pa.table({
+        "image": pa.array(images, pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        "label": pa.array(labels), **columns,
+    })  # fmt: skip
+    features = {"image": {"_type": "Image"}, "label": {"dtype": "int64", "_type": "Value"}}
+    if names is not None:
+        features["label"] = {"names": list(names), "_type": "ClassLabel"}  # type: ignore[dict-item]
+        held = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": held})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(table, path, row_group_size=rows)
+    return path
+
+
+def write_webdataset(root: Path, made: Images) -> Path:
+    """imagenet-train-000000.tar and the others, labels as numbers, with a list of names."""
+    for split, name, count in (("train", "train", 2), ("val", "validation", 1)):
+        here = [m for m in made if m.split == split]
+        for i in range(count):
+            write_tar(root / f"imagenet-{name}-{i:06d}.tar", samples(here[i::count]))
+    return write_files(root, {"classnames.txt": "".join(f"{n}\n" for n in sorted(WORDS)).encode()})
+
+
+def samples(made: Sequence[Made]) -> dict[str, bytes]:
+    """The members of a shard."""
+    files = {}
+    for m in made:
+        name = m.name.rpartition("/")[2]
+        key = name.partition(".")[0]
+        label = sorted(WORDS).index(m.class_id)
+        files |= {f"{key}.cls": f"{label}".encode(), f"{key}.json": b'{"w": 3}', name: m.data}
+    return files
+
+
+# -- images within files ----------------------------------------------------------------------
+
+CIFAR_10 = ("airplane", "automobile", "bird")
+BATCH = 4  # images in a training file of CIFAR-10
+
+
+class Pixels(NamedTuple):
+    """A made image of raw pixels, uint8 (S, S, 3) or (S, S): name is CLASS_ID/FILE."""
+
+    split: str
+    class_id: str
+    name: str
+    pixels: Any
+
+
+def pixels(
+    seed: int = 0, train: int = 8, val: int = 4, shape: tuple[int, ...] = (32, 32, 3),
+    classes: Sequence[str] = CIFAR_10, name: str = "{split}-{i:05d}",
+) -> list[Pixels]:  # fmt: skip
+    """Images whose classes take turns, the training images first, in the order of their files."""
+    rng, made = np.random.default_rng(seed), []
+    for split, count in (("train", train), ("val", val)):
+        for i in range(count):
+            label = classes[(5 * i + 1) % len(classes)]
+            file = name.format(split=split, i=i, batch=1 + i // BATCH, row=i % BATCH)
+            values = rng.integers(0, 256, shape, dtype=np.uint8)
+            made.append(Pixels(split, label, f"{label}/{file}", values))
+    return made
+
+
+def write_pngs(root: Path, made: Sequence[Pixels]) -> Path:
+    """The plain folder of these images."""
+    files = {}
+    for m in made:
+        buffer = io.BytesIO()
+        Image.fromarray(m.pixels).save(buffer, "PNG")
+        files[f"{m.split}/{m.name}"] = buffer.getvalue()
+    return write_files(root, files)
+
+
+def planar(made: Sequence[Pixels]) -> list[bytes]:
+    """The bytes of each image as CIFAR has them, all of red first."""
+    return [m.pixels.transpose(2, 0, 1).tobytes() for m in made]
+
+
+def _split(made: Sequence[Pixels], split: str) -> list[Pixels]:
+    return [m for m in made if m.split == split]
+
+
+def cifar_10_binary() -> tuple[list[Pixels], dict[str, bytes]]:
+    """Images and the files of cifar-10-binary.tar.gz, whose images have no names."""
+    made = pixels(name="data_batch_{batch}-{row:05d}")
+    made = [m._replace(name=m.name.replace("data_batch_1-", "test_batch-")) if m.split == "val"
+            else m for m in made]  # fmt: skip
+    top, rows = "cifar-10-batches-bin", []
+    for m, data in zip(made, planar(made), strict=True):
+        rows.append(bytes([CIFAR_10.index(m.class_id)]) + data)
+    train = len(_split(made, "train"))
+    files = {f"{top}/test_batch.bin": b"".join(rows[train:])}
+    for i in range(0, train, BATCH):
+        files[f"{top}/data_batch_{1 + i // BATCH}.bin"] = b"".join(rows[i : min(i + BATCH, train)])
+    names = "".join(f"{name}\n" for name in CIFAR_10)
+    return made, files | {
+        f"{top}/batches.meta.txt": f"{names}\n".encode(), f"{top}/readme.html": b"<html>",
+    }  # fmt: skip
+
+
+CIFAR_100 = ("apple", "aquarium_fish", "baby")
+
+
+def cifar_100_binary() -> tuple[list[Pixels], dict[str, bytes]]:
+    """Images and the files of cifar-100-binary.tar.gz: two labels before each."""
+    made = pixels(1, classes=CIFAR_100, name="{split}-{i:05d}")
+    made = [m._replace(name=m.name.replace("val-", "test-")) for m in made]
+    files = {}
+    for split, file in (("train", "train.bin"), ("val", "test.bin")):
+        here = _split(made, split)
+        files[f"cifar-100-binary/{file}"] = b"".join(
+            bytes([19 - i % 20, CIFAR_100.index(m.class_id)]) + data
+            for i, (m, data) in enumerate(zip(here, planar(here), strict=True))
+        )
+    return made, files | {
+        "cifar-100-binary/fine_label_names.txt": "".join(f"{n}\n" for n in CIFAR_100).encode(),
+        "cifar-100-binary/coarse_label_names.txt": b"aquatic_mammals\nfish\n",
+    }
+
+
+def python_2(value: Any) -> bytes:
+    """A pickle of protocol 2 as Python 2 and NumPy 1.5 wrote CIFAR's."""
+    return b"\x80\x02" + _python_2(value) + b"."
+
+
+def _python_2(value: Any) -> bytes:
+    if isinstance(value, dict):
+        pairs = b"".join(_python_2(k) + _python_2(v) for k, v in value.items())
+        return b"}q\x01(" + pairs + b"u"
+    if isinstance(value, list):
+        return b"]q\x02(" + b"".join(map(_python_2, value)) + b"e"
+    if isinstance(value, int):
+        return b"K" + bytes([value]) if value < 256 else b"M" + struct.pack("<H", value)
+    if isinstance(value, str | bytes):
+        data = value.encode() if isinstance(value, str) else value
+        head = b"U" + bytes([len(data)]) if len(data) < 256 else b"T" + struct.pack("<i", len(data))
+        return head + data + b"q\x03"
+    new = b"cnumpy.core.multiarray\n_reconstruct\nq\x04cnumpy\nndarray\nq\x05K\0\x85U\1b\x87R"
+    dtype = b"cnumpy\ndtype\nU\2u1K\0K\1\x87R(K\3U\1|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
+    shape = b"".join(map(_python_2, value.shape)) + b"\x86"
+    return new + b"(K\1" + shape + dtype + b"\x89" + _python_2(value.tobytes()) + b"tb"
+
+
+def cifar_10_python() -> tuple[list[Pixels], dict[str, bytes]]:
+    """Images and the files of cifar-10-python.tar.gz: pickles, its names in protocol 0."""
+    made = pixels(2, name="{split}_s_{i:06d}.png")
+    top, files = "cifar-10-batches-py", {}
+    train, val = _split(made, "train"), _split(made, "val")
+    parts = {f"data_batch_{1 + i // BATCH}": train[i : i + BATCH] for i in range(0, 8, BATCH)}
+    for name, here in (parts | {"test_batch": val}).items():
+        files[f"{top}/{name}"] = python_2({
+            "batch_label": "training batch 1 of 5",
+            "labels": [CIFAR_10.index(m.class_id) for m in here],
+            "data": np.frombuffer(b"".join(planar(here)), np.uint8).reshape(len(here), -1),
+            "filenames": [m.name.partition("/")[2] for m in here],
+        })  # fmt: skip
+    names = "".join(f"S'{name}'\np{5 + i}\na" for i, name in enumerate(CIFAR_10))
+    meta = f"(dp1\nS'num_cases_per_batch'\np2\nI10000\nsS'label_names'\np3\n(lp4\n{names}s."
+    return made, files | {f"{top}/batches.meta": meta.encode(), f"{top}/readme.html": b"<html>"}
+
+
+def cifar_100_python() -> tuple[list[Pixels], dict[str, bytes]]:
+    """Images and the files of cifar-100-python.tar.gz."""
+    made = pixels(3, classes=CIFAR_100, name="{split}_s_{i:06d}.png")
+    files = {"cifar-100-python/file.txt~": b""}
+    for split, file in (("train", "train"), ("val", "test")):
+        here = _split(made, split)
+        files[f"cifar-100-python/{file}"] = python_2({
+            "filenames": [m.name.partition("/")[2] for m in here],
+            "batch_label": "training batch 1 of 1",
+            "fine_labels": [CIFAR_100.index(m.class_id) for m in here],
+            "coarse_labels": [11] * len(here),
+            "data": np.frombuffer(b"".join(planar(here)), np.uint8).reshape(len(here), -1),
+        })  # fmt: skip
+    meta = {"fine_label_names": list(CIFAR_100), "coarse_label_names": ["fish", "flowers"]}
+    return made, files | {"cifar-100-python/meta": python_2(meta)}
+
+
+def idx(values: Any) -> bytes:
+    """An idx file of bytes."""
+    head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
+    return head + values.tobytes()
+
+
+def mnist(packed: bool = True) -> tuple[list[Pixels], dict[str, bytes]]:
+    """Images and the four files of MNIST, or of Fashion-MNIST."""
+    digits = tuple(map(str, range(3)))
+    made = pixels(4, shape=(28, 28), classes=digits, name="{split}-images-idx3-ubyte-{i:05d}")
+    made = [m._replace(name=m.name.replace("val-", "t10k-")) for m in made]
+    files = {}
+    for split, name in (("train", "train"), ("val", "t10k")):
+        here = _split(made, split)
+        images = idx(np.stack([m.pixels for m in here]))
+        labels = idx(np.array([int(m.class_id) for m in here], np.uint8))
+        for kind, data in (("images-idx3", images), ("labels-idx1", labels)):
+            if packed:
+                files[f"{name}-{kind}-ubyte.gz"] = gzip.compress(data, 1)
+            else:
+                files[f"{name}-{kind}-ubyte"] = data
+    return made, files
+
+
+# Layouts of raw pixels: the images, and the files that hold them.
+WITHIN: dict[str, Callable[[], tuple[list[Pixels], dict[str, bytes]]]] = {
+    "cifar-10-binary": cifar_10_binary,
+    "cifar-100-binary": cifar_100_binary,
+    "cifar-10-python": cifar_10_python,
+    "cifar-100-python": cifar_100_python,
+    "mnist": mnist,
+    "mnist-unpacked": lambda: mnist(packed=False),
+}
+
+
 LAYOUTS: dict[str, Callable[[Path, Images], Path]] = {
     "folder": write_folder,
     "tar": write_folder_tar,
@@ -316,4 +561,6 @@ LAYOUTS: dict[str, Callable[[Path, Images], Path]] = {
     "kaggle": write_kaggle,
     "tiny-imagenet": write_tiny,
     "tiny-imagenet-zip": write_tiny_zip,
+    "parquet": write_parquet,
+    "webdataset": write_webdataset,
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from alexnet_scratch.data import (
     BadImageError,
@@ -19,6 +19,7 @@ from alexnet_scratch.data import (
     load_image,
     split_samples,
 )
+from alexnet_scratch.data.image import image_size
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.training.input import open_splits
 from minigrad.data import Compose, DataLoader, RandomCrop, RandomHorizontalFlip, SkipSample
@@ -264,13 +265,49 @@ def test_every_mode_becomes_rgb(mode: str, size: int) -> None:
     assert np.abs(image.astype(int) - colour).max() <= 3
 
 
-def test_orientation_is_not_applied() -> None:
+def with_orientation(photo: Image.Image, fmt: str, orientation: int, **how: Any) -> bytes:
     exif = Image.Exif()
-    exif[0x0112] = 6  # "rotate by 90 degrees"
-    sideways = Image.new("RGB", (32, 32), BLUE)
-    sideways.paste(RED, (0, 0, 32, 16))
-    image = load_image(encoded(sideways, "JPEG", exif=exif, quality=95), 32)
-    assert np.abs(image[4].astype(int) - RED).max() < 10
+    exif[0x010F], exif[0x0112] = "a camera", orientation
+    return encoded(photo, fmt, exif=exif, **how)
+
+
+@pytest.mark.parametrize("fmt", ["JPEG", "TIFF", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("orientation", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+def test_a_photo_is_turned_upright_as_exif_says(fmt: str, orientation: int) -> None:
+    corner = Image.new("RGB", (40, 24), BLUE)
+    corner.paste(RED, (0, 0, 16, 8))
+    data = with_orientation(corner, fmt, orientation, **({"quality": 95} if fmt != "TIFF" else {}))
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    for how in ("crop", "squash"):
+        ours = load_image(data, 24, how).astype(int)
+        theirs = load_image(encoded(upright.convert("RGB"), "PNG"), 24, how)
+        assert np.abs(ours - theirs).max() <= 1
+    if fmt != "PNG":  # whose EXIF data stands behind the pixels
+        assert image_size(data) == upright.size
+
+
+TURNED = struct.pack("<HHLHxx", 0x0112, 3, 1, 6)
+DAMAGED_EXIF = {
+    "none": b"",
+    "cut in the head": b"II*\0\x08",
+    "no tags there": struct.pack("<2sHL", b"II", 42, 1 << 31),
+    "cut in a tag": struct.pack("<2sHLH", b"II", 42, 8, 2) + TURNED[:7],
+    "more tags than bytes": struct.pack("<2sHLH", b"II", 42, 8, 65535) + b"\xff" * 24,
+    "text for a number": struct.pack("<2sHLH", b"II", 42, 8, 1) + b"\x12\1\2\0" + TURNED[4:],
+    "a resolution that is not there": struct.pack(
+        "<2sHLHHHLL", b"II", 42, 8, 1, 0x011A, 5, 1, 1 << 20),
+    "noise": b"\xa5" * 60,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGED_EXIF)
+def test_damaged_exif_turns_nothing_and_fails_nothing(damage: str) -> None:
+    half = Image.new("RGB", (32, 32), BLUE)
+    half.paste(RED, (0, 0, 32, 16))
+    exif = b"Exif\0\0" + DAMAGED_EXIF[damage]
+    for fmt in ("JPEG", "WEBP"):
+        image = load_image(encoded(half, fmt, exif=exif, quality=95), 32)
+        assert np.abs(image[4].astype(int) - RED).max() < 12
 
 
 # -- bad files -------------------------------------------------------------------------------

@@ -224,6 +224,29 @@ def test_a_tiff_of_a_strip_for_each_row_is_read(order: str) -> None:
     assert load_image(tiff_of_strips(order, 64), 8).shape == (8, 8, 3)
 
 
+def of_scans(count: int, colours: str, progressive: bool) -> bytes:
+    """A JPEG of a million pixels whose last scan is there again and again."""
+    data = encoded(colours, "JPEG", (1000, 1000), progressive=progressive)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * (count - data.count(b"\xff\xda")) + data[-2:]
+
+
+@pytest.mark.parametrize("colours", ["RGB", "L"])
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_decoded(colours: str) -> None:
+    few = of_scans(100, colours, progressive=True)
+    assert load_image(few, 8).shape == (8, 8, 3)
+    many = of_scans(5000, colours, progressive=True)
+    for data in (many, many[:2] + b"\0garbage" + many[2:]):  # which libjpeg passes over
+        began = time.process_time()
+        with pytest.raises(BadImageError, match=r"5000 scans, expected at most 100"):
+            load_image(data, 8)
+        assert time.process_time() - began < 0.5
+    with pytest.raises(BadImageError, match=r"101 scans"):
+        load_image(of_scans(101, colours, progressive=True), 8)
+    with pytest.raises(BadImageError, match="broken data"):  # the first scan has all colours
+        load_image(of_scans(5000, colours, progressive=False), 8)
+
+
 def test_a_bomb_is_refused_with_one_line_and_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -15,6 +15,7 @@ from alexnet_scratch.data import DataError, ImageFolder
 from alexnet_scratch.data.packed import is_packed, open_packed
 from alexnet_scratch.data.prepare import prepare
 from alexnet_scratch.data.sources import open_source
+from alexnet_scratch.data.survey import enlarged_in
 from minigrad.data import Compose, DataLoader, RandomCrop, RandomHorizontalFlip
 
 SIDE = 48
@@ -256,9 +257,11 @@ def test_a_set_from_before_there_were_checksums_is_read(
     packed_colours: Path, tmp_path: Path
 ) -> None:
     root = shutil.copytree(packed_colours, tmp_path / "set")
-    describe(root, sha256=None, files=None)
+    describe(root, sha256=None, files=None, enlarged=None, short_side=None)
     read_all(root)
-    open_packed(root).verify()
+    packed = open_packed(root)
+    packed.verify()
+    assert (packed.enlarged, packed.short_side, enlarged_in(packed)) == (0, 0, [])
 
 
 def test_a_set_without_a_readable_description_is_still_one(
@@ -301,5 +304,5 @@ def test_set_json_is_as_documented(packed_colours: Path) -> None:
     described = json.loads((packed_colours / "set.json").read_text())
     assert list(described) == [
         "format", "version", "image_size", "resize", "source", "layout", "classes", "splits",
-        "files", "sha256",
+        "enlarged", "short_side", "files", "sha256",
     ]  # fmt: skip

@@ -43,3 +43,16 @@ def test_a_subset_is_the_same_subset(layout: str, tmp_path: Path) -> None:
     both = [files(prepared(name, tmp_path / name, *flags)) for name in ("folder", layout)]
     assert both[0] == both[1]
     assert len(json.loads(both[0]["set.json"])["classes"]) == 2
+
+
+@pytest.mark.parametrize("name", layouts.WITHIN)
+def test_images_within_files_are_the_set_of_their_pngs(name: str, tmp_path: Path) -> None:
+    made, held = layouts.WITHIN[name]()
+    plain = layouts.write_pngs(tmp_path / "plain", made)
+    packed = layouts.write_tar(tmp_path / "set.tar.gz", held)
+    outs = []
+    for source in (plain, packed):
+        outs.append(tmp_path / f"{source.name}-set")
+        flags = ("--image-size", "40", "--per-class", "2", "--seed", "1")
+        assert main(["prepare", str(source), str(outs[-1]), *flags]) == 0
+    assert files(outs[0]) == files(outs[1])

@@ -87,7 +87,8 @@ def train_killed(folder: Path, begin: list[str], kills: list[Kill], luck: random
 
 @pytest.fixture
 def begin(colours: Path, narrow_flags: list[str]) -> list[str]:
-    return ["train", str(colours), *narrow_flags, "--epochs", "4"]
+    new = ["--average", "0.95", "--clip", "2"]
+    return ["train", str(colours), *narrow_flags, "--epochs", "4", *new]
 
 
 @pytest.mark.slow

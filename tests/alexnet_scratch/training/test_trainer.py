@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from alexnet_scratch.data import DataError
+from alexnet_scratch.evaluation import evaluate
 from alexnet_scratch.model import VARIANTS
 from alexnet_scratch.recipe import RECIPES, Recipe
 from alexnet_scratch.recipe.fields import NOT_CIFAR, NOT_ONE_TOWER
+from alexnet_scratch.trained import load_trained
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.folder import RunError, new_folder, run_name
-from alexnet_scratch.training.input import Splits, open_splits
+from alexnet_scratch.training.input import Splits, open_splits, train_transform
 from alexnet_scratch.training.pace import Pace
 from alexnet_scratch.training.position import Position
 from alexnet_scratch.training.trainer import Outcome, Trainer
@@ -247,6 +249,65 @@ def test_resume_is_exact_with_adam(
     assert {entry["step"] for entry in again.optimizer.state.values()} == {3}
     assert again.run() is Outcome.FINISHED
     assert_same_end(parts, whole)
+
+
+def test_averaged_weights_are_what_is_validated_and_used(
+    tmp_path: Path, narrow: Recipe, splits: Splits
+) -> None:
+    """A checkpoint holds both; training goes on from its own, everything else takes the average."""
+    recipe = replace(narrow, average=0.9)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert trainer(whole, recipe, splits).run() is Outcome.FINISHED
+    assert trainer(parts, recipe, splits, max_steps=3).run() is Outcome.STEP_LIMIT
+    stopped = load_checkpoint(parts / "last.safetensors")
+    again = resumed(parts, splits)
+    assert again.average is not None
+    assert int(again.average.n_averaged.data) == 3
+    for name, value in again.model.state_dict().items():
+        np.testing.assert_array_equal(value.data, stopped.tensors[f"model.{name}"].data)
+    assert again.run() is Outcome.FINISHED
+    assert_same_end(parts, whole)
+
+    checkpoint, used = load_checkpoint(parts / "last.safetensors"), load_trained(parts)
+    for name, value in checkpoint.model().state_dict().items():
+        assert (value.data != checkpoint.tensors[f"model.{name}"].data).any(), name
+        np.testing.assert_array_equal(value.data, again.average.module.state_dict()[name].data)
+    scores = evaluate(checkpoint.model(), again.val_loader, recipe, pixels=checkpoint.pixels)
+    assert scores.loss == pytest.approx(metrics(parts)[-1]["val_loss"])
+    best = load_checkpoint(parts / "best.safetensors").model()
+    np.testing.assert_array_equal(used.model.fc8.weight.data, best.fc8.weight.data)
+
+
+def test_an_average_made_for_long_runs_serves_a_short_one(
+    tmp_path: Path, narrow: Recipe, splits: Splits
+) -> None:
+    """Ten steps with a decay for a hundred thousand: the average lies near the last weights."""
+    it = trainer(tmp_path, replace(narrow, average=0.99999), splits)
+    first = {name: p.data.copy() for name, p in it.model.named_parameters()}
+    it.run()
+    away, left = 0.0, 0.0
+    for (name, now), average in zip(
+        it.model.named_parameters(), it.tested.parameters(), strict=True
+    ):
+        away += float(((average.data - first[name]) ** 2).sum())
+        left += float(((average.data - now.data) ** 2).sum())
+    assert left < 0.5 * away
+
+
+def test_gradients_are_clipped_together(tmp_path: Path, narrow: Recipe, splits: Splits) -> None:
+    it = trainer(tmp_path, replace(narrow, clip=0.01, epochs=1), splits)
+    it.run()
+    [row] = (json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines())
+    assert row["grad_norm"] > 0.1  # before
+    norm = math.sqrt(sum(float((p.grad.data**2).sum()) for p in it.model.parameters()))
+    assert norm == pytest.approx(0.01, rel=1e-3)
+
+
+def test_resized_crops_have_the_recipes_area(narrow: Recipe, splits: Splits) -> None:
+    recipe = replace(narrow, crop="resized", crop_area=(0.9, 1.0))
+    assert train_transform(recipe).resized.scale == (0.9, 1.0)  # type: ignore[union-attr]
+    torchvisions = replace(narrow, crop="resized")
+    assert train_transform(torchvisions).resized.scale == (0.08, 1.0)  # type: ignore[union-attr]
 
 
 class InterruptAt(Dataset):

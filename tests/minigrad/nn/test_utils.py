@@ -7,6 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.kernels.fast.blockwise import BLOCK_CPU
 from minigrad.nn.utils import clip_grad_norm_, clip_grad_value_
 
 
@@ -32,6 +33,18 @@ def test_all_gradients_are_one_vector(norm_type, norm):
     np.testing.assert_allclose(several[0].grad.data, [3 * factor, -4 * factor], rtol=1e-14)
     np.testing.assert_allclose(several[2].grad.data, [[12 * factor]], rtol=1e-14)
     assert several[1].grad is None
+
+
+def test_long_gradients_have_the_exact_norm_in_any_memory_order():
+    """Longer than a block, which one sum in float32 would be off by 1e-5 at."""
+    values = np.random.default_rng(0).normal(0.3, 1, (BLOCK_CPU, 3)).astype(np.float32)
+    for array in (values.copy(), values.copy().T, np.repeat(values, 2, 0)[::2]):
+        parameter = nn.Parameter(np.zeros_like(array))
+        parameter.grad = mg.Tensor(array)
+        expected = array.astype(np.float64)
+        norm = clip_grad_norm_(parameter, 1.0).item()
+        assert norm == pytest.approx(np.linalg.norm(expected), rel=1e-6)
+        np.testing.assert_allclose(parameter.grad.data, expected / (norm + 1e-6), rtol=1e-6)
 
 
 def test_what_is_short_enough_is_left_as_it_is():

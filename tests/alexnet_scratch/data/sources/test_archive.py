@@ -17,7 +17,7 @@ import pytest
 from layouts import LAYOUTS, images, write_imagenette_tgz, write_tar, write_zip
 
 from alexnet_scratch.data import BadImageError, DataError, image
-from alexnet_scratch.data.sources import archive, open_source
+from alexnet_scratch.data.sources import archive, open_source, packing
 
 MADE = images(train=2, val=1)
 PIXEL = MADE[0].data
@@ -90,6 +90,38 @@ def test_a_tar_whose_first_name_begins_like_a_zip_is_a_tar(tmp_path: Path) -> No
     source = open_source(write_tar(tmp_path / "set.tar", {"PK/1.png": PIXEL}))
     assert [item.name for item in source.items] == ["PK/1.png"]
     source.close()
+
+
+@pytest.mark.parametrize("ending", ["bz2", "xz"])
+def test_a_tar_that_is_packed_is_unpacked_once_and_told_where_it_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    path = write_tar(tmp_path / f"set.tar.{ending}", {f"{m.split}/{m.name}": m.data for m in MADE})
+    source = open_source(path)
+    assert [source.read(item) for item in source.items] == [m.data for m in MADE]
+    source.close()
+    whole = path.read_bytes()
+    for cut in (4, 40, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DataError, match=rf"set\.tar\.{ending}: .*download or copy it again"):
+            open_source(path)
+    path.write_bytes(whole[:60] + bytes(9) + whole[69:])
+    with pytest.raises(DataError, match=rf"set\.tar\.{ending}: damaged"):
+        open_source(path)
+    path.write_bytes(whole + (b"" if ending == "bz2" else bytes(8)) + whole)  # two of them in a row
+    open_source(path).close()
+    monkeypatch.setattr(packing, "FREE", 0)
+    write_tar(path, {"cat/1.bmp": bytes(10 << 20)})
+    with pytest.raises(DataError, match="decompression bomb"):
+        open_source(path)
+
+
+def test_an_xz_that_wants_much_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "XZ_MEMORY", 1 << 20)
+    with pytest.raises(DataError, match="Memory usage limit"):
+        open_source(write_tar(tmp_path / "set.tar.xz", {"cat/1.png": PIXEL}))
 
 
 def test_zips_packed_in_other_ways_are_refused(tmp_path: Path) -> None:
@@ -193,7 +225,7 @@ def test_files_too_large_for_an_image_and_tars_that_swell_are_refused(
     with pytest.raises(BadImageError, match="too large for an image"):
         source.read(source.items[0])
     source.close()
-    monkeypatch.setattr(archive, "FREE", 0)
+    monkeypatch.setattr(packing, "FREE", 0)
     with tarfile.open(tmp_path / "bomb.tgz", "w:gz") as tar:
         member = tarfile.TarInfo("cat/1.bmp")
         member.size = 10 << 20

@@ -157,6 +157,14 @@ def test_a_zip_whose_members_unpack_to_far_more_together_is_a_bomb(tmp_path: Pat
         open_source(path)
 
 
+def test_a_zip_of_more_members_than_any_set_has_is_refused_before_it_makes_objects_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 1000)
+    with soon("more than 1000 members"):
+        open_source(many_names(tmp_path / "set.zip", 1001, 10))
+
+
 def test_zip_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
     with soon(r"'cat/00001\.png' is refused: it shares its bytes"):
         open_source(many_names(tmp_path / "set.zip", 2, 1000))

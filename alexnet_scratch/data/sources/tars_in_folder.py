@@ -1,4 +1,5 @@
-"""The class tars that ILSVRC2012_img_train.tar unpacks to, as the folders of their classes."""
+"""Many tars in a folder, each as a folder of its name: the class tars that
+ILSVRC2012_img_train.tar unpacks to, and the shards of a WebDataset."""
 
 from __future__ import annotations
 
@@ -6,10 +7,10 @@ import os
 from array import array
 from collections.abc import Sequence
 
-from ..image import BadImageError
 from ..source import LeftOut
-from .archive import read_member, tar_index
-from .folder import FolderTree
+from .archive import tar_index
+from .folder import FolderTree, read_part
+from .shards import Shards
 from .tree import CLASS_TAR
 
 
@@ -23,14 +24,20 @@ def class_tars(tree: FolderTree) -> tuple[list[str], list[str]]:
     return apart
 
 
-class ClassTars:
-    """A folder's files, and for each of its class tars a folder of that name, read in place.
+class TarsInFolder:
+    """A folder's files, and for each of some tars in it a folder of that name, read in place.
 
     A tar is opened for each image, so that a thousand of them are not open at a time.
+    shards: what split each is of, where they are shards.
     DataError for a file that is no tar, one that is cut off, and members that are refused.
     """
 
-    def __init__(self, folder: FolderTree, tars: Sequence[str]) -> None:
+    in_files = False
+
+    def __init__(
+        self, folder: FolderTree, tars: Sequence[str], shards: Shards | None = None
+    ) -> None:
+        self.shards = shards
         self.path = folder.path
         self.passed: list[LeftOut] = list(folder.passed)
         self._folder, self._tars = folder, [os.path.join(folder.path, name) for name in tars]
@@ -49,14 +56,22 @@ class ClassTars:
         """The bytes of the file names[position]."""
         if position < len(self._positions):
             return self._folder.read(self._positions[position])
+        return self.part(position, 0, self.size(position))
+
+    def size(self, position: int) -> int:
+        """The bytes that the file names[position] has."""
+        if position < len(self._positions):
+            return self._folder.size(self._positions[position])
+        return self._where[3 * (position - len(self._positions)) + 2]
+
+    def part(self, position: int, offset: int, size: int) -> bytes:
+        """Some bytes of the file names[position]."""
+        if position < len(self._positions):
+            return self._folder.part(self._positions[position], offset, size)
         first = 3 * (position - len(self._positions))
-        number, offset, size = self._where[first : first + 3]
-        path = self._tars[number]
-        try:
-            with open(path, "rb") as file:
-                return read_member(file, offset, size, f"{path}: {self.names[position]!r}")
-        except OSError as error:
-            raise BadImageError(f"{path}: {error.strerror}") from error
+        number, start = self._where[first : first + 2]
+        where = f"{self._tars[number]}: {self.names[position]!r}"
+        return read_part(self._tars[number], start + offset, size, where)
 
     def close(self) -> None:
         """Nothing is open."""

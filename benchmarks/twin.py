@@ -1,0 +1,311 @@
+"""Train the same recipe on the same batches in PyTorch: the twin of an `alexnet train`.
+
+    python benchmarks/twin.py DATA --recipe small --epochs 20 --out runs/imagenette-small-torch
+    python benchmarks/twin.py --resume runs/imagenette-small-torch
+
+Everything but the computation is `alexnet train`'s own: the flags, the images and their order,
+crops and flips, the first weights, the rate of each step, and the files of the run's folder, which
+`alexnet evaluate` reads. Forward, backward and update are PyTorch's, and so is the validation. The
+two networks share the memory of their weights. Dropout is drawn by PyTorch's generator, so that
+runs agree like two seeds, not to the bit; without dropout a step agrees to rounding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import minigrad as mg
+from alexnet_scratch.cli import main as alexnet
+from alexnet_scratch.commands.train import add_flags
+from alexnet_scratch.evaluation import count_in_top
+from alexnet_scratch.model import AlexNet, CeilEdge
+from alexnet_scratch.parser import Parser
+from alexnet_scratch.pixels import colour_alphas
+from alexnet_scratch.recipe import RecipeError
+from alexnet_scratch.training.trainer import Trainer
+from minigrad import Tensor
+from minigrad import nn as ours
+
+F = nn.functional
+
+
+# ----- the network -----
+
+
+class PaperLRN(nn.Module):
+    """x / (k + alpha * sum of x^2 over the window)^beta; windows stop at the border of a group.
+
+    The sum is a 1 x 1 convolution with a matrix of ones along the diagonal: eight times as fast as
+    `F.local_response_norm`, which pools in three dimensions.
+    """
+
+    def __init__(self, n: int, k: float, alpha: float, beta: float, groups: int) -> None:
+        super().__init__()
+        self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> the same shape."""
+        channels = x.shape[1]
+        place = torch.arange(channels)
+        offset = place - place[:, None]
+        group = place // (channels // self.groups)
+        near = (offset >= -(self.n // 2)) & (offset <= (self.n - 1) // 2)
+        band = (near & (group == group[:, None])).to(x.dtype) * self.alpha
+        scale = F.conv2d(x.square(), band[:, :, None, None], x.new_full((channels,), self.k))
+        return x / scale**self.beta
+
+
+class ContrastNorm(nn.Module):
+    """The same over the window around each pixel of a map; with the window's mean taken off or not.
+    """
+
+    def __init__(self, size: int, alpha: float, beta: float, k: float, mean: bool) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k, self.mean = size, alpha, beta, k, mean
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> the same shape."""
+        u = x - self._sum(x) / self._sum(torch.ones_like(x)) if self.mean else x
+        return u / (self.k + self.alpha / self.size**2 * self._sum(u.square())) ** self.beta
+
+    def _sum(self, x: torch.Tensor) -> torch.Tensor:
+        before, after = self.size // 2, (self.size - 1) // 2
+        padded = F.pad(x, (before, after, before, after))
+        return F.avg_pool2d(padded, self.size, 1, divisor_override=1)
+
+
+class PaperDropout(nn.Module):
+    """Zero with probability p in training, times 1 - p in evaluation."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Any shape."""
+        return x * (torch.rand_like(x) >= self.p) if self.training else x * (1 - self.p)
+
+
+class CeilPad(nn.Module):
+    """Zeros to the right and below until the windows fit."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C, H + up to stride - 1, W + up to stride - 1)."""
+        below, right = (-(size - self.kernel) % self.stride for size in x.shape[2:])
+        return F.pad(x, (0, right, 0, below))
+
+
+def _batch_norm(m: ours.BatchNorm2d) -> nn.Module:
+    kind = nn.BatchNorm1d if isinstance(m, ours.BatchNorm1d) else nn.BatchNorm2d
+    return kind(m.num_features, m.eps, m.momentum, m.affine, m.track_running_stats)
+
+
+_TWINS: dict[type, Callable[[Any], nn.Module]] = {
+    ours.Conv2d: lambda m: nn.Conv2d(
+        m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation, m.groups,
+        bias=m.bias is not None,
+    ),
+    ours.Linear: lambda m: nn.Linear(m.in_features, m.out_features, bias=m.bias is not None),
+    ours.ReLU: lambda m: nn.ReLU(inplace=True),
+    ours.LeakyReLU: lambda m: nn.LeakyReLU(m.negative_slope),
+    ours.MaxPool2d: lambda m: nn.MaxPool2d(
+        m.kernel_size, m.stride, m.padding, m.dilation, ceil_mode=m.ceil_mode
+    ),
+    ours.AvgPool2d: lambda m: nn.AvgPool2d(
+        m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override
+    ),
+    ours.AdaptiveAvgPool2d: lambda m: nn.AdaptiveAvgPool2d(m.output_size),
+    ours.BatchNorm1d: _batch_norm,
+    ours.BatchNorm2d: _batch_norm,
+    ours.LocalResponseNorm: lambda m: nn.LocalResponseNorm(m.size, m.alpha, m.beta, m.k),
+    ours.PaperLRN: lambda m: PaperLRN(m.n, m.k, m.alpha, m.beta, m.groups),
+    ours.LocalContrastNorm: lambda m: ContrastNorm(
+        m.size, m.alpha, m.beta, m.k, m.subtract_mean
+    ),
+    ours.Dropout: lambda m: nn.Dropout(m.p),
+    ours.PaperDropout: lambda m: PaperDropout(m.p),
+    ours.Flatten: lambda m: nn.Flatten(m.start_dim, m.end_dim),
+    ours.Identity: lambda m: nn.Identity(),
+    CeilEdge: lambda m: CeilPad(m.kernel, m.stride),
+}  # fmt: skip
+
+
+def torch_network(model: ours.Module) -> nn.Module:
+    """The network in PyTorch, layer by layer, in channels-last memory, which both then share.
+
+    Names and `state_dict` keys are the model's. TypeError for a layer that has no twin here.
+    """
+    network = _twin(model).to(memory_format=torch.channels_last)
+    theirs = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    if own.keys() != theirs.keys():
+        raise TypeError(f"the twin has other weights: {sorted(own.keys() ^ theirs.keys())}")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            theirs[name].copy_(torch.from_numpy(np.array(tensor.data)))
+            tensor.data = theirs[name].detach().numpy()
+    return network.train(model.training)
+
+
+def _twin(module: ours.Module) -> nn.Module:
+    if isinstance(module, ours.Sequential):  # AlexNet, too
+        layers = nn.Sequential()
+        for name, child in module.named_children():
+            layers.add_module(name, _twin(child))
+        return layers
+    if type(module) not in _TWINS:
+        raise TypeError(f"{type(module).__name__} has no twin: add it to _TWINS of {__file__}")
+    return _TWINS[type(module)](module)
+
+
+# ----- the update -----
+
+
+class PaperSGD(torch.optim.Optimizer):
+    """SGD with the rate inside the velocity: v = momentum v - lr (g + decay w), w = w + v."""
+
+    def __init__(self, groups: Any, momentum: float) -> None:
+        super().__init__(groups, {"momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        """One step."""
+        for group in self.param_groups:
+            for w in group["params"]:
+                v = self.state[w].setdefault("momentum_buffer", torch.zeros_like(w))
+                v.mul_(group["momentum"]).add_(w.grad, alpha=-group["lr"])
+                w.add_(v.add_(w, alpha=-group["lr"] * group["weight_decay"]))
+
+
+def torch_optimizer(optimizer: mg.optim.Optimizer, of: dict[int, Any]) -> torch.optim.Optimizer:
+    """The same rule in PyTorch. of: PyTorch's parameters by the id of ours."""
+    groups = [
+        {
+            "params": [of[id(p)] for p in group["params"]],
+            "lr": group["lr"], "weight_decay": group["weight_decay"],
+        }
+        for group in optimizer.param_groups
+    ]  # fmt: skip
+    first = optimizer.param_groups[0]
+    if isinstance(optimizer, mg.optim.Adam):
+        kind = torch.optim.AdamW if isinstance(optimizer, mg.optim.AdamW) else torch.optim.Adam
+        return kind(groups, betas=tuple(first["betas"]), eps=first["eps"])
+    if first["rule"] == "paper":
+        return PaperSGD(groups, first["momentum"])
+    return torch.optim.SGD(groups, momentum=first["momentum"])
+
+
+# ----- the run -----
+
+
+class Twin(Trainer):
+    """A run whose forward, backward, update and validation are PyTorch's."""
+
+    framework = f"PyTorch {torch.__version__}"
+    called = ("python", "benchmarks/twin.py")
+
+    def __init__(self, *arguments: Any, **how: Any) -> None:
+        super().__init__(*arguments, **how)
+        if self.device != "cpu" or self.precision != "float32" or self.recipe.on_nan != "stop":
+            raise RecipeError(
+                f"the twin trains on the CPU in float32 and stops at NaN, got {self.device}, "
+                f"{self.precision}, on_nan {self.recipe.on_nan}: leave those flags out"
+            )
+        torch.set_num_threads(mg.get_num_threads())
+        torch.manual_seed((self.recipe.seed << 32) % 2**63 + self.at.step)
+        self.network = torch_network(self.model)
+        theirs = dict(self.network.named_parameters())
+        of = {id(p): theirs[name] for name, p in self.model.named_parameters()}
+        self.update = torch_optimizer(self.optimizer, of)
+        self._share_state()
+
+    def _step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
+        alphas = colour_alphas(self.recipe, self.at.epoch, len(labels.data))
+        x = torch.from_numpy(self.to_input(images, places.data, alphas).data)
+        targets = torch.from_numpy(labels.data)
+        self.network.train()
+        logits = self.network(x)
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+        right = count_in_top(logits.detach().numpy(), labels.data, 1)
+        self.tally.totals.add(loss.detach().numpy(), right, len(targets))
+        self.update.zero_grad()
+        loss.backward()
+        self.at.lr = self.rate
+        for own, group in zip(self.optimizer.param_groups, self.update.param_groups, strict=True):
+            group["lr"] = own["lr"]
+        self.update.step()
+        self.schedule.step()
+        self.at.step += 1
+
+    def _validate(self) -> Any:
+        with _by(self.model, self.network):
+            return super()._validate()
+
+    def contents(self) -> Any:
+        """What a checkpoint holds now, PyTorch's velocities in the optimiser's place."""
+        for index, theirs in enumerate(self._parameters()):
+            self.optimizer.state[index] = {
+                key: int(value) if key == "step" else value.numpy()
+                for key, value in self.update.state.get(theirs, {}).items()
+            }
+        return super().contents()
+
+    def _share_state(self) -> None:
+        """Go on with the velocities of a checkpoint."""
+        for index, theirs in enumerate(self._parameters()):
+            for key, value in self.optimizer.state.get(index, {}).items():
+                if key == "step":
+                    state = torch.tensor(float(value))
+                else:
+                    state = torch.empty_like(theirs).detach()
+                    state.copy_(torch.from_numpy(np.array(value)))
+                self.update.state[theirs][key] = state
+
+    def _parameters(self) -> list[Any]:
+        """In the order in which the optimisers count them."""
+        return [p for group in self.update.param_groups for p in group["params"]]
+
+
+@contextmanager
+def _by(model: AlexNet, network: nn.Module) -> Iterator[None]:
+    """Let PyTorch compute what the model is asked for."""
+
+    def forward(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return Tensor(network(torch.from_numpy(x.data)).numpy())
+
+    training = network.training
+    network.eval()
+    model.forward = forward  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del model.forward
+        network.train(training)
+
+
+def main() -> int:
+    """Train; the exit status is that of `alexnet train`."""
+    parser = Parser(
+        prog=" ".join(Twin.called), description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add_flags(parser)
+    parser.set_defaults(trainer=Twin)
+    return alexnet(parser=parser)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

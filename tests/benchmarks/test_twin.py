@@ -1,0 +1,107 @@
+"""The twin in PyTorch computes what `alexnet train` computes, on the same batches."""
+
+import importlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alexnet_scratch.recipe import RECIPES, Recipe, build_model
+from alexnet_scratch.training.checkpoint import load_checkpoint
+from alexnet_scratch.training.input import data_note, open_splits
+from alexnet_scratch.training.trainer import Trainer
+from minigrad import Tensor, manual_seed
+
+pytest.importorskip("torch")
+import results
+from twin import Twin, torch_network
+
+RULES = {
+    **RECIPES,
+    "adam": replace(RECIPES["small"], optimizer="adam", lr=3e-4, label_smoothing=0.1),
+    "adamw": replace(RECIPES["small"], optimizer="adamw", lr=3e-4),
+}
+
+
+SIZES = ("fc_width", "input_size", "image_size", "batch_size", "epochs")
+
+
+def _narrow(recipe: Recipe, like: Recipe, **changes: object) -> Recipe:
+    """The recipe with the sizes of the other, and without dropout."""
+    sizes = {name: getattr(like, name) for name in SIZES}
+    if recipe.variant != "one-tower":
+        sizes["widths"] = like.widths
+    return replace(recipe, **{**sizes, "dropout_p": 0.0, **changes})
+
+
+def _run(
+    kind: type[Trainer], recipe: Recipe, data: Path, folder: Path, steps: int, resume: bool = False
+) -> Trainer:
+    folder.mkdir(exist_ok=True)
+    splits = open_splits(data, recipe)
+    checkpoint = load_checkpoint(folder / "last.safetensors") if resume else None
+    run = kind(
+        folder, recipe, splits, data_note(data, splits), workers=0, max_steps=steps,
+        resume=checkpoint,
+    )  # fmt: skip
+    run.run()
+    return run
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_two_steps_of_each_recipe_agree_with_ours(
+    name: str, colours: Path, narrow: Recipe, tmp_path: Path
+) -> None:
+    recipe = _narrow(RULES[name], narrow, init=RULES[name].init.replace("paper", "caffe"))
+    ours, theirs = (_run(kind, recipe, colours, tmp_path / kind.__name__, 2).model.state_dict()
+                    for kind in (Trainer, Twin))  # fmt: skip
+    for key, tensor in ours.items():
+        np.testing.assert_allclose(theirs[key].data, tensor.data, rtol=1e-5, atol=1e-5)
+
+
+def test_the_network_computes_the_same_in_evaluation(narrow: Recipe) -> None:
+    manual_seed(0)
+    model = build_model(_narrow(RECIPES["source2012"], narrow, dropout_p=0.4), 3).eval()
+    x = Tensor(np.random.default_rng(0).normal(0, 60, (2, 3, 64, 64)).astype(np.float32))
+    own = model(x).data
+    torch = importlib.import_module("torch")
+    np.testing.assert_allclose(
+        torch_network(model)(torch.from_numpy(x.data)).detach().numpy(), own, rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_stopped_run_goes_on_where_it_was(
+    optimizer: str, colours: Path, narrow: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(narrow, dropout_p=0.0, optimizer=optimizer, lr=1e-3, epochs=1)
+    whole = _run(Twin, recipe, colours, tmp_path / "whole", 4)
+    _run(Twin, recipe, colours, tmp_path / "parts", 2)
+    parts = _run(Twin, recipe, colours, tmp_path / "parts", 4, resume=True)
+    for one, other in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
+        np.testing.assert_allclose(one.data, other.data, rtol=1e-6, atol=1e-7)
+
+
+def test_the_runs_folder_is_one_that_the_commands_read(
+    colours: Path, tmp_path: Path, narrow_flags: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin, cli = importlib.import_module("twin"), importlib.import_module("alexnet_scratch.cli")
+    run = tmp_path / "run"
+    monkeypatch.setattr("sys.argv", ["twin.py", str(colours), "--out", str(run), *narrow_flags])
+    assert twin.main() == 0
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["framework"].startswith("PyTorch 2")
+    assert facts["command"][:3] == ["python", "benchmarks/twin.py", str(colours)]
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert cli.main(["evaluate", str(run), "--json"]) == 0
+    kept = results.collect(run, None, tmp_path / "kept")
+    assert kept == tmp_path / "kept/colours/run"
+    assert sorted(f.name for f in kept.iterdir()) == [
+        "metrics.jsonl", "recipe.json", "result.json", "run.json"
+    ]  # fmt: skip
+    found = json.loads((kept / "result.json").read_text())
+    assert found["scores"].keys() == {"centre", "ten crops"}
+    assert found["scores"]["centre"]["top1"] == max(row["val_top1"] for row in rows)
