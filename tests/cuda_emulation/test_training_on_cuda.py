@@ -136,10 +136,11 @@ def test_a_recipe_trains_and_evaluates_as_on_the_cpu(kernels, packed, tmp_path, 
         assert score["loss"] == pytest.approx(scores[1][name]["loss"], rel=1e-5)
 
 
-def test_a_run_resumes_on_the_device_to_the_same_bytes(kernels, packed, tmp_path):
+@pytest.mark.parametrize(("preset", "more"), [("paper", []), ("cifar", ["--norm", "batch"])])
+def test_a_run_resumes_on_the_device_to_the_same_bytes(kernels, packed, tmp_path, preset, more):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run(packed, whole, "paper", "cuda")
-    run(packed, parts, "paper", "cuda", "--max-steps", "3")
+    run(packed, whole, preset, "cuda", *more)
+    run(packed, parts, preset, "cuda", *more, "--max-steps", "3")
     assert main(["train", "--resume", str(parts), "--device", "cuda"]) == 0
     one, other = (load_file(folder / "last.safetensors") for folder in (whole, parts))
     assert one.keys() == other.keys()
