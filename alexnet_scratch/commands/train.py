@@ -80,6 +80,11 @@ def add_parser(commands: Any) -> None:
         "--keep", type=_at_least_one, default=1, metavar="N",
         help="keep the last N checkpoints, if more than one as step-STEP.safetensors, too [1]",
     )
+    parser.add_argument(
+        "--micro-batch", type=count, metavar="N",
+        help="compute N images at a time, for less memory; a step is the same to rounding, 0 for "
+        "all at once [0, or what a resumed run had]",
+    )  # fmt: skip
     add_device_flags(parser)
     add_precision_flags(parser)
     add_recipe_flags(parser)
@@ -207,6 +212,7 @@ def _started(options: argparse.Namespace) -> Trainer:
             folder, recipe, splits, data_note(options.data, splits),
             device=device, workers=options.workers, max_steps=options.max_steps,
             precision=options.dtype, save_every=options.save_every, keep=options.keep, lock=lock,
+            micro_batch=options.micro_batch,
         )  # fmt: skip
     except BaseException:
         lock.release()
@@ -277,6 +283,7 @@ def _resumed_in(
         workers=options.workers, max_steps=options.max_steps, precision=options.dtype,
         resume=checkpoint, accept_changed_data=options.accept_changed_data,
         save_every=options.save_every, keep=options.keep, lock=lock,
+        micro_batch=options.micro_batch,
     )  # fmt: skip
 
 
