@@ -22,11 +22,13 @@ SMALLEST = 8  # side that leaves one pixel after three poolings
 
 
 def layers(
-    num_classes: int, widths: tuple[int, ...], input_size: int, lrn: tuple[int, float, float, float]
-) -> dict[str, nn.Module]:
-    """The network by name. widths: maps of the convolutions; lrn: size, k, alpha, beta."""
+    num_classes: int, widths: tuple[int, ...], input_size: int,
+    lrn: tuple[int, float, float, float], norm: str,
+) -> dict[str, nn.Module]:  # fmt: skip
+    """The network by name. widths: maps of the convolutions; lrn: size, k, alpha, beta; norm: as
+    in `AlexNet`."""
     one, two, three = widths
-    return {
+    found: dict[str, nn.Module] = {
         "conv1": nn.Conv2d(3, one, 5, padding=2),
         "relu1": nn.ReLU(),
         "pool1": nn.MaxPool2d(3, 2, ceil_mode=True),
@@ -41,6 +43,15 @@ def layers(
         "flatten": nn.Flatten(),
         "fc4": nn.Linear(_features(widths, input_size), num_classes),
     }
+    if norm == "response":
+        return found
+    chosen: dict[str, nn.Module] = {}
+    for name, layer in found.items():
+        if not name.startswith("lrn"):
+            chosen[name] = layer
+        if norm == "batch" and isinstance(layer, nn.Conv2d):
+            chosen[name.replace("conv", "bn")] = nn.BatchNorm2d(layer.out_channels)
+    return chosen
 
 
 def weight_shapes(

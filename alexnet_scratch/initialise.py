@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad import Tensor, nn, no_grad
+from minigrad.nn import functional as F
 from minigrad.nn import init
 
 LAST_STD = 0.1  # of the logits after LSUV: near ln(C), but not blind to the image
@@ -89,7 +90,9 @@ def _lsuv(model: nn.Module, images: Tensor | None) -> None:
     for name, module in model.named_modules():
         if isinstance(module, nn.Dropout) or next(module.children(), None) is not None:
             continue  # dropout would add its noise; a container's layers come by themselves
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.BatchNorm2d):  # by the batch, as in training; nothing is counted
+            x = F.batch_norm(x, None, None, module.weight, module.bias, training=True)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
             x = _unit_variance(name, module, x, LAST_STD if module is last else 1.0)
         else:
             x = module(x)

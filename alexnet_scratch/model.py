@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from minigrad import Tensor, nn
 from minigrad.nn import functional as F
@@ -30,6 +30,7 @@ ORDERS = (
 )  # fmt: skip
 CONV1_EDGES = ("pad", "ceil")
 DROPOUTS = ("inverted", "paper")
+NORMS = ("response", "batch", "none")
 
 
 class CeilEdge(nn.Module):
@@ -52,20 +53,53 @@ class CeilEdge(nn.Module):
         return f"kernel={self.kernel}, stride={self.stride}"
 
 
+class Stem(NamedTuple):
+    """conv1's kernel, stride and edge, and what follows from them."""
+
+    kernel: int
+    stride: int
+    edge: str
+
+    @property
+    def padding(self) -> int:
+        """Zeros around the image: two, as 224 -> 55 needs, or half a smaller kernel."""
+        return min(2, self.kernel // 2) if self.edge == "pad" else 0
+
+    @property
+    def smallest(self) -> int:
+        """Side of an input of which one pixel is left after pool5: 15 after conv1."""
+        if self.edge == "ceil":
+            return 13 * self.stride + self.kernel + 1
+        return 14 * self.stride + self.kernel - 2 * self.padding
+
+    def pooled_side(self, size: int) -> int:
+        """Side of the maps after pool5, from the input's."""
+        span = size + 2 * self.padding - self.kernel
+        side = (span if self.edge == "pad" else span + self.stride - 1) // self.stride + 1
+        for _ in range(3):
+            side = (side - 3) // 2 + 1
+        return side
+
+
 class AlexNet(nn.Sequential):
     """The network of 2012 with the choices that its descriptions disagree about as arguments.
 
     `variant`: "two-tower" (groups of 2, LRN windows stop at the border between the towers),
     "grouped" (groups of 2, LRN over all channels, as Caffe), "one-tower" (torchvision's: no groups,
     no LRN, dropout before fc6 and fc7; its `state_dict` keys are torchvision's, and of the further
-    arguments only `dropout_p`, `input_size` and `fc_width` apply), "cifar" (the four layers for
-    small images in `cifar`, with three `widths`: `input_size` and LRN's arguments apply).
+    arguments only `dropout_p`, `input_size`, `fc_width` and `norm` apply), "cifar" (the four layers
+    for small images in `cifar`, with three `widths`: `input_size`, `norm` and LRN's apply).
 
-    `input_size`: pixels; 224 gives 55 x 55 after conv1, with `conv1_edge` "pad" (padding 2) or
-    "ceil" (the 2012 rule, see `CeilEdge`). `orders`: what follows conv1 and conv2. LRN as in
-    `minigrad.kernels.lrn`, alpha on the plain sum; "contrast" is the 2012 code's normalisation
-    within each map. `dropout`: "inverted" or the "paper" form, with
-    probability `dropout_p` after fc6 and fc7. `widths`: maps of the five convolutions.
+    `norm`: "response" is LRN, where `orders` has it; "batch" puts batch normalisation between each
+    convolution and what follows it, and "none" nothing: both leave out what `orders` says of LRN
+    and contrast. The convolutions keep their biases, which batch normalisation makes idle.
+
+    `input_size`: pixels; 224 gives 55 x 55 after conv1, with `conv1_edge` "pad" (padding 2, or 1
+    for a kernel of 3) or "ceil" (the 2012 rule, see `CeilEdge`). `conv1_kernel`, `conv1_stride`:
+    smaller ones are for smaller images: 5 and 2 for 64 pixels. `orders`: what follows conv1 and
+    conv2. LRN as in `minigrad.kernels.lrn`, alpha on the plain sum; "contrast" is the 2012 code's
+    normalisation within each map. `dropout`: "inverted" or the "paper" form, with probability
+    `dropout_p` after fc6 and fc7. `widths`: maps of the five convolutions.
 
     Input (N, 3, input_size, input_size), output logits (N, num_classes).
     """
@@ -76,6 +110,8 @@ class AlexNet(nn.Sequential):
         variant: str = "two-tower",
         *,
         input_size: int = 224,
+        conv1_kernel: int = 11,
+        conv1_stride: int = 4,
         conv1_edge: str = "pad",
         orders: tuple[str, str] = ("relu-lrn-pool", "relu-lrn-pool"),
         lrn_size: int = 5,
@@ -86,27 +122,30 @@ class AlexNet(nn.Sequential):
         dropout_p: float = 0.5,
         widths: tuple[int, ...] = (96, 256, 384, 384, 256),
         fc_width: int = 4096,
+        norm: str = "response",
     ) -> None:
         _choose("variant", variant, VARIANTS)
         _choose("conv1_edge", conv1_edge, CONV1_EDGES)
         _choose("dropout", dropout, DROPOUTS)
+        _choose("norm", norm, NORMS)
         for order in orders:
             _choose("orders", order, ORDERS)
         if num_classes < 1:
             raise ValueError(f"AlexNet: num_classes must be at least 1, got {num_classes}")
-        check_sizes(variant, widths, input_size, conv1_edge)
+        stem = Stem(conv1_kernel, conv1_stride, conv1_edge)
+        check_sizes(variant, widths, input_size, stem)
         layers: dict[str, nn.Module]
         if variant == "cifar":
             lrn = (lrn_size, lrn_k, lrn_alpha, lrn_beta)
-            layers = cifar.layers(num_classes, widths, input_size, lrn)
+            layers = cifar.layers(num_classes, widths, input_size, lrn, norm)
         elif variant == "one-tower":
-            layers = _one_tower(num_classes, dropout_p, fc_width)
+            layers = _one_tower(num_classes, dropout_p, fc_width, norm)
         else:
             towers = 2 if variant == "two-tower" else 1
             layers = _convolutions(
-                widths, conv1_edge, orders, (lrn_size, lrn_k, lrn_alpha, lrn_beta, towers)
+                widths, stem, orders, (lrn_size, lrn_k, lrn_alpha, lrn_beta, towers), norm
             )
-            side = _pooled_side(input_size, conv1_edge)
+            side = stem.pooled_side(input_size)
             drop = nn.PaperDropout if dropout == "paper" else nn.Dropout
             layers |= {
                 "flatten": nn.Flatten(),
@@ -132,69 +171,88 @@ class AlexNet(nn.Sequential):
         return super().forward(input)  # type: ignore[no-any-return]
 
 
-def parameter_shapes(
+def state_shapes(
     num_classes: int,
     variant: str,
     *,
     input_size: int,
+    conv1_kernel: int,
+    conv1_stride: int,
     conv1_edge: str,
     widths: tuple[int, ...],
     fc_width: int,
+    norm: str,
 ) -> dict[str, tuple[int, ...]]:
-    """The names and shapes of an AlexNet's parameters, in its order, without any memory for them.
+    """The names and shapes of an AlexNet's state, in its order, without any memory for it.
 
     Arguments as in `AlexNet`. ValueError for an input that is too small.
     """
-    check_sizes(variant, widths, input_size, conv1_edge)
+    stem = Stem(conv1_kernel, conv1_stride, conv1_edge)
+    check_sizes(variant, widths, input_size, stem)
     weights = (
         cifar.weight_shapes(num_classes, widths, input_size) if variant == "cifar"
-        else _weight_shapes(num_classes, variant, input_size, conv1_edge, widths, fc_width)
+        else _weight_shapes(num_classes, variant, input_size, stem, widths, fc_width, norm)
     )  # fmt: skip
     found: dict[str, tuple[int, ...]] = {}
     for name, shape in weights.items():
         found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+        if norm == "batch" and len(shape) == 4:
+            own = _norm_behind(name)
+            found |= dict.fromkeys((f"{own}.{entry}" for entry in _BN_STATE), shape[:1])
+            found[f"{own}.{COUNT}"] = ()
     return found
 
 
-def check_sizes(
-    variant: str, widths: tuple[int, ...], input_size: int, conv1_edge: str
-) -> None:
+def check_sizes(variant: str, widths: tuple[int, ...], input_size: int, stem: Stem) -> None:
     """ValueError for widths that the variant does not have, or an input too small for it."""
     if variant == "cifar" and (len(widths) != 3 or min(widths) < 1):
         raise ValueError(f"AlexNet: widths must be three numbers for cifar, got {widths}")
     if variant != "cifar" and (len(widths) != 5 or any(w < 2 or w % 2 for w in widths)):
         raise ValueError(f"AlexNet: widths must be five even numbers, got {widths}")
-    least = cifar.SMALLEST if variant == "cifar" else 64 if conv1_edge == "ceil" else 63
+    least = cifar.SMALLEST if variant == "cifar" else stem.smallest
     if input_size < least:
         raise ValueError(
-            f"AlexNet: input_size {input_size} is too small for the {variant} network, expected "
-            f"at least {least}"
+            f"AlexNet: input_size {input_size} is too small, expected at least {least} for the "
+            + ("cifar network" if variant == "cifar" else
+               f"conv1 of {stem.kernel} x {stem.kernel} and stride {stem.stride}")
         )
 
 
 def _weight_shapes(
-    num_classes: int, variant: str, input_size: int, conv1_edge: str, widths: tuple[int, ...],
-    fc_width: int,
+    num_classes: int, variant: str, input_size: int, stem: Stem, widths: tuple[int, ...],
+    fc_width: int, norm: str,
 ) -> dict[str, tuple[int, ...]]:  # fmt: skip
     """The shape of each of the eight layers' weights, by the layer's name."""
     one = variant == "one-tower"
     if one:
+        stem = stem._replace(kernel=11)
         widths = (64, 192, 384, 256, 256)
-    side = 6 if one else _pooled_side(input_size, conv1_edge)
-    kernels, towers = (11, 5, 3, 3, 3), (1, 1, 1, 1, 1) if one else (1, 2, 1, 2, 2)
+    side = 6 if one else stem.pooled_side(input_size)
+    kernels = (stem.kernel, 5, 3, 3, 3)
+    towers = (1, 1, 1, 1, 1) if one else (1, 2, 1, 2, 2)
     shapes: list[tuple[int, ...]] = [
         (maps, inputs // groups, kernel, kernel)
         for maps, inputs, groups, kernel in zip(widths, (3, *widths), towers, kernels, strict=False)
     ]
     units = (widths[4] * side * side, fc_width, fc_width, num_classes)
     shapes += [(outputs, inputs) for inputs, outputs in pairwise(units)]
-    names = _TORCHVISIONS if one else [f"conv{i}" for i in range(1, 6)] + ["fc6", "fc7", "fc8"]
+    names = [f"conv{i}" for i in range(1, 6)] + ["fc6", "fc7", "fc8"]
+    if one:
+        places = (0, 4, 8, 11, 14) if norm == "batch" else (0, 3, 6, 8, 10)
+        names = [f"features.{i}" for i in places]
+        names += [f"classifier.{i}" for i in (1, 4, 6)]
     return dict(zip(names, shapes, strict=True))
 
 
-_TORCHVISIONS = [
-    *(f"features.{i}" for i in (0, 3, 6, 8, 10)), *(f"classifier.{i}" for i in (1, 4, 6)),
-]  # fmt: skip
+COUNT = "num_batches_tracked"
+_BN_STATE = ("weight", "bias", "running_mean", "running_var")
+
+
+def _norm_behind(convolution: str) -> str:
+    """The name of a convolution's batch normalisation: bn1 of conv1, features.1 of features.0."""
+    if convolution.startswith("conv"):
+        return convolution.replace("conv", "bn")
+    return f"features.{int(convolution.removeprefix('features.')) + 1}"
 
 
 @contextmanager
@@ -213,24 +271,16 @@ def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"AlexNet: {name} {value!r} is unknown: use one of {', '.join(allowed)}")
 
 
-def _pooled_side(size: int, conv1_edge: str) -> int:
-    """Side of the maps after pool5, from the input's."""
-    side = (size + 4 - 11) // 4 + 1 if conv1_edge == "pad" else -(-(size - 11) // 4) + 1
-    for _ in range(3):
-        side = (side - 3) // 2 + 1
-    return side
-
-
 def _convolutions(
-    widths: tuple[int, ...], conv1_edge: str, orders: tuple[str, str], lrn: tuple[Any, ...]
+    widths: tuple[int, ...], stem: Stem, orders: tuple[str, str], lrn: tuple[Any, ...], norm: str
 ) -> dict[str, nn.Module]:
     """conv1 to pool5 by name."""
     layers: dict[str, nn.Module] = {}
-    if conv1_edge == "ceil":
-        layers["edge1"] = CeilEdge(11, 4)
+    if stem.edge == "ceil":
+        layers["edge1"] = CeilEdge(stem.kernel, stem.stride)
     inputs = (3, *widths)
     shapes = (
-        (11, 4, 2 if conv1_edge == "pad" else 0, 1),  # kernel, stride, padding, groups
+        (stem.kernel, stem.stride, stem.padding, 1),  # kernel, stride, padding, groups
         (5, 1, 2, 2),
         (3, 1, 1, 1),
         (3, 1, 1, 2),
@@ -241,8 +291,11 @@ def _convolutions(
         layers[f"conv{i + 1}"] = nn.Conv2d(
             inputs[i], widths[i], kernel, stride, padding, groups=groups
         )
+        if norm == "batch":
+            layers[f"bn{i + 1}"] = nn.BatchNorm2d(widths[i])
         for step in order.split("-"):
-            layers[f"{step}{i + 1}"] = _step(step, lrn)
+            if norm == "response" or step in ("relu", "pool"):
+                layers[f"{step}{i + 1}"] = _step(step, lrn)
     return layers
 
 
@@ -254,22 +307,29 @@ def _step(name: str, lrn: tuple[Any, ...]) -> nn.Module:
     return nn.MaxPool2d(3, 2) if name == "pool" else nn.ReLU()
 
 
-def _one_tower(num_classes: int, dropout_p: float, fc_width: int) -> dict[str, nn.Module]:
+def _one_tower(
+    num_classes: int, dropout_p: float, fc_width: int, norm: str
+) -> dict[str, nn.Module]:
     """torchvision's AlexNet (after "One weird trick", Krizhevsky 2014), with its key names."""
-    features = nn.Sequential(
-        nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
-        nn.Conv2d(64, 192, 5, 1, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
-        nn.Conv2d(192, 384, 3, 1, 1), nn.ReLU(),
-        nn.Conv2d(384, 256, 3, 1, 1), nn.ReLU(),
-        nn.Conv2d(256, 256, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(3, 2),
-    )  # fmt: skip
+    batch = norm == "batch"
+    features: list[nn.Module] = []
+    for inputs, maps, kernel, stride, padding, pooled in (
+        (3, 64, 11, 4, 2, True),
+        (64, 192, 5, 1, 2, True),
+        (192, 384, 3, 1, 1, False),
+        (384, 256, 3, 1, 1, False),
+        (256, 256, 3, 1, 1, True),
+    ):
+        features += [nn.Conv2d(inputs, maps, kernel, stride, padding)]
+        features += [nn.BatchNorm2d(maps), nn.ReLU()] if batch else [nn.ReLU()]
+        features += [nn.MaxPool2d(3, 2)] if pooled else []
     classifier = nn.Sequential(
         nn.Dropout(dropout_p), nn.Linear(256 * 6 * 6, fc_width), nn.ReLU(),
         nn.Dropout(dropout_p), nn.Linear(fc_width, fc_width), nn.ReLU(),
         nn.Linear(fc_width, num_classes),
     )  # fmt: skip
     return {
-        "features": features,
+        "features": nn.Sequential(*features),
         "avgpool": nn.AdaptiveAvgPool2d(6),
         "flatten": nn.Flatten(),
         "classifier": classifier,

@@ -7,6 +7,8 @@ At initialisation a network can carry a constant in place of the image: biases o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +35,7 @@ MOST_DEAD = 0.75
 
 _SHOWN = (
     nn.Conv2d, nn.Linear, nn.ReLU, nn.PaperLRN, nn.LocalResponseNorm, nn.LocalContrastNorm,
+    nn.BatchNorm2d,
 )  # fmt: skip
 
 
@@ -77,7 +80,7 @@ def measure(model: nn.Module, images: Tensor) -> list[LayerSignal]:
             name = rows.pop().name
         if isinstance(module, _SHOWN):
             rows.append(_signal(name, output.data, rectified))
-        weighted = isinstance(module, nn.Conv2d | nn.Linear)
+        weighted = isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d)
         previous[:] = [module] * weighted
 
     def hook(name: str) -> Any:
@@ -86,12 +89,28 @@ def measure(model: nn.Module, images: Tensor) -> list[LayerSignal]:
     leaves = [(n, m) for n, m in model.named_modules() if next(m.children(), None) is None]
     handles = [module.register_forward_hook(hook(name)) for name, module in leaves]
     try:
-        with evaluating(model), no_grad():
+        with evaluating(model), _by_the_batch(model), no_grad():
             model(images)
     finally:
         for handle in handles:
             handle.remove()
     return rows
+
+
+@contextmanager
+def _by_the_batch(model: nn.Module) -> Iterator[None]:
+    """Batch normalisation as in training, where the running statistics know nothing yet; they are
+    left as they were."""
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    kept = [{name: b.data.copy() for name, b in norm.named_buffers()} for norm in norms]
+    for norm in norms:
+        norm.train()
+    try:
+        yield
+    finally:
+        for norm, values in zip(norms, kept, strict=True):
+            for name, buffer in norm.named_buffers():
+                buffer.data[...] = values[name]
 
 
 def _signal(name: str, output: Array, rectified: bool) -> LayerSignal:

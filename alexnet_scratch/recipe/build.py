@@ -6,7 +6,7 @@ from typing import Any
 
 from minigrad import nn, optim
 
-from ..model import AlexNet, parameter_shapes
+from ..model import AlexNet, state_shapes
 from .fields import Recipe
 from .option import RecipeError
 
@@ -21,22 +21,25 @@ def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
     try:
         return AlexNet(
             num_classes, recipe.variant, input_size=recipe.input_size,
+            conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
             conv1_edge=recipe.conv1_edge, orders=recipe.orders,
             lrn_size=recipe.lrn_size, lrn_k=recipe.lrn_k,
             lrn_alpha=recipe.lrn_alpha, lrn_beta=recipe.lrn_beta,
             dropout=recipe.dropout, dropout_p=recipe.dropout_p,
-            widths=recipe.widths, fc_width=recipe.fc_width,
+            widths=recipe.widths, fc_width=recipe.fc_width, norm=recipe.norm,
         )  # fmt: skip
     except ValueError as error:
         raise RecipeError(str(error)) from error
 
 
 def shapes_of(recipe: Recipe, num_classes: int) -> dict[str, tuple[int, ...]]:
-    """The parameters' shapes of `build_model`, by name. RecipeError as there."""
+    """The shapes of `build_model`'s parameters and buffers, by name. RecipeError as there."""
     try:
-        return parameter_shapes(
+        return state_shapes(
             num_classes, recipe.variant, input_size=recipe.input_size,
+            conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
             conv1_edge=recipe.conv1_edge, widths=recipe.widths, fc_width=recipe.fc_width,
+            norm=recipe.norm,
         )  # fmt: skip
     except ValueError as error:
         raise RecipeError(str(error)) from error

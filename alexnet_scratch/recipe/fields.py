@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 
 from ..initialise import OF_EIGHT_LAYERS, SCHEMES
-from ..model import CONV1_EDGES, DROPOUTS, ORDERS, VARIANTS, check_sizes
+from ..model import CONV1_EDGES, DROPOUTS, NORMS, ORDERS, VARIANTS, Stem, check_sizes
 from ..schema import MOST_EPOCHS, MOST_PIXELS, SchemaError, as_given, check_fields, json_of
 from .option import RecipeError, option
 
@@ -17,8 +17,13 @@ SCHEDULES = ("plateau", "steps", "cosine", "linear", "constant")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 RULES = ("torch", "paper")
 ON_NANS = ("stop", "skip")
-NOT_ONE_TOWER = ("widths", "orders", "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta")
-NOT_CIFAR = ("conv1_edge", "orders", "dropout", "dropout_p", "fc_width")
+NOT_ONE_TOWER = (
+    "conv1_kernel", "conv1_stride", "widths", "orders", "lrn_size", "lrn_k", "lrn_alpha",
+    "lrn_beta",
+)  # fmt: skip
+NOT_CIFAR = (
+    "conv1_kernel", "conv1_stride", "conv1_edge", "orders", "dropout", "dropout_p", "fc_width",
+)  # fmt: skip
 NOT_ADAM = ("momentum", "rule")
 
 
@@ -43,12 +48,25 @@ class Recipe:
         224, "side in pixels of the network's input, the crops that it sees",
         low=8, high=MOST_PIXELS,
     )  # fmt: skip
+    conv1_kernel: int = option(
+        11, "side of conv1's filters: smaller ones suit smaller images", low=1, high=64
+    )
+    conv1_stride: int = option(
+        4, "pixels from one of conv1's windows to the next: 2 for images of 64 pixels, 1 for 32",
+        low=1, high=64,
+    )  # fmt: skip
     conv1_edge: str = option(
         "pad", "conv1's border: two zeros around the image, or zeros right and below only (ceil)",
         CONV1_EDGES,
     )  # fmt: skip
     orders: tuple[str, str] = option(
         ("relu-lrn-pool", "relu-lrn-pool"), "what follows conv1 and conv2", ORDERS
+    )
+    norm: str = option(
+        "response",
+        "normalisation of the maps: response is LRN, where `orders` has it; batch, behind every "
+        "convolution, makes large rates safe and hides how the weights began; or none",
+        NORMS,
     )
     lrn_size: int = option(5, "response normalisation: channels in the window", low=1, high=1024)
     lrn_k: float = option(
@@ -259,7 +277,8 @@ class Recipe:
                    else "three numbers for the cifar network, such as 32,32,64")
             )  # fmt: skip
         try:
-            check_sizes(self.variant, self.widths, self.input_size, self.conv1_edge)
+            stem = Stem(self.conv1_kernel, self.conv1_stride, self.conv1_edge)
+            check_sizes(self.variant, self.widths, self.input_size, stem)
         except ValueError as error:
             raise RecipeError(str(error).removeprefix("AlexNet: ")) from error
 
@@ -291,8 +310,9 @@ class Recipe:
     @property
     def unused(self) -> tuple[str, ...]:
         """The fields that the variant or the optimizer has no use for."""
+        of_lrn = ("lrn_size", "lrn_k", "lrn_alpha", "lrn_beta") * (self.norm != "response")
         of_network = {"one-tower": NOT_ONE_TOWER, "cifar": NOT_CIFAR}.get(self.variant, ())
-        return of_network + NOT_ADAM * (self.optimizer != "sgd")
+        return of_lrn + of_network + NOT_ADAM * (self.optimizer != "sgd")
 
     @property
     def stretch(self) -> float:

@@ -91,6 +91,14 @@ SAID = {
         "warmup_steps": "the first steps with momentum are the ones that blow up",
         "schedule": "a few epochs leave no time to wait for a plateau",
     },
+    "tiny": {
+        "conv1_kernel": "11 x 11 of 64 pixels would be a sixth of the picture",
+        "conv1_stride": "4 would leave conv2 six of 56 pixels",
+        "widths": "two thirds of the paper's",
+        "fc_width": "a quarter of the paper's",
+        "init": "LSUV measures the images",
+        "schedule": "a cosine needs no plateau to wait for",
+    },
     "cifar": {
         "widths": "the code's layer file has 32,32,64",
         "lrn_size": "the code's file of the 11% network has 9",

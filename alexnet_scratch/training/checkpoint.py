@@ -28,7 +28,7 @@ from minigrad.files import replacing
 from minigrad.serialization import CheckpointError, load_file, load_metadata
 
 from ..data.image import RESIZES
-from ..model import AlexNet
+from ..model import COUNT, AlexNet
 from ..pixels import PixelStatistics
 from ..recipe import Recipe, RecipeError, build_model, shapes_of
 from ..schema import MOST_FLOAT, SchemaError, as_given, checked, json_of, limited
@@ -92,7 +92,10 @@ class Checkpoint:
             raise CheckpointError(f"{self.path}: its recipe cannot be used: {error}") from error
         prefix = "average." if averaged and self.recipe.average else "model."
         given = self._below(prefix)
-        wrong = _unfit(given, {name: (np.float32, shape) for name, shape in shapes.items()})
+        wrong = _unfit(given, {
+            name: (np.int64 if name.endswith(COUNT) else np.float32, shape)
+            for name, shape in shapes.items()
+        })  # fmt: skip
         if wrong:
             raise CheckpointError(
                 f"{self.path} holds the weights of another model than its recipe describes: {wrong}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from alexnet_scratch.model import ORDERS, AlexNet
+from alexnet_scratch.model import ORDERS, AlexNet, Stem
 from minigrad import nn, optim
 from minigrad.nn import functional as F
 
@@ -226,6 +226,20 @@ def test_smallest_image(edge, least):
     assert AlexNet(3, input_size=least, **narrow)(images(1, least, "float32")).shape == (1, 3)
     with pytest.raises(ValueError, match=f"{least - 1} is too small, expected at least {least}"):
         AlexNet(3, input_size=least - 1, **narrow)
+
+
+@pytest.mark.parametrize("edge", ["pad", "ceil"])
+@pytest.mark.parametrize(("kernel", "stride", "least"), [(11, 4, 63), (5, 2, 29), (3, 1, 15)])
+def test_a_smaller_conv1_takes_smaller_images(kernel, stride, least, edge):
+    stem = Stem(kernel, stride, edge)
+    least = least if edge == "pad" else {11: 64, 5: 32, 3: 17}[kernel]
+    assert stem.smallest == least
+    assert stem.pooled_side(least) == 1
+    assert stem.pooled_side(least - 1) < 1
+    net = AlexNet(3, input_size=least, conv1_kernel=kernel, conv1_stride=stride, conv1_edge=edge,
+                  widths=(2, 2, 2, 2, 2), fc_width=2)  # fmt: skip
+    assert net(images(1, least, "float32")).shape == (1, 3)
+    assert net.conv1.weight.shape == (2, 3, kernel, kernel)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 66, 67), (1, 1, 67, 67), (3, 67, 67)])

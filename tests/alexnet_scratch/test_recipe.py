@@ -27,6 +27,7 @@ def other_value(name: str) -> Any:
         "widths": (8, 8, 16, 16, 8), "orders": ("lrn-pool-relu", "relu-pool"),
         "input_mean": (1.5, 2.0, 3.0), "drop_epochs": (3, 5), "input_size": 128, "image_size": 300,
         "input_std": (1.5, 2.0, 3.0), "crop_area": (0.25, 0.5), "conv1_drop_epochs": (2, 4),
+        "conv1_kernel": 9, "conv1_stride": 3,
     }  # fmt: skip
     choices = next(f.metadata["choices"] for f in fields(Recipe) if f.name == name)
     used = [getattr(recipe, name) for recipe in RECIPES.values()]
@@ -138,9 +139,9 @@ def test_wrong_values_are_named(change: dict[str, Any], message: str) -> None:
 
 
 def test_sizes_that_do_not_fit_are_a_recipe_error() -> None:
-    with pytest.raises(RecipeError, match="input_size 63 is too small for the two-tower network"):
+    with pytest.raises(RecipeError, match="input_size 63 is too small, expected at least 64"):
         replace(RECIPES["small"], input_size=63, conv1_edge="ceil")
-    with pytest.raises(RecipeError, match=r"input_size 62 is too small .* expected at least 63"):
+    with pytest.raises(RecipeError, match="input_size 62 is too small, expected at least 63"):
         replace(RECIPES["small"], input_size=62)
     with pytest.raises(RecipeError, match="input_size is 7, expected 8 to 2,048"):
         replace(RECIPES["cifar"], input_size=7)
@@ -220,6 +221,7 @@ def test_the_optimizer_is_the_recipes(name: str, of: type) -> None:
         ({"optimizer": "adam", "lr": 0.001, "momentum": 0.9}, "--momentum: of no use to adam"),
         ({"optimizer": "adamw", "lr": 0.001, "rule": "torch"}, "--rule: of no use to adamw"),
         ({"recipe": "owt", "lrn_k": 2.0}, "--lrn-k: of no use .* the one-tower network"),
+        ({"norm": "batch", "lrn_k": 2.0}, "--lrn-k: of no use"),
         ({"recipe": "cifar", "fc_width": 4096}, "--fc-width: of no use .* the cifar network"),
         ({"recipe": "mine.json", "optimizer": "sgd"}, "give --lr, too, since the rate of mine"),
     ],

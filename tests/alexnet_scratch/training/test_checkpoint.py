@@ -337,6 +337,9 @@ def test_shapes_are_compared_before_there_is_memory_for_them(
         {}, {"variant": "grouped", "conv1_edge": "ceil", "input_size": 67},
         {"variant": "two-tower", "orders": ("relu-pool", "lrn-pool-relu"), "fc_width": 6},
         {"variant": "one-tower", "widths": (96, 256, 384, 384, 256)},
+        {"conv1_kernel": 3, "conv1_stride": 1, "input_size": 20, "norm": "none"},
+        {"norm": "batch"}, {"variant": "one-tower", "widths": Recipe.widths, "norm": "batch"},
+        {"conv1_kernel": 6, "conv1_stride": 2, "input_size": 55, "conv1_edge": "ceil"},
     ],
 )  # fmt: skip
 def test_shapes_are_those_of_the_model(recipe: dict[str, Any], narrow: Recipe) -> None:
