@@ -22,6 +22,7 @@ from .commands import (
     doctor,
     evaluate,
     learn,
+    plan,
     predict,
     prepare,
     show_augment,
@@ -41,8 +42,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, train, evaluate, predict, compare, summary, diff, show_augment, doctor, bench,
-    learn, completion,
+    prepare, stats, plan, train, evaluate, predict, compare, summary, diff, show_augment, doctor,
+    bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.

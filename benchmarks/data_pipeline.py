@@ -35,8 +35,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from rounds import SideError, alternate, peak_bytes, ratio_line, run_side, spread
+from rounds import SideError, alternate, ratio_line, run_side, spread
 
+from alexnet_scratch.bench import peak_bytes
 from alexnet_scratch.data.packed import open_packed
 from alexnet_scratch.data.prepare import prepare
 from alexnet_scratch.data.sources import open_source

@@ -119,6 +119,12 @@ class Trainer(Parts):
             # Only now: the error's traceback kept what the failed step had in memory.
             raise OutOfMemory(f"{short}; {self._what_fits()}")
 
+    def try_step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
+        """A step to measure, over when this returns; nothing is told of it and nothing saved."""
+        self._step(images, labels, places)
+        if self.device != "cpu":
+            mg.cuda.synchronize(self.device)
+
     def _run(self) -> Outcome:
         self.files.begin(self.at)
         outcome = Outcome.FINISHED
