@@ -151,6 +151,7 @@ def _parser() -> Parser:
             "alexnet train imagenette --epochs 30   # runs/imagenette-small",
             "alexnet evaluate runs/imagenette-small --ten-crop --report report",
             "alexnet predict runs/imagenette-small photo.jpg",
+            "alexnet predict photo.jpg              # by a network that comes with it",
         ),
     )
     parser.add_argument("--version", action="version", version=f"alexnet {minigrad.__version__}")
