@@ -20,6 +20,7 @@ from .commands import (
     diff,
     doctor,
     evaluate,
+    find_lr,
     learn,
     predict,
     prepare,
@@ -40,8 +41,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor, bench, learn,
-    completion,
+    prepare, stats, train, evaluate, predict, summary, diff, show_augment, doctor, find_lr, bench,
+    learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.
