@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> None:
             "alexnet find-lr imagenette",
             "alexnet find-lr imagenette --recipe modern --input-size 128 --plot rates.png",
         ),
-        usage="alexnet find-lr [DATA] [--recipe NAME] [--steps N] [--plot FILE.png] [flags]",
+        usage="alexnet find-lr [DATA] [--recipe NAME] [--steps N] [flags]",
         description="Train a new network for a few hundred steps at rates that rise from --lowest "
         "to --highest (Smith 2017), and print the rate at which the loss fell fastest. The "
         "recipe's schedule and warm-up are off meanwhile; nothing is kept.",
