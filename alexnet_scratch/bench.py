@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -174,3 +176,18 @@ def _layer_flops(table: Summary) -> list[tuple[str, str, float]]:
         output = " x ".join(str(size) for size in row.output_shape)
         layers.append((row.name, output, 2.0 * products * row.macs))
     return layers
+
+
+def peak_bytes() -> int | None:
+    """Most memory that this process has held; of a memory map, what is in memory counts. None where
+    the system does not say."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would count the process that started this one, too
+        line = next(li for li in status.read_text().splitlines() if li.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

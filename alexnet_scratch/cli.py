@@ -21,7 +21,9 @@ from .commands import (
     diff,
     doctor,
     evaluate,
+    find_lr,
     learn,
+    plan,
     predict,
     prepare,
     show_augment,
@@ -41,8 +43,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, train, evaluate, predict, compare, summary, diff, show_augment, doctor, bench,
-    learn, completion,
+    prepare, stats, plan, find_lr, train, evaluate, predict, compare, summary, diff, show_augment,
+    doctor, bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.
@@ -150,6 +152,7 @@ def _parser() -> Parser:
             "alexnet train imagenette --epochs 30   # runs/imagenette-small",
             "alexnet evaluate runs/imagenette-small --ten-crop --report report",
             "alexnet predict runs/imagenette-small photo.jpg",
+            "alexnet predict photo.jpg              # by a network that comes with it",
         ),
     )
     parser.add_argument("--version", action="version", version=f"alexnet {minigrad.__version__}")

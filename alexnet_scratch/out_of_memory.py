@@ -55,8 +55,8 @@ def what_fits(step: Step, size: int, side: int, device: str) -> str:
     if fits is None:
         return "not even a batch of 1 fits: free memory on the GPU, or use --device cpu"
     return (
-        f"a batch of {fits} fits, {size} is too many: begin a new run with --batch-size {fits}, "
-        "or free memory on the GPU"
+        f"a batch of {fits} fits, {size} is too many: give --micro-batch {fits}, which trains on "
+        f"the same batches, {fits} images at a time, or free memory on the GPU"
     )
 
 

@@ -1,17 +1,23 @@
-"""Time the way of images into the network: `alexnet prepare`, and loading from a prepared set.
+"""Time the way of images into the network: `alexnet prepare`, and loading from a set or a folder.
 
-    python benchmarks/data_pipeline.py [--images 2000] [--rounds 5] [--threads N] [--folder FOLDER]
+    python benchmarks/data_pipeline.py [--photos FOLDER] [--image-size 256] [--images 2000]
+        [--rounds 5] [--threads N] [--folder FOLDER]
 
-JPEGs like photos are made first: 500 x 375, quality 90, noise of all frequencies with amplitudes
-that fall as in photos. Then, each side in a process of its own, in alternating rounds:
+--photos is a folder of class folders; without it JPEGs like photos are made: 500 x 375, quality 90,
+noise of all frequencies with amplitudes that fall as in photos. Then, each side in a process of its
+own, in alternating rounds:
 
 - prepare (read, decode, resize, checksum, statistics, write, flush to disk) against Pillow alone
-  (open, draft, resize; nothing is kept) with the same number of threads;
-- loading from the set in batches of 128 by two threads, with random crop of 224, flip, and mean
-  subtraction to float32, against PyTorch's DataLoader with two workers doing the same from the same
-  file, where PyTorch is installed: crop and flip in the workers, floats in the main process.
+  (open, draft, resize; nothing is kept) with the same number of threads; and, where it is
+  installed, simplejpeg in the place of Pillow's decoder, with Pillow's resize: of how many images
+  the pixels are the same is told;
+- loading in batches of 128 by two threads, with random crop of seven eighths, flip, and mean
+  subtraction to float32, from the set and from the images as they are, against PyTorch's DataLoader
+  with two workers doing the same from the same files, where PyTorch is installed: images are
+  decoded by Pillow and cropped in the workers, floats are made in the main process.
 
-Rates are medians over the rounds, ratios are taken within a round. At last the batches of 0, 1, 2
+Rates are medians over the rounds, ratios are taken within a round. CPU is the time of all threads
+of the process, which a machine with other work to do changes less. At last the batches of 0, 1, 2
 and 8 workers are compared; the exit status is 1 if they differ. --images 10000 --rounds 1 shows the
 peak memory of preparing many.
 """
@@ -35,8 +41,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from rounds import SideError, alternate, peak_bytes, ratio_line, run_side, spread
+from rounds import SideError, alternate, ratio_line, run_side, spread
 
+from alexnet_scratch.bench import peak_bytes
+from alexnet_scratch.data.folder import ImageFolder
+from alexnet_scratch.data.image import EXTENSIONS
 from alexnet_scratch.data.packed import open_packed
 from alexnet_scratch.data.prepare import prepare
 from alexnet_scratch.data.sources import open_source
@@ -46,10 +55,12 @@ from minigrad.data import Compose, DataLoader, RandomCrop, RandomHorizontalFlip
 from minigrad.tools.text import align, format_bytes
 
 WIDTH, HEIGHT, QUALITY = 500, 375, 90
-SIZE, CROP, BATCH, WORKERS = 256, 224, 128, 2
+BATCH, WORKERS = 128, 2
 CLASSES = 10
-EPOCHS = 3  # timed, after one to warm up
-PREPARE, PILLOW, OURS, TORCH = "prepare", "Pillow alone", "minigrad", "PyTorch"
+EPOCHS = 3  # of a set, timed, after one to warm up
+PREPARE, PILLOW, SIMPLEJPEG = "prepare", "Pillow alone", "simplejpeg"
+OURS, TORCH = "minigrad", "PyTorch"
+OURS_FOLDER, TORCH_FOLDER = f"{OURS}, decoding", f"{TORCH}, decoding"
 
 
 # ----- photos -----
@@ -95,67 +106,152 @@ def _sheet(rng: np.random.Generator) -> Any:
 def work_prepare(options: argparse.Namespace) -> dict[str, float]:
     out = options.folder / "again"
     shutil.rmtree(out, ignore_errors=True)
-    with closing(open_source(options.folder / "photos")) as source:
-        begin = time.perf_counter()
-        made = prepare(source, out, name="photos", workers=options.threads, progress=False)
-        seconds = time.perf_counter() - begin
+    with closing(open_source(options.photos)) as source:
+        begin, cpu = time.perf_counter(), time.process_time()
+        made = prepare(
+            source, out, name="photos", image_size=options.image_size, workers=options.threads,
+            progress=False,
+        )  # fmt: skip
+        seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     shutil.rmtree(out)
     images = sum(made.counts.values())
-    return {"rate": images / seconds, "peak_bytes": peak_bytes(), "images": images}
+    return {"rate": images / seconds, "cpu": 1000 * cpu / images, "peak_bytes": peak_bytes()}
 
 
 def work_pillow(options: argparse.Namespace) -> dict[str, float]:
-    files = sorted((options.folder / "photos").rglob("*.jpg"))
-    begin = time.perf_counter()
+    return decoding(pillow_alone, options)
+
+
+def work_simplejpeg(options: argparse.Namespace) -> dict[str, float]:
+    measured = decoding(simplejpeg_alone, options)
+    files, size = files_of(options.photos), options.image_size
+    same = sum(
+        pillow_alone(file, size).tobytes() == simplejpeg_alone(file, size).tobytes()
+        for file in files
+    )
+    return {**measured, "same": same, "of": len(files)}
+
+
+def decoding(
+    decode: Callable[[Path, int], Image.Image], options: argparse.Namespace
+) -> dict[str, float]:
+    """Rate and CPU milliseconds of decoding all photos, none of which is kept."""
+
+    def alone(file: Path) -> int:
+        decode(file, options.image_size)
+        return 1
+
+    files = files_of(options.photos)
+    alone(files[0])
+    np.empty(16 << 20, np.uint8)  # as in alexnet_scratch/data/decode.py: freed memory stays
+    begin, cpu = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(options.threads) as pool:
-        images = sum(pool.map(pillow_alone, files))
-    return {"rate": images / (time.perf_counter() - begin), "peak_bytes": peak_bytes()}
+        images = sum(pool.map(alone, files))
+    seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    return {"rate": images / seconds, "cpu": 1000 * cpu / images, "peak_bytes": peak_bytes()}
 
 
-def pillow_alone(file: Path) -> int:
+def files_of(photos: Path) -> list[Path]:
+    return sorted(file for file in photos.rglob("*") if file.suffix.lower() in EXTENSIONS)
+
+
+def pillow_alone(file: Path, size: int) -> Image.Image:
     with Image.open(file) as image:
-        image.draft(None, (2 * SIZE, 2 * SIZE))
-        left, top = (image.width - image.height) / 2, 0
-        box = (left, top, left + image.height, image.height)
-        image.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
-    return 1
+        image.draft(None, (2 * size, 2 * size))
+        return square(image, size)
+
+
+def simplejpeg_alone(file: Path, size: int) -> Image.Image:
+    """As `pillow_alone`, which it calls for what simplejpeg would decode to other pixels."""
+    import simplejpeg
+
+    data = file.read_bytes()
+    height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    if colours not in ("YCbCr", "Gray") or min(height, width) >= 4 * size:  # Pillow scales
+        return pillow_alone(file, size)
+    mode = {"YCbCr": "RGB", "Gray": "GRAY"}[colours]
+    pixels = simplejpeg.decode_jpeg(data, mode, strict=False)
+    return square(Image.fromarray(pixels.squeeze()), size)
+
+
+def square(image: Image.Image, size: int) -> Image.Image:
+    """The centre of an image, resized as `load_image` does."""
+    image = image if image.mode in ("RGB", "L") else image.convert("RGB")
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
 def work_minigrad(options: argparse.Namespace) -> dict[str, float]:
-    images, to_input = loading(options)
+    return work_ours(*loading(options), EPOCHS)
+
+
+def work_minigrad_folder(options: argparse.Namespace) -> dict[str, float]:
+    transform = Compose([RandomCrop(crop_of(options)), RandomHorizontalFlip()])
+    return work_ours(
+        ImageFolder(options.photos, transform, options.image_size), loading(options)[1], 1
+    )
+
+
+def work_ours(images: Any, to_input: ToInput, epochs: int) -> dict[str, float]:
     loader = DataLoader(images, BATCH, shuffle=True, num_workers=WORKERS)
 
     def epoch() -> None:
         for pixels, _ in loader:
             to_input(pixels)
 
-    return {"rate": rate_of(epoch, len(images)), "peak_bytes": peak_bytes()}
+    return {"rate": rate_of(epoch, len(images), epochs), "peak_bytes": peak_bytes()}
 
 
 def loading(options: argparse.Namespace) -> tuple[Any, ToInput]:
     """The training images with their crops, and what makes floats of them."""
     packed = open_packed(options.folder / "set")
-    transform = Compose([RandomCrop(CROP), RandomHorizontalFlip()])
+    transform = Compose([RandomCrop(crop_of(options)), RandomHorizontalFlip()])
     mean = packed.statistics.channel_mean_0_255.astype(np.float32)
     to_input = ToInput(RECIPES["small"], PixelStatistics(mean, np.zeros((3, 3), np.float32)))
     return packed.images("train", transform), to_input
 
 
+def crop_of(options: argparse.Namespace) -> int:
+    return int(options.image_size) * 7 // 8
+
+
 def work_torch(options: argparse.Namespace) -> dict[str, float]:
+    packed = open_packed(options.folder / "set")
+    pixels, labels = packed.pixels("train"), packed.images("train", None).targets
+    return work_theirs(lambda index: pixels[index], labels, options, EPOCHS)
+
+
+def work_torch_folder(options: argparse.Namespace) -> dict[str, float]:
+    images = ImageFolder(options.photos, None)
+    files = [Path(file) for file, _ in images.samples]
+    size = options.image_size
+    return work_theirs(
+        lambda index: np.asarray(pillow_alone(files[index], size).convert("RGB")),
+        images.targets, options, 1,
+    )  # fmt: skip
+
+
+def work_theirs(
+    image_of: Callable[[int], Any], labels: list[int], options: argparse.Namespace, epochs: int
+) -> dict[str, float]:
     import torch
     from torch.utils import data
 
-    packed = open_packed(options.folder / "set")
-    pixels, labels = packed.pixels("train"), packed.images("train", None).targets
-    mean = torch.from_numpy(packed.statistics.channel_mean_0_255.astype(np.float32))
+    mean = torch.from_numpy(
+        open_packed(options.folder / "set").statistics.channel_mean_0_255.astype(np.float32)
+    )
+    side = crop_of(options)
+    room = options.image_size - side + 1
 
     class Crops(data.Dataset[Any]):
         def __len__(self) -> int:
-            return len(pixels)
+            return len(labels)
 
         def __getitem__(self, index: int) -> tuple[Any, int]:
-            top, left = torch.randint(SIZE - CROP + 1, (2,)).tolist()
-            crop = pixels[index, top : top + CROP, left : left + CROP]
+            top, left = torch.randint(room, (2,)).tolist()
+            crop = image_of(index)[top : top + side, left : left + side]
             if torch.rand(()) < 0.5:
                 crop = crop[:, ::-1]
             return torch.from_numpy(crop.copy()), labels[index]
@@ -168,7 +264,7 @@ def work_torch(options: argparse.Namespace) -> dict[str, float]:
         for batch, _ in loader:
             batch.to(torch.float32).sub_(mean).permute(0, 3, 1, 2)
 
-    return {"rate": rate_of(epoch, len(pixels)), "peak_bytes": peak_bytes()}
+    return {"rate": rate_of(epoch, len(labels), epochs), "peak_bytes": peak_bytes()}
 
 
 def work_same(options: argparse.Namespace) -> dict[str, str]:
@@ -184,18 +280,19 @@ def work_same(options: argparse.Namespace) -> dict[str, str]:
     return found
 
 
-def rate_of(epoch: Callable[[], None], images: int) -> float:
-    """Images per second over EPOCHS epochs."""
+def rate_of(epoch: Callable[[], None], images: int, epochs: int) -> float:
+    """Images per second over so many epochs, after one to warm up."""
     epoch()
     begin = time.perf_counter()
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         epoch()
-    return EPOCHS * images / (time.perf_counter() - begin)
+    return epochs * images / (time.perf_counter() - begin)
 
 
 SIDES: dict[str, Callable[[argparse.Namespace], Any]] = {
-    PREPARE: work_prepare, PILLOW: work_pillow, OURS: work_minigrad, TORCH: work_torch,
-    "same": work_same,
+    PREPARE: work_prepare, PILLOW: work_pillow, SIMPLEJPEG: work_simplejpeg,
+    OURS: work_minigrad, TORCH: work_torch,
+    OURS_FOLDER: work_minigrad_folder, TORCH_FOLDER: work_torch_folder, "same": work_same,
 }  # fmt: skip
 
 
@@ -204,7 +301,10 @@ SIDES: dict[str, Callable[[argparse.Namespace], Any]] = {
 
 def run(side: str, options: argparse.Namespace) -> dict[str, Any]:
     """Run a side in a fresh process and return what it printed."""
-    flags = ["--side", side, "--folder", str(options.folder), "--threads", str(options.threads)]
+    flags = [
+        "--side", side, "--folder", str(options.folder), "--photos", str(options.photos),
+        "--threads", str(options.threads), "--image-size", str(options.image_size),
+    ]  # fmt: skip
     try:
         return run_side(__file__, flags)
     except SideError as error:
@@ -214,14 +314,26 @@ def run(side: str, options: argparse.Namespace) -> dict[str, Any]:
 def compare(title: str, sides: list[str], options: argparse.Namespace) -> str:
     """Alternating rounds of the sides; the table, and the ratios to the first side's."""
     rounds = alternate(sides, options.rounds, lambda side: run(side, options))
-    cells = [(title, "images/s", "min..max", "peak memory")]
+    timed = "cpu" in rounds[0][sides[0]]
+    cells = [(title, "images/s", "min..max", "peak memory", *("CPU ms an image",) * timed)]
     for side in sides:
         cells.append((
             side, *spread([r[side]["rate"] for r in rounds], ".0f"),
             format_bytes(max(r[side]["peak_bytes"] for r in rounds)),
+            *(spread([r[side].get("cpu", 0) for r in rounds], ".3f")[:1] * timed),
         ))  # fmt: skip
     lines = align(cells, left=1)
-    return "\n".join([*lines, *(ratio_line(rounds, sides[0], side) for side in sides[1:])])
+    lines += [ratio_line(rounds, sides[0], side) for side in sides[1:]]
+    for side in sides[1:]:
+        if timed:
+            by_cpu = [
+                {one: {"rate": 1 / r[one]["cpu"]} for one in (sides[0], side)} for r in rounds
+            ]
+            lines.append(f"by CPU time, {ratio_line(by_cpu, sides[0], side)}")
+    if "same" in rounds[0][sides[0]]:
+        same, of = (rounds[0][sides[0]][key] for key in ("same", "of"))
+        lines.append(f"{sides[0]}: {same} of {of} images have Pillow's pixels")
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -231,18 +343,30 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         options.folder = Path(folder)
-        photos = options.folder / "photos"
-        make_photos(photos, options.images)
-        weight = sum(file.stat().st_size for file in photos.rglob("*.jpg")) / options.images
-        print(
-            f"{options.images} JPEGs of {WIDTH} x {HEIGHT}, {weight / 1000:.0f} kB each, "
-            f"{options.threads} threads, {options.rounds} rounds\n"
-        )
-        print(compare("decoding", [PREPARE, PILLOW], options), "\n")
-        with closing(open_source(photos)) as source:
-            prepare(source, options.folder / "set", name="photos", progress=False)
+        if options.photos is None:
+            options.photos = options.folder / "photos"
+            make_photos(options.photos, options.images)
+        files = files_of(options.photos)
+        weight = sum(file.stat().st_size for file in files) / len(files)
+        with Image.open(files[0]) as first:
+            print(
+                f"{len(files)} images of about {first.width} x {first.height}, "
+                f"{weight / 1000:.0f} kB each, to {options.image_size} pixels, {options.threads} "
+                f"threads, {options.rounds} rounds\n"
+            )
+        has_simplejpeg = importlib.util.find_spec("simplejpeg") is not None
         has_torch = importlib.util.find_spec("torch") is not None
-        print(compare("loading", [OURS] + [TORCH] * has_torch, options), "\n")
+        print(compare("decoding", [PREPARE, PILLOW], options), "\n")
+        if has_simplejpeg:
+            print(compare("decoders", [SIMPLEJPEG, PILLOW], options), "\n")
+        with closing(open_source(options.photos)) as source:
+            prepare(
+                source, options.folder / "set", name="photos", image_size=options.image_size,
+                progress=False,
+            )  # fmt: skip
+        print(compare("from a set", [OURS] + [TORCH] * has_torch, options), "\n")
+        sides = [OURS_FOLDER] + [TORCH_FOLDER] * has_torch
+        print(compare("from a folder", sides, options), "\n")
         digests = run("same", options)
     same = len(set(digests.values())) == 1
     print(f"order and pixels of {', '.join(digests)} workers: {'the same' if same else digests}")
@@ -253,6 +377,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--photos", type=Path, metavar="FOLDER",
+                        help="of class folders (default: photos are made)")  # fmt: skip
+    parser.add_argument("--image-size", type=int, default=256, help="default: 256")
     parser.add_argument("--images", type=int, default=2000, help="photos to make (default: 2000)")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--threads", type=int, default=os.cpu_count(),

@@ -8,12 +8,10 @@ round, and what is reported is the median of the rounds with their range.
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 Result = dict[str, Any]
@@ -60,13 +58,3 @@ def ratio_line(rounds: list[dict[str, Result]], one: str, other: str) -> str:
     """How many times the rate of `other` that of `one` is, round by round."""
     ratios = [r[one]["rate"] / r[other]["rate"] for r in rounds]
     return "{} / {}: {} ({})".format(one, other, *spread(ratios, ".2f"))
-
-
-def peak_bytes() -> int:
-    """Most memory this process has held; of a memory map, what is in memory counts."""
-    status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss would count the process that started this one, too
-        line = next(li for li in status.read_text().splitlines() if li.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -26,9 +26,16 @@ from pathlib import Path
 from typing import Any
 
 from pytorch import torch_alexnet, torch_step
-from rounds import SideError, alternate, peak_bytes, ratio_line, run_side, spread
+from rounds import SideError, alternate, ratio_line, run_side, spread
 
-from alexnet_scratch.bench import TrainingStep, layer_table, positive, seconds_of, time_layers
+from alexnet_scratch.bench import (
+    TrainingStep,
+    layer_table,
+    peak_bytes,
+    positive,
+    seconds_of,
+    time_layers,
+)
 from alexnet_scratch.model import AlexNet
 from minigrad import get_num_threads, set_num_threads
 from minigrad.tools.summary import summary

@@ -4,10 +4,11 @@
     python benchmarks/twin.py --resume runs/imagenette-small-torch
 
 Everything but the computation is `alexnet train`'s own: the flags, the images and their order,
-crops and flips, the first weights, the rate of each step, and the files of the run's folder, which
-`alexnet evaluate` reads. Forward, backward and update are PyTorch's, and so is the validation. The
-two networks share the memory of their weights. Dropout is drawn by PyTorch's generator, so that
-runs agree like two seeds, not to the bit; without dropout a step agrees to rounding.
+crops and flips, the first weights, the rate of each step, the average of the weights, and the files
+of the run's folder, which `alexnet evaluate` reads. Forward, backward and update are PyTorch's, and
+so is the validation. The two networks share the memory of their weights. Dropout is drawn by
+PyTorch's generator, so that runs agree like two seeds, not to the bit; without dropout a step
+agrees to rounding.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ import minigrad as mg
 from alexnet_scratch.cli import main as alexnet
 from alexnet_scratch.commands.train import add_flags
 from alexnet_scratch.evaluation import count_in_top
+from alexnet_scratch.mixing import drawn_mix
 from alexnet_scratch.model import AlexNet, CeilEdge
 from alexnet_scratch.parser import Parser
 from alexnet_scratch.pixels import colour_alphas
 from alexnet_scratch.recipe import RecipeError
+from alexnet_scratch.training.batch import Batch
 from alexnet_scratch.training.trainer import Trainer
 from minigrad import Tensor
 from minigrad import nn as ours
@@ -218,6 +221,8 @@ class Twin(Trainer):
 
     def __init__(self, *arguments: Any, **how: Any) -> None:
         super().__init__(*arguments, **how)
+        if self.at.micro_batch:
+            raise RecipeError("the twin computes whole batches: leave out --micro-batch")
         if self.device != "cpu" or self.precision != "float32" or self.recipe.on_nan != "stop":
             raise RecipeError(
                 f"the twin trains on the CPU in float32 and stops at NaN, got {self.device}, "
@@ -226,31 +231,41 @@ class Twin(Trainer):
         torch.set_num_threads(mg.get_num_threads())
         torch.manual_seed((self.recipe.seed << 32) % 2**63 + self.at.step)
         self.network = torch_network(self.model)
+        self.averaged = torch_network(self.tested) if self.average else None
         theirs = dict(self.network.named_parameters())
         of = {id(p): theirs[name] for name, p in self.model.named_parameters()}
         self.update = torch_optimizer(self.optimizer, of)
         self._share_state()
 
     def _step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
-        alphas = colour_alphas(self.recipe, self.at.epoch, len(labels.data))
-        x = torch.from_numpy(self.to_input(images, places.data, alphas).data)
-        targets = torch.from_numpy(labels.data)
+        count = len(labels.data)
+        alphas = colour_alphas(self.recipe, self.at.epoch, count)
+        mix = drawn_mix(self.recipe, self.at.step, count)
+        batch = Batch(images.data, labels.data, places.data, alphas, mix)
+        whole = slice(0, count)
+        x = torch.from_numpy(batch.input(self.to_input, whole).data)
         self.network.train()
         logits = self.network(x)
+        targets = torch.from_numpy(batch.targets(Tensor(logits.detach().numpy()), whole))
         loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
         right = count_in_top(logits.detach().numpy(), labels.data, 1)
-        self.tally.totals.add(loss.detach().numpy(), right, len(targets))
+        self.tally.totals.add(loss.detach().numpy(), right, count)
         self.update.zero_grad()
         loss.backward()
         self.at.lr = self.rate
         for own, group in zip(self.optimizer.param_groups, self.update.param_groups, strict=True):
             group["lr"] = own["lr"]
+        if self.recipe.clip:
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+            self.tally.grad_norm = norm.numpy()
         self.update.step()
+        if self.average:  # of the memory that both networks share
+            self.average.update_parameters(self.model)
         self.schedule.step()
         self.at.step += 1
 
     def _validate(self) -> Any:
-        with _by(self.model, self.network):
+        with _by(self.tested, self.averaged or self.network):
             return super()._validate()
 
     def contents(self) -> Any:

@@ -7,6 +7,8 @@ GPU; so a resumed run continues with the very numbers that the first would have 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .kernels.threefry import Key, normal, random_bits, uniform
 
@@ -19,6 +21,7 @@ class Generator:
 
     def __init__(self, seed: int = 0) -> None:
         self._lock = threading.Lock()
+        self._rows = (0, 0)
         self.manual_seed(seed)
 
     def manual_seed(self, seed: int) -> None:
@@ -35,10 +38,20 @@ class Generator:
         seed, stream = state
         self.seed, self.stream = int(seed) % 2**64, int(stream) % 2**32
 
+    @contextmanager
+    def rows(self, first: int, of: int) -> Iterator[None]:
+        """What is dropped out meanwhile are the rows from `first` on of a batch of `of`: with the
+        same state before each part of a batch, the parts get the masks of the whole."""
+        before, self._rows = self._rows, (first, of)
+        try:
+            yield
+        finally:
+            self._rows = before
+
     def next_key(self) -> Key:
         """Return the key of the next draw."""
         with self._lock:
-            key = Key(self.seed, self.stream)
+            key = Key(self.seed, self.stream, *self._rows)
             self.stream = (self.stream + 1) % 2**32
         return key
 

@@ -89,6 +89,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--tensorboard", action="store_true",
         help="write what TensorBoard shows into the run folder, too: tensorboard --logdir runs",
     )  # fmt: skip
+    parser.add_argument(
+        "--micro-batch", type=count, metavar="N",
+        help="compute N images at a time, for less memory; a step is the same to rounding, 0 for "
+        "all at once [0, or what a resumed run had]",
+    )  # fmt: skip
     add_device_flags(parser)
     add_precision_flags(parser)
     add_recipe_flags(parser)
@@ -218,6 +223,7 @@ def _started(options: argparse.Namespace) -> Trainer:
             device=device, workers=options.workers, max_steps=options.max_steps,
             precision=options.dtype, save_every=options.save_every, keep=options.keep, lock=lock,
             tensorboard=options.tensorboard,
+            micro_batch=options.micro_batch,
         )  # fmt: skip
     except BaseException:
         lock.release()
@@ -289,6 +295,7 @@ def _resumed_in(
         resume=checkpoint, accept_changed_data=options.accept_changed_data,
         save_every=options.save_every, keep=options.keep, lock=lock,
         tensorboard=options.tensorboard,
+        micro_batch=options.micro_batch,
     )  # fmt: skip
 
 

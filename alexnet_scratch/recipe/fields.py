@@ -192,6 +192,18 @@ class Recipe:
         "(none in 2012)",
         low=0, high=0.999999,
     )  # fmt: skip
+    mixup: float = option(
+        0.0,
+        "blend each image with another of its batch, and their labels: the shares are from "
+        "Beta(mixup, mixup), so 0.2 rarely blends much and 1 anything; 0 for none (2017)",
+        low=0, high=1000,
+    )  # fmt: skip
+    fade: float = option(
+        0.0,
+        "share of the images into which a quarter of another one is faded, without its label: "
+        "mixup's ancestor, in the authors' code of 2013 with 0.05; 0 for none (none in 2012)",
+        low=0, high=1,
+    )  # fmt: skip
     on_nan: str = option(
         "stop",
         "NaN or Inf in the loss or in gradients ends the run, or skips the step (which looks at "
@@ -241,6 +253,10 @@ class Recipe:
             raise RecipeError(
                 f"image_size is {self.image_size}, expected at least input_size "
                 f"({self.input_size}): the input is cropped from the image"
+            )
+        if self.mixup and self.fade:
+            raise RecipeError(
+                f"mixup is {self.mixup} and fade {self.fade}: both blend images, give one of them"
             )
         if self.crop_area[0] > self.crop_area[1]:
             raise RecipeError(

@@ -249,7 +249,7 @@ def _checked(path: Path, metadata: Mapping[str, str]) -> Checkpoint:
     header = checked(Header, values)
     if not header.classes or len(set(header.classes)) != len(header.classes):
         raise SchemaError(f"classes is {as_given(header.classes)}, expected names, each once")
-    position = checked(Position, values, optional=("precision", "scaler"))
+    position = checked(Position, values, optional=("precision", "scaler", "micro_batch"))
     tensors = {name: _in_float32(name, tensor) for name, tensor in load_file(path).items()}
     side = recipe.image_size
     mean = (side, side, 3) if recipe.mean.startswith("image") else (3,)

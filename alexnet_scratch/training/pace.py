@@ -18,6 +18,7 @@ from .position import Position
 
 FIRST_ESTIMATE = 20  # steps after which the length of the run is told
 LONG = 3600.0  # seconds: a run on a CPU that is longer hears how it gets shorter
+SMALL = 144  # side of inputs that are not advised to be smaller
 
 
 @dataclass(frozen=True)
@@ -127,15 +128,20 @@ class Pace:
         if self.max_steps is not None:
             text = text.replace(f"epoch {self.recipe.epochs}", f"step {self.max_steps}")
         if on_cpu and left > LONG:
-            smaller = (
-                "images of 128 pixels (alexnet prepare --image-size 128, then train "
-                "--input-size 112: about four times as fast), " * (self.recipe.input_size > 144)
-            )
-            text += (
-                f" Shorter: {smaller}fewer images (prepare --per-class N), fewer --epochs, or a "
-                "GPU (--device cuda)."
-            )
+            text += f" {shorter(self.recipe)}"
         return text
+
+
+def shorter(recipe: Recipe) -> str:
+    """What makes a run on a CPU shorter."""
+    smaller = (
+        "images of 128 pixels (alexnet prepare --image-size 128, then train --input-size 112: "
+        "about four times as fast), "
+    )
+    return (
+        f"Shorter: {smaller * (recipe.input_size > SMALL)}fewer images (prepare --per-class N), "
+        "fewer --epochs, or a GPU (--device cuda)."
+    )
 
 
 def keep_rows(path: Path, step: int) -> None:

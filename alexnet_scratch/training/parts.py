@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import minigrad as mg
-from minigrad import arrays
+from minigrad import arrays, nn
 from minigrad.arrays import Array
 from minigrad.data import DataLoader
 from minigrad.random import default_generator
@@ -16,6 +16,7 @@ from ..recipe import Recipe, build_average, build_optimizer
 from .begin import check_same_data, measured, new_model
 from .checkpoint import Checkpoint, contents
 from .feed import Feed
+from .folder import RunError
 from .input import Splits, pinned_for, train_loader
 from .log import Log
 from .position import Position
@@ -33,6 +34,7 @@ class Parts:
     def __init__(
         self, recipe: Recipe, splits: Splits, data: dict[str, Any], log: Log, device: str,
         workers: int, precision: str | None, resume: Checkpoint | None, accept_changed_data: bool,
+        micro_batch: int | None = None,
     ) -> None:  # fmt: skip
         self.recipe, self.splits, self.data = recipe, splits, data
         self.device = arrays.parse_device(device)
@@ -64,6 +66,9 @@ class Parts:
                 log.say(f"Going on with other data than before: {other}.")
             self._restore(resume)
         self.at.precision = self.precision
+        if micro_batch is not None:
+            self.at.micro_batch = micro_batch if micro_batch < recipe.batch_size else 0
+        self._check_micro_batch()
 
     @property
     def rate(self) -> float:
@@ -83,6 +88,16 @@ class Parts:
             self.model, self.optimizer, self.recipe, self.splits.classes, self.data, self.at,
             self.pixels, self.average and self.average.module,
         )  # fmt: skip
+
+    def _check_micro_batch(self) -> None:
+        """RunError for a network that sees the batch as a whole."""
+        kinds = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
+        if kinds and self.at.micro_batch:
+            raise RunError(
+                f"--micro-batch {self.at.micro_batch}: batch normalisation takes its mean over all "
+                "images that are computed together, so that parts are other batches: leave it "
+                "out, or give a smaller --batch-size"
+            )
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Everything but the weights, which are in place already."""

@@ -62,6 +62,7 @@ class Position:
     # Of products in training, and the loss scaling for float16; the first files have neither.
     precision: str = limited("float32", choices=PRECISIONS)
     scaler: dict[str, Any] = limited(factory=dict, shape=ScalerState)
+    micro_batch: int = limited(0, low=0, high=65_536)  # images computed at a time, 0 for all
 
     @property
     def is_best(self) -> bool:

@@ -9,7 +9,9 @@ counted and told, in `tally.py`; the files, in `run.py`, and the thread that sav
 from __future__ import annotations
 
 import enum
+import functools
 import math
+import operator
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,16 +20,20 @@ from typing import Any
 
 import minigrad as mg
 from minigrad import Tensor, arrays, nn
+from minigrad.arrays import Array
+from minigrad.kernels.fast.parallel import slices
 from minigrad.nn import functional as F
 from minigrad.random import default_generator
 
 from ..evaluation import Scores, count_in_top, evaluate
+from ..mixing import drawn_mix
 from ..names import program
 from ..out_of_memory import OutOfMemory, shortage, what_fits
 from ..pixels import colour_alphas
 from ..progress import progress_bar
 from ..recipe import Recipe
 from ..streams import unfailing
+from .batch import Batch
 from .checkpoint import Checkpoint
 from .folder import RunLock
 from .input import Splits
@@ -61,6 +67,8 @@ class Trainer(Parts):
     max_steps: stop after so many steps in all; the schedule is that of all epochs.
     precision: of products in training (validation is float32 always), see `chosen_precision`.
     save_every: within an epoch. keep: so many of the last checkpoints. lock: the folder's, if held.
+    micro_batch: so many images are computed at a time, for less memory; a batch's gradients are
+    added up, so that it is the same to rounding; 0 for all, None for what a resumed run had.
     accept_changed_data: go on with other images than the checkpoint's, of the same classes.
     tensorboard: write its event file.
     Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its or a
@@ -75,14 +83,15 @@ class Trainer(Parts):
         device: str = "cpu", workers: int = 2, max_steps: int | None = None,
         precision: str | None = None, resume: Checkpoint | None = None,
         accept_changed_data: bool = False, save_every: SaveEvery = TEN_MINUTES, keep: int = 1,
-        lock: RunLock | None = None, tensorboard: bool = False,
+        lock: RunLock | None = None, tensorboard: bool = False, micro_batch: int | None = None,
     ) -> None:  # fmt: skip
         self.folder, self.max_steps = folder, max_steps
         self.files = RunFiles(folder, recipe, splits, data, keep, tensorboard)
         self.log = self.files.log
         super().__init__(
-            recipe, splits, data, self.log, device, workers, precision, resume, accept_changed_data
-        )
+            recipe, splits, data, self.log, device, workers, precision, resume,
+            accept_changed_data, micro_batch,
+        )  # fmt: skip
         self.lock = lock or RunLock(folder)
         self.saver, self.signals = Saver(save_every), StopSignals()
         self.tally = Tally(self, self.files, max_steps)
@@ -109,6 +118,12 @@ class Trainer(Parts):
                 short = shortage(error, self.device)
             # Only now: the error's traceback kept what the failed step had in memory.
             raise OutOfMemory(f"{short}; {self._what_fits()}")
+
+    def try_step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
+        """A step to measure, over when this returns; nothing is told of it and nothing saved."""
+        self._step(images, labels, places)
+        if self.device != "cpu":
+            mg.cuda.synchronize(self.device)
 
     def _run(self) -> Outcome:
         self.files.begin(self.at)
@@ -146,20 +161,11 @@ class Trainer(Parts):
                 self._stop_if_asked()
 
     def _step(self, images: Tensor, labels: Tensor, places: Tensor) -> None:
-        alphas = colour_alphas(self.recipe, self.at.epoch, len(labels.data))
-        drawn = default_generator.state
-        with mg.precision(self.precision):
-            x = self.to_input(images, places.data, alphas)
-            logits = self.model(x)
-            loss = F.cross_entropy(logits, labels.data, ignore_index=None,
-                                   label_smoothing=self.recipe.label_smoothing)  # fmt: skip
-            if self.device == "cpu" and not math.isfinite(loss.data):
-                self.tally.watchdog.cause = cause(self.model, x, drawn)
-            targets = arrays.to_device(labels.data, self.device)
-            right = count_in_top(logits.data, targets, 1)
-            self.tally.totals.add(loss.data, right, len(targets))
-            self.optimizer.zero_grad()
-            self.scaler.scale(loss).backward()
+        count = len(labels.data)
+        alphas = colour_alphas(self.recipe, self.at.epoch, count)
+        mix = drawn_mix(self.recipe, self.at.step, count)
+        batch = Batch(images.data, labels.data, places.data, alphas, mix)
+        self.tally.totals.add(*self._gradients(batch, count), count)
         self.at.lr = self.rate
         if self.recipe.clip:
             self.scaler.unscale_(self.optimizer)
@@ -171,6 +177,41 @@ class Trainer(Parts):
         self.tally.skips.update()
         self.schedule.step()  # a skipped step counts, too
         self.at.step += 1
+
+    def _gradients(self, batch: Batch, count: int) -> tuple[Array, Array]:
+        """Those of the batch's mean loss; that loss, and how many of the images are right."""
+        drawn = default_generator.state
+        size = self.at.micro_batch or count
+        if size >= count:
+            return self._backward(batch, slice(0, count), 1.0)
+        losses, rights = [], []
+        for rows in slices(0, count, size):
+            default_generator.state = drawn  # each part draws what the whole would have drawn
+            with default_generator.rows(rows.start, count):
+                loss, right = self._backward(batch, rows, (rows.stop - rows.start) / count)
+            losses.append(loss)
+            rights.append(right)
+        return functools.reduce(operator.add, losses), functools.reduce(operator.add, rights)
+
+    def _backward(self, batch: Batch, rows: slice, share: float) -> tuple[Array, Array]:
+        """Forward and backward of some rows, whose mean loss is such a share of the batch's."""
+        drawn = default_generator.state
+        with mg.precision(self.precision):
+            x = batch.input(self.to_input, rows)
+            logits = self.model(x)
+            targets = batch.targets(logits, rows)
+            loss = F.cross_entropy(logits, targets, ignore_index=None,
+                                   label_smoothing=self.recipe.label_smoothing)  # fmt: skip
+            if share != 1:
+                loss = loss * share
+            if self.device == "cpu" and not math.isfinite(loss.data):
+                self.tally.watchdog.cause = cause(self.model, x, drawn)
+            labels = arrays.to_device(batch.labels[rows], self.device)
+            right = count_in_top(logits.data, labels, 1)
+            if not rows.start:
+                self.optimizer.zero_grad()
+            self.scaler.scale(loss).backward()
+        return loss.data, right
 
     def _validate(self) -> tuple[Scores, float]:
         """The scores on the validation images, and the seconds they took."""
@@ -216,4 +257,5 @@ class Trainer(Parts):
         """Finds it out, which spoils the weights; nothing is saved."""
         self.model.train()
         self.tally.totals = Totals()
-        return what_fits(self._step, self.recipe.batch_size, self.recipe.input_size, self.device)
+        size = min(self.at.micro_batch or self.recipe.batch_size, self.recipe.batch_size)
+        return what_fits(self._step, size, self.recipe.input_size, self.device)

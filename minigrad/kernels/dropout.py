@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, array_module
-from .threefry import Key, random_bits
+from .threefry import Key, random_bits, row_bits
 from .ways import Kernel
 
 
@@ -28,7 +28,10 @@ def paper_dropout_forward(x: Array, p: float, key: Key) -> Array:
 
 def dropout_mask(shape: tuple[int, ...], p: float, key: Key, xp: Any = np) -> Array:
     """True where an element is kept: probability 1 - p each, bit-identical on every device."""
-    bits = random_bits(key, math.prod(shape), xp)
+    if key.of:
+        bits = row_bits(key, shape[0], math.prod(shape[1:]), xp)
+    else:
+        bits = random_bits(key, math.prod(shape), xp)
     return (bits >= xp.uint32(threshold(p))).reshape(shape)
 
 

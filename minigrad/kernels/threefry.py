@@ -21,10 +21,17 @@ _PARITY = 0x1BD11BDA
 
 
 class Key(NamedTuple):
-    """Names one draw: a 64-bit seed and the draw's number under it."""
+    """Names one draw: a 64-bit seed and the draw's number under it.
+
+    of: where only some rows of a batch are drawn for, how many the batch has; `first` is the first
+    of them. Dropout then gets the very bits that the whole batch would have given these rows; other
+    draws do not ask.
+    """
 
     seed: int
     stream: int
+    first: int = 0
+    of: int = 0
 
 
 def threefry2x32(key: tuple[int, int], first: Any, second: Any) -> tuple[Any, Any]:
@@ -56,16 +63,32 @@ def random_pairs(
 
 def fill_pairs(out: Any, key: Key, part: slice, xp: ModuleType, finish: Any) -> None:
     """Part of what `random_pairs` returns."""
+    out[0, part], out[1, part] = finish(*_pairs(key, part, xp))
+
+
+def _pairs(key: Key, part: slice, xp: ModuleType) -> tuple[Any, Any]:
     first = xp.arange(part.start, part.stop, dtype=xp.uint32)
     words = (key.seed & 0xFFFFFFFF, key.seed >> 32)
-    a, b = threefry2x32(words, first, xp.full(first.shape, key.stream, xp.uint32))
-    out[0, part], out[1, part] = finish(a, b)
+    return threefry2x32(words, first, xp.full(first.shape, key.stream, xp.uint32))
 
 
 def random_bits(key: Key, count: int, xp: ModuleType = np) -> Any:
     """Return `count` random uint32 of a draw, shape (count,), bit-identical on every device."""
     half = (count + 1) // 2
     return random_pairs(key, half, xp, lambda a, b: (a, b), xp.uint32).reshape(-1)[:count]
+
+
+def row_bits(key: Key, rows: int, length: int, xp: ModuleType = np) -> Any:
+    """`rows` rows of `length` from `key.first` on of random_bits(key, key.of * length), shape
+    (rows * length,), without the others."""
+    start, half = key.first * length, (key.of * length + 1) // 2
+    stop = start + rows * length
+    bits = [xp.empty(0, xp.uint32)]
+    if start < half:
+        bits.append(_pairs(key, slice(start, min(stop, half)), xp)[0])
+    if stop > half:
+        bits.append(_pairs(key, slice(max(start, half) - half, stop - half), xp)[1])
+    return xp.concatenate(bits)
 
 
 def uniform(key: Key, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:

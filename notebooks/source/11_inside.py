@@ -17,10 +17,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+import alexnet_scratch
 import minigrad as mg
 from alexnet_course import n11_inside as check
 from alexnet_course import small_run
-from alexnet_course.figures import draw_neighbours, draw_predictions, filter_grid
+from alexnet_course.figures import draw_filters, draw_neighbours, draw_predictions, filter_grid
 from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, as_jpeg, use_style
 from alexnet_scratch import inside
 from alexnet_scratch.data import ImageFolder, patterns
@@ -160,6 +161,20 @@ print(f"2012:   one part in {1 / left_of_the_start(old, phases):,.0f} is left")
 # %% [markdown]
 # So noise in the filters of a short run is not a sign of bad training. It is the start, which nobody has taken
 # away. When you see noisy first-layer filters, subtract the start before you judge.
+#
+# Our patterns are no photographs. A narrow AlexNet that did learn from photographs, 9,469 of ten things, comes with
+# the package: it is what `alexnet predict photo.jpg` asks. It has 24 filters in each tower:
+
+# %%
+boxed = alexnet_scratch.load("boxed")
+steps = boxed.recipe.epochs * 9469 / boxed.recipe.batch_size
+kept = left_of_the_start(boxed.recipe, [(boxed.recipe.lr / 2, steps)])  # a cosine's mean is a half
+print(f"{boxed.recipe.name}: about {kept:.0%} of the start is left")
+as_jpeg(draw_filters(boxed.model.conv1.weight.data), dpi=100)
+
+# %% [markdown]
+# Under the noise lie gratings, edges and plain colours, as in the paper's figure 3. Look for the work that the two
+# towers share: are both as colourful?
 #
 # ## How colourful is a filter?
 #

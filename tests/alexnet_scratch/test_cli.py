@@ -415,7 +415,7 @@ def test_evaluate_on_other_classes(
         (["--widths", "8,8"], "expected five even numbers"),
         (["--orders", "pool,pool"], "orders is 'pool': use one of"),
         (["--input-size", "300"], "image_size is 256, expected at least input_size"),
-        (["--recipe", "big"], "recipe big: use small, paper"),
+        (["--recipe", "big"], "recipe big: use small, modern, paper"),
         (["--recipe", "none.json"], "No such file"),
         (["--workers", "-2"], "not a whole number"),
         (["--device", "tpu"], "device 'tpu' is unknown"),
@@ -462,7 +462,7 @@ def test_resume_without_its_data(learnt: Path, tmp_path: Path, capsys: Capture) 
 
 COMMANDS = [
     [], ["prepare"], ["stats"], ["train"], ["evaluate"], ["predict"], ["summary"], ["diff"],
-    ["show-augment"], ["doctor"], ["bench"], ["learn"], ["completion"],
+    ["show-augment"], ["doctor"], ["find-lr"], ["bench"], ["learn"], ["completion"],
 ]  # fmt: skip
 
 

@@ -22,6 +22,8 @@ RULES = {
     **RECIPES,
     "adam": replace(RECIPES["small"], optimizer="adam", lr=3e-4, label_smoothing=0.1),
     "adamw": replace(RECIPES["small"], optimizer="adamw", lr=3e-4),
+    "mixup": replace(RECIPES["modern"], mixup=0.2, clip=0.5),
+    "fade": replace(RECIPES["modern"], fade=0.5),
 }
 
 
@@ -30,6 +32,8 @@ SIZES = ("fc_width", "input_size", "image_size", "batch_size", "epochs")
 
 def _narrow(recipe: Recipe, like: Recipe, **changes: object) -> Recipe:
     """The recipe with the sizes of the other, and without dropout."""
+    if recipe.variant == "cifar":  # small as it is, and without dropout
+        return replace(recipe, **{"batch_size": like.batch_size, "epochs": like.epochs, **changes})
     sizes = {name: getattr(like, name) for name in SIZES}
     if recipe.variant != "one-tower":
         sizes["widths"] = like.widths

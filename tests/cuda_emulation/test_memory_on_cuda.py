@@ -165,8 +165,8 @@ def test_out_of_memory_names_a_batch_that_fits(tight, tmp_path, narrow_flags, co
     said = re.fullmatch(
         r"alexnet: the GPU's memory does not suffice: [\d.]+ [kM]?B asked for with [\d.]+ MB in "
         r"use, [\d.]+ [kM]?B kept for reuse, [\d.]+ GB of [\d.]+ GB free, and a limit of [\d.]+ MB "
-        r"\(--gpu-memory\); a batch of (\d+) fits, 32 is too many: begin a new run with "
-        r"--batch-size \1, or free memory on the GPU",
+        r"\(--gpu-memory\); a batch of (\d+) fits, 32 is too many: give --micro-batch \1, which "
+        r"trains on the same batches, \1 images at a time, or free memory on the GPU",
         line,
     )
     assert said, line
@@ -174,7 +174,7 @@ def test_out_of_memory_names_a_batch_that_fits(tight, tmp_path, narrow_flags, co
     beginning = {"log.txt", "run.json", "recipe.json", "metrics.jsonl", "steps.jsonl"}
     assert {file.name for file in out.iterdir()} <= beginning
     assert line.removeprefix("alexnet: ") in (out / "log.txt").read_text()
-    fits = flags(narrow_flags, said[1])
+    fits = [*flags(narrow_flags, 32), "--micro-batch", said[1]]
     assert main(["train", str(colours), *fits, *limited, str(tmp_path / "c")]) == 0
     assert files.keys() == {file.name for file in (tmp_path / "c").iterdir()}
 

@@ -33,6 +33,7 @@ from safetensors import numpy as safetensors
 import alexnet_scratch.data.download as downloads
 from alexnet_scratch.cli import USER_ERRORS
 from alexnet_scratch.cli import main as alexnet
+from alexnet_scratch.commands.compare import table
 from alexnet_scratch.data import BadImageError, DataError, load_image
 from alexnet_scratch.data.image import FORMATS
 from alexnet_scratch.data.packed import open_packed
@@ -40,7 +41,11 @@ from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.data.sources.mat import load_mat
 from alexnet_scratch.data.sources.pickles import load_pickle
 from alexnet_scratch.recipe import RECIPES, Recipe, RecipeError
+from alexnet_scratch.runs import as_json, grouped, read_run
 from alexnet_scratch.training.checkpoint import load_checkpoint
+from alexnet_scratch.training.folder import RunError
+from alexnet_scratch.training.tensorboard import FILE as EVENTS
+from alexnet_scratch.training.tensorboard import Events
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
 
 Draw = random.Random
@@ -52,8 +57,8 @@ COMMANDS = (
     "predict run data/train/red/0.png", "predict run data --json", "evaluate run",
     "summary --recipe small --input-size 64", "diff small paper", "stats packed --verify",
     "prepare data out --image-size 16 --per-class 2 --workers 1", "show-augment data --out a.png",
-    "train --resume run", "completion bash",
-    "doctor data " + " ".join(FLAGS),
+    "train --resume run", "completion bash", "compare run --json",
+    "doctor data " + " ".join(FLAGS), "plan data " + " ".join(FLAGS),
     "train data --out new --max-steps 1 " + " ".join(FLAGS),
 )  # fmt: skip
 
@@ -82,7 +87,8 @@ def make_seeds(root: Path) -> None:
                 noise = np.random.default_rng(10 * i + k).integers(0, 256, (64, 64, 3), np.uint8)
                 Image.fromarray(noise).save(folder / f"{k}.png")
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        assert alexnet(["train", f"{world}/data", "--out", f"{world}/run", *FLAGS]) == 0
+        flags = [*FLAGS, "--tensorboard"]
+        assert alexnet(["train", f"{world}/data", "--out", f"{world}/run", *flags]) == 0
         assert alexnet(["prepare", f"{world}/data", f"{world}/packed", "--image-size", "64"]) == 0
     last = world / "run" / "last.safetensors"
     tensors = {"a": np.arange(6.0).reshape(2, 3), "b": {"c": [np.zeros(2, np.int8), 3, None]}}
@@ -93,6 +99,11 @@ def make_seeds(root: Path) -> None:
         "checkpoint": [last.read_bytes()],
         "metadata": [f"{k}\n{v}".encode() for k, v in load_metadata(last).items() if "." not in k],
         "recipe": [RECIPES[name].to_json().encode() for name in RECIPES],
+        "run": [
+            f"{name}\n".encode() + (world / "run" / name).read_bytes()
+            for name in ("metrics.jsonl", "run.json", "recipe.json")
+        ],
+        "events": [(world / "run" / EVENTS).read_bytes()],
         "image": _images(),
         "archive": _archives(world / "data"),
         "mat": _mats(),
@@ -316,6 +327,24 @@ def _load_metadata(data: bytes, work: Path) -> None:
     load_checkpoint(work / "file").model()
 
 
+def _load_run(data: bytes, work: Path) -> None:
+    """The run's small files with one replaced."""
+    name, _, body = data.partition(b"\n")
+    folder = work / "foreign"
+    folder.mkdir(exist_ok=True)
+    for file in ("metrics.jsonl", "run.json", "recipe.json"):
+        own = (work / "world" / "run" / file).read_bytes()
+        (folder / file).write_bytes(body if file.encode() == name else own)
+    groups = grouped([read_run(folder), read_run(work / "world" / "run")])
+    json.dumps(as_json(groups), allow_nan=False)
+    assert table(groups, 80)
+
+
+def _load_events(data: bytes, work: Path) -> None:
+    (work / EVENTS).write_bytes(data)
+    Events(work / EVENTS).begin(1, [])
+
+
 def _load_archive(data: bytes, work: Path) -> None:
     (work / "file").write_bytes(data)
     with contextlib.closing(open_source(work / "file")) as source:
@@ -419,7 +448,7 @@ def _command(data: bytes, work: Path) -> None:
     words = data.decode("utf-8", "surrogateescape").split("\x1f")
     if words[0] in ("learn", "bench") or "--download" in words:
         return  # Jupyter, minutes, and other computers
-    if words[0] in ("train", "doctor") and not {"--resume", FLAGS[1]}.intersection(words):
+    if words[0] in ("train", "doctor", "plan") and not {"--resume", FLAGS[1]}.intersection(words):
         return  # the whole network
     os.environ["ALEXNET_CACHE"] = "/dev/null/none"  # where nothing can be drawn, for minutes
     with contextlib.chdir(work / "world"):
@@ -436,11 +465,13 @@ def _command(data: bytes, work: Path) -> None:
 TARGETS = {
     target.name: target
     for target in (
-        Target("weights", 14_000, _bytes, _load_weights, (CheckpointError,)),
+        Target("weights", 10_000, _bytes, _load_weights, (CheckpointError,)),
         Target("checkpoint", 8_000, _bytes, _load_checkpoint, (CheckpointError,)),
         Target("metadata", 6_000, _part, _load_metadata, (CheckpointError,)),
         Target("recipe", 18_000, _json, lambda data, _: Recipe.from_json(
             data.decode("utf-8", "replace")), (RecipeError,)),
+        Target("run", 3_000, _part, _load_run, (RunError,)),
+        Target("events", 1_000, _bytes, _load_events, ()),
         Target("image", 21_300, _bytes, lambda data, _: load_image(data, 8), (BadImageError,)),
         Target("archive", 12_000, _archive, _load_archive, (DataError,)),
         Target("mat", 5_000, _bytes, lambda data, _: load_mat(data), (ValueError,)),

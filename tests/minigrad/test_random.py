@@ -134,3 +134,33 @@ def test_any_integer_is_a_seed(seed):
     generator = Generator(seed)
     assert generator.state == (int(seed) % 2**64, 0)
     assert random_bits(generator.next_key(), 2).dtype == np.uint32
+
+
+@pytest.mark.parametrize("length", [7, 8])
+@pytest.mark.parametrize("of", [1, 5, 6])
+def test_rows_of_a_draw_are_those_of_the_whole(of, length):
+    whole = random_bits(Key(5, 3), of * length).reshape(of, length)
+    for first in range(of):
+        for rows in range(1, of - first + 1):
+            found = threefry.row_bits(Key(5, 3, first, of), rows, length)
+            np.testing.assert_array_equal(found.reshape(rows, length), whole[first : first + rows])
+
+
+@pytest.mark.parametrize("drop", [mg.dropout, mg.paper_dropout])
+def test_parts_of_a_batch_are_dropped_out_as_the_whole(drop):
+    x = mg.randn(6, 3, 5, requires_grad=True)
+    mg.manual_seed(4)
+    whole = drop(x, 0.4)
+    whole.sum().backward()
+    after = default_generator.state
+    for part in (slice(0, 2), slice(2, 3), slice(3, 6)):
+        mg.manual_seed(4)
+        own = mg.tensor(x.data[part], requires_grad=True)
+        with default_generator.rows(part.start, 6):
+            found = drop(own, 0.4)
+        found.sum().backward()
+        np.testing.assert_array_equal(found.data, whole.data[part])
+        np.testing.assert_array_equal(own.grad.data, x.grad.data[part])
+    assert default_generator.state == after
+    mg.manual_seed(4)
+    np.testing.assert_array_equal(drop(x, 0.4).data, whole.data)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...arrays import Array, array_module
@@ -11,8 +9,8 @@ from .. import cuda, dropout
 from ..threefry import Key
 
 
-def _takes(x: Array, *_: Any, **__: Any) -> bool:
-    return cuda.usable(x)
+def _takes(x: Array, p: float, key: Key) -> bool:
+    return cuda.usable(x) and not key.of
 
 
 @dropout.dropout_forward.instead(_takes)

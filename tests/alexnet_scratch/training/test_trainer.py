@@ -129,7 +129,7 @@ def test_steps_are_written_once_however_often_a_run_is_killed(
 
 
 def test_the_length_of_a_run_is_told_with_what_shortens_it(narrow: Recipe) -> None:
-    recipe = replace(narrow, epochs=30, batch_size=100)
+    recipe = replace(narrow, epochs=30, batch_size=100, input_size=224, image_size=256)
     pace = Pace(recipe, 50, 10, None)
     for _ in range(20):
         assert pace.first_estimate(Position(batch=pace.steps), True) is None
