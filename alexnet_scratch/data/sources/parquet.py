@@ -22,7 +22,7 @@ from ...schema import SchemaError, json_of
 from ..image import BadImageError, DataError, check_plain, some
 from ..source import LeftOut
 from .folder import FolderTree, read_part
-from .packing import FREE, MAX_RATIO
+from .packing import FREE, MAX_RATIO, bomb
 from .shards import choose_shards, found_in_shards
 from .spool import Spool
 from .tree import Found, Tree, in_class_folders
@@ -30,10 +30,11 @@ from .within import Labelled, WithinTree, class_id, class_ids, ids_of_names, nam
 
 MAGIC = b"PAR1"
 _POINTER = b"vers"  # version https://git-lfs.github.com/spec/v1
-_ROWS = 32  # of a group that are in memory at once
+_ROWS = 1 << 16  # that are in memory at once, at most
+_MEMORY = 32 << 20  # bytes that these may take, were each as large as all of its group
 _ROW = 16  # bytes of a file, at least, for each of its rows
 _BUFFER = 1 << 20  # bytes of a column that are read at once
-_LONG = 255  # letters of a file's name
+_LONG = 255  # letters of a file's name, and of a class's
 _IMAGES = ("image", "img", "images", "picture", "jpg", "png")
 _LABELS = ("label", "labels", "fine_label", "class", "target", "category", "cls")
 
@@ -81,7 +82,7 @@ def find(tree: Tree, first: int | None = None) -> Found | None:
     tables: list[tuple[str, _File, list[Label], list[str]]] = []
     columns = None
     for name, split in shards.split_of().items():
-        file = _File(arrow, os.path.join(tree.path, name))
+        file = _File(arrow, tree.path, name)
         columns = columns or _columns(file)
         labels, paths = file.labels(columns)
         if split == "val" and all(label in (None, -1) for label in labels):
@@ -98,7 +99,7 @@ def find(tree: Tree, first: int | None = None) -> Found | None:
         whole = WithinTree(tree, (item.name for item in items), reader.image, reader.close)
         return found_in_shards(
             whole, "parquet", items, range(whole.first, len(whole.names)), columns.names, shards,
-            str(tree.path), labels=tuple(os.path.relpath(f.path, tree.path) for f in files),
+            str(tree.path), labels=tuple(file.name for file in files),
         )  # fmt: skip
     except BaseException:
         reader.close()
@@ -133,10 +134,11 @@ def _pyarrow(tree: Tree) -> Any:
 
 
 class _File:
-    """A parquet file: its path, its metadata and schema, and the rows before each group."""
+    """A parquet file: its name and path, metadata and schema, and the rows before each group."""
 
-    def __init__(self, arrow: Any, path: str) -> None:
-        self.path, self._arrow = path, arrow
+    def __init__(self, arrow: Any, root: Path, name: str) -> None:
+        self.name, self._arrow = name, arrow
+        self.path = path = os.path.join(root, name)
         self.size = size = check_plain(path)
         start = read_part(path, 0, min(4, size))
         if start != MAGIC:
@@ -163,7 +165,7 @@ class _File:
         paths: list[str] = []
         wanted = [columns.label, *([f"{columns.image}.path"] if columns.has_path else [])]
         for group in range(len(self.starts) - 1):
-            for batch in self.batches(group, wanted, DataError, 1 << 16):
+            for batch in self.batches(group, wanted, DataError):
                 with self._told(DataError):
                     labels += self._label_values(batch.column(columns.label))
                     if columns.has_path:
@@ -174,11 +176,27 @@ class _File:
         return labels, paths or [""] * len(labels)
 
     def batches(
-        self, group: int, columns: list[str], error: type[DataError], rows: int = _ROWS
+        self, group: int, columns: list[str], error: type[DataError]
     ) -> Iterator[Any]:
-        """A group's rows, so many at a time; `error` for what pyarrow does not read."""
-        with self._told(error), contextlib.closing(self._open()) as file:
-            yield from file.iter_batches(rows, [group], columns, use_threads=False)
+        """A group's rows, some at a time; `error` for what pyarrow does not read."""
+        with self._told(error):
+            packed, plain = self._sizes(group, columns)
+            if plain > max(FREE, MAX_RATIO * packed):
+                raise error(bomb(self.path))
+            # One large value may stand for all rows, so that it cannot be told what they take.
+            rows = min(_ROWS, max(1, _MEMORY // max(plain, 1)))
+            with contextlib.closing(self._open()) as file:
+                yield from file.iter_batches(rows, [group], columns, use_threads=False)
+
+    def _sizes(self, group: int, columns: list[str]) -> tuple[int, int]:
+        """The bytes of these columns in a group, packed and unpacked, as the file says."""
+        held = self.metadata.row_group(group)
+        parts = [held.column(i) for i in range(held.num_columns)]
+        parts = [part for part in parts if part.path_in_schema in columns]
+        return (
+            sum(part.total_compressed_size for part in parts),
+            sum(part.total_uncompressed_size for part in parts),
+        )
 
     def _open(self) -> Any:
         known = getattr(self, "metadata", None)
@@ -195,6 +213,8 @@ class _File:
         if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)):
             raise ValueError(f"its labels are of type {kind}, expected numbers or names")
         values: list[Label] = column.to_pylist()
+        if any(isinstance(value, str) and len(value) > _LONG for value in set(values)):
+            raise ValueError(f"a label of more than {_LONG} letters")
         return values
 
     @contextlib.contextmanager
@@ -275,7 +295,7 @@ class _Reader:
         self._spool = Spool()
         self._lock = threading.Lock()
         # Of each group that is unpacked: offset and size of each image; or why it cannot be.
-        self._unpacked: dict[tuple[int, int], list[tuple[int, int]] | BadImageError] = {}
+        self._unpacked: dict[tuple[int, int], list[tuple[int, int]] | str] = {}
         self._left = max(FREE, MAX_RATIO * sum(file.size for file in files))
         self.close = self._spool.close
 
@@ -289,15 +309,15 @@ class _Reader:
             if key not in self._unpacked:
                 self._unpacked[key] = self._unpack(file, group)
             held = self._unpacked[key]
-        if isinstance(held, BadImageError):
-            raise BadImageError(str(held))
+        if isinstance(held, str):
+            raise BadImageError(held)
         offset, size = held[row - file.starts[group]]
         where = f"{file.path}: row {row}"
         if size < 0:
             raise BadImageError(f"{where}: no bytes of an image in it")
         return self._spool.read(offset, size, where)
 
-    def _unpack(self, file: _File, group: int) -> list[tuple[int, int]] | BadImageError:
+    def _unpack(self, file: _File, group: int) -> list[tuple[int, int]] | str:
         places: list[tuple[int, int]] = []
         try:
             for batch in file.batches(group, [self._column], BadImageError):
@@ -307,7 +327,7 @@ class _Reader:
             if len(places) != file.starts[group + 1] - file.starts[group]:
                 raise BadImageError(f"{file.path}: a group of rows is cut short: get it anew")
         except BadImageError as error:
-            return error
+            return str(error)  # itself it would keep what was read
         return places
 
     def _keep(self, column: Any, path: str) -> list[tuple[int, int]]:
@@ -319,7 +339,7 @@ class _Reader:
         length = int(ends[-1] - ends[0])
         self._left -= length
         if self._left < 0:
-            raise BadImageError(f"{path}: its images are {MAX_RATIO} times its size, or more")
+            raise BadImageError(bomb(path))
         start = self._spool.append(memoryview(data)[ends[0] : ends[-1]]) if length else 0
         sizes = np.where(column.is_valid().to_numpy(False), np.diff(ends), -1)
         return list(zip((start + ends[:-1] - ends[0]).tolist(), sizes.tolist(), strict=True))

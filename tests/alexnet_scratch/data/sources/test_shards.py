@@ -255,6 +255,33 @@ def test_a_group_of_rows_is_unpacked_once_and_a_few_rows_at_a_time(
         assert pool.bytes_allocated() == began
 
 
+def test_an_image_that_stands_for_all_rows_takes_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pa.table({"image": [bytes(1 << 20)] * 40, "label": [0, 1] * 20})
+    path = tmp_path / "train.parquet"
+    pyarrow.parquet.write_table(table, path, compression="zstd", data_page_size=1 << 20)
+    rows = []
+    before = parquet._Reader._keep
+
+    def count(self: Any, column: Any, path: str) -> Any:
+        rows.append(len(column))
+        return before(self, column, path)
+
+    monkeypatch.setattr(parquet._Reader, "_keep", count)
+    began = pa.default_memory_pool().bytes_allocated()
+    monkeypatch.setattr(parquet, "_MEMORY", 4 << 20)
+    for free, most in ((8 << 20, 4), (1 << 19, 0)):  # all 40 rows are 42 MB
+        monkeypatch.setattr(parquet, "FREE", free)
+        rows.clear()
+        with closing(open_source(path)) as source:
+            for item in source.items[:2]:
+                with pytest.raises(BadImageError, match="decompression bomb"):
+                    source.read(item)
+        assert max(rows, default=0) <= most
+        assert pa.default_memory_pool().bytes_allocated() == began
+
+
 def test_without_pyarrow_its_command_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +315,10 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a label out of range": (
         lambda p: write_shard(p, TRAIN, labels=[3] * len(TRAIN)), "a label is 3, expected 0 to 2",
+    ),
+    "a label that is a story": (
+        lambda p: write_shard(p, TRAIN, labels=["x" * 300] * len(TRAIN), names=None),
+        "a label of more than 255 letters",
     ),
     "a label of -1": (
         lambda p: write_shard(p, TRAIN, labels=[-1] * len(TRAIN)), "a label is -1, expected 0",
@@ -435,6 +466,11 @@ def test_a_shard_that_is_cut_off_is_named(tmp_path: Path) -> None:
         path.write_bytes(whole[:3000])
         refused(tmp_path, rf"{name}: cut off, damaged")
         path.write_bytes(whole)
+
+
+def test_a_packed_tar_in_a_folder_is_to_be_given_itself(tmp_path: Path) -> None:
+    write_tar(tmp_path / "set.tar.gz", samples(TRAIN)).rename(tmp_path / "set.tar")
+    refused(tmp_path, r"but an archive, set\.tar: give that file")
 
 
 def test_class_folders_beside_a_tar_are_the_set(tmp_path: Path) -> None:
