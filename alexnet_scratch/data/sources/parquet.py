@@ -244,13 +244,13 @@ def _columns(file: _File) -> _Columns:
         kind: [name for name, one in features.items() if one.get("_type") == kind]
         for kind in ("Image", "ClassLabel")
     }
-    types = {field.name: str(field.type) for field in schema}
-    images = [n for n in of_type["Image"] or _IMAGES if _holds_bytes(types.get(n, ""))]
-    images = images or [name for name in types if _holds_bytes(types[name])]
+    types = {field.name: field.type for field in schema}
+    bytes_in = [name for name, kind in types.items() if _is_bytes(kind) or "bytes" in _parts(kind)]
+    images = [name for name in of_type["Image"] or _IMAGES if name in bytes_in] or bytes_in
     labels = [n for n in _LABELS if n in types] or [n for n in of_type["ClassLabel"] if n in types]
     if len(images) < 1 or len(labels) < 1:
         what = "images (bytes, or a struct of bytes and path)" if not images else "labels"
-        listed = some([f"{name} ({kind:.60})" for name, kind in types.items()])
+        listed = some([f"{name} ({kind!s:.60})" for name, kind in types.items()])
         raise DataError(f"{file.path}: no column of {what}; it has {listed}")
     if labels[0] not in _LABELS and len(labels) > 1:
         raise DataError(f"{file.path}: which is the label, {some(labels)}? Rename one to label")
@@ -258,11 +258,10 @@ def _columns(file: _File) -> _Columns:
     names = features.get(label, {}).get("names") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"{file.path}: the names of its classes are no names: get it anew")
-    kind = types[image]
+    parts = _parts(types[image])
     return _Columns(
-        image, kind.startswith("struct<"), "path: string" in kind, label,
-        ids_of_names(names, file.path),
-    )  # fmt: skip
+        image, bool(parts), "path" in parts, label, ids_of_names(names, file.path)
+    )
 
 
 def _features(file: _File) -> dict[str, dict[str, Any]]:
@@ -280,10 +279,17 @@ def _features(file: _File) -> dict[str, dict[str, Any]]:
         ) from error
 
 
-def _holds_bytes(kind: str) -> bool:
-    return kind in ("binary", "large_binary") or kind.startswith(
-        ("struct<bytes: binary", "struct<bytes: large_binary")
-    )
+def _is_bytes(kind: Any) -> bool:
+    return str(kind) in ("binary", "large_binary")
+
+
+def _parts(kind: Any) -> list[str]:
+    """The names of a struct's fields that are of use."""
+    if not str(kind).startswith("struct<"):
+        return []
+    fields = [kind.field(i) for i in range(kind.num_fields)]
+    wanted = {"bytes": ("binary", "large_binary"), "path": ("string", "large_string")}
+    return [field.name for field in fields if str(field.type) in wanted.get(field.name, ())]
 
 
 class _Reader:

@@ -192,6 +192,12 @@ def test_plain_bytes_are_called_by_file_and_row(tmp_path: Path, kind: Any) -> No
     assert content(path) == {("train", n): d for n, d in zip(rows, BYTES, strict=True)}
 
 
+def test_a_struct_of_other_order_and_more_fields(tmp_path: Path) -> None:
+    kind = pa.struct([("id", pa.int64()), ("path", pa.string()), ("bytes", pa.large_binary())])
+    held = [{"id": 1, "path": m.name.rpartition("/")[2], "bytes": m.data} for m in TRAIN]
+    assert content(write_shard(tmp_path / "x.parquet", TRAIN, image=pa.array(held, kind))) == PLAIN
+
+
 def test_numbers_without_names_and_other_names_of_columns(tmp_path: Path) -> None:
     table = pa.table({
         "fine_label": [2, 11, 2], "coarse_label": [0, 0, 0],
