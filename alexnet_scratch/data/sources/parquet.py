@@ -30,11 +30,12 @@ from .within import Labelled, WithinTree, class_id, class_ids, ids_of_names, nam
 
 MAGIC = b"PAR1"
 _POINTER = b"vers"  # version https://git-lfs.github.com/spec/v1
-_ROWS = 1 << 16  # that are in memory at once, at most
-_MEMORY = 32 << 20  # bytes that these may take, were each as large as all of its group
+_ROWS = 1 << 16  # whose labels are in memory at once
+_MEMORY = 32 << 20  # bytes that images may take at once, were each as large as all of its group
 _ROW = 16  # bytes of a file, at least, for each of its rows
 _BUFFER = 1 << 20  # bytes of a column that are read at once
 _LONG = 255  # letters of a file's name, and of a class's
+_TEXTS = ("string", "large_string")
 _IMAGES = ("image", "img", "images", "picture", "jpg", "png")
 _LABELS = ("label", "labels", "fine_label", "class", "target", "category", "cls")
 
@@ -164,58 +165,38 @@ class _File:
         labels: list[Label] = []
         paths: list[str] = []
         wanted = [columns.label, *([f"{columns.image}.path"] if columns.has_path else [])]
+        types = {field.name: str(field.type) for field in self.schema}
+        # Of texts each different one is in memory once: one may stand for all rows.
+        texts = [name for name in wanted if types.get(name, _TEXTS[0]) in _TEXTS]
         for group in range(len(self.starts) - 1):
-            for batch in self.batches(group, wanted, DataError):
-                with self._told(DataError):
-                    labels += self._label_values(batch.column(columns.label))
+            with self._told(DataError), contextlib.closing(self._open(texts)) as file:
+                for batch in file.iter_batches(_ROWS, [group], wanted, use_threads=False):
+                    labels += _labels(batch.column(columns.label))
                     if columns.has_path:
-                        held = batch.column(columns.image).flatten()[0].to_pylist()
-                        paths += [_file_name(path) for path in held]
-        if len(labels) != self.rows or any(label == "" for label in labels):
+                        paths += map(_file_name, _values(batch.column(columns.image).flatten()[0]))
+        if len(labels) != self.rows:
             raise DataError(f"{self.path}: not a label for each row: damaged, get it anew")
         return labels, paths or [""] * len(labels)
 
-    def batches(
-        self, group: int, columns: list[str], error: type[DataError]
-    ) -> Iterator[Any]:
-        """A group's rows, some at a time; `error` for what pyarrow does not read."""
-        with self._told(error):
-            packed, plain = self._sizes(group, columns)
-            if plain > max(FREE, MAX_RATIO * packed):
-                raise error(bomb(self.path))
-            # One large value may stand for all rows, so that it cannot be told what they take.
+    def image_batches(self, group: int, column: str) -> Iterator[Any]:
+        """A group's images, some at a time. BadImageError for what pyarrow does not read."""
+        with self._told(BadImageError):
+            # Not of the column alone: pyarrow ends the process for some that are damaged.
+            plain = self.metadata.row_group(group).total_byte_size
+            if plain > max(FREE, MAX_RATIO * self.size):
+                raise BadImageError(bomb(self.path))
             rows = min(_ROWS, max(1, _MEMORY // max(plain, 1)))
             with contextlib.closing(self._open()) as file:
-                yield from file.iter_batches(rows, [group], columns, use_threads=False)
+                for batch in file.iter_batches(rows, [group], [column], use_threads=False):
+                    held = batch.column(0)
+                    yield held.flatten()[0] if held.type.num_fields else held
 
-    def _sizes(self, group: int, columns: list[str]) -> tuple[int, int]:
-        """The bytes of these columns in a group, packed and unpacked, as the file says."""
-        held = self.metadata.row_group(group)
-        parts = [held.column(i) for i in range(held.num_columns)]
-        parts = [part for part in parts if part.path_in_schema in columns]
-        return (
-            sum(part.total_compressed_size for part in parts),
-            sum(part.total_uncompressed_size for part in parts),
-        )
-
-    def _open(self) -> Any:
-        known = getattr(self, "metadata", None)
+    def _open(self, texts: Sequence[str] = ()) -> Any:
+        """texts: columns of which each different value is kept once."""
         return self._arrow.parquet.ParquetFile(
-            self.path, metadata=known, buffer_size=_BUFFER, pre_buffer=False
-        )
-
-    def _label_values(self, column: Any) -> list[Label]:
-        kind = column.type
-        types = self._arrow.types
-        if types.is_dictionary(kind):
-            column = column.dictionary_decode()
-            kind = column.type
-        if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)):
-            raise ValueError(f"its labels are of type {kind}, expected numbers or names")
-        values: list[Label] = column.to_pylist()
-        if any(isinstance(value, str) and len(value) > _LONG for value in set(values)):
-            raise ValueError(f"a label of more than {_LONG} letters")
-        return values
+            self.path, metadata=getattr(self, "metadata", None), buffer_size=_BUFFER,
+            pre_buffer=False, read_dictionary=list(texts) or None,
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def _told(self, kind: type[DataError]) -> Iterator[None]:
@@ -229,6 +210,25 @@ class _File:
             raise kind(
                 f"{self.path}: damaged, or not read by pyarrow ({said}); get it anew"
             ) from error
+
+
+def _values(column: Any) -> list[Any]:
+    """The numbers or texts of a column."""
+    if not str(column.type).startswith("dictionary<"):
+        return list(column.to_pylist())
+    texts = column.dictionary.to_pylist()
+    return [None if i is None else texts[i] for i in column.indices.to_pylist()]
+
+
+def _labels(column: Any) -> list[Label]:
+    """ValueError for other values than numbers and names."""
+    values = _values(column)
+    for value in set(values):
+        if not (value is None or type(value) in (int, str)):
+            raise ValueError(f"its labels are of type {column.type}, expected numbers or names")
+        if isinstance(value, str) and not 0 < len(value) <= _LONG:
+            raise ValueError(f"a label of {len(value)} letters, expected 1 to {_LONG}")
+    return values
 
 
 def _file_name(path: str | None) -> str:
@@ -288,7 +288,7 @@ def _parts(kind: Any) -> list[str]:
     if not str(kind).startswith("struct<"):
         return []
     fields = [kind.field(i) for i in range(kind.num_fields)]
-    wanted = {"bytes": ("binary", "large_binary"), "path": ("string", "large_string")}
+    wanted = {"bytes": ("binary", "large_binary"), "path": _TEXTS}
     return [field.name for field in fields if str(field.type) in wanted.get(field.name, ())]
 
 
@@ -326,10 +326,8 @@ class _Reader:
     def _unpack(self, file: _File, group: int) -> list[tuple[int, int]] | str:
         places: list[tuple[int, int]] = []
         try:
-            for batch in file.batches(group, [self._column], BadImageError):
-                column = batch.column(0)
-                for part in column.flatten() if column.type.num_fields else [column]:
-                    places += self._keep(part, file.path)
+            for column in file.image_batches(group, self._column):
+                places += self._keep(column, file.path)
             if len(places) != file.starts[group + 1] - file.starts[group]:
                 raise BadImageError(f"{file.path}: a group of rows is cut short: get it anew")
         except BadImageError as error:

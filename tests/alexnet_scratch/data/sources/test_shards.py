@@ -182,7 +182,9 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_labels_of_any_kind(tmp_path: Path, kind: str) -> None:
-    assert content(write_shard(tmp_path / "train.parquet", TRAIN, **KINDS[kind])) == PLAIN
+    path = write_shard(tmp_path / "train.parquet", TRAIN, **KINDS[kind])
+    assert content(path) == PLAIN
+    assert len(open_folder(path).items) == len(TRAIN)
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
@@ -317,14 +319,14 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda p: pyarrow.parquet.write_table(pa.table({"image": BYTES}), p), "no column of labels",
     ),
     "numbers with points": (
-        lambda p: write_shard(p, TRAIN, labels=[0.5] * len(TRAIN)), "of type double, expected num",
+        lambda p: write_shard(p, TRAIN, labels=[0.5] * len(TRAIN)), "of type double, expected nu",
     ),
     "a label out of range": (
         lambda p: write_shard(p, TRAIN, labels=[3] * len(TRAIN)), "a label is 3, expected 0 to 2",
     ),
     "a label that is a story": (
         lambda p: write_shard(p, TRAIN, labels=["x" * 300] * len(TRAIN), names=None),
-        "a label of more than 255 letters",
+        "a label of 300 letters, expected 1 to 255",
     ),
     "a label of -1": (
         lambda p: write_shard(p, TRAIN, labels=[-1] * len(TRAIN)), "a label is -1, expected 0",
@@ -363,6 +365,12 @@ def test_a_parquet_file_that_is_none_is_told(tmp_path: Path, case: str) -> None:
     refused(tmp_path, said)
 
 
+def test_files_of_other_columns_are_told(tmp_path: Path) -> None:
+    write_shard(tmp_path / "train-0.parquet", TRAIN)
+    pyarrow.parquet.write_table(pa.table({"image": BYTES}), tmp_path / "train-1.parquet")
+    refused(tmp_path, r"train-1\.parquet: damaged, or not read by pyarrow")
+
+
 def test_damage_in_a_group_is_told_of_each_of_its_images(tmp_path: Path) -> None:
     path = write_shard(tmp_path / "train.parquet", TRAIN, rows=6)
     whole = path.read_bytes()
@@ -390,6 +398,7 @@ def test_a_pattern_stands_for_its_files(tmp_path: Path) -> None:
     assert content(tmp_path / "shard-{000..002}.tar") == PLAIN
     some = content(tmp_path / "shard-{001..002}.tar")
     assert list(some.values()) == BYTES[4:]
+    assert len(open_folder(tmp_path / "shard-{000..001}.tar").items) == 8
     refused(tmp_path / "shard-{000..004}.tar", r"no such file: shard-003\.tar, shard-004\.tar; get")
     refused(tmp_path / "shard-{004..000}.tar", "stands for no files")
     refused(tmp_path / "shard-{0..9999999999}.tar", "or for more than 100000")
