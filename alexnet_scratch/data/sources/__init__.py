@@ -44,7 +44,8 @@ def open_source(path: str | os.PathLike[str], shards: int | None = None) -> Sour
 
 
 def open_folder(path: str | os.PathLike[str]) -> TreeSource:
-    """The data set in a folder, read where it is: nothing is open between two reads.
+    """The data set in a folder, read where it is: nothing is open between two reads, but for a
+    temporary file of what parquet files hold. Also that of a pattern, and of one parquet file.
 
     Raises DataError for an archive, splits of different classes, and what `open_source` raises.
     """
@@ -94,6 +95,9 @@ def image_files(path: str | os.PathLike[str]) -> tuple[list[str], list[LeftOut]]
 
 def _folder(path: str | os.PathLike[str]) -> FolderTree:
     path = Path(path)
+    some_files = _some_files(path)
+    if some_files is not None:
+        return some_files
     if not path.exists():
         raise DataError(f"no such folder: {path}; expected {KNOWN}")
     if not path.is_dir():
@@ -115,15 +119,24 @@ def _found(tree: Tree, shards: int | None = None) -> TreeSource:
         raise
 
 
-def _open_tree(path: Path, shards: int | None) -> Tree:
+def _some_files(path: Path) -> FolderTree | None:
+    """Of a pattern its files, and a parquet file, as if they were all that is in their folder."""
     if not path.exists():
         named = expanded(path)
-        if named is None:
-            raise DataError(f"no such file or folder: {path}; expected {KNOWN}")
-        return webdataset.with_shards(FolderTree(path.parent, named), shards)
+        return None if named is None else FolderTree(path.parent, named)
+    if path.is_file() and parquet.begins(path):
+        return FolderTree(path.parent, [path.name])
+    return None
+
+
+def _open_tree(path: Path, shards: int | None) -> Tree:
+    some_files = _some_files(path)
+    if some_files is not None:
+        return webdataset.with_shards(some_files, shards)
+    if not path.exists():
+        raise DataError(f"no such file or folder: {path}; expected {KNOWN}")
     if not path.is_dir():
-        # As a folder's only file.
-        return FolderTree(path.parent, [path.name]) if parquet.begins(path) else open_archive(path)
+        return open_archive(path)
     if is_packed(path):
         raise DataError(f"{path} is a prepared set already: give it to `alexnet train`")
     archives = ilsvrc.archives(path)

@@ -5,12 +5,12 @@ To one temporary file without a name, and not beyond what images can shrink by.
 
 from __future__ import annotations
 
-import bz2
 import gzip
+import importlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, Any
 
 from ...progress import progress_bar
 from ..image import DataError
@@ -69,7 +69,7 @@ def _gzip(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _bzip2(file: IO[bytes]) -> Iterator[bytes]:
-    with bz2.open(file) as packed:
+    with _module("bz2").open(file) as packed:
         while piece := _read_bzip2(packed):
             yield piece
 
@@ -85,8 +85,7 @@ def _read_bzip2(packed: IO[bytes]) -> bytes:
 
 def _xz(file: IO[bytes]) -> Iterator[bytes]:
     """lzma.open has no limit of memory, and the file says how much it wants."""
-    import lzma  # some builds of Python have none
-
+    lzma = _module("lzma")
     data = b""
     while data := data.lstrip(b"\0") or file.read(CHUNK):  # streams, with zeros between them
         stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
@@ -99,6 +98,13 @@ def _xz(file: IO[bytes]) -> Iterator[bytes]:
         except lzma.LZMAError as error:
             raise ValueError(str(error)) from error
         data = stream.unused_data
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ValueError(f"this Python was built without {name}: unpack it yourself") from error
 
 
 _KINDS = {b"\x1f\x8b": _gzip, b"BZh": _bzip2, b"\xfd7zXZ\0": _xz}

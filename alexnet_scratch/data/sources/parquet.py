@@ -22,7 +22,7 @@ from ...schema import SchemaError, json_of
 from ..image import BadImageError, DataError, check_plain, some
 from ..source import LeftOut
 from .folder import FolderTree, read_part
-from .packing import FREE, MAX_RATIO
+from .packing import FREE, MAX_RATIO, bomb
 from .shards import choose_shards, found_in_shards
 from .spool import Spool
 from .tree import Found, Tree, in_class_folders
@@ -30,10 +30,12 @@ from .within import Labelled, WithinTree, class_id, class_ids, ids_of_names, nam
 
 MAGIC = b"PAR1"
 _POINTER = b"vers"  # version https://git-lfs.github.com/spec/v1
-_ROWS = 32  # of a group that are in memory at once
+_ROWS = 1 << 16  # whose labels are in memory at once
+_MEMORY = 32 << 20  # bytes that images may take at once, were each as large as all of its group
 _ROW = 16  # bytes of a file, at least, for each of its rows
 _BUFFER = 1 << 20  # bytes of a column that are read at once
-_LONG = 255  # letters of a file's name
+_LONG = 255  # letters of a file's name, and of a class's
+_TEXTS = ("string", "large_string")
 _IMAGES = ("image", "img", "images", "picture", "jpg", "png")
 _LABELS = ("label", "labels", "fine_label", "class", "target", "category", "cls")
 
@@ -81,7 +83,7 @@ def find(tree: Tree, first: int | None = None) -> Found | None:
     tables: list[tuple[str, _File, list[Label], list[str]]] = []
     columns = None
     for name, split in shards.split_of().items():
-        file = _File(arrow, os.path.join(tree.path, name))
+        file = _File(arrow, tree.path, name)
         columns = columns or _columns(file)
         labels, paths = file.labels(columns)
         if split == "val" and all(label in (None, -1) for label in labels):
@@ -98,7 +100,7 @@ def find(tree: Tree, first: int | None = None) -> Found | None:
         whole = WithinTree(tree, (item.name for item in items), reader.image, reader.close)
         return found_in_shards(
             whole, "parquet", items, range(whole.first, len(whole.names)), columns.names, shards,
-            str(tree.path), labels=tuple(os.path.relpath(f.path, tree.path) for f in files),
+            str(tree.path), labels=tuple(file.name for file in files),
         )  # fmt: skip
     except BaseException:
         reader.close()
@@ -133,10 +135,11 @@ def _pyarrow(tree: Tree) -> Any:
 
 
 class _File:
-    """A parquet file: its path, its metadata and schema, and the rows before each group."""
+    """A parquet file: its name and path, metadata and schema, and the rows before each group."""
 
-    def __init__(self, arrow: Any, path: str) -> None:
-        self.path, self._arrow = path, arrow
+    def __init__(self, arrow: Any, root: Path, name: str) -> None:
+        self.name, self._arrow = name, arrow
+        self.path = path = os.path.join(root, name)
         self.size = size = check_plain(path)
         start = read_part(path, 0, min(4, size))
         if start != MAGIC:
@@ -162,40 +165,38 @@ class _File:
         labels: list[Label] = []
         paths: list[str] = []
         wanted = [columns.label, *([f"{columns.image}.path"] if columns.has_path else [])]
+        types = {field.name: str(field.type) for field in self.schema}
+        # Of texts each different one is in memory once: one may stand for all rows.
+        texts = [name for name in wanted if types.get(name, _TEXTS[0]) in _TEXTS]
         for group in range(len(self.starts) - 1):
-            for batch in self.batches(group, wanted, DataError, 1 << 16):
-                with self._told(DataError):
-                    labels += self._label_values(batch.column(columns.label))
+            with self._told(DataError), contextlib.closing(self._open(texts)) as file:
+                for batch in file.iter_batches(_ROWS, [group], wanted, use_threads=False):
+                    labels += _labels(batch.column(columns.label))
                     if columns.has_path:
-                        held = batch.column(columns.image).flatten()[0].to_pylist()
-                        paths += [_file_name(path) for path in held]
-        if len(labels) != self.rows or any(label == "" for label in labels):
+                        paths += map(_file_name, _values(batch.column(columns.image).flatten()[0]))
+        if len(labels) != self.rows:
             raise DataError(f"{self.path}: not a label for each row: damaged, get it anew")
         return labels, paths or [""] * len(labels)
 
-    def batches(
-        self, group: int, columns: list[str], error: type[DataError], rows: int = _ROWS
-    ) -> Iterator[Any]:
-        """A group's rows, so many at a time; `error` for what pyarrow does not read."""
-        with self._told(error), contextlib.closing(self._open()) as file:
-            yield from file.iter_batches(rows, [group], columns, use_threads=False)
+    def image_batches(self, group: int, column: str) -> Iterator[Any]:
+        """A group's images, some at a time. BadImageError for what pyarrow does not read."""
+        with self._told(BadImageError):
+            # Not of the column alone: pyarrow ends the process for some that are damaged.
+            plain = self.metadata.row_group(group).total_byte_size
+            if plain > max(FREE, MAX_RATIO * self.size):
+                raise BadImageError(bomb(self.path))
+            rows = min(_ROWS, max(1, _MEMORY // max(plain, 1)))
+            with contextlib.closing(self._open()) as file:
+                for batch in file.iter_batches(rows, [group], [column], use_threads=False):
+                    held = batch.column(0)
+                    yield held.flatten()[0] if held.type.num_fields else held
 
-    def _open(self) -> Any:
-        known = getattr(self, "metadata", None)
+    def _open(self, texts: Sequence[str] = ()) -> Any:
+        """texts: columns of which each different value is kept once."""
         return self._arrow.parquet.ParquetFile(
-            self.path, metadata=known, buffer_size=_BUFFER, pre_buffer=False
-        )
-
-    def _label_values(self, column: Any) -> list[Label]:
-        kind = column.type
-        types = self._arrow.types
-        if types.is_dictionary(kind):
-            column = column.dictionary_decode()
-            kind = column.type
-        if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)):
-            raise ValueError(f"its labels are of type {kind}, expected numbers or names")
-        values: list[Label] = column.to_pylist()
-        return values
+            self.path, metadata=getattr(self, "metadata", None), buffer_size=_BUFFER,
+            pre_buffer=False, read_dictionary=list(texts) or None,
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def _told(self, kind: type[DataError]) -> Iterator[None]:
@@ -211,6 +212,25 @@ class _File:
             ) from error
 
 
+def _values(column: Any) -> list[Any]:
+    """The numbers or texts of a column."""
+    if not str(column.type).startswith("dictionary<"):
+        return list(column.to_pylist())
+    texts = column.dictionary.to_pylist()
+    return [None if i is None else texts[i] for i in column.indices.to_pylist()]
+
+
+def _labels(column: Any) -> list[Label]:
+    """ValueError for other values than numbers and names."""
+    values = _values(column)
+    for value in set(values):
+        if not (value is None or type(value) in (int, str)):
+            raise ValueError(f"its labels are of type {column.type}, expected numbers or names")
+        if isinstance(value, str) and not 0 < len(value) <= _LONG:
+            raise ValueError(f"a label of {len(value)} letters, expected 1 to {_LONG}")
+    return values
+
+
 def _file_name(path: str | None) -> str:
     name = (path or "").replace("\\", "/").rpartition("/")[2]
     return name if len(name) <= _LONG and name.isprintable() else ""
@@ -224,13 +244,13 @@ def _columns(file: _File) -> _Columns:
         kind: [name for name, one in features.items() if one.get("_type") == kind]
         for kind in ("Image", "ClassLabel")
     }
-    types = {field.name: str(field.type) for field in schema}
-    images = [n for n in of_type["Image"] or _IMAGES if _holds_bytes(types.get(n, ""))]
-    images = images or [name for name in types if _holds_bytes(types[name])]
+    types = {field.name: field.type for field in schema}
+    bytes_in = [name for name, kind in types.items() if _is_bytes(kind) or "bytes" in _parts(kind)]
+    images = [name for name in of_type["Image"] or _IMAGES if name in bytes_in] or bytes_in
     labels = [n for n in _LABELS if n in types] or [n for n in of_type["ClassLabel"] if n in types]
     if len(images) < 1 or len(labels) < 1:
         what = "images (bytes, or a struct of bytes and path)" if not images else "labels"
-        listed = some([f"{name} ({kind:.60})" for name, kind in types.items()])
+        listed = some([f"{name} ({kind!s:.60})" for name, kind in types.items()])
         raise DataError(f"{file.path}: no column of {what}; it has {listed}")
     if labels[0] not in _LABELS and len(labels) > 1:
         raise DataError(f"{file.path}: which is the label, {some(labels)}? Rename one to label")
@@ -238,11 +258,10 @@ def _columns(file: _File) -> _Columns:
     names = features.get(label, {}).get("names") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"{file.path}: the names of its classes are no names: get it anew")
-    kind = types[image]
+    parts = _parts(types[image])
     return _Columns(
-        image, kind.startswith("struct<"), "path: string" in kind, label,
-        ids_of_names(names, file.path),
-    )  # fmt: skip
+        image, bool(parts), "path" in parts, label, ids_of_names(names, file.path)
+    )
 
 
 def _features(file: _File) -> dict[str, dict[str, Any]]:
@@ -260,10 +279,17 @@ def _features(file: _File) -> dict[str, dict[str, Any]]:
         ) from error
 
 
-def _holds_bytes(kind: str) -> bool:
-    return kind in ("binary", "large_binary") or kind.startswith(
-        ("struct<bytes: binary", "struct<bytes: large_binary")
-    )
+def _is_bytes(kind: Any) -> bool:
+    return str(kind) in ("binary", "large_binary")
+
+
+def _parts(kind: Any) -> list[str]:
+    """The names of a struct's fields that are of use."""
+    if not str(kind).startswith("struct<"):
+        return []
+    fields = [kind.field(i) for i in range(kind.num_fields)]
+    wanted = {"bytes": ("binary", "large_binary"), "path": _TEXTS}
+    return [field.name for field in fields if str(field.type) in wanted.get(field.name, ())]
 
 
 class _Reader:
@@ -275,7 +301,7 @@ class _Reader:
         self._spool = Spool()
         self._lock = threading.Lock()
         # Of each group that is unpacked: offset and size of each image; or why it cannot be.
-        self._unpacked: dict[tuple[int, int], list[tuple[int, int]] | BadImageError] = {}
+        self._unpacked: dict[tuple[int, int], list[tuple[int, int]] | str] = {}
         self._left = max(FREE, MAX_RATIO * sum(file.size for file in files))
         self.close = self._spool.close
 
@@ -289,25 +315,23 @@ class _Reader:
             if key not in self._unpacked:
                 self._unpacked[key] = self._unpack(file, group)
             held = self._unpacked[key]
-        if isinstance(held, BadImageError):
-            raise BadImageError(str(held))
+        if isinstance(held, str):
+            raise BadImageError(held)
         offset, size = held[row - file.starts[group]]
         where = f"{file.path}: row {row}"
         if size < 0:
             raise BadImageError(f"{where}: no bytes of an image in it")
         return self._spool.read(offset, size, where)
 
-    def _unpack(self, file: _File, group: int) -> list[tuple[int, int]] | BadImageError:
+    def _unpack(self, file: _File, group: int) -> list[tuple[int, int]] | str:
         places: list[tuple[int, int]] = []
         try:
-            for batch in file.batches(group, [self._column], BadImageError):
-                column = batch.column(0)
-                for part in column.flatten() if column.type.num_fields else [column]:
-                    places += self._keep(part, file.path)
+            for column in file.image_batches(group, self._column):
+                places += self._keep(column, file.path)
             if len(places) != file.starts[group + 1] - file.starts[group]:
                 raise BadImageError(f"{file.path}: a group of rows is cut short: get it anew")
         except BadImageError as error:
-            return error
+            return str(error)  # itself it would keep what was read
         return places
 
     def _keep(self, column: Any, path: str) -> list[tuple[int, int]]:
@@ -319,7 +343,7 @@ class _Reader:
         length = int(ends[-1] - ends[0])
         self._left -= length
         if self._left < 0:
-            raise BadImageError(f"{path}: its images are {MAX_RATIO} times its size, or more")
+            raise BadImageError(bomb(path))
         start = self._spool.append(memoryview(data)[ends[0] : ends[-1]]) if length else 0
         sizes = np.where(column.is_valid().to_numpy(False), np.diff(ends), -1)
         return list(zip((start + ends[:-1] - ends[0]).tolist(), sizes.tolist(), strict=True))

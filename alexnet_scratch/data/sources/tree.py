@@ -13,7 +13,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -410,9 +410,9 @@ def _left_out(tree: Tree, found: Found) -> list[LeftOut]:
     """The files that are neither images of the set nor its labels; a folder of such as one."""
     used = bytearray(len(tree.names))
     holding = {""}  # folders with a file that is used
-    for position in (*found.label_files, *(place.position for place in found.places)):
+    for position in chain(found.label_files, (place.position for place in found.places)):
         used[position] = True
-    for path in (*found.labels, *(tree.names[place.position] for place in found.places)):
+    for path in chain(found.labels, (tree.names[place.position] for place in found.places)):
         while (path := _above(path)) not in holding:
             holding.add(path)
     files: list[LeftOut] = []

@@ -11,9 +11,10 @@ import os
 from typing import Any, NamedTuple
 
 from ...schema import SchemaError, json_of
-from ..image import DataError, some
+from ..image import DataError, check_plain, some
 from .archive import tar_index
-from .folder import FolderTree
+from .folder import FolderTree, read_part
+from .packing import unpacker
 from .shards import Shards, choose_shards, found_in_shards
 from .tars_in_folder import TarsInFolder
 from .tree import (
@@ -46,7 +47,10 @@ def with_shards(tree: FolderTree, first: int | None = None) -> FolderTree | Tars
     tars = sorted(n for n in tree.names if n.endswith(".tar") and not _is_class_tar(n))
     if not tars or in_class_folders(tree):
         return tree
-    inner = [name for name, *_ in tar_index(os.path.join(tree.path, tars[0]), [])]
+    path = os.path.join(tree.path, tars[0])
+    if unpacker(read_part(path, 0, min(6, check_plain(path)))) is not None:
+        return tree
+    inner = [name for name, *_ in tar_index(path, [])]
     if not _samples(inner, of_json=True):
         return tree
     shards = choose_shards(tars, tree.path, first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -118,7 +119,7 @@ def ids_of_names(names: Iterable[str], where: object) -> list[str]:
 
 def class_id(name: str) -> str:
     """A class's name as the name of a folder."""
-    return " ".join(name.replace("/", "_").split())
+    return sys.intern(" ".join(name.replace("/", "_").split()))
 
 
 class _Part(io.RawIOBase):

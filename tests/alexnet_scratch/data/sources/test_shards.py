@@ -182,7 +182,9 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_labels_of_any_kind(tmp_path: Path, kind: str) -> None:
-    assert content(write_shard(tmp_path / "train.parquet", TRAIN, **KINDS[kind])) == PLAIN
+    path = write_shard(tmp_path / "train.parquet", TRAIN, **KINDS[kind])
+    assert content(path) == PLAIN
+    assert len(open_folder(path).items) == len(TRAIN)
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
@@ -190,6 +192,12 @@ def test_plain_bytes_are_called_by_file_and_row(tmp_path: Path, kind: Any) -> No
     path = write_shard(tmp_path / "part-0.parquet", TRAIN, image=pa.array(BYTES, kind))
     rows = [f"{m.class_id}/part-0-{i:05d}" for i, m in enumerate(TRAIN)]
     assert content(path) == {("train", n): d for n, d in zip(rows, BYTES, strict=True)}
+
+
+def test_a_struct_of_other_order_and_more_fields(tmp_path: Path) -> None:
+    kind = pa.struct([("id", pa.int64()), ("path", pa.string()), ("bytes", pa.large_binary())])
+    held = [{"id": 1, "path": m.name.rpartition("/")[2], "bytes": m.data} for m in TRAIN]
+    assert content(write_shard(tmp_path / "x.parquet", TRAIN, image=pa.array(held, kind))) == PLAIN
 
 
 def test_numbers_without_names_and_other_names_of_columns(tmp_path: Path) -> None:
@@ -255,6 +263,33 @@ def test_a_group_of_rows_is_unpacked_once_and_a_few_rows_at_a_time(
         assert pool.bytes_allocated() == began
 
 
+def test_an_image_that_stands_for_all_rows_takes_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pa.table({"image": [bytes(1 << 20)] * 40, "label": [0, 1] * 20})
+    path = tmp_path / "train.parquet"
+    pyarrow.parquet.write_table(table, path, compression="zstd", data_page_size=1 << 20)
+    rows = []
+    before = parquet._Reader._keep
+
+    def count(self: Any, column: Any, path: str) -> Any:
+        rows.append(len(column))
+        return before(self, column, path)
+
+    monkeypatch.setattr(parquet._Reader, "_keep", count)
+    began = pa.default_memory_pool().bytes_allocated()
+    monkeypatch.setattr(parquet, "_MEMORY", 4 << 20)
+    for free, most in ((8 << 20, 4), (1 << 19, 0)):  # all 40 rows are 42 MB
+        monkeypatch.setattr(parquet, "FREE", free)
+        rows.clear()
+        with closing(open_source(path)) as source:
+            for item in source.items[:2]:
+                with pytest.raises(BadImageError, match="decompression bomb"):
+                    source.read(item)
+        assert max(rows, default=0) <= most
+        assert pa.default_memory_pool().bytes_allocated() == began
+
+
 def test_without_pyarrow_its_command_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,10 +319,14 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda p: pyarrow.parquet.write_table(pa.table({"image": BYTES}), p), "no column of labels",
     ),
     "numbers with points": (
-        lambda p: write_shard(p, TRAIN, labels=[0.5] * len(TRAIN)), "of type double, expected num",
+        lambda p: write_shard(p, TRAIN, labels=[0.5] * len(TRAIN)), "of type double, expected nu",
     ),
     "a label out of range": (
         lambda p: write_shard(p, TRAIN, labels=[3] * len(TRAIN)), "a label is 3, expected 0 to 2",
+    ),
+    "a label that is a story": (
+        lambda p: write_shard(p, TRAIN, labels=["x" * 300] * len(TRAIN), names=None),
+        "a label of 300 letters, expected 1 to 255",
     ),
     "a label of -1": (
         lambda p: write_shard(p, TRAIN, labels=[-1] * len(TRAIN)), "a label is -1, expected 0",
@@ -326,6 +365,12 @@ def test_a_parquet_file_that_is_none_is_told(tmp_path: Path, case: str) -> None:
     refused(tmp_path, said)
 
 
+def test_files_of_other_columns_are_told(tmp_path: Path) -> None:
+    write_shard(tmp_path / "train-0.parquet", TRAIN)
+    pyarrow.parquet.write_table(pa.table({"image": BYTES}), tmp_path / "train-1.parquet")
+    refused(tmp_path, r"train-1\.parquet: damaged, or not read by pyarrow")
+
+
 def test_damage_in_a_group_is_told_of_each_of_its_images(tmp_path: Path) -> None:
     path = write_shard(tmp_path / "train.parquet", TRAIN, rows=6)
     whole = path.read_bytes()
@@ -353,6 +398,7 @@ def test_a_pattern_stands_for_its_files(tmp_path: Path) -> None:
     assert content(tmp_path / "shard-{000..002}.tar") == PLAIN
     some = content(tmp_path / "shard-{001..002}.tar")
     assert list(some.values()) == BYTES[4:]
+    assert len(open_folder(tmp_path / "shard-{000..001}.tar").items) == 8
     refused(tmp_path / "shard-{000..004}.tar", r"no such file: shard-003\.tar, shard-004\.tar; get")
     refused(tmp_path / "shard-{004..000}.tar", "stands for no files")
     refused(tmp_path / "shard-{0..9999999999}.tar", "or for more than 100000")
@@ -435,6 +481,11 @@ def test_a_shard_that_is_cut_off_is_named(tmp_path: Path) -> None:
         path.write_bytes(whole[:3000])
         refused(tmp_path, rf"{name}: cut off, damaged")
         path.write_bytes(whole)
+
+
+def test_a_packed_tar_in_a_folder_is_to_be_given_itself(tmp_path: Path) -> None:
+    write_tar(tmp_path / "set.tar.gz", samples(TRAIN)).rename(tmp_path / "set.tar")
+    refused(tmp_path, r"but an archive, set\.tar: give that file")
 
 
 def test_class_folders_beside_a_tar_are_the_set(tmp_path: Path) -> None:
