@@ -148,6 +148,12 @@ def _key(run: Run) -> Any:
     return replace(run.recipe, seed=0, name=""), same_data, run.facts.computed_by.partition(" ")[0]
 
 
+def classes_of(groups: Sequence[Group]) -> int:
+    """How many classes the data of all of them have; 0 where that is not the same or not known."""
+    found = {run.facts.data.classes for group in groups for run in group.runs}
+    return found.pop() if len(found) == 1 else 0
+
+
 def differing(groups: Sequence[Group]) -> dict[str, list[Any]]:
     """What is not the same for all groups: a value each, None where a recipe has no use for it."""
     firsts = [group.first for group in groups]

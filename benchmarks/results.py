@@ -36,7 +36,7 @@ from alexnet_scratch.data.views import CENTRE, TEN_CROP, name_of
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.recipe.flags import shown
 from alexnet_scratch.recipe.notes import differences
-from alexnet_scratch.runs import METRICS, RECIPE, Group, Run, grouped, read_run
+from alexnet_scratch.runs import METRICS, RECIPE, Group, Run, classes_of, grouped, read_run
 from alexnet_scratch.training.plot import draw_comparison
 from alexnet_scratch.training.run import BEST
 
@@ -290,7 +290,8 @@ def write(folder: Path = FOLDER, page_file: Path = PAGE, readme: Path = README) 
     for name, runs in sets(folder).items():
         groups = grouped(runs)
         curves = [[run.epochs for run in group.runs] for group in groups]
-        draw_comparison(folder / name / CURVES, list(zip(labels(groups), curves, strict=True)))
+        named = list(zip(labels(groups), curves, strict=True))
+        draw_comparison(folder / name / CURVES, named, classes_of(groups))
     sections.write(readme, "results", readme_table(folder), plain=False)
 
 

@@ -315,6 +315,7 @@ def main() -> int:
     """Train; the exit status is that of `alexnet train`."""
     parser = Parser(
         prog=" ".join(Twin.called), description=__doc__,
+        usage="python benchmarks/twin.py [DATA] --out RUN [flags of alexnet train]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add_flags(parser)

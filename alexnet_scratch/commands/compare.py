@@ -13,7 +13,7 @@ from minigrad.tools.text import align
 
 from ..names import one_line
 from ..recipe.flags import shown
-from ..runs import RESULTS, Group, as_json, differing, grouped, read_run
+from ..runs import RESULTS, Group, as_json, classes_of, differing, grouped, read_run
 from ..training.plot import draw_comparison
 
 
@@ -40,10 +40,9 @@ def add_parser(commands: Any) -> None:
 def _compare(options: argparse.Namespace) -> int:
     groups = grouped(read_run(folder) for folder in dict.fromkeys(options.runs))
     if options.plot is not None:
-        draw_comparison(
-            options.plot, [(label, [run.epochs for run in group.runs])
-                           for label, group in zip(labels(groups), groups, strict=True)],
-        )  # fmt: skip
+        curves = [[run.epochs for run in group.runs] for group in groups]
+        named = list(zip(labels(groups), curves, strict=True))
+        draw_comparison(options.plot, named, classes_of(groups))
     if options.json:
         print(json.dumps(as_json(groups), indent=2, allow_nan=False))
     else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -49,7 +51,7 @@ def add_parser(commands: Any) -> None:
         "--recipe", help="a preset, or the recipe.json of a run [small]", metavar="NAME"
     )
     parser.add_argument("--keep", type=count, default=1, metavar="N", help="as of train [1]")
-    parser.add_argument("--json", action="store_true", help="print JSON behind what is said")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     add_device_flags(parser)
     add_precision_flags(parser)
     add_recipe_flags(parser)
@@ -61,7 +63,8 @@ def _plan(options: argparse.Namespace) -> int:
     device = device_from(options)
     chosen_precision(options.dtype, None, device)  # an error now, not after the data
     root = Path(options.data) if options.data else patterns.ensure()
-    found = plan(root, recipe, device, options.workers, options.dtype, options.keep)
+    with contextlib.redirect_stdout(sys.stderr if options.json else sys.stdout):
+        found = plan(root, recipe, device, options.workers, options.dtype, options.keep)
     if options.json:
         facts = asdict(found)
         facts["recipe"] = recipe.name

@@ -24,7 +24,7 @@ from ..training.folder import RunError, RunLock, new_folder, run_name, unfinishe
 from ..training.input import Splits, data_note, fitted, open_splits
 from ..training.precision import chosen_precision, described
 from ..training.provenance import FILE as RUN_FILE
-from ..training.provenance import computed_otherwise, head, provenance, write_start
+from ..training.provenance import computed_otherwise, framework_of, head, provenance, write_start
 from ..training.provenance import read as read_start
 from ..training.run import BEST, LAST
 from ..training.saver import TEN_MINUTES, SaveEvery, save_every
@@ -256,6 +256,12 @@ def _resumed(options: argparse.Namespace) -> Trainer:
         raise RunError(
             f"{folder}: nothing to resume there, it has no {LAST}; a run that ended before its "
             "first checkpoint starts again with the command it was begun with"
+        )
+    computed_by, goes_on = framework_of(folder), options.trainer.framework.partition(" ")[0]
+    if computed_by != goes_on:
+        raise RunError(
+            f"{folder} was trained by {computed_by}, and this is {goes_on}, which draws other "
+            "dropout: go on with the program that began it, see the run's run.json"
         )
     say(f"Run folder: {folder}")
     lock = RunLock(folder)

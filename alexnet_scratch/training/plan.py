@@ -92,8 +92,6 @@ def plan(
         if not packed:
             splits = _with_sampled_statistics(splits, recipe)
         (folder / "run").mkdir()
-        if device != "cpu":
-            cuda.reset_peak_memory_stats(device)
         trainer = Trainer(
             folder / "run", recipe, splits, {}, device=device, workers=workers, precision=precision
         )
@@ -212,4 +210,5 @@ def _batches(trainer: Trainer) -> Generator[Any, None, None]:
 
 
 def _peak_memory(device: str) -> int | None:
-    return peak_bytes() if device == "cpu" else cuda.max_memory_allocated(device)
+    """Of this process, or of the GPU, whose pool keeps what it once had."""
+    return peak_bytes() if device == "cpu" else cuda.memory_reserved(device)

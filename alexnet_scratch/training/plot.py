@@ -46,11 +46,12 @@ def draw_curves(path: Path, rows: Sequence[EpochMetrics], classes: int, title: s
 
 
 def draw_comparison(
-    path: Path, groups: Sequence[tuple[str, Sequence[Sequence[EpochMetrics]]]]
+    path: Path, groups: Sequence[tuple[str, Sequence[Sequence[EpochMetrics]]]], classes: int = 0
 ) -> None:
     """Draw the validation loss and accuracy of several runs into a PNG.
 
-    groups: what each is called, and the epochs of each of its runs; these share a colour.
+    groups: what each is called, and the epochs of each of its runs; these share a colour. classes:
+    of all of them, for the line of guessing; 0 for none.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
@@ -66,6 +67,9 @@ def draw_comparison(
             loss.plot(epochs, [row.val_loss for row in rows], marker=mark, label=label, **style)
             top1 = [row.val_top1 for row in rows]
             accuracy.plot(epochs, top1, marker=mark, label=label, **style)
+    if classes > 1:
+        loss.axhline(math.log(classes), color="0.5", ls=":", label=f"guessing, ln({classes})")
+        accuracy.axhline(1 / classes, color="0.5", ls=":", label=f"guessing, 1 of {classes}")
     loss.set(ylabel="validation loss", ylim=(0, None))
     accuracy.set(ylabel="validation top-1", ylim=(0, 1.02))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))

@@ -111,6 +111,7 @@ def write_start(folder: Path, facts: dict[str, Any], resumed: dict[str, int] | N
 class Start:
     """What is read of run.json: of its first start, and in `resumed` of every later one."""
 
+    framework: str = ""
     device: str = ""
     threads: int = 0
     blas: list[dict[str, Any]] = limited(factory=list)
@@ -126,6 +127,12 @@ def read(folder: Path) -> dict[str, Any] | None:
     except (OSError, SchemaError):
         return None
     return dict(found)
+
+
+def framework_of(folder: Path) -> str:
+    """What computed the run in a folder, without its version: "minigrad" where it is not said."""
+    found = checked(Start, read(folder) or {}).framework
+    return found.partition(" ")[0] or "minigrad"
 
 
 def computed_otherwise(before: dict[str, Any] | None, now: dict[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from alexnet_scratch.recipe import RECIPES, Recipe, build_model
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.input import data_note, open_splits
 from alexnet_scratch.training.trainer import Trainer
-from minigrad import Tensor, manual_seed
+from minigrad import Tensor, get_num_threads, manual_seed, nn, set_num_threads
 
 pytest.importorskip("torch")
 import results
@@ -25,6 +26,15 @@ RULES = {
     "mixup": replace(RECIPES["modern"], mixup=0.2, clip=0.5),
     "fade": replace(RECIPES["modern"], fade=0.5),
 }
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Of either side: threads that wait for each other in small layers take seconds."""
+    before = get_num_threads()
+    set_num_threads(1)
+    yield
+    set_num_threads(before)
 
 
 SIZES = ("fc_width", "input_size", "image_size", "batch_size", "epochs")
@@ -76,6 +86,19 @@ def test_the_network_computes_the_same_in_evaluation(narrow: Recipe) -> None:
     )
 
 
+def test_batch_normalisation_moves_the_means_of_both() -> None:
+    manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    other = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    other.load_state_dict(model.state_dict())
+    x = Tensor(np.random.default_rng(0).normal(1, 3, (4, 3, 8, 8)).astype(np.float32))
+    torch = importlib.import_module("torch")
+    theirs = torch_network(model)(torch.from_numpy(x.data)).detach().numpy()
+    np.testing.assert_allclose(theirs, other(x).data, rtol=1e-5, atol=1e-6)
+    for (name, one), two in zip(model.named_buffers(), other.buffers(), strict=True):
+        np.testing.assert_allclose(one.data, two.data, rtol=1e-6, err_msg=name)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_stopped_run_goes_on_where_it_was(
     optimizer: str, colours: Path, narrow: Recipe, tmp_path: Path
@@ -88,9 +111,10 @@ def test_a_stopped_run_goes_on_where_it_was(
         np.testing.assert_allclose(one.data, other.data, rtol=1e-6, atol=1e-7)
 
 
-def test_the_runs_folder_is_one_that_the_commands_read(
-    colours: Path, tmp_path: Path, narrow_flags: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_runs_folder_is_one_that_the_commands_read_but_train(
+    colours: Path, tmp_path: Path, narrow_flags: list[str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
     twin, cli = importlib.import_module("twin"), importlib.import_module("alexnet_scratch.cli")
     run = tmp_path / "run"
     monkeypatch.setattr("sys.argv", ["twin.py", str(colours), "--out", str(run), *narrow_flags])
@@ -101,6 +125,8 @@ def test_the_runs_folder_is_one_that_the_commands_read(
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert cli.main(["evaluate", str(run), "--json"]) == 0
+    assert cli.main(["train", "--resume", str(run)]) == 2
+    assert "was trained by PyTorch, and this is minigrad" in capsys.readouterr().err
     kept = results.collect(run, None, tmp_path / "kept")
     assert kept == tmp_path / "kept/colours/run"
     assert sorted(f.name for f in kept.iterdir()) == [

@@ -12,6 +12,7 @@ import minigrad as mg
 from alexnet_scratch.cli import main
 from alexnet_scratch.model import AlexNet
 from alexnet_scratch.recipe import RECIPES
+from alexnet_scratch.training import plan
 from minigrad.nn import functional as F
 from minigrad.serialization import load_file
 from minigrad.testing import cupy_on_cpu as standin
@@ -162,3 +163,12 @@ def test_a_run_goes_on_on_the_other_device_to_rounding(
     for a, b in zip(rows, other, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-3)
         assert a["val_loss"] == pytest.approx(b["val_loss"], rel=1e-3)
+
+
+def test_a_run_is_planned_on_cuda(colours, narrow_flags, monkeypatch, capsys):
+    monkeypatch.setattr(plan, "FIRST_ESTIMATE", 3)
+    assert main(["plan", str(colours), *narrow_flags, "--device", "cuda", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert not found["on_cpu"]
+    assert found["measured"] == 3
+    assert min(found["memory"], found["rate"], found["seconds"]) > 0
