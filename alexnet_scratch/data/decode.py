@@ -68,25 +68,29 @@ def decoded(
 def _job(
     source: Source, items: Sequence[Item], size: int, decode: Decode, count: Accumulator | None
 ) -> Job[Piece]:
-    """What makes a piece; every thread puts its images where they belong."""
-    pixels = empty(np, (len(items), size, size, 3), np.uint8)
+    """What makes a piece. Its memory is taken at the end: of all that wait, most have none yet."""
 
-    def load(index: int) -> tuple[int, int] | str:
-        """The size of the image, or why the file is none."""
+    def load(index: int) -> Loaded | str:
+        """The image, or why the file is none."""
         try:
-            image = decode(source.read(items[index]))
+            return decode(source.read(items[index]))
         except BadImageError as error:
             return str(error).removeprefix("image: ")  # it was given bytes, which have no name
-        pixels[index] = image.pixels
-        return image.width, image.height
 
-    def assemble(found: list[tuple[int, int] | str]) -> Piece:
-        good = [i for i, one in enumerate(found) if not isinstance(one, str)]
-        kept = pixels if len(good) == len(items) else pixels[good]
+    def assemble(found: list[Loaded | str]) -> Piece:
+        images = [one for one in found if not isinstance(one, str)]
+        pixels = empty(np, (len(images), size, size, 3), np.uint8)
+        for place, image in zip(pixels, images, strict=True):
+            place[...] = image.pixels
         if count is not None:
-            count.add(kept)
-        sizes = [one for one in found if not isinstance(one, str)]
-        bad = [(item, one) for item, one in zip(items, found, strict=True) if isinstance(one, str)]
-        return Piece(len(items), [items[i] for i in good], kept, sizes, bad)
+            count.add(pixels)
+        kept, bad = [], []
+        for item, one in zip(items, found, strict=True):
+            if isinstance(one, str):
+                bad.append((item, one))
+            else:
+                kept.append(item)
+        sizes = [(image.width, image.height) for image in images]
+        return Piece(len(items), kept, pixels, sizes, bad)
 
     return Job(range(len(items)), load, assemble)
