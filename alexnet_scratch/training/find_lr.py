@@ -20,9 +20,10 @@ from .trainer import Trainer
 
 RANGES = {"sgd": (1e-4, 3.0), "adam": (1e-6, 0.1), "adamw": (1e-6, 0.1)}
 BLOWN_UP = 4.0  # times the lowest loss so far: from there on nothing is learnt
-WINDOW = 0.08  # of the steps: over so many the loss is averaged, centred
-FALL = 4.0  # standard errors of the mean by which the loss must have fallen
-MARGIN = 10.0  # below the rate at which it blew up
+WINDOW = 0.12  # of the steps: over so many the loss is averaged, centred
+FALL = 5.0  # standard errors of the mean by which the loss must have fallen
+MARGIN = 20.0  # below the rate at which it blew up
+BELOW = "a twentieth of the rate at which the loss blew up"
 
 
 @dataclass(frozen=True)
@@ -90,35 +91,38 @@ def range_test(
 def suggestion(test: RangeTest) -> Found | None:
     """A rate for training, None where the test tells nothing.
 
-    The one at which the mean loss fell fastest, if it fell by more than its noise; or, if that is
-    lower or it did not fall, a tenth of the one at which it blew up.
+    Halfway, of the logarithms, between the rate at which the mean loss fell fastest and the one at
+    which it was lowest, if it fell by more than its noise; or, if that is lower or it did not fall,
+    a twentieth of the one at which it blew up.
     """
-    lowest = int(np.argmin(test.smooth)) if test.smooth else 0
-    most = test.rates[-1] / MARGIN if test.blew_up and test.rates else math.inf
-    half = max(1, round(len(test.losses) * WINDOW / 2))
-    noise = np.std(np.subtract(test.losses, test.smooth)[: lowest + 1]) if test.smooth else 0.0
-    error = float(noise) * math.sqrt(2 / (2 * half + 1))
-    fell = test.smooth[0] - test.smooth[lowest] if test.smooth else 0.0
-    if fell > FALL * error:
+    rates, smooth = test.rates, test.smooth
+    most = rates[-1] / MARGIN if test.blew_up and rates else math.inf
+    lowest = int(np.argmin(smooth)) if smooth else 0
+    highest = int(np.argmax(smooth[: lowest + 1])) if smooth else 0
+    if lowest - highest >= 2:
+        # Differences of neighbours show the noise alone.
+        noise = float(np.diff(test.losses[: lowest + 1]).std()) / math.sqrt(2)
+        half = _half(len(smooth))
         drops = [
-            test.smooth[max(0, i - half)] - test.smooth[min(i + half, lowest)]
-            for i in range(lowest + 1)
+            smooth[max(highest, i - half)] - smooth[min(i + half, lowest)]
+            for i in range(highest, lowest + 1)
         ]
-        rate = test.rates[int(np.argmax(drops))]
-        if rate <= most:
-            return Found(rate, f"the loss fell fastest there, {_told(test, lowest)}")
-        return Found(most, f"a tenth of the rate at which the loss blew up, {_told(test, lowest)}")
-    if test.blew_up:
-        return Found(most, "a tenth of the rate at which the loss blew up; it did not fall before")
+        fell = smooth[highest] - smooth[lowest]
+        if fell > FALL * noise * math.sqrt(2 / (2 * half + 1)):
+            fastest, low = rates[highest + int(np.argmax(drops))], rates[lowest]
+            went = f"; it went from {smooth[highest]:.3f} to {smooth[lowest]:.3f}"
+            went += f" and blew up at {rates[-1]:.2g}" * test.blew_up
+            why = f"between {fastest:.2g}, where the loss fell fastest, and {low:.2g}, where it was "
+            rate = math.sqrt(fastest * low)
+            return Found(rate, f"{why}lowest{went}") if rate <= most else Found(most, BELOW + went)
+    if test.blew_up and rates:
+        return Found(most, f"{BELOW}; it did not fall")
     return None
 
 
-def _told(test: RangeTest, lowest: int) -> str:
-    text = (
-        f"from {test.smooth[0]:.3f} at the beginning to {test.smooth[lowest]:.3f} at "
-        f"{test.rates[lowest]:.2g}"
-    )
-    return text + f", and blew up at {test.rates[-1]:.2g}" * test.blew_up
+def _half(steps: int) -> int:
+    """Steps on each side of one that its mean is of."""
+    return max(1, round(steps * WINDOW / 2))
 
 
 def _batches(it: Trainer) -> Iterator[Any]:
@@ -134,6 +138,6 @@ def _recent(losses: Sequence[float], steps: int = 5) -> float:
 
 def _smooth(losses: Sequence[float], steps: int) -> list[float]:
     """Means over the steps around each one; fewer at both ends."""
-    half = max(1, round(steps * WINDOW / 2))
+    half = _half(steps)
     around = (losses[max(0, i - half) : i + half + 1] for i in range(len(losses)))
     return [sum(part) / len(part) for part in around]
