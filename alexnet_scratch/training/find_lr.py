@@ -23,7 +23,7 @@ BLOWN_UP = 4.0  # times the lowest loss so far: from there on nothing is learnt
 WINDOW = 0.12  # of the steps: over so many the loss is averaged, centred
 FALL = 5.0  # standard errors of the mean by which the loss must have fallen
 MARGIN = 20.0  # below the rate at which it blew up
-BELOW = "a twentieth of the rate at which the loss blew up"
+BELOW = "a twentieth of the rate at which it blew up"
 
 
 @dataclass(frozen=True)
@@ -91,33 +91,30 @@ def range_test(
 def suggestion(test: RangeTest) -> Found | None:
     """A rate for training, None where the test tells nothing.
 
-    Halfway, of the logarithms, between the rate at which the mean loss fell fastest and the one at
-    which it was lowest, if it fell by more than its noise; or, if that is lower or it did not fall,
-    a twentieth of the one at which it blew up.
+    Half of the one at which the mean loss was lowest, if it fell by more than its noise: from there
+    on a step does more harm than good. If that is more, or it did not fall, a twentieth of the rate
+    at which it blew up. (The rate of the steepest fall, which others take, is that of the first
+    steps of a start above ln C, which only shrink the logits.)
     """
     rates, smooth = test.rates, test.smooth
-    most = rates[-1] / MARGIN if test.blew_up and rates else math.inf
-    lowest = int(np.argmin(smooth)) if smooth else 0
-    highest = int(np.argmax(smooth[: lowest + 1])) if smooth else 0
-    if lowest - highest >= 2:
-        # Differences of neighbours show the noise alone.
-        noise = float(np.diff(test.losses[: lowest + 1]).std()) / math.sqrt(2)
-        half = _half(len(smooth))
-        drops = [
-            smooth[max(highest, i - half)] - smooth[min(i + half, lowest)]
-            for i in range(highest, lowest + 1)
-        ]
-        fell = smooth[highest] - smooth[lowest]
-        if fell > FALL * noise * math.sqrt(2 / (2 * half + 1)):
-            fastest, low = rates[highest + int(np.argmax(drops))], rates[lowest]
-            went = f"; it went from {smooth[highest]:.3f} to {smooth[lowest]:.3f}"
-            went += f" and blew up at {rates[-1]:.2g}" * test.blew_up
-            why = f"between {fastest:.2g}, where the loss fell fastest, and {low:.2g}, where it was "
-            rate = math.sqrt(fastest * low)
-            return Found(rate, f"{why}lowest{went}") if rate <= most else Found(most, BELOW + went)
-    if test.blew_up and rates:
-        return Found(most, f"{BELOW}; it did not fall")
-    return None
+    if not rates:
+        return None
+    most = rates[-1] / MARGIN if test.blew_up else math.inf
+    lowest = int(np.argmin(smooth))
+    highest = int(np.argmax(smooth[: lowest + 1]))
+    # Differences of neighbours show the noise alone; their median, whatever blows up at the end.
+    apart = np.abs(np.diff(test.losses)) if len(rates) > 1 else np.zeros(1)
+    noise = float(np.median(apart)) / 0.6745 / math.sqrt(2)
+    error = noise * math.sqrt(2 / (2 * _half(len(rates)) + 1))
+    if smooth[highest] - smooth[lowest] > FALL * error:
+        went = f"; it went from {smooth[highest]:.3f} to {smooth[lowest]:.3f}"
+        went += f" and blew up at {rates[-1]:.2g}" * test.blew_up
+        if rates[lowest] / 2 > most:
+            return Found(most, BELOW + went)
+        if lowest == len(rates) - 1:
+            went += ", and was still falling: a higher --highest may find more"
+        return Found(rates[lowest] / 2, f"half of {rates[lowest]:.2g}, where it was lowest{went}")
+    return Found(most, f"{BELOW}; it did not fall") if test.blew_up else None
 
 
 def _half(steps: int) -> int:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,11 @@ def falling(rate: float) -> float:
     return 1.8 - 0.5 * math.tanh(2 * math.log10(rate / 0.01)) + 0.2 * max(0, math.log(rate / 0.1))
 
 
-def test_the_steepest_fall_is_found() -> None:
+def test_half_of_the_rate_of_the_lowest_loss_is_suggested() -> None:
     found = suggestion(made(falling))
     assert found is not None
-    steepest, lowest = (float(number) for number in re.findall(r"0\.\d+(?=, where)", found.why))
-    assert steepest == pytest.approx(0.01, rel=0.5)
-    assert found.lr == pytest.approx(math.sqrt(steepest * lowest), rel=0.1)
+    assert found.lr == pytest.approx(0.05, rel=0.3)
+    assert found.why.startswith("half of 0.")
     assert "it went from 2." in found.why
     assert "blew up" not in found.why
 
@@ -45,7 +43,7 @@ def test_a_rate_near_the_blow_up_is_not_suggested() -> None:
     found = suggestion(made(lambda rate: falling(rate / 30), blew_up=True))
     assert found is not None
     assert found.lr == pytest.approx(0.05)
-    assert "a twentieth of the rate at which the loss blew up" in found.why
+    assert "a twentieth of the rate at which it blew up" in found.why
 
 
 def test_noise_is_no_fall() -> None:
