@@ -27,7 +27,7 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
     "lsuv": normal weights, scaled layer by layer so that outputs have variance 1 on `images`, the
     last layer's 0.01; biases 0 (Mishkin and Matas 2016, without the orthogonal start).
     "he": normal with variance 2 / fan in, which ReLU halves again, the last layer's 0.01, so that
-    the first loss is ln C; biases 0 (He et al. 2015, equation 10).
+    the first loss is near ln C; biases 0 (He et al. 2015, equation 10).
     "pytorch": uniform within 1 / sqrt(fan in), the layers' default.
 
     images: a batch of real images (N, 3, size, size) as the network gets them; only LSUV needs it.

@@ -13,7 +13,7 @@ from minigrad import Tensor, arrays, cuda
 from minigrad.tools.text import format_bytes
 
 Result = TypeVar("Result")
-Step = Callable[[Tensor, Tensor, Tensor], None]
+Step = Callable[[int, Tensor, Tensor, Tensor], None]
 
 
 class OutOfMemory(RuntimeError):  # noqa: N818  (what happened, as in StopIteration)
@@ -35,23 +35,25 @@ def shortage(error: BaseException, device: str | None = None) -> str:
     )
 
 
-def batch_that_fits(step: Step, size: int, side: int, device: str) -> int | None:
-    """The largest of size/2, size/4, ... 1 for which training steps were really done; or None.
+def batch_that_fits(step: Step, size: int, side: int, device: str, batch: int) -> int | None:
+    """The largest of size/2, size/4, ... 1 images at a time for which training steps on two such
+    parts were really done, with a batch of `batch` images on the device; or None.
 
-    step: takes images (n, side, side, 3) uint8, labels (n,) int64 and places (n, 3) int16, and
-    does forward, backward and update. It is called on zeros, so the weights are worth nothing
-    afterwards.
+    step: takes the size of a part, images (n, side, side, 3) uint8, labels (n,) int64 and places
+    (n, 3) int16, and does forward, backward and update. It is called on zeros, so the weights are
+    worth nothing afterwards.
     """
     while (size := size // 2) > 0:
         cuda.empty_cache(device)
-        if _fits(step, size, side, device):
+        if _fits(step, size, side, device, batch):
             return size
     return None
 
 
-def what_fits(step: Step, size: int, side: int, device: str) -> str:
-    """Advice for a training that found no memory for batches of `size`: see `batch_that_fits`."""
-    fits = batch_that_fits(step, size, side, device)
+def what_fits(step: Step, size: int, side: int, device: str, batch: int) -> str:
+    """Advice for a training that found no memory for `size` images at a time, of batches of
+    `batch`: see `batch_that_fits`."""
+    fits = batch_that_fits(step, size, side, device, batch)
     if fits is None:
         return "not even a batch of 1 fits: free memory on the GPU, or use --device cpu"
     return (
@@ -60,15 +62,16 @@ def what_fits(step: Step, size: int, side: int, device: str) -> str:
     )
 
 
-def _fits(step: Step, size: int, side: int, device: str) -> bool:
+def _fits(step: Step, size: int, side: int, device: str, batch: int) -> bool:
     try:
         # The batch in hand, and the one that travels meanwhile.
         images, _ahead = (
-            arrays.to_device(np.zeros((size, side, side, 3), np.uint8), device) for _ in range(2)
+            arrays.to_device(np.zeros((batch, side, side, 3), np.uint8), device) for _ in range(2)
         )
-        labels, places = np.zeros(size, np.int64), np.zeros((size, 3), np.int16)
+        parts = min(2 * size, batch)  # the second adds its gradients to the first one's
+        labels, places = np.zeros(parts, np.int64), np.zeros((parts, 3), np.int16)
         for _ in range(2):  # the second finds the gradients and velocities of the first in place
-            step(Tensor(images), Tensor(labels), Tensor(places))
+            step(size, Tensor(images[:parts]), Tensor(labels), Tensor(places))
         cuda.synchronize(device)
     except MemoryError as error:
         if not cuda.is_out_of_memory(error):

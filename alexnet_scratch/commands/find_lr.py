@@ -36,8 +36,8 @@ def add_parser(commands: Any) -> None:
         ),
         usage="alexnet find-lr [DATA] [--recipe NAME] [--steps N] [flags]",
         description="Train a new network for a few hundred steps at rates that rise from --lowest "
-        "to --highest (Smith 2017), and print the rate at which the loss fell fastest. The "
-        "recipe's schedule and warm-up are off meanwhile; nothing is kept.",
+        "to --highest (Smith 2017), and print half of the one where the loss was lowest. "
+        "The recipe's schedule and warm-up are off meanwhile; nothing is kept.",
     )
     parser.add_argument(
         "data", metavar="DATA", nargs="?", help="a prepared set or a folder [drawn patterns]"
@@ -95,7 +95,7 @@ def _find_lr(options: argparse.Namespace) -> int:
         print(wrapped(f"alexnet: {text}", ""), file=sys.stderr)
         return FAILED
     if not options.json:
-        print(wrapped(f"\nTry --lr {found.lr:.2g}: {found.why}", ""))
+        print(wrapped(f"\nTry --lr {found.lr:.2g} (the loss: {found.why}).", ""))
     if options.plot:
         say(f"Drawn: {one_line(options.plot)}")
     return 0

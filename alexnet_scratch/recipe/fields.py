@@ -195,7 +195,7 @@ class Recipe:
     mixup: float = option(
         0.0,
         "blend each image with another of its batch, and their labels: the shares are from "
-        "Beta(mixup, mixup), so 0.2 rarely blends much and 1 anything; 0 for none (2017)",
+        "Beta(mixup, mixup), so 0.2 rarely blends much and 1 anything; 0 for none (none in 2012)",
         low=0, high=1000,
     )  # fmt: skip
     fade: float = option(

@@ -76,9 +76,9 @@ SAID = {
         "crop_area": "35% on, for hundreds of images a class; 8% needs millions of images",
         "batch_size": "small sets need the steps",
         "label_smoothing": "Szegedy et al. 2016: a tenth",
+        "epochs": "more, since crops, smoothing and dropout make each one harder",
         "average": "the noise of the last steps averages out",
-        "warmup_steps": "the first steps with momentum are the ones that blow up",
-        "schedule": "a cosine to 0",
+        "warmup_steps": "about an epoch of a small set",
     },
     "boxed": {
         "widths": "half of 2012's, for a file of 3 MB",

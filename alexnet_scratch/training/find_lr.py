@@ -20,9 +20,10 @@ from .trainer import Trainer
 
 RANGES = {"sgd": (1e-4, 3.0), "adam": (1e-6, 0.1), "adamw": (1e-6, 0.1)}
 BLOWN_UP = 4.0  # times the lowest loss so far: from there on nothing is learnt
-WINDOW = 0.08  # of the steps: over so many the loss is averaged, centred
-FALL = 4.0  # standard errors of the mean by which the loss must have fallen
-MARGIN = 10.0  # below the rate at which it blew up
+WINDOW = 0.12  # of the steps: over so many the loss is averaged, centred
+FALL = 5.0  # standard errors of the mean by which the loss must have fallen
+MARGIN = 20.0  # below the rate at which it blew up
+BELOW = "a twentieth of the rate at which it blew up"
 
 
 @dataclass(frozen=True)
@@ -90,35 +91,35 @@ def range_test(
 def suggestion(test: RangeTest) -> Found | None:
     """A rate for training, None where the test tells nothing.
 
-    The one at which the mean loss fell fastest, if it fell by more than its noise; or, if that is
-    lower or it did not fall, a tenth of the one at which it blew up.
+    Half of the one at which the mean loss was lowest, if it fell by more than its noise: from there
+    on a step does more harm than good. If that is more, or it did not fall, a twentieth of the rate
+    at which it blew up. (The rate of the steepest fall, which others take, is that of the first
+    steps of a start above ln C, which only shrink the logits.)
     """
-    lowest = int(np.argmin(test.smooth)) if test.smooth else 0
-    most = test.rates[-1] / MARGIN if test.blew_up and test.rates else math.inf
-    half = max(1, round(len(test.losses) * WINDOW / 2))
-    noise = np.std(np.subtract(test.losses, test.smooth)[: lowest + 1]) if test.smooth else 0.0
-    error = float(noise) * math.sqrt(2 / (2 * half + 1))
-    fell = test.smooth[0] - test.smooth[lowest] if test.smooth else 0.0
-    if fell > FALL * error:
-        drops = [
-            test.smooth[max(0, i - half)] - test.smooth[min(i + half, lowest)]
-            for i in range(lowest + 1)
-        ]
-        rate = test.rates[int(np.argmax(drops))]
-        if rate <= most:
-            return Found(rate, f"the loss fell fastest there, {_told(test, lowest)}")
-        return Found(most, f"a tenth of the rate at which the loss blew up, {_told(test, lowest)}")
-    if test.blew_up:
-        return Found(most, "a tenth of the rate at which the loss blew up; it did not fall before")
-    return None
+    rates, smooth = test.rates, test.smooth
+    if not rates:
+        return None
+    most = rates[-1] / MARGIN if test.blew_up else math.inf
+    lowest = int(np.argmin(smooth))
+    highest = int(np.argmax(smooth[: lowest + 1]))
+    # Differences of neighbours show the noise alone; their median, whatever blows up at the end.
+    apart = np.abs(np.diff(test.losses)) if len(rates) > 1 else np.zeros(1)
+    noise = float(np.median(apart)) / 0.6745 / math.sqrt(2)
+    error = noise * math.sqrt(2 / (2 * _half(len(rates)) + 1))
+    if smooth[highest] - smooth[lowest] > FALL * error:
+        went = f"; it went from {smooth[highest]:.3f} to {smooth[lowest]:.3f}"
+        went += f" and blew up at {rates[-1]:.2g}" * test.blew_up
+        if rates[lowest] / 2 > most:
+            return Found(most, BELOW + went)
+        if lowest == len(rates) - 1:
+            went += ", and was still falling: a higher --highest may find more"
+        return Found(rates[lowest] / 2, f"half of {rates[lowest]:.2g}, where it was lowest{went}")
+    return Found(most, f"{BELOW}; it did not fall") if test.blew_up else None
 
 
-def _told(test: RangeTest, lowest: int) -> str:
-    text = (
-        f"from {test.smooth[0]:.3f} at the beginning to {test.smooth[lowest]:.3f} at "
-        f"{test.rates[lowest]:.2g}"
-    )
-    return text + f", and blew up at {test.rates[-1]:.2g}" * test.blew_up
+def _half(steps: int) -> int:
+    """Steps on each side of one that its mean is of."""
+    return max(1, round(steps * WINDOW / 2))
 
 
 def _batches(it: Trainer) -> Iterator[Any]:
@@ -134,6 +135,6 @@ def _recent(losses: Sequence[float], steps: int = 5) -> float:
 
 def _smooth(losses: Sequence[float], steps: int) -> list[float]:
     """Means over the steps around each one; fewer at both ends."""
-    half = max(1, round(steps * WINDOW / 2))
+    half = _half(steps)
     around = (losses[max(0, i - half) : i + half + 1] for i in range(len(losses)))
     return [sum(part) / len(part) for part in around]

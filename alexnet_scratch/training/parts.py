@@ -41,10 +41,15 @@ class Parts:
         saved = resume.position.precision if resume else None
         self.precision = chosen_precision(precision, saved, self.device)
 
+        if micro_batch is None:
+            micro_batch = resume.position.micro_batch if resume else 0
+        micro_batch = micro_batch if micro_batch < recipe.batch_size else 0
+
         self.loader = train_loader(splits.train, recipe, workers, device=self.device)
         self.val_loader = DataLoader(
-            splits.val, recipe.batch_size, num_workers=workers, **pinned_for(self.device)
-        )
+            splits.val, micro_batch or recipe.batch_size, num_workers=workers,
+            **pinned_for(self.device),
+        )  # fmt: skip
         self.feed, self.val_feed = (Feed(it, log) for it in (self.loader, self.val_loader))
         self.pixels = resume.pixels if resume else measured(recipe, splits)
         self.to_input = ToInput(recipe, self.pixels, self.device)
@@ -66,8 +71,7 @@ class Parts:
                 log.say(f"Going on with other data than before: {other}.")
             self._restore(resume)
         self.at.precision = self.precision
-        if micro_batch is not None:
-            self.at.micro_batch = micro_batch if micro_batch < recipe.batch_size else 0
+        self.at.micro_batch = micro_batch
         self._check_micro_batch()
 
     @property

@@ -257,5 +257,10 @@ class Trainer(Parts):
         """Finds it out, which spoils the weights; nothing is saved."""
         self.model.train()
         self.tally.totals = Totals()
-        size = min(self.at.micro_batch or self.recipe.batch_size, self.recipe.batch_size)
-        return what_fits(self._step, size, self.recipe.input_size, self.device)
+        batch, side = self.recipe.batch_size, self.recipe.input_size
+
+        def step(size: int, *sample: Tensor) -> None:
+            self.at.micro_batch = size
+            self._step(*sample)
+
+        return what_fits(step, self.at.micro_batch or batch, side, self.device, batch)

@@ -120,9 +120,13 @@ def run(packed, folder, preset, device, *more):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("preset", RECIPES)
+@pytest.mark.parametrize("preset", [*RECIPES, "in parts"])
 def test_a_recipe_trains_and_evaluates_as_on_the_cpu(kernels, packed, tmp_path, capsys, preset):
-    strict = ("--dtype", "float32")
+    strict = ["--dtype", "float32"]
+    if preset == "in parts":
+        preset = "small"
+        strict += ["--mixup", "0.5", "--clip", "1", "--colour-noise", "deviation"]
+        strict += ["--micro-batch", "4"]
     ours, theirs = (run(packed, tmp_path / d, preset, d, *strict) for d in ("cuda", "cpu"))
     for a, b in zip(ours, theirs, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-3)

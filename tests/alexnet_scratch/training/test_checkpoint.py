@@ -14,7 +14,7 @@ import pytest
 import minigrad as mg
 from alexnet_scratch.model import AlexNet
 from alexnet_scratch.pixels import PixelStatistics
-from alexnet_scratch.recipe import Recipe, build_model, parameter_groups, shapes_of
+from alexnet_scratch.recipe import Recipe, build_average, build_model, parameter_groups, shapes_of
 from alexnet_scratch.training.checkpoint import contents, find_checkpoint, link, load_checkpoint
 from alexnet_scratch.training.metrics import EpochMetrics
 from alexnet_scratch.training.position import Position
@@ -195,6 +195,7 @@ WRONG_VALUES: dict[str, list[tuple[Any, str]]] = {
     ],
     "precision": [("x", "precision is 'x': use one of float32"), (None, "precision is None")],
     "scaler": [({"scale": 1}, "scaler has no"), (3, "scaler is 3, expected an object")],
+    "micro_batch": [(-1, "micro_batch is -1, expected 0 to"), (2**40, "expected 0 to 65,536")],
     "groups": [(None, "groups is None"), ([3], r"groups.0. is 3, expected an object")],
 }  # fmt: skip
 
@@ -244,6 +245,42 @@ def test_what_does_not_go_together_is_named_when_the_run_goes_on(
     loaded = load_checkpoint(rewritten(path, **change))
     with pytest.raises(CheckpointError, match=message):
         loaded.restore(optimizer, model)
+
+
+def test_what_older_files_do_not_have_is_not_missed(tmp_path: Path, narrow: Recipe) -> None:
+    path = tmp_path / "last.safetensors"
+    save(path, narrow, **GOOD)
+    metadata = load_metadata(path)
+    for name in ("precision", "scaler", "micro_batch"):
+        del metadata[name]
+    recipe = json.loads(metadata["recipe"])
+    for name in ("crop_area", "clip", "average", "mixup", "fade"):
+        del recipe[name]
+    save_file(load_file(path), path, {**metadata, "recipe": json.dumps(recipe)})
+    found = load_checkpoint(path)
+    assert (found.recipe, found.position) == (narrow, Position(**GOOD))
+
+
+def test_an_average_that_is_not_whole_is_named(tmp_path: Path, narrow: Recipe) -> None:
+    """The run's own weights are there all the same, for what needs no average."""
+    path = tmp_path / "last.safetensors"
+    recipe = replace(narrow, average=0.9)
+    model, optimizer = trained(recipe, 0)
+    average = build_average(model, recipe)
+    assert average is not None
+    data = {"root": None, "train_images": 9}
+    made = contents(
+        model, optimizer, recipe, CLASSES, data, Position(**GOOD), PIXELS, average.module
+    )
+    save_file(made[0], path, made[1])
+    load_checkpoint(path).model()
+    change_tensors(path, average__fc7__bias=np.full(32, np.nan, np.float32))
+    with pytest.raises(CheckpointError, match=r"average\.fc7\.bias holds NaN"):
+        load_checkpoint(path).model()
+    change_tensors(path, average__fc7__bias=None)
+    with pytest.raises(CheckpointError, match=r"another model.*it has no 'fc7\.bias'"):
+        load_checkpoint(path).model()
+    assert load_checkpoint(path).model(averaged=False).num_classes == 3
 
 
 def change_tensors(path: Path, **changes: Any) -> None:

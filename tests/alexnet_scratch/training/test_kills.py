@@ -87,7 +87,7 @@ def train_killed(folder: Path, begin: list[str], kills: list[Kill], luck: random
 
 @pytest.fixture
 def begin(colours: Path, narrow_flags: list[str]) -> list[str]:
-    new = ["--average", "0.95", "--clip", "2"]
+    new = ["--average", "0.95", "--clip", "2", "--mixup", "0.3", "--micro-batch", "5"]
     return ["train", str(colours), *narrow_flags, "--epochs", "4", *new]
 
 
