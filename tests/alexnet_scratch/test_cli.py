@@ -415,7 +415,7 @@ def test_evaluate_on_other_classes(
         (["--widths", "8,8"], "expected five even numbers"),
         (["--orders", "pool,pool"], "orders is 'pool': use one of"),
         (["--input-size", "300"], "image_size is 256, expected at least input_size"),
-        (["--recipe", "big"], "recipe big: use small, paper"),
+        (["--recipe", "big"], "recipe big: use small, modern, paper"),
         (["--recipe", "none.json"], "No such file"),
         (["--workers", "-2"], "not a whole number"),
         (["--device", "tpu"], "device 'tpu' is unknown"),
