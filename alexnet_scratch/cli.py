@@ -133,7 +133,7 @@ def _said(error: Exception) -> str:
 def _no_memory(error: MemoryError) -> str:
     if minigrad.cuda.is_out_of_memory(error):
         return f"{shortage(error)}: free memory on the GPU, or use --device cpu"
-    return f"out of memory ({error}): use a smaller --batch-size"
+    return f"out of memory ({error}): use a smaller --batch-size, or train with --micro-batch N"
 
 
 def _fail(message: str, status: int) -> int:

@@ -88,9 +88,11 @@ def _find_lr(options: argparse.Namespace) -> int:
         print(_table(test))
     if found is None:
         text = (
-            f"Nothing was found: the loss neither fell by more than its noise nor blew up between "
-            f"{lowest:g} and {test.rates[-1]:.2g}. Give more --steps, a higher --highest, or "
-            "another start (see: alexnet doctor)."
+            f"Nothing was found: between {lowest:g} and {test.rates[-1]:.2g}"
+            + ", where it blew up," * test.blew_up
+            + " the loss did not fall by more than its noise. Give more --steps"
+            + ", a higher --highest" * (not test.blew_up)
+            + ", or another start (see: alexnet doctor)."
         )
         print(wrapped(f"alexnet: {text}", ""), file=sys.stderr)
         return FAILED

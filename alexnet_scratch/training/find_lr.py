@@ -92,8 +92,8 @@ def suggestion(test: RangeTest) -> Found | None:
     """A rate for training, None where the test tells nothing.
 
     Half of the one at which the mean loss was lowest, if it fell by more than its noise: from there
-    on a step does more harm than good. If that is more, or it did not fall, a twentieth of the rate
-    at which it blew up. (The rate of the steepest fall, which others take, is that of the first
+    on a step does more harm than good. If that is more, a twentieth of the rate at which it blew
+    up. (The rate of the steepest fall, which others take, is that of the first
     steps of a start above ln C, which only shrink the logits.)
     """
     rates, smooth = test.rates, test.smooth
@@ -114,7 +114,7 @@ def suggestion(test: RangeTest) -> Found | None:
         if lowest == len(rates) - 1:
             went += ", and was still falling: a higher --highest may find more"
         return Found(rates[lowest] / 2, f"half of {rates[lowest]:.2g}, where it was lowest{went}")
-    return Found(most, f"{BELOW}; it did not fall") if test.blew_up else None
+    return None
 
 
 def _half(steps: int) -> int:

@@ -103,7 +103,7 @@ def test_a_prepared_set(colours: Path, tmp_path: Path, capsys: Capture) -> None:
         (["--image", "36"], "the set has 36 training images, give 0 to 35"),
         (["--image", "-1"], "-1"),
         (["--image", "nothing.png"], "No such file"),
-        (["--recipe", "big"], "recipe big: use small, paper"),
+        (["--recipe", "big"], "recipe big: use small, modern, paper"),
         (["--out", "FOLDER"], "is a folder: give the name of a picture"),
         (["--out", "FOLDER/none/a.png"], "there is no folder"),
     ],

@@ -24,7 +24,6 @@ COMMANDS = {
     "summary": ["summary", "--num-classes", "3"],
     "diff": ["diff", "{run}/recipe.json", "paper"],
     "doctor": ["doctor"],
-    "find-lr": ["find-lr", "{data}", "--steps", "20", "--highest", "1e6", "{narrow}"],
     "help": ["train", "--help"],
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,7 @@ def test_a_rate_near_the_blow_up_is_not_suggested() -> None:
 
 def test_noise_is_no_fall() -> None:
     assert suggestion(made(lambda rate: 2.3, noise=0.3)) is None
-    found = suggestion(made(lambda rate: 2.3, blew_up=True, noise=0.3))
-    assert found is not None
-    assert found.why.endswith("it did not fall")
+    assert suggestion(made(lambda rate: 2.3, blew_up=True, noise=0.3)) is None
     assert suggestion(RangeTest([], [], [], False)) is None
 
 
@@ -93,10 +92,18 @@ def test_the_command(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     command = ["find-lr", str(colours), *narrow_flags, "--steps", "20", "--workers", "0"]
-    assert main([*command, "--json", "--highest", "1e6"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["blew_up"]
-    assert 0 < said["suggestion"]["lr"] <= said["rates"][-1] / 20 * 1.001
+    assert main([*command, "--json", "--highest", "1e6"]) == 1  # few steps, which learn nothing
+    said = capsys.readouterr()
+    assert json.loads(said.out)["blew_up"]
+    assert json.loads(said.out)["suggestion"] is None
+    assert re.search("where it blew up, the\\s+loss did not", said.err)
+    monkeypatch.setattr(
+        "alexnet_scratch.commands.find_lr.range_test", lambda *_, **__: made(falling)
+    )
+    assert main(command) == 0
+    assert re.search(r"Try --lr 0\.0\d+ \(the loss: half of 0\.\d+, where", capsys.readouterr().out)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path / "here")
     assert not any(Path.cwd().iterdir())
     assert main([*command, "--lowest", "1e-9", "--highest", "1e-8", "--plot", "a.png"]) == 1
     assert "Nothing was found" in capsys.readouterr().err
