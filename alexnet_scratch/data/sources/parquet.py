@@ -61,8 +61,11 @@ class _Columns(NamedTuple):
 
 
 def begins(path: Path) -> bool:
-    """Does this file begin as a parquet file? DataError for one that cannot be read."""
-    return read_part(str(path), 0, min(4, check_plain(path))) == MAGIC
+    """Does this file begin as a parquet file? Not one that cannot be read."""
+    try:
+        return read_part(str(path), 0, min(4, check_plain(path))) == MAGIC
+    except BadImageError:
+        return False
 
 
 def find(tree: Tree, first: int | None = None) -> Found | None:
