@@ -5,7 +5,9 @@ import hashlib
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,13 +163,44 @@ def test_the_wheel_has_every_file_of_it() -> None:
     assert installed >= set(BOXED.iterdir()) >= {WEIGHTS, BOXED / "run.json", BOXED / "README.md"}
 
 
-def test_what_packed_it_makes_the_same_file_and_page(tmp_path: Path) -> None:
-    path = BOXED.parents[1] / "benchmarks" / "boxed.py"
-    spec = importlib.util.spec_from_file_location("pack_boxed", path)
+def script_at(path: str) -> Any:
+    """A script of the tree, as a module."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, BOXED.parents[1] / path)
     assert spec is not None
     assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_run_of_another_recipe_or_with_wider_layers_is_not_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = script_at("benchmarks/boxed.py")
+    monkeypatch.setattr(script, "MOST_BYTES", 1_000_000)
+    with pytest.raises(ValueError, match=r"expected at most 1,000,000"):
+        script.pack(BOXED, tmp_path / "large.safetensors")
+    monkeypatch.setitem(RECIPES, "boxed", replace(RECIPES["boxed"], lr=1.0))
+    with pytest.raises(ValueError, match=r"of another recipe than boxed is now: train it again"):
+        script.pack(BOXED, tmp_path / "other.safetensors")
+
+
+def test_its_filters_are_readmes_picture(tmp_path: Path) -> None:
+    script = script_at("docs/draw_filters.py")
+    assert script.main(["boxed", "--out", str(tmp_path / "filters.png")]) == 0
+    with Image.open(tmp_path / "filters.png") as drawn, Image.open(script.TRACKED) as shown:
+        assert drawn.size == shown.size
+        assert np.abs(np.asarray(drawn, float) - np.asarray(shown, float)).mean() < 2
+    with pytest.raises(SystemExit):
+        script.main([str(BOXED)])  # another run is drawn into another file
+
+
+def test_what_packed_it_makes_the_same_network_and_page(tmp_path: Path) -> None:
+    script = script_at("benchmarks/boxed.py")
     script.pack(BOXED, tmp_path / "again.safetensors")
-    assert (tmp_path / "again.safetensors").read_bytes() == WEIGHTS.read_bytes()
+    again = load_file(tmp_path / "again.safetensors")
+    for name, tensor in load_file(WEIGHTS).items():
+        np.testing.assert_array_equal(again.pop(name).data, tensor.data)
+    assert not again
+    assert load_metadata(tmp_path / "again.safetensors") == load_metadata(WEIGHTS)
     assert script.page(RECORD) == (BOXED / "README.md").read_text("utf-8")
