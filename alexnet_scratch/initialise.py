@@ -10,7 +10,7 @@ from minigrad import Tensor, nn, no_grad
 from minigrad.nn import functional as F
 from minigrad.nn import init
 
-LAST_STD = 0.1  # of the logits after LSUV: near ln(C), but not blind to the image
+LAST_STD = 0.1  # of the logits after LSUV or He: near ln(C), but not blind to the image
 
 
 class InitialisationError(ValueError):
@@ -26,8 +26,8 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
     "caffe": 0.01, but 0.005 in fc6 and fc7, and biases 0.1 in place of 1 (bvlc_alexnet).
     "lsuv": normal weights, scaled layer by layer so that outputs have variance 1 on `images`, the
     last layer's 0.01; biases 0 (Mishkin and Matas 2016, without the orthogonal start).
-    "he": normal with variance 2 / fan in, which ReLU halves again, the last layer's 0.01, so that
-    the first loss is near ln C; biases 0 (He et al. 2015, equation 10).
+    "he": normal with variance 2 / fan in, which ReLU halves again, the last layer's 0.01 / fan in,
+    so that the first loss is near ln C; biases 0 (He et al. 2015, equation 10).
     "pytorch": uniform within 1 / sqrt(fan in), the layers' default.
 
     images: a batch of real images (N, 3, size, size) as the network gets them; only LSUV needs it.
@@ -76,7 +76,7 @@ def _he(model: nn.Module, images: Tensor | None) -> None:
     for layer in (*hidden, last):
         init.zeros_(layer.bias)
         if layer is last:
-            init.normal_(layer.weight, 0.0, 0.01)
+            init.normal_(layer.weight, 0.0, LAST_STD / math.sqrt(layer.weight.shape[1]))
         else:
             init.kaiming_normal_(layer.weight, nonlinearity="relu")
 

@@ -158,8 +158,8 @@ def modern() -> Recipe:
     Layers, sizes and normalisation are the paper's. Changed against `small`, and why:
 
     - initialisation He: ReLU lets half of the signal through, so that weights of variance 2 / fan
-      in keep its size without a look at the images; the last layer's 0.01 keeps the first loss
-      near ln C: 2.7 for ten classes (He et al. 2015);
+      in keep its size without a look at the images; the last layer's are smaller, so that the
+      first loss is near ln C (He et al. 2015);
     - crops of random size and shape from 35% of the image on: a small set is learnt by heart
       otherwise (Szegedy et al. 2015, who begin at 8%, with millions of images);
     - a tenth of the label given to all classes, for the same reason (Szegedy et al. 2016);
