@@ -234,7 +234,8 @@ def tiny() -> Recipe:
     - initialisation, scale of the pixels, dropout's form, warm-up and cosine as in `small`, for the
       same reasons; batch 64.
     """
-    return Recipe(
+    return replace(
+        small(),
         name="tiny",
         input_size=56,
         image_size=64,
@@ -242,18 +243,9 @@ def tiny() -> Recipe:
         conv1_stride=2,
         widths=(64, 192, 256, 256, 192),
         fc_width=1024,
-        init="lsuv",
-        dropout="inverted",
-        mean="constant",
-        input_mean=(127.5, 127.5, 127.5),
-        input_std=(64.0, 64.0, 64.0),
-        crop="random",
-        colour_noise="none",
         epochs=30,
         batch_size=64,
         lr=0.02,
-        rule="torch",
-        schedule="cosine",
         warmup_steps=100,
     )
 
