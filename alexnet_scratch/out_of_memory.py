@@ -50,16 +50,20 @@ def batch_that_fits(step: Step, size: int, side: int, device: str, batch: int) -
     return None
 
 
-def what_fits(step: Step, size: int, side: int, device: str, batch: int) -> str:
+def what_fits(
+    step: Step, size: int, side: int, device: str, batch: int, in_parts: bool = True
+) -> str:
     """Advice for a training that found no memory for `size` images at a time, of batches of
-    `batch`: see `batch_that_fits`."""
+    `batch`: see `batch_that_fits`. in_parts: can a batch be computed in parts?"""
     fits = batch_that_fits(step, size, side, device, batch)
     if fits is None:
         return "not even a batch of 1 fits: free memory on the GPU, or use --device cpu"
-    return (
-        f"a batch of {fits} fits, {size} is too many: give --micro-batch {fits}, which trains on "
-        f"the same batches, {fits} images at a time, or free memory on the GPU"
-    )
+    said = f"a batch of {fits} fits, {size} is too many: give "
+    if in_parts:
+        said += f"--micro-batch {fits}, which trains on the same batches, {fits} images at a time"
+    else:
+        said += f"--batch-size {fits}, as batch normalisation needs all of a batch together"
+    return f"{said}, or free memory on the GPU"
 
 
 def _fits(step: Step, size: int, side: int, device: str, batch: int) -> bool:

@@ -21,6 +21,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+from results import without_folders
 
 from alexnet_scratch.cli import main as alexnet
 from alexnet_scratch.recipe import RECIPES
@@ -113,9 +114,9 @@ def recorded(
 
 
 def _shared(facts: dict[str, Any]) -> dict[str, Any]:
-    """What of a start may be told; of the command's paths the last part."""
-    command = [word if word.startswith("-") else PurePath(word).name for word in facts["command"]]
-    return {name: facts[name] for name in KEPT} | {"command": command}
+    """What of a start may be told."""
+    kept = {name: facts[name] for name in KEPT}
+    return kept | {"command": without_folders(facts["command"])}
 
 
 def page(record: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import sections
@@ -84,13 +84,25 @@ def stripped(facts: dict[str, Any]) -> dict[str, Any]:
     data = dict(facts["data"])
     data["root"] = os.path.basename(data["root"]) if data["root"] else None
     kept = {key: facts[key] for key in KEPT if key in facts}
-    kept["command"] = [
-        os.path.basename(word) if os.path.isabs(word) else word for word in facts["command"]
-    ]
+    kept["command"] = without_folders(facts["command"])
     kept["data"] = data
     again = ("at", *KEPT)
     kept["resumed"] = [{k: r[k] for k in again if k in r} for r in facts.get("resumed", [])]
     return kept
+
+
+def without_folders(command: Sequence[str]) -> list[str]:
+    """The words, of each path that leads elsewhere its last part alone: `--out=/home/me/x`, too."""
+    told = []
+    for word in command:
+        flag, value = "", word
+        if word.startswith("-") and "=" in word:
+            flag, _, value = word.partition("=")
+            flag += "="
+        if os.path.isabs(value) or value.startswith(("~", "..")):
+            value = PurePath(value).name
+        told.append(flag + value)
+    return told
 
 
 def scores(run: Path, read: Run) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator
 from typing import Any
 
@@ -41,6 +42,12 @@ class Feed:
             self._name_bad()
             yield done, batch
         self._name_bad()
+
+    def endless(self, device: str = "cpu") -> Generator[Any, None, None]:
+        """Batches of as many epochs as are asked for, from the first on."""
+        for epoch in itertools.count():
+            for _, batch in self.batches(epoch, 0, device):
+                yield batch
 
     def _name_bad(self) -> None:
         """Name new unreadable images; DataError when there are too many."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ..recipe import Recipe
 from .folder import RunError
 from .input import Splits
 from .trainer import Trainer
+from .watchdog import Diverged
 
 RANGES = {"sgd": (1e-4, 3.0), "adam": (1e-6, 0.1), "adamw": (1e-6, 0.1)}
 BLOWN_UP = 4.0  # times the lowest loss so far: from there on nothing is learnt
@@ -63,27 +63,36 @@ def range_test(
 
     The recipe's own schedule and warm-up are off. Ends early where the loss has blown up. Nothing
     of it is kept. Source: Smith 2017, Cyclical Learning Rates, section 3.3.
+
+    Raises Diverged where the first loss is none: no rate has a part in that.
     """
     plain = replace(
         recipe, lr=lowest, schedule="constant", warmup_steps=0, average=0.0, on_nan="stop",
         drop_epochs=(), conv1_drop_epochs=(), conv1_freeze_epoch=0,
     )  # fmt: skip
     rates, losses = np.geomspace(lowest, highest, steps).tolist(), []
+    blew_up = False
     with tempfile.TemporaryDirectory() as folder:
         data = {"root": None, "train_images": len(splits.train)}
         it = Trainer(Path(folder), plain, splits, data, device=device, workers=workers)
         it.model.train()
         first, growth = it.schedule.base_lrs, (highest / lowest) ** (1 / max(steps - 1, 1))
         with progress_bar("range test", steps, unit="steps", tell=it.log.say) as bar:
-            for rate, sample in zip(rates, _batches(it), strict=False):
+            for rate, sample in zip(rates, it.feed.endless(it.device), strict=False):
                 # The end of this step sets the rate of the next one.
                 it.schedule.base_lrs = [base * rate / lowest * growth for base in first]
-                it._step(*sample)
+                it.try_step(*sample)
                 losses += it.tally.totals.read()
                 bar.update()
-                if not math.isfinite(losses[-1]) or _recent(losses) > BLOWN_UP * min(losses):
+                last = losses[-1]
+                blew_up = not math.isfinite(last) or _recent(losses) > BLOWN_UP * min(losses)
+                if blew_up:
                     break
-    blew_up = len(losses) < steps or not math.isfinite(losses[-1])
+        if not math.isfinite(losses[0]):
+            raise Diverged(
+                "the loss of a new network is NaN or Inf, before any rate matters: see what "
+                f"`alexnet doctor` says of it. {it.tally.watchdog.cause}".rstrip()
+            )
     kept = [loss for loss in losses if math.isfinite(loss)]
     return RangeTest(rates[: len(kept)], kept, _smooth(kept, steps), blew_up)
 
@@ -120,13 +129,6 @@ def suggestion(test: RangeTest) -> Found | None:
 def _half(steps: int) -> int:
     """Steps on each side of one that its mean is of."""
     return max(1, round(steps * WINDOW / 2))
-
-
-def _batches(it: Trainer) -> Iterator[Any]:
-    """Training batches without an end."""
-    for epoch in range(10**6):
-        for _, sample in it.feed.batches(epoch, 0, it.device):
-            yield sample
 
 
 def _recent(losses: Sequence[float], steps: int = 5) -> float:

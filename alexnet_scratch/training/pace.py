@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ class StepMetrics:
     step, epoch, batch: how many are done of the run, which epoch it is in (from 1), how many are
     done of it. waiting: share of the time in which the next batch was not there yet. seconds_left:
     of the run, validation included, as it looks now. grad_norm: of the last step's gradients before
-    they were clipped; None where they are not, and then not in the file.
+    they were clipped; None where they are not or it is no number, and then not in the file.
     """
 
     step: int
@@ -113,7 +114,7 @@ class Pace:
             images_per_second=images / max(seconds, 1e-9),
             waiting=min(waited / max(seconds, 1e-9), 1.0),
             seconds_left=self.seconds_left(at),
-            grad_norm=None if grad_norm is None else float(grad_norm),
+            grad_norm=_finite(grad_norm),
         )
 
     def first_estimate(self, at: Position, on_cpu: bool) -> str | None:
@@ -130,6 +131,12 @@ class Pace:
         if on_cpu and left > LONG:
             text += f" {shorter(self.recipe)}"
         return text
+
+
+def _finite(scalar: Any) -> float | None:
+    """None also for NaN and infinity, of a step that was skipped: JSON has no such numbers."""
+    value = math.nan if scalar is None else float(scalar)
+    return value if math.isfinite(value) else None
 
 
 def shorter(recipe: Recipe) -> str:

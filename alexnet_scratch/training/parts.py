@@ -93,10 +93,14 @@ class Parts:
             self.pixels, self.average and self.average.module,
         )  # fmt: skip
 
+    @property
+    def sees_whole_batches(self) -> bool:
+        """Does what the network computes of an image depend on the others of its batch?"""
+        return any(isinstance(module, nn.BatchNorm2d) for module in self.model.modules())
+
     def _check_micro_batch(self) -> None:
         """RunError for a network that sees the batch as a whole."""
-        kinds = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
-        if kinds and self.at.micro_batch:
+        if self.sees_whole_batches and self.at.micro_batch:
             raise RunError(
                 f"--micro-batch {self.at.micro_batch}: batch normalisation takes its mean over all "
                 "images that are computed together, so that parts are other batches: leave it "

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from minigrad import cuda
 from minigrad.data import Subset
@@ -155,7 +153,7 @@ def _with_sampled_statistics(splits: Splits, recipe: Recipe) -> Splits:
 
 def _loading_rate(trainer: Trainer) -> float:
     """Images a second of the loader, with nothing else to do; the first batch is not counted."""
-    with closing(_batches(trainer)) as batches:
+    with closing(trainer.feed.endless(trainer.device)) as batches:
         next(batches)
         began, images = time.perf_counter(), 0
         for sample in islice(batches, LOADED):
@@ -171,7 +169,7 @@ def _measure_steps(trainer: Trainer, pace: Pace) -> tuple[float, float]:
     seconds = waited = 0.0
     images = 0
     with (
-        closing(_batches(trainer)) as batches,
+        closing(trainer.feed.endless(trainer.device)) as batches,
         progress_bar("trial steps", FIRST_ESTIMATE) as bar,
     ):
         for _ in range(FIRST_ESTIMATE):
@@ -198,15 +196,6 @@ def _measure_validation(trainer: Trainer, pace: Pace) -> None:
         some = (batch for _, batch in islice(batches, count))
         evaluate(trainer.model, some, trainer.recipe, trainer.device, pixels=trainer.pixels)
     pace.seconds_per_validation = (time.perf_counter() - began) / count * pace.val_batches
-
-
-def _batches(trainer: Trainer) -> Generator[Any, None, None]:
-    """Batches of as many epochs as are asked for."""
-    epoch = 0
-    while True:
-        for _, sample in trainer.feed.batches(epoch, 0, trainer.device):
-            yield sample
-        epoch += 1
 
 
 def _peak_memory(device: str) -> int | None:

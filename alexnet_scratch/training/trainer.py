@@ -263,4 +263,5 @@ class Trainer(Parts):
             self.at.micro_batch = size
             self._step(*sample)
 
-        return what_fits(step, self.at.micro_batch or batch, side, self.device, batch)
+        size, in_parts = self.at.micro_batch or batch, not self.sees_whole_batches
+        return what_fits(step, size, side, self.device, batch, in_parts)

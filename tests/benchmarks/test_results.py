@@ -79,6 +79,13 @@ def test_no_folder_and_no_host_of_a_machine_is_kept() -> None:
     }  # fmt: skip
 
 
+def test_a_path_is_known_behind_a_flag_and_with_a_slash() -> None:
+    given = ["alexnet", "/a/set/", "--out=/home/me/x", "~/y", "../../z", "--lr=0.1", "runs/x", "-1"]
+    assert results.without_folders(given) == [
+        "alexnet", "set", "--out=x", "y", "z", "--lr=0.1", "runs/x", "-1"
+    ]  # fmt: skip
+
+
 def test_the_page_of_the_tree_is_what_the_script_writes() -> None:
     assert results.PAGE.read_text("utf-8") == results.page(results.FOLDER), "results.py write"
     (found,) = re.findall(

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from ..image import DataError
+from ..image import DataError, some
 from .archive import read_member
 from .packing import unpacked
 from .tree import Found, Tree
@@ -62,6 +62,7 @@ def find(tree: Tree) -> Found | None:
         return None
     val = "val" if "val" in splits else "test"
     used = [pair for pair in pairs if pair.split in ("train", val)]
+    _check_one_set(tree, used)
     images: list[Labelled] = []
     blocks: list[_Block] = []
     numbers: list[bytes] = []
@@ -102,6 +103,7 @@ def _pairs(tree: Tree) -> list[_Pair]:
     """What the names say, in their order."""
     positions = {name: position for position, name in enumerate(tree.names) if "ubyte" in name}
     found: list[_Pair] = []
+    seen: set[str] = set()
     for name, position in sorted(positions.items()):
         above, slash, file = name.rpartition("/")
         labels = file.replace("images", "labels").replace("idx3", "idx1")
@@ -110,9 +112,21 @@ def _pairs(tree: Tree) -> list[_Pair]:
         split = next((split for word, split in _ROLES.items() if word in file.lower()), None)
         if "images" in file and other is not None and split is not None:
             plain = file.removesuffix(".gz")
-            if all(plain != pair.name for pair in found):  # packed beside unpacked
+            if above + slash + plain not in seen:  # packed beside unpacked
+                seen.add(above + slash + plain)
                 found.append(_Pair(split, plain, position, other))
     return found
+
+
+def _check_one_set(tree: Tree, pairs: list[_Pair]) -> None:
+    """DataError for several, as EMNIST's archive has them: a 1 is another class in each."""
+    for split in ("train", "val", "test"):
+        here = [tree.names[pair.images] for pair in pairs if pair.split == split]
+        if len(here) > 1:
+            raise DataError(
+                f"{tree.path} holds several sets, in {some(here)}: give a folder with the files of "
+                "one"
+            )
 
 
 def _opened(tree: Tree, position: int, mark: bytes, stack: ExitStack) -> _File:

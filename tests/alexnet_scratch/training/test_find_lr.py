@@ -15,6 +15,7 @@ from alexnet_scratch.recipe import Recipe
 from alexnet_scratch.training import find_lr
 from alexnet_scratch.training.find_lr import RangeTest, _smooth, range_test, suggestion
 from alexnet_scratch.training.input import open_splits
+from alexnet_scratch.training.watchdog import Diverged
 
 
 def made(loss: Any, blew_up: bool = False, noise: float = 0.02) -> RangeTest:
@@ -82,6 +83,18 @@ def test_a_loss_that_blows_up_ends_it(narrow: Recipe, colours: Path) -> None:
     assert test.blew_up
     assert len(test.rates) < 60
     assert np.isfinite(test.losses).all()
+
+
+def test_a_loss_that_is_none_from_the_start_is_told(narrow: Recipe, colours: Path) -> None:
+    recipe = replace(narrow, init="he", lrn_k=0.0)
+    with pytest.raises(Diverged, match="the loss of a new network is NaN or Inf, before any rate"):
+        range_test(recipe, open_splits(colours, recipe), 1e-3, 1, 20, workers=0)
+
+
+def test_a_blow_up_in_the_last_step_is_one(narrow: Recipe, colours: Path) -> None:
+    splits = open_splits(colours, narrow)
+    steps = len(range_test(narrow, splits, 1e6, 1e6, 60, workers=0).losses)
+    assert range_test(narrow, splits, 1e6, 1e6, steps, workers=0).blew_up
 
 
 def test_the_command(

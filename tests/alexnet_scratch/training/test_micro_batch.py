@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from alexnet_scratch import out_of_memory
 from alexnet_scratch.cli import main
 from alexnet_scratch.recipe import RECIPES, Recipe
 from alexnet_scratch.training.checkpoint import load_checkpoint
@@ -104,6 +105,8 @@ def test_batch_normalisation_is_refused(
     it.at.micro_batch = 4
     with pytest.raises(RunError, match="--micro-batch 4: batch normalisation takes its mean over"):
         Parts._check_micro_batch(it)
+    monkeypatch.setattr(out_of_memory, "batch_that_fits", lambda *_: 2)
+    assert "give --batch-size 2, as batch normalisation" in it._what_fits()
 
 
 def test_the_flag(tmp_path: Path, colours: Path, narrow_flags: list[str]) -> None:

@@ -303,6 +303,18 @@ def test_gradients_are_clipped_together(tmp_path: Path, narrow: Recipe, splits: 
     assert norm == pytest.approx(0.01, rel=1e-3)
 
 
+def test_a_norm_that_is_no_number_is_not_in_the_file(
+    tmp_path: Path, narrow: Recipe, splits: Splits
+) -> None:
+    """JSON has none; it comes with a step that is skipped."""
+    it = trainer(tmp_path, replace(narrow, clip=1.0), splits)
+    for norm in (math.nan, math.inf, 2.0):
+        it.tally.totals.images += 1
+        row = it.tally.pace.row(it.tally.totals, it.at, np.float32(norm))
+        assert row is not None
+        assert json.loads(row.json(), parse_constant=pytest.fail).get("grad_norm", 0) in (0, 2)
+
+
 def test_resized_crops_have_the_recipes_area(narrow: Recipe, splits: Splits) -> None:
     recipe = replace(narrow, crop="resized", crop_area=(0.9, 1.0))
     assert train_transform(recipe).resized.scale == (0.9, 1.0)  # type: ignore[union-attr]

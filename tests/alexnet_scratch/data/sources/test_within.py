@@ -86,6 +86,13 @@ def test_numbers_without_names_sort_as_numbers(tmp_path: Path) -> None:
         assert source.folders == {"train": ""}
 
 
+@pytest.mark.parametrize("name", ["digits/{}", "emnist-letters-{}"])
+def test_files_of_two_sets_are_not_mixed(tmp_path: Path, name: str) -> None:
+    """Neither is one of them dropped in silence: their labels stand for different classes."""
+    _, files = WITHIN["mnist-unpacked"]()
+    refused(tmp_path, files | {name.format(f): d for f, d in files.items()}, "holds several sets")
+
+
 def refused(folder: Path, files: dict[str, bytes], said: str) -> None:
     """It is told in one line, soon and in little memory, whatever it is packed in."""
     for path in (write_files(folder / "in", files), write_tar(folder / "set.tar", files)):
