@@ -115,9 +115,7 @@ def plan(
 
 
 def _is_read_in_place(root: Path) -> bool:
-    """Can a run read it as it is, or has it to be prepared?"""
-    if not root.is_dir():
-        return False
+    """Can a run read it as it is, as a pattern of shards, or has it to be prepared?"""
     try:
         return is_packed(root) or bool(open_folder(root).items)
     except DataError:  # an archive, or what `open_source` will complain of

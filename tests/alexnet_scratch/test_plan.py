@@ -88,6 +88,22 @@ def test_of_an_archive_some_images_stand_for_all(
     assert found["seconds"] > found["preparing"] > 0
 
 
+def test_shards_by_a_pattern_are_read_where_they_are_as_in_training(
+    colours: Path, narrow_flags: list[str], capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    for i in range(2):
+        with tarfile.open(tmp_path / f"colours-{i}.tar", "w") as tar:
+            for j, image in enumerate(sorted(colours.glob("train/*/*"))[i::2]):
+                label = tmp_path / "label"
+                label.write_text(image.parent.name)
+                tar.add(label, f"{j:03d}.cls")
+                tar.add(image, f"{j:03d}{image.suffix}")
+    found = planned(capsys, str(tmp_path / "colours-{0..1}.tar"), *narrow_flags)
+    assert found["train_images"] + found["val_images"] == 36
+    assert not found["packed"]
+    assert found["preparing"] == 0
+
+
 def test_what_is_no_data_is_an_error_of_one_line(capsys: pytest.CaptureFixture) -> None:
     assert main(["plan", "nothing"]) == 2
     assert "no such file or folder: nothing" in capsys.readouterr().err
