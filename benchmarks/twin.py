@@ -187,7 +187,9 @@ class PaperSGD(torch.optim.Optimizer):
         """One step."""
         for group in self.param_groups:
             for w in group["params"]:
-                v = self.state[w].setdefault("momentum_buffer", torch.zeros_like(w))
+                if "momentum_buffer" not in self.state[w]:
+                    self.state[w]["momentum_buffer"] = torch.zeros_like(w)
+                v = self.state[w]["momentum_buffer"]
                 v.mul_(group["momentum"]).add_(w.grad, alpha=-group["lr"])
                 w.add_(v.add_(w, alpha=-group["lr"] * group["weight_decay"]))
 
