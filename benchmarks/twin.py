@@ -7,8 +7,9 @@ Everything but the computation is `alexnet train`'s own: the flags, the images a
 crops and flips, the first weights, the rate of each step, the average of the weights, and the files
 of the run's folder, which `alexnet evaluate` reads. Forward, backward and update are PyTorch's, and
 so is the validation. The two networks share the memory of their weights. Dropout is drawn by
-PyTorch's generator, so that runs agree like two seeds, not to the bit; without dropout a step
-agrees to rounding.
+PyTorch's generator, and noise on colours is another from the second step on, as ours follows on
+dropout's draws: runs agree like two seeds, not to the bit; without dropout a step agrees to
+rounding.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from ..progress import progress_bar
 from ..recipe import Recipe
 from .folder import RunError
 from .input import Splits
+from .signals import EndingSignals
 from .trainer import Trainer
 from .watchdog import Diverged
 
@@ -74,7 +75,7 @@ def range_test(
     rates, losses = np.geomspace(lowest, highest, steps).tolist(), []
     means: list[float] = []
     blew_up = False
-    with tempfile.TemporaryDirectory() as folder:
+    with EndingSignals(), tempfile.TemporaryDirectory() as folder:
         data = {"root": None, "train_images": len(splits.train)}
         it = Trainer(Path(folder), plain, splits, data, device=device, workers=workers)
         it.model.train()

@@ -27,6 +27,7 @@ from ..recipe import Recipe
 from .input import Splits, fitted, measured, open_splits
 from .pace import FIRST_ESTIMATE, Pace
 from .position import Position
+from .signals import EndingSignals
 from .trainer import Trainer
 
 MOST_SECONDS = 120.0  # for the steps: a slow machine is known by fewer
@@ -72,7 +73,7 @@ def plan(
     Of an archive, some images are prepared in a temporary folder, which stands for all.
     Raises what a run raises for data, a recipe or a device that it cannot use.
     """
-    with ExitStack() as stack:
+    with EndingSignals(), ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alexnet-plan-")))
         counts, preparing = None, 0.0
         in_place = _is_read_in_place(root)
