@@ -11,9 +11,7 @@ the scores of both, and README.md. docs/draw_filters.py draws its filters. `make
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import io
 import json
 import shutil
 import sys
@@ -21,16 +19,15 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-from results import without_folders
+from results import evaluated, without_folders
 
-from alexnet_scratch.cli import main as alexnet
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.training.checkpoint import BOXED, find_checkpoint, load_checkpoint
 from minigrad.files import write_text
 from minigrad.serialization import load_metadata, save_file
 
 MOST_BYTES = 3_000_000
-WEIGHTS, TEN = "best.safetensors", "--ten-crop"
+WEIGHTS = "best.safetensors"
 KEPT = ("started", "command", "versions", "commit", "device", "device_name", "threads", "precision")
 
 
@@ -46,7 +43,9 @@ def main(arguments: list[str]) -> int:
         pack(run, out / WEIGHTS)
         for name in ("recipe.json", "metrics.jsonl"):
             shutil.copyfile(run / name, out / name)
-        record = recorded(run, out, scores(run, options.data), scores(out, options.data, TEN))
+        of_run = evaluated(str(run), options.data)
+        of_file = evaluated(str(out), options.data, "--ten-crop")
+        record = recorded(run, out, of_run["scores"], of_file["scores"])
     except (OSError, ValueError) as error:
         sys.exit(f"boxed: {error}")
     write_text(out / "run.json", json.dumps(record, indent=2) + "\n")
@@ -73,17 +72,6 @@ def pack(run: Path, out: Path) -> None:
     save_file(tensors, out, metadata)
     if out.stat().st_size > MOST_BYTES:
         raise ValueError(f"{out} has {out.stat().st_size:,} bytes, expected at most {MOST_BYTES:,}")
-
-
-def scores(run: Path, data: str, *flags: str) -> dict[str, Any]:
-    """What `alexnet evaluate RUN DATA --json` says."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        status = alexnet(["evaluate", str(run), data, "--json", *flags])
-    if status:
-        raise ValueError(f"alexnet evaluate {run} {data} ended with {status}")
-    found: dict[str, Any] = json.loads(said.getvalue())["scores"]
-    return found
 
 
 def recorded(

@@ -108,13 +108,19 @@ def without_folders(command: Sequence[str]) -> list[str]:
 def scores(run: Path, read: Run) -> dict[str, Any]:
     """What `alexnet evaluate` says of the best checkpoint, over ten crops where there is room."""
     flags = ["--ten-crop"] * (read.recipe.image_size > read.recipe.input_size)
+    found = evaluated(str(run), *flags)
+    return {key: found[key] for key in ("epoch", "step", "skipped", "scores")}
+
+
+def evaluated(*arguments: str) -> dict[str, Any]:
+    """What `alexnet evaluate --json` says; where it fails it has said why, and the program ends."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        status = alexnet(["evaluate", str(run), "--json", *flags])
+        status = alexnet(["evaluate", *arguments, "--json"])
     if status:
         raise SystemExit(status)
-    found = json.loads(said.getvalue())
-    return {key: found[key] for key in ("epoch", "step", "skipped", "scores")}
+    found: dict[str, Any] = json.loads(said.getvalue())
+    return found
 
 
 def sha256(path: Path) -> str:

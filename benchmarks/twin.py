@@ -7,8 +7,9 @@ Everything but the computation is `alexnet train`'s own: the flags, the images a
 crops and flips, the first weights, the rate of each step, the average of the weights, and the files
 of the run's folder, which `alexnet evaluate` reads. Forward, backward and update are PyTorch's, and
 so is the validation. The two networks share the memory of their weights. Dropout is drawn by
-PyTorch's generator, so that runs agree like two seeds, not to the bit; without dropout a step
-agrees to rounding.
+PyTorch's generator, and noise on colours is another from the second step on, as ours follows on
+dropout's draws: runs agree like two seeds, not to the bit; without dropout a step agrees to
+rounding.
 """
 
 from __future__ import annotations
@@ -187,7 +188,9 @@ class PaperSGD(torch.optim.Optimizer):
         """One step."""
         for group in self.param_groups:
             for w in group["params"]:
-                v = self.state[w].setdefault("momentum_buffer", torch.zeros_like(w))
+                if "momentum_buffer" not in self.state[w]:
+                    self.state[w]["momentum_buffer"] = torch.zeros_like(w)
+                v = self.state[w]["momentum_buffer"]
                 v.mul_(group["momentum"]).add_(w.grad, alpha=-group["lr"])
                 w.add_(v.add_(w, alpha=-group["lr"] * group["weight_decay"]))
 

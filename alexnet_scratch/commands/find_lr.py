@@ -87,20 +87,24 @@ def _find_lr(options: argparse.Namespace) -> int:
     else:
         print(_table(test))
     if found is None:
-        text = (
-            f"Nothing was found: between {lowest:g} and {test.rates[-1]:.2g}"
-            + ", where it blew up," * test.blew_up
-            + " the loss did not fall by more than its noise. Give more --steps"
-            + ", a higher --highest" * (not test.blew_up)
-            + ", or another start (see: alexnet doctor)."
-        )
-        print(wrapped(f"alexnet: {text}", ""), file=sys.stderr)
+        print(wrapped(f"alexnet: {_nothing(test)}", ""), file=sys.stderr)
         return FAILED
     if not options.json:
         print(wrapped(f"\nTry --lr {found.lr:.2g} (the loss: {found.why}).", ""))
     if options.plot:
         say(f"Drawn: {one_line(options.plot)}")
     return 0
+
+
+def _nothing(test: RangeTest) -> str:
+    """What is said where no rate is to be named."""
+    return (
+        f"Nothing was found: between {test.rates[0]:.2g} and {test.rates[-1]:.2g}"
+        + ", where it blew up," * test.blew_up
+        + " the loss did not fall by more than its noise. Give more --steps"
+        + ", a higher --highest" * (not test.blew_up)
+        + ", or another start (see: alexnet doctor)."
+    )
 
 
 def _table(test: RangeTest) -> str:

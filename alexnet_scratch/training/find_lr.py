@@ -15,11 +15,13 @@ from ..progress import progress_bar
 from ..recipe import Recipe
 from .folder import RunError
 from .input import Splits
+from .signals import EndingSignals
 from .trainer import Trainer
 from .watchdog import Diverged
 
 RANGES = {"sgd": (1e-4, 3.0), "adam": (1e-6, 0.1), "adamw": (1e-6, 0.1)}
-BLOWN_UP = 4.0  # times the lowest loss so far: from there on nothing is learnt
+BLOWN_UP = 4.0  # times the lowest of the means so far: from there on nothing is learnt
+RECENT = 5  # losses that such a mean is of
 WINDOW = 0.12  # of the steps: over so many the loss is averaged, centred
 FALL = 5.0  # standard errors of the mean by which the loss must have fallen
 MARGIN = 20.0  # below the rate at which it blew up
@@ -71,8 +73,9 @@ def range_test(
         drop_epochs=(), conv1_drop_epochs=(), conv1_freeze_epoch=0,
     )  # fmt: skip
     rates, losses = np.geomspace(lowest, highest, steps).tolist(), []
+    means: list[float] = []
     blew_up = False
-    with tempfile.TemporaryDirectory() as folder:
+    with EndingSignals(), tempfile.TemporaryDirectory() as folder:
         data = {"root": None, "train_images": len(splits.train)}
         it = Trainer(Path(folder), plain, splits, data, device=device, workers=workers)
         it.model.train()
@@ -84,8 +87,8 @@ def range_test(
                 it.try_step(*sample)
                 losses += it.tally.totals.read()
                 bar.update()
-                last = losses[-1]
-                blew_up = not math.isfinite(last) or _recent(losses) > BLOWN_UP * min(losses)
+                means.append(sum(losses[-RECENT:]) / len(losses[-RECENT:]))
+                blew_up = _blown_up(means)
                 if blew_up:
                     break
         if not math.isfinite(losses[0]):
@@ -131,8 +134,13 @@ def _half(steps: int) -> int:
     return max(1, round(steps * WINDOW / 2))
 
 
-def _recent(losses: Sequence[float], steps: int = 5) -> float:
-    return sum(losses[-steps:]) / len(losses[-steps:])
+def _blown_up(means: Sequence[float]) -> bool:
+    """Of the means of the last few losses, a step each: is the last one beyond the first, too?
+
+    One batch that is lucky, as a short one can be, says nothing.
+    """
+    last = means[-1]
+    return not math.isfinite(last) or last > max(BLOWN_UP * min(means), means[0])
 
 
 def _smooth(losses: Sequence[float], steps: int) -> list[float]:

@@ -27,6 +27,7 @@ from ..recipe import Recipe
 from .input import Splits, fitted, measured, open_splits
 from .pace import FIRST_ESTIMATE, Pace
 from .position import Position
+from .signals import EndingSignals
 from .trainer import Trainer
 
 MOST_SECONDS = 120.0  # for the steps: a slow machine is known by fewer
@@ -72,7 +73,7 @@ def plan(
     Of an archive, some images are prepared in a temporary folder, which stands for all.
     Raises what a run raises for data, a recipe or a device that it cannot use.
     """
-    with ExitStack() as stack:
+    with EndingSignals(), ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alexnet-plan-")))
         counts, preparing = None, 0.0
         in_place = _is_read_in_place(root)
@@ -115,9 +116,7 @@ def plan(
 
 
 def _is_read_in_place(root: Path) -> bool:
-    """Can a run read it as it is, or has it to be prepared?"""
-    if not root.is_dir():
-        return False
+    """Can a run read it as it is, as a pattern of shards, or has it to be prepared?"""
     try:
         return is_packed(root) or bool(open_folder(root).items)
     except DataError:  # an archive, or what `open_source` will complain of

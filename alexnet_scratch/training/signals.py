@@ -42,3 +42,11 @@ class StopSignals:
         # Not print(): the signal may have come in the middle of one.
         with contextlib.suppress(OSError):
             os.write(2, b"\nFinishing this batch, then saving; Ctrl-C again stops at once.\n")
+
+
+class EndingSignals(StopSignals):
+    """The same, but the first signal stops at once, as Ctrl-C does: temporary folders then go."""
+
+    def ask(self, *_: Any) -> None:
+        """What a signal does."""
+        raise KeyboardInterrupt

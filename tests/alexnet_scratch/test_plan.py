@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from alexnet_scratch.data import patterns
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.training import plan as planning
 from alexnet_scratch.training.plan import Plan
+from alexnet_scratch.training.trainer import Trainer
 
 FLAGS = ("--workers", "0", "--epochs", "3")
 
@@ -86,6 +88,41 @@ def test_of_an_archive_some_images_stand_for_all(
     found = planned(capsys, str(tmp_path / "colours.tar"), *narrow_flags)
     assert (found["train_images"], found["val_images"], found["steps"]) == (36, 12, 15)
     assert found["seconds"] > found["preparing"] > 0
+
+
+def test_shards_by_a_pattern_are_read_where_they_are_as_in_training(
+    colours: Path, narrow_flags: list[str], capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    for i in range(2):
+        with tarfile.open(tmp_path / f"colours-{i}.tar", "w") as tar:
+            for j, image in enumerate(sorted(colours.glob("train/*/*"))[i::2]):
+                label = tmp_path / "label"
+                label.write_text(image.parent.name)
+                tar.add(label, f"{j:03d}.cls")
+                tar.add(image, f"{j:03d}{image.suffix}")
+    found = planned(capsys, str(tmp_path / "colours-{0..1}.tar"), *narrow_flags)
+    assert found["train_images"] + found["val_images"] == 36
+    assert not found["packed"]
+    assert found["preparing"] == 0
+
+
+@pytest.mark.parametrize("command", ["plan", "find-lr"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_leaves_no_temporary_folder(
+    command: str, name: str, colours: Path, narrow_flags: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    number, seen = getattr(signal, name), list[int]()
+
+    def step(*_: Any) -> None:
+        seen.append(len(list((tmp_path / "tmp").iterdir())))
+        if signal.getsignal(number) is not signal.SIG_DFL:  # which would end the tests
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Trainer, "try_step", step)
+    assert main([command, str(colours), *narrow_flags, *FLAGS]) == 130
+    assert seen == [1]
+    assert not any((tmp_path / "tmp").iterdir())
 
 
 def test_what_is_no_data_is_an_error_of_one_line(capsys: pytest.CaptureFixture) -> None:

@@ -13,7 +13,7 @@ import pytest
 from alexnet_scratch.cli import main
 from alexnet_scratch.recipe import Recipe
 from alexnet_scratch.training import find_lr
-from alexnet_scratch.training.find_lr import RangeTest, _smooth, range_test, suggestion
+from alexnet_scratch.training.find_lr import RangeTest, _blown_up, _smooth, range_test, suggestion
 from alexnet_scratch.training.input import open_splits
 from alexnet_scratch.training.watchdog import Diverged
 
@@ -83,6 +83,15 @@ def test_a_loss_that_blows_up_ends_it(narrow: Recipe, colours: Path) -> None:
     assert test.blew_up
     assert len(test.rates) < 60
     assert np.isfinite(test.losses).all()
+
+
+def test_a_lucky_batch_and_a_loss_near_0_are_no_blow_up() -> None:
+    assert not _blown_up([1.1, 0.6, 0.3, 0.02, 0.5])
+    assert _blown_up([1.1, 0.6, 0.3, 0.02, 1.2])
+    assert not _blown_up([1.1, 1.0, 3.9])
+    for none in (math.nan, math.inf):
+        assert _blown_up([1.1, none])
+        assert _blown_up([none])
 
 
 def test_a_loss_that_is_none_from_the_start_is_told(narrow: Recipe, colours: Path) -> None:
