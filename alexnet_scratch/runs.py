@@ -12,6 +12,7 @@ from typing import Any
 from .recipe import Recipe, RecipeError
 from .schema import SchemaError, checked, json_of, limited, read_text
 from .training import provenance
+from .training.checkpoint import place_of
 from .training.folder import RunError
 from .training.metrics import EpochMetrics
 
@@ -81,7 +82,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
 
     Raises RunError for a folder that is no run's, or holds a file that cannot be read.
     """
-    folder = Path(folder)
+    folder = place_of(folder)
     if not (folder / RECIPE).is_file():
         what = f"it has no {RECIPE}" if folder.is_dir() else "no such folder"
         raise RunError(f"{folder}: {what}; expected the folder of an `alexnet train`")

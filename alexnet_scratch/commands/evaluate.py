@@ -19,6 +19,7 @@ from minigrad.data import DataLoader, Dataset
 
 from ..data import DataError, patterns
 from ..data.folder import ImageFiles
+from ..data.image import some
 from ..data.packed import is_packed, open_packed
 from ..data.source import overview
 from ..data.sources import open_folder
@@ -267,7 +268,7 @@ def _check_classes(classes: list[str], title: str, checkpoint: Checkpoint) -> No
     unknown = [c for c in classes if c not in checkpoint.classes]
     raise DataError(
         f"{title}: not the classes that {checkpoint.path} was trained on"
-        + f"; missing: {', '.join(missing[:5])}" * bool(missing)
-        + f"; unknown: {', '.join(unknown[:5])}" * bool(unknown)
+        + f"; missing: {some(missing)}" * bool(missing)
+        + f"; unknown: {some(unknown)}" * bool(unknown)
         + f"; {difference(missing, unknown) or 'give a data set with the same class folders'}"
     )

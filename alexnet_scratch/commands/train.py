@@ -141,7 +141,10 @@ def _run(trainer: Trainer, options: argparse.Namespace) -> int:
     if len(trainer.splits.classes) <= 5:
         trainer.log.say("With five classes or fewer, top-5 is always 100%.")
     steps, images = len(trainer.loader), min(recipe.batch_size, len(trainer.splits.train))
-    trainer.log.say(f"Training: {recipe.epochs} epochs of {steps:,} steps on {images:,} images.")
+    trainer.log.say(
+        f"Training: {recipe.epochs} epoch{'s' * (recipe.epochs != 1)} of {steps:,} "
+        f"step{'s' * (steps != 1)} on {images:,} image{'s' * (images != 1)}."
+    )
     try:
         outcome = trainer.run()
     except (Exception, KeyboardInterrupt) as error:

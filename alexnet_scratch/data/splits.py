@@ -78,7 +78,10 @@ def find_data(children: Callable[[str], Children], where: object, expected: str)
         held = [n for names in roles.values() for n in names if children(f"{root}{n}/").folders]
         if not others or (held and not train):
             found = ", ".join(sorted(held if others else folders))
-            beside = f" beside {some(others)}; put these into {place}/train" if others else ""
+            if others:
+                beside = f" beside {some(others)}; put these into {place}/train"
+            else:
+                beside = f"; to evaluate on {found}, give that folder" * (len(folders) == 1)
             raise DataError(f"{place} has {found} but no train folder{beside}; {expected}")
         return DataFolders(root, {}, _check_classes(children, root, place))
     splits, notes = {}, []

@@ -285,14 +285,16 @@ def _in_float32(name: str, tensor: Any) -> Any:
     return Tensor(tensor.numpy().astype(np.float32)) if half else tensor
 
 
-def find_checkpoint(run: str | os.PathLike[str]) -> Path:
-    """The checkpoint of a run folder, the best one if there is one; a file stands for itself.
-
-    "boxed" is the network that comes with the package, unless something of that name is here.
-    """
+def place_of(run: str | os.PathLike[str]) -> Path:
+    """Where a run is: "boxed" is the network that comes with the package, unless something of that
+    name is here."""
     run = Path(run)
-    if run == Path(BOXED.name) and not run.exists():
-        run = BOXED
+    return BOXED if run == Path(BOXED.name) and not run.exists() else run
+
+
+def find_checkpoint(run: str | os.PathLike[str]) -> Path:
+    """The checkpoint of a run folder, the best one if there is one; a file stands for itself."""
+    run = place_of(run)
     if not run.is_dir():
         if not run.exists():
             raise CheckpointError(

@@ -70,14 +70,15 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
             recipe, train, val, packed.names, False, lambda: packed.statistics, packed.resize,
             names_digest([train.source_names, val.source_names]),
             overview(
-                root, f"prepared from {packed.source}", packed.names, {}, enlarged_in(packed), []
+                root, f"prepared from {packed.source}", packed.names, {},
+                enlarged_in(packed) or little_seen(recipe), [],
             ),
         )  # fmt: skip
     source = open_folder(root)
     said = overview_of(root, source)
     images = ImageFiles(source, "train", None, size)
     items = [item for item in source.items if item.split == "train"]
-    said += enlarged_note(source, items, size)
+    said += enlarged_note(source, items, size) or [f"Note: {n}" for n in little_seen(recipe)]
     names = [item.name for item in items]
     if "val" in source.folders:
         held = ImageFiles(source, "val", test_transform(recipe), size)
@@ -158,7 +159,17 @@ def flags_for(image_size: int) -> str:
     for small in (RECIPES["tiny"], RECIPES["cifar"]):
         if small.input_size <= image_size < SMALLEST:
             return f"--recipe {small.name}"
-    return ""
+    return "--recipe cifar --input-size 16" if 16 <= image_size < SMALLEST else ""
+
+
+def little_seen(recipe: Recipe) -> list[str]:
+    """A note where crops are less than half as wide as the images: most of each is never judged."""
+    size, seen = recipe.image_size, recipe.input_size
+    if 2 * seen >= size:
+        return []
+    flags = flags_for(size) or f"--input-size {input_size_for(size)}"
+    share = f"{seen} x {seen} of {size} x {size} pixels, {(seen / size) ** 2:.0%} of an image"
+    return [f"the network sees {share}: train with {flags}, or on images of a smaller --image-size"]
 
 
 def input_size_for(image_size: int) -> int:

@@ -144,6 +144,12 @@ def test_evaluate_takes_it_and_asks_for_photographs(photo: str, capsys: Capture)
     assert main(["evaluate", "boxed", "val", "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)["scores"]["centre"]
     assert (scores["images"], scores["top1"]) == (10, 0.1)  # ten times the same picture
+    shutil.rmtree("val/n01440764")
+    for name in ("cat", "dog", "elk", "fox", "gnu", "hen", "ibis"):
+        shutil.copytree("val/n03888257", f"val/{name}")
+    assert main(["evaluate", "boxed", "val"]) == 2
+    said = capsys.readouterr().err
+    assert "missing: n01440764; unknown: cat, dog, elk, fox, gnu and 2 more" in said
 
 
 def test_16_bits_that_are_no_numbers_are_refused(tmp_path: Path) -> None:

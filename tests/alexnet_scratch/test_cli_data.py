@@ -150,7 +150,8 @@ def test_wrong_turns_of_prepare(tmp_path: Path, colours: Path, capsys: Capture) 
     assert "arguments are required: OUT (see" in capsys.readouterr().err
     both = failed(capsys, "prepare", colours, out, "--download", "imagenette")
     assert "give SOURCE and OUT, or --download" in both
-    assert "no such file or folder" in failed(capsys, "prepare", tmp_path / "gone", out)
+    gone = failed(capsys, "prepare", tmp_path / "gone", out)
+    assert "gone; expected images, in one of the forms that `alexnet prepare --help` lists" in gone
     said = failed(capsys, "prepare", colours, out, "--classes", tmp_path / "gone.txt")
     assert "expected a number, or a file" in said
     (tmp_path / "list.txt").write_text("gren\n")

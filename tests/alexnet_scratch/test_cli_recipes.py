@@ -12,7 +12,7 @@ from PIL import Image
 from alexnet_scratch.cli import main
 from alexnet_scratch.recipe import RECIPES
 from alexnet_scratch.training.checkpoint import load_checkpoint
-from alexnet_scratch.training.input import open_splits
+from alexnet_scratch.training.input import flags_for, open_splits
 
 Capture = pytest.CaptureFixture[str]
 
@@ -80,6 +80,26 @@ def test_a_recipe_that_crops_more_than_there_is(packed: Path, capsys: Capture) -
     assert main(["train", str(packed), "--out", "never"]) == 2
     said = capsys.readouterr().err
     assert "holds images of 72 pixels, the recipe crops 224: prepare it with --image-size" in said
+
+
+def test_crops_that_show_little_of_the_images_are_told(packed: Path, colours: Path) -> None:
+    small = replace(RECIPES["cifar"], image_size=72)
+    for data in (packed, colours):
+        said = open_splits(data, small).overview
+        assert (
+            "Note: the network sees 24 x 24 of 72 x 72 pixels, 11% of an image: train with "
+            "--input-size 64, or on images of a smaller --image-size"
+        ) in said
+        assert "sees" not in str(open_splits(data, replace(small, input_size=40)).overview)
+
+
+def test_every_size_of_a_set_has_flags_that_train_on_it() -> None:
+    told = {size: flags_for(size) for size in (12, 16, 23, 24, 56, 71, 72, 144, 223, 224)}
+    assert list(told.values()) == [
+        "", "--recipe cifar --input-size 16", "--recipe cifar --input-size 16", "--recipe cifar",
+        "--recipe tiny", "--recipe tiny", "--input-size 64", "--input-size 128",
+        "--input-size 192", "",
+    ]  # fmt: skip
 
 
 def test_the_mean_comes_from_the_checkpoint_when_a_run_goes_on(

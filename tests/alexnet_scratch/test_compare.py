@@ -103,3 +103,12 @@ def test_what_is_no_run_is_told_in_a_line(
     (run / file).write_text(text) if text is not None else (run / file).unlink()
     assert main(["compare", str(run)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_network_that_comes_with_the_package_is_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "mine", top1=(0.5,))
+    assert main(["compare", "boxed", "mine"]) == 0
+    assert capsys.readouterr().out.split("\n")[0].split() == ["boxed", "mine"]

@@ -20,6 +20,7 @@ from .tree import KNOWN, Tree, TreeSource, class_folders, is_image, only_classes
 __all__ = ["KNOWN", "folder_classes", "image_files", "open_folder", "open_source"]
 
 _UNPACKED = "unpacked beside it"
+_TO_BE_SEEN = "expected images, in one of the forms that `alexnet prepare --help` lists"
 # The first that fits.
 _LAYOUTS = (
     ilsvrc.find, kaggle.find, tiny.find, parquet.find, webdataset.find, cifar.find, idx.find,
@@ -99,7 +100,7 @@ def _folder(path: str | os.PathLike[str]) -> FolderTree:
     if some_files is not None:
         return some_files
     if not path.exists():
-        raise DataError(f"no such folder: {path}; expected {KNOWN}")
+        raise DataError(f"no such folder: {path}; {_TO_BE_SEEN}")
     if not path.is_dir():
         raise DataError(f"not a folder: {path}; `alexnet prepare` makes a set of an archive")
     return FolderTree(path)
@@ -134,7 +135,7 @@ def _open_tree(path: Path, shards: int | None) -> Tree:
     if some_files is not None:
         return webdataset.with_shards(some_files, shards)
     if not path.exists():
-        raise DataError(f"no such file or folder: {path}; expected {KNOWN}")
+        raise DataError(f"no such file or folder: {path}; {_TO_BE_SEEN}")
     if not path.is_dir():
         return open_archive(path)
     if is_packed(path):

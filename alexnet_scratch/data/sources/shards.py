@@ -74,7 +74,7 @@ def choose_shards(names: Iterable[str], where: object, first: int | None) -> Sha
             partial = True
         if first is not None and len(there) > first:
             files[split] = there[:first]
-            left_out += [LeftOut(n, f"not of the first {first} shards") for n in there[first:]]
+            left_out += [LeftOut(n, f"not of the first {first}") for n in there[first:]]
             partial = True
     return Shards(files, left_out, notes, partial)
 

@@ -119,7 +119,7 @@ def test_the_first_shards_with_what_is_missing_in_them(
     said = " ".join(capsys.readouterr().out.split())
     assert f"1 class left out, without train or val images in these shards: {IDS[2]}" in said
     assert "1 class has fewer than 2 training images: English springer (1)" in said
-    assert f"{SHARD[name]} (not of the first 1 shards)" in said
+    assert f"{SHARD[name]} (not of the first 1)" in said
     assert "3 training and 4 validation images of 2 classes" in said
     assert main(["prepare", source, f"{out}2", *flags[2:], "--shards", "2"]) == 0
     assert "of 3 classes" in capsys.readouterr().out

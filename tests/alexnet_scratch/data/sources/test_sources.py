@@ -231,7 +231,7 @@ def test_tiny_imagenet_without_words_and_with_windows_lines(tmp_path: Path) -> N
         (["1.png"], "only files"),
         (["inner.zip"], r"but an archive, inner\.zip: give that file to `alexnet prepare`"),
         (["train/cat/1.png", "val/cat/1.png", "Valid/cat/1.png"], "holds Valid and val, each"),
-        (["val/cat/1.png"], "has val but no train folder"),
+        (["val/cat/1.png"], "no train folder; to evaluate on val, give that folder; expected"),
         (["train/cat/1.png", "val/1.png"], "val holds images without class folders"),
         (["cat/1.png", "dog/notes.txt"], "class dog has no images"),
         (["cat/1.txt", "dog/notes.txt"], "no images in "),
