@@ -67,8 +67,9 @@ class Plan:
 
 
 def plan(
-    root: Path, recipe: Recipe, device: str, workers: int, precision: str | None, keep: int
-) -> Plan:
+    root: Path, recipe: Recipe, device: str, workers: int, precision: str | None, keep: int,
+    micro_batch: int | None = None,
+) -> Plan:  # fmt: skip
     """Measure the first steps of a run on a prepared set, a folder or an archive.
 
     Of an archive, some images are prepared in a temporary folder, which stands for all.
@@ -93,8 +94,9 @@ def plan(
             splits = _with_sampled_statistics(splits, recipe)
         (folder / "run").mkdir()
         trainer = Trainer(
-            folder / "run", recipe, splits, {}, device=device, workers=workers, precision=precision
-        )
+            folder / "run", recipe, splits, {}, device=device, workers=workers, precision=precision,
+            micro_batch=micro_batch,
+        )  # fmt: skip
         loading = _loading_rate(trainer)
         batches = math.ceil(train / recipe.batch_size)
         pace = Pace(recipe, batches, math.ceil(val / recipe.batch_size), None)

@@ -88,6 +88,15 @@ def test_of_an_archive_some_images_stand_for_all(
     assert found["seconds"] > found["preparing"] > 0
 
 
+def test_batches_are_computed_in_the_parts_that_are_asked_for(
+    colours: Path, narrow_flags: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    found = planned(capsys, str(colours), *narrow_flags, "--micro-batch", "4")
+    assert found["memory"] > 0
+    assert main(["plan", str(colours), *narrow_flags, "--micro-batch", "4", "--norm", "batch"]) == 2
+    assert "--micro-batch 4: batch normalisation takes its mean" in capsys.readouterr().err
+
+
 def test_what_is_no_data_is_an_error_of_one_line(capsys: pytest.CaptureFixture) -> None:
     assert main(["plan", "nothing"]) == 2
     assert "no such file or folder: nothing" in capsys.readouterr().err
