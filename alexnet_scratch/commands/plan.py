@@ -66,8 +66,9 @@ def _plan(options: argparse.Namespace) -> int:
     root = Path(options.data) if options.data else patterns.ensure()
     with contextlib.redirect_stdout(sys.stderr if options.json else sys.stdout):
         found = plan(
-            root, recipe, device, options.workers, options.dtype, options.keep, options.micro_batch
-        )
+            root, recipe, device, options.workers, options.dtype, options.keep, options.micro_batch,
+            getattr(options, "image_size", None),
+        )  # fmt: skip
     if options.json:
         facts = asdict(found)
         facts["recipe"] = recipe.name

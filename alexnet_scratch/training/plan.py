@@ -68,10 +68,11 @@ class Plan:
 
 def plan(
     root: Path, recipe: Recipe, device: str, workers: int, precision: str | None, keep: int,
-    micro_batch: int | None = None,
+    micro_batch: int | None = None, image_size: int | None = None,
 ) -> Plan:  # fmt: skip
     """Measure the first steps of a run on a prepared set, a folder or an archive.
 
+    micro_batch: as of `Trainer`. image_size: what the user gave by name, see `fitted`.
     Of an archive, some images are prepared in a temporary folder, which stands for all.
     Raises what a run raises for data, a recipe or a device that it cannot use.
     """
@@ -82,7 +83,7 @@ def plan(
         if not in_place:
             counts, preparing = _prepared_sample(root, folder / "set", recipe)
             root = folder / "set"
-        recipe = fitted(recipe, root)
+        recipe = fitted(recipe, root, image_size)
         with told_if_slow(f"Looking for images in {root}"):
             splits = open_splits(root, recipe)
         if in_place:

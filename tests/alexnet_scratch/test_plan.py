@@ -74,6 +74,8 @@ def test_a_set_has_its_own_image_size(
     assert found["packed"]
     assert found["statistics"] == 0
     assert found["prepared"] == 48 * 70 * 70 * 3
+    assert main(["plan", str(out), *narrow_flags]) == 2
+    assert f"but {out} holds images of 70 pixels: leave it out" in capsys.readouterr().err
 
 
 def test_of_an_archive_some_images_stand_for_all(
