@@ -51,6 +51,7 @@ def add_parser(commands: Any) -> None:
         "--recipe", help="a preset, or the recipe.json of a run [small]", metavar="NAME"
     )
     parser.add_argument("--keep", type=count, default=1, metavar="N", help="as of train [1]")
+    parser.add_argument("--micro-batch", type=count, metavar="N", help="as of train [0]")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_device_flags(parser)
     add_precision_flags(parser)
@@ -64,7 +65,10 @@ def _plan(options: argparse.Namespace) -> int:
     chosen_precision(options.dtype, None, device)  # an error now, not after the data
     root = Path(options.data) if options.data else patterns.ensure()
     with contextlib.redirect_stdout(sys.stderr if options.json else sys.stdout):
-        found = plan(root, recipe, device, options.workers, options.dtype, options.keep)
+        found = plan(
+            root, recipe, device, options.workers, options.dtype, options.keep, options.micro_batch,
+            getattr(options, "image_size", None),
+        )  # fmt: skip
     if options.json:
         facts = asdict(found)
         facts["recipe"] = recipe.name
@@ -88,7 +92,7 @@ def _lines(found: Plan) -> Iterator[str]:
             (found.preparing, "to prepare the set"),
             (found.statistics, "for the mean image"),
         )
-        if seconds
+        if seconds >= 1
     ]
     yield (
         f"Time: {duration(found.seconds)}, validation included"

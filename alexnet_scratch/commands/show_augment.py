@@ -27,8 +27,8 @@ OUTLINES = (
     ("#E69F00", "-"), ("#56B4E9", "--"), ("#009E73", "-."), ("#CC79A7", ":"), ("white", "-"),
 )  # fmt: skip
 FIELDS = (
-    "input_size", "image_size", "crop", "flip", "rotation", "colour_jitter", "colour_noise",
-    "seed",
+    "input_size", "image_size", "crop", "crop_area", "flip", "rotation", "colour_jitter",
+    "colour_noise", "seed",
 )  # fmt: skip
 
 

@@ -66,10 +66,12 @@ class Plan:
 
 
 def plan(
-    root: Path, recipe: Recipe, device: str, workers: int, precision: str | None, keep: int
-) -> Plan:
+    root: Path, recipe: Recipe, device: str, workers: int, precision: str | None, keep: int,
+    micro_batch: int | None = None, image_size: int | None = None,
+) -> Plan:  # fmt: skip
     """Measure the first steps of a run on a prepared set, a folder or an archive.
 
+    micro_batch: as of `Trainer`. image_size: what the user gave by name, see `fitted`.
     Of an archive, some images are prepared in a temporary folder, which stands for all.
     Raises what a run raises for data, a recipe or a device that it cannot use.
     """
@@ -80,7 +82,7 @@ def plan(
         if not in_place:
             counts, preparing = _prepared_sample(root, folder / "set", recipe)
             root = folder / "set"
-        recipe = fitted(recipe, root)
+        recipe = fitted(recipe, root, image_size)
         with told_if_slow(f"Looking for images in {root}"):
             splits = open_splits(root, recipe)
         if in_place:
@@ -92,8 +94,9 @@ def plan(
             splits = _with_sampled_statistics(splits, recipe)
         (folder / "run").mkdir()
         trainer = Trainer(
-            folder / "run", recipe, splits, {}, device=device, workers=workers, precision=precision
-        )
+            folder / "run", recipe, splits, {}, device=device, workers=workers, precision=precision,
+            micro_batch=micro_batch,
+        )  # fmt: skip
         loading = _loading_rate(trainer)
         batches = math.ceil(train / recipe.batch_size)
         pace = Pace(recipe, batches, math.ceil(val / recipe.batch_size), None)

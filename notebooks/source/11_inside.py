@@ -170,7 +170,7 @@ boxed = alexnet_scratch.load("boxed")
 steps = boxed.recipe.epochs * 9469 / boxed.recipe.batch_size
 kept = left_of_the_start(boxed.recipe, [(boxed.recipe.lr / 2, steps)])  # a cosine's mean is a half
 print(f"{boxed.recipe.name}: about {kept:.0%} of the start is left")
-as_jpeg(draw_filters(boxed.model.conv1.weight.data), dpi=100)
+as_jpeg(draw_filters(boxed.model.conv1.weight.data), dpi=64)
 
 # %% [markdown]
 # Under the noise lie gratings, edges and plain colours, as in the paper's figure 3. Look for the work that the two

@@ -182,6 +182,7 @@ def script_at(path: str) -> Any:
 def test_a_run_of_another_recipe_or_with_wider_layers_is_not_packed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.syspath_prepend(BOXED.parents[1] / "benchmarks")
     script = script_at("benchmarks/boxed.py")
     monkeypatch.setattr(script, "MOST_BYTES", 1_000_000)
     with pytest.raises(ValueError, match=r"expected at most 1,000,000"):
@@ -201,7 +202,10 @@ def test_its_filters_are_readmes_picture(tmp_path: Path) -> None:
         script.main([str(BOXED)])  # another run is drawn into another file
 
 
-def test_what_packed_it_makes_the_same_network_and_page(tmp_path: Path) -> None:
+def test_what_packed_it_makes_the_same_network_and_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(BOXED.parents[1] / "benchmarks")
     script = script_at("benchmarks/boxed.py")
     script.pack(BOXED, tmp_path / "again.safetensors")
     again = load_file(tmp_path / "again.safetensors")

@@ -76,6 +76,8 @@ def test_a_set_has_its_own_image_size(
     assert found["packed"]
     assert found["statistics"] == 0
     assert found["prepared"] == 48 * 70 * 70 * 3
+    assert main(["plan", str(out), *narrow_flags]) == 2
+    assert f"but {out} holds images of 70 pixels: leave it out" in capsys.readouterr().err
 
 
 def test_of_an_archive_some_images_stand_for_all(
@@ -123,6 +125,15 @@ def test_a_signal_leaves_no_temporary_folder(
     assert main([command, str(colours), *narrow_flags, *FLAGS]) == 130
     assert seen == [1]
     assert not any((tmp_path / "tmp").iterdir())
+
+
+def test_batches_are_computed_in_the_parts_that_are_asked_for(
+    colours: Path, narrow_flags: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    found = planned(capsys, str(colours), *narrow_flags, "--micro-batch", "4")
+    assert found["memory"] > 0
+    assert main(["plan", str(colours), *narrow_flags, "--micro-batch", "4", "--norm", "batch"]) == 2
+    assert "--micro-batch 4: batch normalisation takes its mean" in capsys.readouterr().err
 
 
 def test_what_is_no_data_is_an_error_of_one_line(capsys: pytest.CaptureFixture) -> None:

@@ -104,6 +104,7 @@ def test_a_prepared_set(colours: Path, tmp_path: Path, capsys: Capture) -> None:
         (["--image", "-1"], "-1"),
         (["--image", "nothing.png"], "No such file"),
         (["--recipe", "big"], "recipe big: use small, modern, paper"),
+        (["--crop-area", "0.9,0.1"], "crop_area is 0.9,0.1, expected the least share first"),
         (["--out", "FOLDER"], "is a folder: give the name of a picture"),
         (["--out", "FOLDER/none/a.png"], "there is no folder"),
     ],
