@@ -64,7 +64,12 @@ def _run(
     return run
 
 
-@pytest.mark.parametrize("name", RULES)
+FAST = ("paper", "source2012", "cifar", "adamw", "mixup")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in FAST)) for n in RULES]
+)
 def test_two_steps_of_each_recipe_agree_with_ours(
     name: str, colours: Path, narrow: Recipe, tmp_path: Path
 ) -> None:

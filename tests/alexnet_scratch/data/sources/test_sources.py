@@ -259,10 +259,12 @@ def test_an_empty_class_folder_is_told_in_folders_and_archives(tmp_path: Path) -
 def test_no_such_path_and_no_data_set_list_what_is_known(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(PIXEL)
     (tmp_path / "empty").write_bytes(b"")
-    for name in ("missing", "x.jpg", "empty"):
-        with pytest.raises(
-            DataError, match=r"folder of class folders .* Kaggle's .* Tiny ImageNet"
-        ):
+    for name, said in (
+        ("missing", "in one of the forms that `alexnet prepare --help` lists"),
+        ("x.jpg", r"folder of class folders .* Kaggle's .* Tiny ImageNet"),
+        ("empty", r"folder of class folders .* Kaggle's .* Tiny ImageNet"),
+    ):
+        with pytest.raises(DataError, match=said):
             open_source(tmp_path / name)
 
 
