@@ -18,7 +18,7 @@ from ..data.image import image_size
 from ..data.source import left_out_line
 from ..data.sources import image_files
 from ..data.sources.tree import has_image_ending
-from ..names import one_line, program, short_names
+from ..names import one_line, short_names
 from ..out_of_memory import in_smaller_batches
 from ..parser import BAD_INPUT
 from ..trained import Trained, check_numbers, trained
@@ -32,15 +32,15 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "predict", help="name what is on images",
         examples=(
-            "alexnet predict photo.jpg     # by the network that comes with alexnet",
+            "alexnet predict photo.jpg     # by the network that comes with the package",
             "alexnet predict runs/imagenette-small photo.jpg",
             "alexnet predict runs/imagenette-small *.jpg --ten-crop --json",
         ),
         usage="alexnet predict [RUN] IMAGE [IMAGE ...] [flags]",
         description="Name what is on images. One that cannot be read is told and left out; the "
         f"exit status is {BAD_INPUT} then. RUN is a run folder, or a checkpoint in it [its best]. "
-        f"It may be left out before an image file, or one folder: the network that comes with "
-        f"alexnet ({BOXED.name}) then names one of its ten classes.",
+        f"It may be left out before an image file, or one folder: the network that comes with the "
+        f"package ({BOXED.name}) then names one of its ten classes.",
     )  # fmt: skip
     parser.add_argument(
         "given", metavar="IMAGE", nargs="+", help="image file, or a folder of them; RUN before it"
@@ -135,7 +135,7 @@ def _boxed_line(network: Trained, short: dict[str, str]) -> str:
     """What to know of an answer by a network that nobody asked for by its name."""
     names = ", ".join(short.get(c, c) for c in network.classes)
     return (
-        f"No RUN is given: the network that comes with {program()} names one of {names}, whatever "
+        f"No RUN is given: the network that comes with the package names one of {names}, whatever "
         "the image shows"
     )
 

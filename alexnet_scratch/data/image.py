@@ -10,9 +10,8 @@ import contextlib
 import io
 import os
 import stat
-import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -20,6 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from minigrad.data import SkipSample
+
+from .heads import EXIF, check_tiff, exif_of_jpeg, orientation
 
 # What is read, by Pillow's names: formats of photos that begin with a mark of their own. Never
 # EPS, which is a program and runs Ghostscript; not the rare ones, whose decoders few look after.
@@ -30,18 +31,16 @@ EXTENSIONS = (
     ".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".gif", ".webp", ".avif", ".tif", ".tiff",
     ".ppm", ".pgm", ".pbm", ".pnm", ".jp2",
 )  # fmt: skip
+# Photos that most programs show, and Pillow does not: a phone's, and cameras' raw ones.
+_PHOTOS = (
+    ".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
+)  # fmt: skip
 RESIZES = ("crop", "squash")
 MAX_FILE = 128 << 20  # bytes of one image file
 _READS = 1 << 19  # pieces that a file may be read in: Pillow goes through tiny ones in Python
-_COUNT = 100_000  # numbers in one tag of a TIFF, as of its strips: it makes objects of them
-_EXIFS = 64  # pieces of EXIF data in a JPEG, of 64 KB each; cameras write one
-_SCANS = 100  # of a JPEG, as libtiff allows; each goes over all pixels. Programs write a dozen
-_SEGMENTS = 4096  # of a JPEG before its pixels; a photo has a dozen, with colour profiles hundreds
 _STRIP = 1 << 20  # pixels that are converted at once
 _LARGE = 32 << 20  # pixels; of larger images one is decoded at a time, whatever the threads
 _ONE_LARGE = threading.Lock()
-_BARE = frozenset((*range(0xC0), *range(0xD0, 0xDA), 0xFF))  # no markers of a segment with a length
-_EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
 # What turns an image upright, by its orientation in EXIF.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
@@ -53,10 +52,6 @@ _SIDEWAYS = 5  # from this orientation on width and height change places
 
 class DataError(ValueError):
     """A folder or file that cannot be used as images; the message is one line for the user."""
-# Photos that most programs show, and Pillow does not: a phone's, and cameras' raw ones.
-_PHOTOS = (
-    ".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
-)  # fmt: skip
 
 
 class BadImageError(DataError, SkipSample):
@@ -117,7 +112,8 @@ def loaded(
             image.draft(None, (2 * size, 2 * size))
             with _ONE_LARGE if large else contextlib.nullcontext():
                 small = _resized(_opaque(image), size, resize)
-            turn = _TURNS.get(_orientation(image))  # known of all formats now, of PNG from its end
+            # Known of all formats now, of PNG from its end.
+            turn = _TURNS.get(orientation(image.info.get("exif")))
             if turn is not None:
                 small = small.transpose(turn)
             pixels = np.asarray(small if small.mode == "RGB" else small.convert("RGB"), np.uint8)
@@ -190,100 +186,23 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 
 def _opened(data: bytes) -> Image.Image:
     """The image, its head read. Any error for what is none of `FORMATS`."""
-    _check_tiff(data)
+    check_tiff(data)
     if not data.startswith(b"\xff\xd8"):
         return Image.open(_Pieces(data), formats=FORMATS)
-    exifs = _check_jpeg(data)
+    exifs = exif_of_jpeg(data)
     if not exifs:
         return Image.open(_Pieces(data), formats=FORMATS)
     plain = bytearray(data)
     for at in exifs:  # Pillow would look for a resolution there, and warn or fail if it is damaged
-        plain[at : at + len(_EXIF)] = bytes(len(_EXIF))
+        plain[at : at + len(EXIF)] = bytes(len(EXIF))
     image = Image.open(_Pieces(plain), formats=FORMATS)
     image.info["exif"] = data[exifs[0] : exifs[0] + (1 << 16)]
     return image
 
 
-def _check_jpeg(data: bytes) -> list[int]:
-    """Where there is EXIF data in a JPEG, as far as that is known.
-
-    ValueError for more pieces of it, or more scans, than any real one has.
-    """
-    exifs, colours = [], b""
-    scans = pieces = 0
-    for marker, at in _segments(data):
-        if marker == 0xE1 and data.startswith(_EXIF, at):
-            exifs.append(at)
-        elif marker in (0xC0, 0xC1):  # the frame of one that is not progressive
-            colours = data[at + 5 : at + 6]
-        elif marker == 0xDA and data[at : at + 1] == colours:
-            scans = 1  # of all its colours, so there can be no more: most photos
-    if not scans:  # or it cannot be told; marks within other data are counted, too
-        pieces, scans = data.count(_EXIF), data.count(b"\xff\xda")
-    if max(pieces, len(exifs)) > _EXIFS:  # they are joined, and made objects of
-        raise ValueError(f"EXIF data in more than {_EXIFS} pieces")
-    if scans > _SCANS:
-        raise ValueError(f"{scans} scans, expected at most {_SCANS}")
-    return exifs
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """(marker, where its data begins) of a JPEG's segments up to its first scan.
-
-    It ends before that where something else is in between, or after `_SEGMENTS`.
-    """
-    at = 2
-    for _ in range(_SEGMENTS):
-        if len(data) < at + 4 or data[at] != 0xFF or data[at + 1] in _BARE:
-            return
-        yield data[at + 1], at + 4
-        if data[at + 1] == 0xDA:
-            return
-        at += 2 + (data[at + 2] << 8 | data[at + 3])
-
-
-def _check_tiff(data: bytes) -> None:
-    """ValueError for a TIFF whose tags hold more numbers than those of any real one."""
-    for tag, kind, count, _ in _tags(data):
-        # Text and bytes stay as they are, but where they tell the places of strips and tiles.
-        if count > _COUNT and (kind not in (1, 2, 7) or tag in (273, 324)):
-            raise ValueError(f"{count} numbers in tag {tag}, expected at most {_COUNT}")
-
-
-def _tags(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """(tag, kind, count, its value or where that is) of a TIFF, or of EXIF data, which is one.
-
-    Nothing of other data, and what there is of a damaged one: Pillow's own reader warns, or fails.
-    """
-    if data[:2] not in (b"II", b"MM") or not {42, 43}.intersection(data[2:4]):
-        return
-    order, big = "<>"[data[:2] == b"MM"], data[2] == 43  # both as Pillow sees them
-    try:
-        (at,) = struct.unpack_from(f"{order}{'Q' if big else 'L'}", data, 8 if big else 4)
-        (tags,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, at)
-    except (struct.error, OverflowError):
-        return  # cut short
-    entry, at = struct.Struct(order + ("HHQ8s" if big else "HHL4s")), at + (8 if big else 2)
-    rest = memoryview(data)[at:]
-    whole = min(tags, len(rest) // entry.size, _READS)
-    yield from entry.iter_unpack(rest[: whole * entry.size])
-
-
-def _orientation(image: Image.Image) -> int:
-    """How the image is to be turned, see `_TURNS`; 1 where nothing says so. Pillow turns TIFFs."""
-    exif = image.info.get("exif")
-    if not isinstance(exif, bytes):
-        return 1
-    exif = exif.removeprefix(_EXIF)
-    for tag, kind, count, value in _tags(exif):
-        if tag == _ORIENTATION and kind == 3 and count == 1:  # a number of 16 bits
-            return int.from_bytes(value[:2], "big" if exif.startswith(b"MM") else "little")
-    return 1
-
-
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     """(width, height) of an image that is turned as its head says."""
-    turned = _SIDEWAYS <= _orientation(image) <= max(_TURNS)
+    turned = _SIDEWAYS <= orientation(image.info.get("exif")) <= max(_TURNS)
     return (image.height, image.width) if turned else image.size
 
 

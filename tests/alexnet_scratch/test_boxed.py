@@ -80,7 +80,7 @@ def test_its_weights_are_stored_in_float16_and_computed_with_in_float32() -> Non
 def test_predict_without_a_run_says_which_network_answers(photo: str, capsys: Capture) -> None:
     assert main(["predict", photo, "--json"]) == 0
     captured = capsys.readouterr()
-    assert captured.err.startswith("No RUN is given: the network that comes with alexnet names one")
+    assert captured.err.startswith("No RUN is given: the network that comes with the package names")
     assert captured.err.count("\n") == 1
     assert all(name in captured.err for name in ("tench", "church", "parachute"))
     (alone,) = json.loads(captured.out)
