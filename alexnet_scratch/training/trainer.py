@@ -165,18 +165,29 @@ class Trainer(Parts):
         alphas = colour_alphas(self.recipe, self.at.epoch, count)
         mix = drawn_mix(self.recipe, self.at.step, count)
         batch = Batch(images.data, labels.data, places.data, alphas, mix)
+        statistics = self._statistics()
         self.tally.totals.add(*self._gradients(batch, count), count)
         self.at.lr = self.rate
         if self.recipe.clip:
             self.scaler.unscale_(self.optimizer)
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
             self.tally.grad_norm = norm.data
+        skipped = self.scaler.skipped_steps
         self.scaler.step(self.optimizer)
+        if self.scaler.skipped_steps > skipped:
+            for buffer, before in statistics:
+                buffer.data[...] = before
         if self.average:
             self.average.update_parameters(self.model)
         self.tally.skips.update()
         self.schedule.step()  # a skipped step counts, too
         self.at.step += 1
+
+    def _statistics(self) -> list[tuple[Tensor, Array]]:
+        """Running statistics and their values now: a step that is skipped leaves NaN in them."""
+        if not self.scaler.enabled:
+            return []
+        return [(buffer, buffer.data.copy()) for buffer in self.model.buffers()]
 
     def _gradients(self, batch: Batch, count: int) -> tuple[Array, Array]:
         """Those of the batch's mean loss; that loss, and how many of the images are right."""

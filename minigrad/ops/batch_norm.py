@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import rules, sums
 from ..arrays import Array, array_module
 from ..core import Context, Function, Tensor
@@ -101,11 +103,12 @@ def batch_norm(
             f"batch_norm: expected more than 1 value per channel when training, got {x.shape}: "
             "their variance is 0; use a larger batch, or eval()"
         )
-    mean = _sum(x) / max(n, 1)
-    var = _sum((x - mean) ** 2) / max(n, 1)
-    if n:
-        _follow(running_mean, mean, momentum)
-        _follow(running_var, var * (n / (n - 1)), momentum)
+    with np.errstate(all="ignore"):  # as within every operation: NaN and Inf are results
+        mean = _sum(x) / max(n, 1)
+        var = _sum((x - mean) ** 2) / max(n, 1)
+        if n:
+            _follow(running_mean, mean, momentum)
+            _follow(running_var, var * (n / (n - 1)), momentum)
     return BatchNorm.apply(input, weight, bias, mean, var, float(eps), True)
 
 
