@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -54,3 +55,14 @@ def narrow_flags() -> list[str]:
         text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         flags += [f"--{name.replace('_', '-')}", text]
     return flags
+
+
+@pytest.fixture(scope="session")
+def torchvision_models() -> ModuleType:
+    """torchvision.models, where PyTorch and torchvision are installed."""
+    pytest.importorskip("torch")
+    # It describes compiled operators, which a torchvision for CUDA lacks beside a PyTorch without.
+    # The models need none of them.
+    described = "torchvision._meta_registrations"
+    sys.modules.setdefault(described, ModuleType(described))
+    return pytest.importorskip("torchvision.models")
