@@ -1,7 +1,7 @@
 """The 2012 code's network for CIFAR-10: three convolutions and one fully connected layer.
 
 cuda-convnet, which trained AlexNet, came with it as layers-18pct.cfg, named after the error it
-reached without augmentation. At the 24 pixels of its crops:
+reached without augmentation. At the code's 24 pixels:
 
     conv1  32 x 24 x 24   5 x 5      pool1  32 x 12 x 12   maximum over 3 x 3, stride 2
     conv2  32 x 12 x 12   5 x 5      pool2  32 x  6 x  6   mean over 3 x 3, stride 2

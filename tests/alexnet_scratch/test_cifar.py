@@ -58,7 +58,7 @@ if importlib.util.find_spec("torch"):
         ).double()  # fmt: skip
         for own, other in zip(theirs.parameters(), ours.parameters(), strict=True):
             own.data = torch.tensor(other.data)
-        x = np.random.default_rng(0).normal(0, 30, (4, 3, 24, 24))
+        x = np.random.default_rng(0).normal(0, 30, (4, 3, 28, 28))
         labels = np.array([0, 4, 2, 1])
         loss = F.cross_entropy(ours(mg.tensor(x)), mg.tensor(labels))
         loss.backward()

@@ -107,7 +107,7 @@ def test_prepare_says_what_it_takes_the_source_for(
         "Note: test_set/ serves as validation: it also chooses the best epoch",
         "Left out 1 file: training_set/red/notes.txt (not an image)",
     ]
-    assert lines[-1] == f"Next: alexnet train {tmp_path / 'set'} --recipe cifar"
+    assert lines[-1] == f"Next: alexnet train {tmp_path / 'set'} --recipe cifar --input-size 16"
     assert "notes.txt,not an image" in (tmp_path / "set" / "report.csv").read_text()
 
 
