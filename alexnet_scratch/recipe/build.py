@@ -8,18 +8,23 @@ from minigrad import nn, optim
 from minigrad.nn.shapes import shapes_only
 
 from ..model import AlexNet
+from ..network import Network
+from ..zoo import MODELS
 from .fields import Recipe
 from .option import RecipeError
 
-CONV1 = ("conv1.", "features.0.")  # its name in one tower is the second
+CONV1 = ("conv1.", "features.0.", "c1.")  # the second in one tower and VGG, the third in LeNet-5
 
 
-def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
+def build_model(recipe: Recipe, num_classes: int) -> Network:
     """The recipe's network, with the layers' default initialisation.
 
     Raises RecipeError for sizes that do not fit together.
     """
     try:
+        if recipe.model != "alexnet":
+            kind: Any = MODELS[recipe.model]
+            return kind(num_classes, **recipe.network_options)  # type: ignore[no-any-return]
         return AlexNet(
             num_classes, recipe.variant, input_size=recipe.input_size,
             conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
