@@ -21,7 +21,7 @@ from minigrad.tools.profiler import Profile, profile
 from minigrad.tools.summary import Summary, summary
 from minigrad.tools.text import align
 
-from .model import AlexNet
+from .network import Network
 
 
 class LayerTime(NamedTuple):
@@ -50,7 +50,7 @@ class TrainingStep:
 
     def __init__(
         self,
-        model: AlexNet,
+        model: Network,
         batch: int,
         lr: float = 1e-3,
         seed: int = 0,

@@ -54,17 +54,6 @@ def layers(
     return chosen
 
 
-def weight_shapes(
-    num_classes: int, widths: tuple[int, ...], input_size: int
-) -> dict[str, tuple[int, ...]]:
-    """The shape of each layer's weights, by the layer's name."""
-    one, two, three = widths
-    return {
-        "conv1": (one, 3, 5, 5), "conv2": (two, one, 5, 5), "conv3": (three, two, 5, 5),
-        "fc4": (num_classes, _features(widths, input_size)),
-    }  # fmt: skip
-
-
 def _features(widths: tuple[int, ...], input_size: int) -> int:
     """Numbers that fc4 reads."""
     side = input_size // 2 // 2 // 2

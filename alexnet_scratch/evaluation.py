@@ -21,7 +21,8 @@ from minigrad.kernels.softmax import log_softmax_forward
 
 from .data import DataError
 from .data.views import CENTRE, View, cut
-from .model import AlexNet, evaluating
+from .model import evaluating
+from .network import Network
 from .pixels import PixelStatistics, ToInput, pixel_statistics
 from .recipe import Recipe
 
@@ -72,7 +73,7 @@ class Predictions:
 
 
 def evaluate(
-    model: AlexNet,
+    model: Network,
     batches: Iterable[Any],
     recipe: Recipe,
     device: str = "cpu",
@@ -88,7 +89,7 @@ def evaluate(
 
 
 def collect(
-    model: AlexNet,
+    model: Network,
     batches: Iterable[Any],
     recipe: Recipe,
     device: str,
@@ -121,7 +122,7 @@ def collect(
 
 
 def predict(
-    model: AlexNet,
+    model: Network,
     images: NDArray[np.uint8],
     recipe: Recipe,
     device: str = "cpu",
@@ -153,7 +154,7 @@ def count_in_top(logits: Array, labels: Array, k: int) -> Array:
 
 
 def _log_probabilities(
-    model: AlexNet, images: Tensor, to_input: ToInput, view_sets: Sequence[Sequence[View]]
+    model: Network, images: Tensor, to_input: ToInput, view_sets: Sequence[Sequence[View]]
 ) -> list[Array]:
     """Log of the mean probabilities, (N, C) float64 on the device, for each set of views.
 

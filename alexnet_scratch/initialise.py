@@ -10,6 +10,9 @@ from minigrad import Tensor, nn, no_grad
 from minigrad.nn import functional as F
 from minigrad.nn import init
 
+from .model import evaluating
+from .zoo.lenet import Subsampling
+
 LAST_STD = 0.1  # of the logits after LSUV or He: near ln(C), but not blind to the image
 
 
@@ -18,7 +21,7 @@ class InitialisationError(ValueError):
 
 
 def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> None:
-    """Fill the parameters of an AlexNet in place, from the generator of `minigrad.manual_seed`.
+    """Fill the parameters of a network in place, from the generator of `minigrad.manual_seed`.
 
     scheme: "paper": N(0, 0.01), biases 1 in conv2, conv4, conv5, fc6 and fc7, else 0 (section 5).
     "source2012": the same, with 0.03 in conv3 to conv5, as the authors' layer file has it; their
@@ -29,6 +32,8 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
     "he": normal with variance 2 / fan in, which ReLU halves again, the last layer's 0.01 / fan in,
     so that the first loss is near ln C; biases 0 (He et al. 2015, equation 10).
     "pytorch": uniform within 1 / sqrt(fan in), the layers' default.
+    "lecun": uniform within 2.4 / fan in, biases too, for tanh (LeCun et al. 1998, section III).
+    The first three are AlexNet's. Batch normalisation begins with 1 and 0 in all.
 
     images: a batch of real images (N, 3, size, size) as the network gets them; only LSUV needs it.
     Raises ValueError for an unknown scheme, a missing batch, one that is blank, or a scheme that
@@ -41,7 +46,7 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
 
 
 def _layers(model: nn.Module) -> list[Any]:
-    """The layers with weights, conv1 to fc8 in order, for every variant."""
+    """The layers with weights in order, conv1 to fc8 of AlexNet's."""
     return [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 
 
@@ -67,14 +72,26 @@ def _gaussian(*networks: tuple[tuple[float, ...], tuple[float, ...]]) -> Callabl
 def _pytorch(model: nn.Module, images: Tensor | None) -> None:
     for layer in _layers(model):
         init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
-        bound = 1 / math.sqrt(init.fans(layer.weight)[0])
-        init.uniform_(layer.bias, -bound, bound)
+        if layer.bias is not None:
+            bound = 1 / math.sqrt(init.fans(layer.weight)[0])
+            init.uniform_(layer.bias, -bound, bound)
+
+
+def _lecun(model: nn.Module, images: Tensor | None) -> None:
+    for module in model.modules():
+        subsampling = isinstance(module, Subsampling)
+        if not subsampling and not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        bound = 2.4 / (4 if subsampling else init.fans(module.weight)[0])
+        for parameter in module.parameters():
+            init.uniform_(parameter, -bound, bound)
 
 
 def _he(model: nn.Module, images: Tensor | None) -> None:
     *hidden, last = _layers(model)
     for layer in (*hidden, last):
-        init.zeros_(layer.bias)
+        if layer.bias is not None:
+            init.zeros_(layer.bias)
         if layer is last:
             init.normal_(layer.weight, 0.0, LAST_STD / math.sqrt(layer.weight.shape[1]))
         else:
@@ -82,28 +99,47 @@ def _he(model: nn.Module, images: Tensor | None) -> None:
 
 
 def _lsuv(model: nn.Module, images: Tensor | None) -> None:
-    """Walk the batch through the network, scaling each layer before going on."""
+    """Send the batch through the network, scaling each layer before its output goes on."""
     if images is None:
         raise ValueError("initialise: 'lsuv' measures a batch of images: give images")
     last = _layers(model)[-1]
-    x = images
+
+    def drawn(layer: Any, args: Any) -> None:
+        init.normal_(layer.weight, 0.0, 1 / math.sqrt(init.fans(layer.weight)[0]))
+        if layer.bias is not None:
+            init.zeros_(layer.bias)
+
+    def scaled(name: str) -> Any:
+        return lambda layer, args, output: _unit_variance(
+            name, layer, args[0], output, LAST_STD if layer is last else 1.0
+        )
+
+    def by_the_batch(norm: Any, args: Any, output: Tensor) -> Tensor:
+        return F.batch_norm(args[0], None, None, norm.weight, norm.bias, training=True)
+
+    def undropped(dropout: Any, args: Any, output: Tensor) -> Any:
+        return args[0]  # of the paper's form, too, which halves at test
+
+    hooks = []
     for name, module in model.named_modules():
-        if isinstance(module, nn.Dropout) or next(module.children(), None) is not None:
-            continue  # dropout would add its noise; a container's layers come by themselves
-        if isinstance(module, nn.BatchNorm2d):  # by the batch, as in training; nothing is counted
-            x = F.batch_norm(x, None, None, module.weight, module.bias, training=True)
-        elif isinstance(module, nn.Conv2d | nn.Linear):
-            x = _unit_variance(name, module, x, LAST_STD if module is last else 1.0)
-        else:
-            x = module(x)
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            hooks.append(module.register_forward_pre_hook(drawn))
+            hooks.append(module.register_forward_hook(scaled(name)))
+        elif isinstance(module, nn.BatchNorm2d):
+            hooks.append(module.register_forward_hook(by_the_batch))
+        elif isinstance(module, nn.Dropout):
+            hooks.append(module.register_forward_hook(undropped))
+    try:
+        with evaluating(model):
+            model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
-def _unit_variance(name: str, layer: Any, x: Tensor, target: float) -> Tensor:
-    """Give `layer` weights with which its output has standard deviation `target`; return the
-    output."""
-    init.normal_(layer.weight, 0.0, 1 / math.sqrt(init.fans(layer.weight)[0]))
-    init.zeros_(layer.bias)
-    y: Tensor = layer(x)
+def _unit_variance(name: str, layer: Any, x: Tensor, y: Tensor, target: float) -> Tensor:
+    """Scale `layer` so that its output for `x`, now `y`, has standard deviation `target`; return
+    that output."""
     std = float(y.data.std(dtype="float64"))
     if not 0 < std < math.inf:
         raise InitialisationError(
@@ -131,6 +167,8 @@ _SCHEMES: dict[str, Callable[[nn.Module, Tensor | None], None]] = {
     "lsuv": _lsuv,
     "he": _he,
     "pytorch": _pytorch,
+    "lecun": _lecun,
 }
 SCHEMES = tuple(_SCHEMES)
+OF_ALEXNET = ("paper", "source2012", "caffe")
 OF_EIGHT_LAYERS = ("paper", "caffe")  # schemes that no other network has numbers for

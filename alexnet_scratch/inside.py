@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from minigrad import Tensor, arrays, grad, no_grad
 from minigrad.kernels.softmax import softmax_forward
 
-from .model import AlexNet, evaluating
+from .model import evaluating
+from .network import Network
 
 Floats = NDArray[np.floating]
 
 
-def activations(model: AlexNet, x: Tensor, layers: Sequence[str]) -> dict[str, Floats]:
+def activations(model: Network, x: Tensor, layers: Sequence[str]) -> dict[str, Floats]:
     """The outputs of the named layers for x, as NumPy arrays of their own shapes.
 
     layers: names as in `model.named_modules()`; "conv1" is what it gives before its ReLU, "relu1"
@@ -48,13 +49,13 @@ def activations(model: AlexNet, x: Tensor, layers: Sequence[str]) -> dict[str, F
     return kept
 
 
-def probabilities(model: AlexNet, x: Tensor) -> Floats:
+def probabilities(model: Network, x: Tensor) -> Floats:
     """Softmax of the logits, (N, C)."""
     with evaluating(model), no_grad():
         return arrays.to_numpy(softmax_forward(model(x).data))
 
 
-def saliency(model: AlexNet, x: Tensor, classes: Sequence[int]) -> Floats:
+def saliency(model: Network, x: Tensor, classes: Sequence[int]) -> Floats:
     """How much each pixel moves its image's logit of `classes[n]`: the largest size of the gradient
     over the colours, (N, size, size) (Simonyan et al. 2014, section 3)."""
     inputs = Tensor(x.data, requires_grad=True)
@@ -67,7 +68,7 @@ def saliency(model: AlexNet, x: Tensor, classes: Sequence[int]) -> Floats:
 
 
 def occlusion(
-    model: AlexNet, x: Tensor, label: int, patch: int, stride: int, batch: int = 32
+    model: Network, x: Tensor, label: int, patch: int, stride: int, batch: int = 32
 ) -> Floats:
     """Probability of `label` with a patch of the image covered by its mean, for each place of the
     patch: (rows, columns) (Zeiler and Fergus 2014, section 4.2).

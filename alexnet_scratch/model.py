@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from minigrad import Tensor, nn
 from minigrad.nn import functional as F
 
 from . import cifar
+from .network import Network
 
 VARIANTS = ("two-tower", "grouped", "one-tower", "cifar")
 ORDERS = (
@@ -81,7 +81,7 @@ class Stem(NamedTuple):
         return side
 
 
-class AlexNet(nn.Sequential):
+class AlexNet(nn.Sequential, Network):
     """The network of 2012 with the choices that its descriptions disagree about as arguments.
 
     `variant`: "two-tower" (groups of 2, LRN windows stop at the border between the towers),
@@ -159,6 +159,7 @@ class AlexNet(nn.Sequential):
             }
         super().__init__(layers)
         self.num_classes, self.variant, self.input_size = num_classes, variant, input_size
+        self.title = f"AlexNet {variant}"
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, 3, size, size) -> logits (N, num_classes)."""
@@ -169,38 +170,6 @@ class AlexNet(nn.Sequential):
                 f"AlexNet: got input of shape {input.shape}, expected (N, 3, {size}, {size})"
             )
         return super().forward(input)  # type: ignore[no-any-return]
-
-
-def state_shapes(
-    num_classes: int,
-    variant: str,
-    *,
-    input_size: int,
-    conv1_kernel: int,
-    conv1_stride: int,
-    conv1_edge: str,
-    widths: tuple[int, ...],
-    fc_width: int,
-    norm: str,
-) -> dict[str, tuple[int, ...]]:
-    """The names and shapes of an AlexNet's state, in its order, without any memory for it.
-
-    Arguments as in `AlexNet`. ValueError for an input that is too small.
-    """
-    stem = Stem(conv1_kernel, conv1_stride, conv1_edge)
-    check_sizes(variant, widths, input_size, stem)
-    weights = (
-        cifar.weight_shapes(num_classes, widths, input_size) if variant == "cifar"
-        else _weight_shapes(num_classes, variant, input_size, stem, widths, fc_width, norm)
-    )  # fmt: skip
-    found: dict[str, tuple[int, ...]] = {}
-    for name, shape in weights.items():
-        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-        if norm == "batch" and len(shape) == 4:
-            own = _norm_behind(name)
-            found |= dict.fromkeys((f"{own}.{entry}" for entry in _BN_STATE), shape[:1])
-            found[f"{own}.{COUNT}"] = ()
-    return found
 
 
 def check_sizes(variant: str, widths: tuple[int, ...], input_size: int, stem: Stem) -> None:
@@ -218,41 +187,7 @@ def check_sizes(variant: str, widths: tuple[int, ...], input_size: int, stem: St
         )
 
 
-def _weight_shapes(
-    num_classes: int, variant: str, input_size: int, stem: Stem, widths: tuple[int, ...],
-    fc_width: int, norm: str,
-) -> dict[str, tuple[int, ...]]:  # fmt: skip
-    """The shape of each of the eight layers' weights, by the layer's name."""
-    one = variant == "one-tower"
-    if one:
-        stem = stem._replace(kernel=11)
-        widths = (64, 192, 384, 256, 256)
-    side = 6 if one else stem.pooled_side(input_size)
-    kernels = (stem.kernel, 5, 3, 3, 3)
-    towers = (1, 1, 1, 1, 1) if one else (1, 2, 1, 2, 2)
-    shapes: list[tuple[int, ...]] = [
-        (maps, inputs // groups, kernel, kernel)
-        for maps, inputs, groups, kernel in zip(widths, (3, *widths), towers, kernels, strict=False)
-    ]
-    units = (widths[4] * side * side, fc_width, fc_width, num_classes)
-    shapes += [(outputs, inputs) for inputs, outputs in pairwise(units)]
-    names = [f"conv{i}" for i in range(1, 6)] + ["fc6", "fc7", "fc8"]
-    if one:
-        places = (0, 4, 8, 11, 14) if norm == "batch" else (0, 3, 6, 8, 10)
-        names = [f"features.{i}" for i in places]
-        names += [f"classifier.{i}" for i in (1, 4, 6)]
-    return dict(zip(names, shapes, strict=True))
-
-
 COUNT = "num_batches_tracked"
-_BN_STATE = ("weight", "bias", "running_mean", "running_var")
-
-
-def _norm_behind(convolution: str) -> str:
-    """The name of a convolution's batch normalisation: bn1 of conv1, features.1 of features.0."""
-    if convolution.startswith("conv"):
-        return convolution.replace("conv", "bn")
-    return f"features.{int(convolution.removeprefix('features.')) + 1}"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from minigrad.serialization import CheckpointError
 from .data import load_image
 from .data.views import CENTRE, View
 from .evaluation import predict
-from .model import AlexNet
+from .network import Network
 from .pixels import PixelStatistics
 from .recipe import Recipe
 from .training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
@@ -31,7 +31,7 @@ class Trained:
     their size, see `load_image`. pixels: what it takes from its training images.
     """
 
-    model: AlexNet
+    model: Network
     recipe: Recipe
     classes: list[str]
     names: dict[str, str]

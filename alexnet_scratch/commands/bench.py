@@ -56,7 +56,7 @@ def _bench(options: argparse.Namespace) -> int:
     model.to(device)
     step = TrainingStep(model, size, precision=precision)
     print(
-        f"AlexNet {recipe.variant}, {options.num_classes} classes, batch {size}, {precision}, "
+        f"{recipe.title}, {options.num_classes} classes, batch {size}, {precision}, "
         + (f"{mg.get_num_threads()} threads" if device == "cpu" else device)
         + f", median of {options.steps} steps\n",
         flush=True,

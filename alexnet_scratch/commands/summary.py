@@ -31,6 +31,6 @@ def _summary(options: argparse.Namespace) -> int:
         options.image_size = options.input_size  # no image is cropped here, any input will do
     recipe = recipe_from(options)
     model = build_model(recipe, options.num_classes)
-    print(f"AlexNet {recipe.variant}, {options.num_classes} classes\n")
+    print(f"{recipe.title}, {options.num_classes} classes\n")
     print(summary(model, (3, recipe.input_size, recipe.input_size)))
     return 0

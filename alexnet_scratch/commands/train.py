@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..names import in_shell, program
 from ..progress import say, told_if_slow
 from ..recipe import PRESETS, Recipe
 from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
+from ..recipe.networks import OTHERS
 from ..training.checkpoint import load_checkpoint
 from ..training.folder import RunError, RunLock, new_folder, run_name, unfinished
 from ..training.input import Splits, data_note, fitted, open_splits
@@ -34,13 +36,6 @@ from .common import FAILED, INTERRUPTED, add_device_flags, add_precision_flags, 
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet train`."""
-    presets = "\n".join(
-        textwrap.fill(
-            (p.__doc__ or "").splitlines()[0], 78,
-            initial_indent=f"  {p.__name__:10} ", subsequent_indent=" " * 13,
-        )
-        for p in PRESETS
-    )  # fmt: skip
     parser = commands.add_parser(
         "train",
         help="train a network on a prepared set or a folder of images",
@@ -49,17 +44,32 @@ def add_parser(commands: Any) -> None:
             "alexnet train imagenette --epochs 30         # a prepared set, or a folder",
             "alexnet train photos --image-size 128 --input-size 112   # faster on a CPU",
             "alexnet train photos --recipe paper --device cuda --amp",
+            "alexnet train photos --model resnet18 --image-size 72 --input-size 64",
             "alexnet train --resume runs/imagenette-small",
         ),
         usage="alexnet train [DATA] [--recipe NAME] [--out FOLDER] [flags]\n"
         "       alexnet train --resume RUN",
-        description="Train AlexNet on a prepared set, a folder of images, or drawn patterns.\n"
+        description="Train AlexNet on a prepared set, a folder of images, or drawn patterns,\n"
+        "or with --model a network from before or after it.\n"
         "DATA is what `alexnet prepare` made, or holds train/CLASS/*.jpg and\n"
         "val/CLASS/*.jpg, or CLASS/*.jpg.\n\n"
-        f"recipes:\n{presets}",
+        f"recipes:\n{_listed(PRESETS)}\n\n"
+        f"of the networks before and after AlexNet (--model NAME takes them, too):\n"
+        f"{_listed(OTHERS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_flags(parser)
+
+
+def _listed(presets: Iterable[Callable[[], Recipe]]) -> str:
+    """A line or two for each: its name, and the first line of what it is."""
+    return "\n".join(
+        textwrap.fill(
+            (p.__doc__ or "").splitlines()[0], 78,
+            initial_indent=f"  {p.__name__:10} ", subsequent_indent=" " * 13,
+        )
+        for p in presets
+    )  # fmt: skip
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +136,7 @@ def _run(trainer: Trainer, options: argparse.Namespace) -> int:
         _write_start(trainer, options)
     parameters = sum(p.numel() for p in model.parameters())
     trainer.log.say(
-        f"AlexNet {recipe.variant}, recipe {recipe.name}, {parameters:,} parameters, "
+        f"{recipe.title}, recipe {recipe.name}, {parameters:,} parameters, "
         f"{len(trainer.splits.classes)} classes, {len(trainer.splits.train)} training and "
         f"{len(trainer.splits.val)} validation images"
         + " (held out from training)" * trainer.splits.held_out

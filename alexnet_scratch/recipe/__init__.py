@@ -7,10 +7,11 @@ raw pixels, another dropout form is another optimisation problem, and so on. The
 
 from .build import build_average, build_model, build_optimizer, parameter_groups, shapes_of
 from .fields import Recipe
+from .networks import NETWORKS
 from .option import RecipeError
 from .presets import PRESETS, RECIPES
 
 __all__ = [
-    "PRESETS", "RECIPES", "Recipe", "RecipeError", "build_average", "build_model",
+    "NETWORKS", "PRESETS", "RECIPES", "Recipe", "RecipeError", "build_average", "build_model",
     "build_optimizer", "parameter_groups", "shapes_of",
 ]  # fmt: skip

@@ -5,20 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad import nn, optim
+from minigrad.nn.shapes import shapes_only
 
-from ..model import AlexNet, state_shapes
+from ..model import AlexNet
+from ..network import Network
+from ..zoo import MODELS
 from .fields import Recipe
 from .option import RecipeError
 
-CONV1 = ("conv1.", "features.0.")  # its name in one tower is the second
+CONV1 = ("conv1.", "features.0.", "c1.")  # the second in one tower and VGG, the third in LeNet-5
 
 
-def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
+def build_model(recipe: Recipe, num_classes: int) -> Network:
     """The recipe's network, with the layers' default initialisation.
 
     Raises RecipeError for sizes that do not fit together.
     """
     try:
+        if recipe.model != "alexnet":
+            kind: Any = MODELS[recipe.model]
+            return kind(num_classes, **recipe.network_options)  # type: ignore[no-any-return]
         return AlexNet(
             num_classes, recipe.variant, input_size=recipe.input_size,
             conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
@@ -33,16 +39,11 @@ def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
 
 
 def shapes_of(recipe: Recipe, num_classes: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of `build_model`'s parameters and buffers, by name. RecipeError as there."""
-    try:
-        return state_shapes(
-            num_classes, recipe.variant, input_size=recipe.input_size,
-            conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
-            conv1_edge=recipe.conv1_edge, widths=recipe.widths, fc_width=recipe.fc_width,
-            norm=recipe.norm,
-        )  # fmt: skip
-    except ValueError as error:
-        raise RecipeError(str(error)) from error
+    """The shapes of `build_model`'s parameters and buffers, by name, without any memory
+    for them. RecipeError as there."""
+    with shapes_only():
+        state = build_model(recipe, num_classes).state_dict()
+    return {name: tensor.shape for name, tensor in state.items()}
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:

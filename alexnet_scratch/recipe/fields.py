@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
-from ..initialise import OF_EIGHT_LAYERS, SCHEMES
+from ..initialise import OF_ALEXNET, OF_EIGHT_LAYERS, SCHEMES
 from ..model import CONV1_EDGES, DROPOUTS, NORMS, ORDERS, VARIANTS, Stem, check_sizes
 from ..schema import MOST_EPOCHS, MOST_PIXELS, SchemaError, as_given, check_fields, json_of
+from ..zoo import MODELS, state_shapes
 from .option import RecipeError, option
 
 MEANS = ("constant", "channel", "image", "image-centre")
@@ -24,6 +26,10 @@ NOT_ONE_TOWER = (
 NOT_CIFAR = (
     "conv1_kernel", "conv1_stride", "conv1_edge", "orders", "dropout", "dropout_p", "fc_width",
 )  # fmt: skip
+OF_LAYERS = (  # of all fields of the network, those that say what its layers are
+    "variant", "conv1_kernel", "conv1_stride", "conv1_edge", "orders", "norm", "lrn_size", "lrn_k",
+    "lrn_alpha", "lrn_beta", "dropout", "dropout_p", "widths", "fc_width",
+)  # fmt: skip
 NOT_ADAM = ("momentum", "rule")
 
 
@@ -37,6 +43,12 @@ class Recipe:
     name: str = option("paper", "name of the recipe")
 
     # ----- the network -----
+    model: str = option(
+        "alexnet",
+        "the network: alexnet, or one from before it (lenet5) or after it, each with a recipe of "
+        "its name; of the choices that follow an other network has few",
+        ("alexnet", *MODELS),
+    )
     variant: str = option(
         "two-tower",
         "form of the network: two towers end LRN's windows at their border, groups do not; one "
@@ -262,6 +274,9 @@ class Recipe:
             raise RecipeError(
                 f"crop_area is {as_given(self.crop_area)}, expected the least share first"
             )
+        if self.model != "alexnet":
+            self._check_other()
+            return
         self._check_network()
         if self.variant == "one-tower":
             self._check_one_tower()
@@ -281,6 +296,30 @@ class Recipe:
             check_sizes(self.variant, self.widths, self.input_size, stem)
         except ValueError as error:
             raise RecipeError(str(error).removeprefix("AlexNet: ")) from error
+
+    def _check_other(self) -> None:
+        """A network that is not AlexNet: what it has no choice of, and what it cannot be."""
+        title = self.title
+        if self.init in OF_ALEXNET:
+            others = ", ".join(scheme for scheme in SCHEMES if scheme not in OF_ALEXNET)
+            raise RecipeError(
+                f"init is {self.init}, whose numbers are AlexNet's, and the network is {title}: "
+                f"use {others}, or begin with --recipe {self.model}"
+            )
+        has = MODELS[self.model].fields
+        fixed = {name: getattr(Recipe, name) for name in OF_LAYERS if name not in has}
+        if "dropout_p" in has:
+            fixed["dropout"] = "inverted"
+        for name, value in fixed.items():
+            if getattr(self, name) != value:
+                raise RecipeError(
+                    f"{name} is {as_given(getattr(self, name))}, but {title} has no such choice: "
+                    f"leave it at {as_given(value)}, or give another model"
+                )
+        try:
+            state_shapes(self.model, 1, **self.network_options)
+        except ValueError as error:
+            raise RecipeError(str(error).removeprefix(f"{title}: ")) from error
 
     def _check_cifar(self) -> None:
         if self.init in OF_EIGHT_LAYERS:
@@ -308,10 +347,25 @@ class Recipe:
                 )
 
     @property
+    def title(self) -> str:
+        """The network's name, for people."""
+        if self.model == "alexnet":
+            return f"AlexNet {self.variant}"
+        return MODELS[self.model].title
+
+    @property
+    def network_options(self) -> dict[str, Any]:
+        """What the constructor of a network that is not AlexNet takes."""
+        return {name: getattr(self, name) for name in ("input_size", *MODELS[self.model].fields)}
+
+    @property
     def unused(self) -> tuple[str, ...]:
-        """The fields that the variant or the optimizer has no use for."""
+        """The fields that the network or the optimizer has no use for."""
         of_lrn = ("lrn_size", "lrn_k", "lrn_alpha", "lrn_beta") * (self.norm != "response")
         of_network = {"one-tower": NOT_ONE_TOWER, "cifar": NOT_CIFAR}.get(self.variant, ())
+        if self.model != "alexnet":
+            has = MODELS[self.model].fields
+            of_network = tuple(name for name in OF_LAYERS if name not in has)
         return of_lrn + of_network + NOT_ADAM * (self.optimizer != "sgd")
 
     @property

@@ -10,27 +10,31 @@ from typing import Any, get_args, get_origin, get_type_hints
 from ..names import did_you_mean
 from ..schema import SchemaError, read_text
 from .fields import Recipe
+from .networks import NETWORKS, with_network
 from .option import RecipeError
 from .presets import RECIPES
 
 # Help has the fields in these groups, what is changed most often first; each begins at the field
 # named here and goes on, in the order of `Recipe`, to the next.
 GROUPS = {
-    "optimiser": "epochs", "schedule": "schedule", "input": "image_size", "network": "variant",
+    "optimiser": "epochs", "schedule": "schedule", "input": "image_size", "network": "model",
     "draws": "seed",
 }  # fmt: skip
 MODEL_FIELDS = (
-    "variant", "input_size", "conv1_kernel", "conv1_stride", "conv1_edge", "orders", "dropout",
-    "widths", "fc_width", "norm",
+    "model", "variant", "input_size", "conv1_kernel", "conv1_stride", "conv1_edge", "orders",
+    "dropout", "widths", "fc_width", "norm",
 )  # fmt: skip
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
-    """The preset, or the recipe of a file, with the flags that were given."""
+    """The preset, or the recipe of a file, with the flags that were given.
+
+    Another --model than the recipe's comes with what its own recipe says of the network.
+    """
     given = given_fields(options)
     if given.keys() & {"drop_epochs", "conv1_drop_epochs", "conv1_freeze_epoch", "colour_epochs"}:
         given = {"replayed_epochs": 0, **given}  # epochs that a user names are this run's
-    base = recipe_named(options.recipe or "small")
+    base = _begun_with(options.recipe, given.get("model"))
     recipe = replace(base, **given)
     _check_of_use(recipe, given)
     if "lr" not in given and (base.optimizer == "sgd") != (recipe.optimizer == "sgd"):
@@ -46,19 +50,34 @@ def _check_of_use(recipe: Recipe, given: dict[str, Any]) -> None:
     idle = [f"--{name.replace('_', '-')}" for name in recipe.unused if name in given]
     if idle:
         raise RecipeError(
-            f"{', '.join(idle)}: of no use to {recipe.optimizer} in the {recipe.variant} network; "
-            "leave it out, or choose another --optimizer or --variant"
+            f"{', '.join(idle)}: of no use to {recipe.optimizer} in {_network_of(recipe)}; "
+            "leave it out, or choose another --optimizer or "
+            + ("--variant" if recipe.model == "alexnet" else "--model")
         )
+
+
+def _network_of(recipe: Recipe) -> str:
+    return f"the {recipe.variant} network" if recipe.model == "alexnet" else recipe.title
+
+
+def _begun_with(name: str | None, model: str | None) -> Recipe:
+    """The recipe of that name, for that network; of the network if no recipe is named."""
+    own = NETWORKS.get(model or "", RECIPES["small"])
+    if name is None:
+        return own
+    recipe = recipe_named(name)
+    return recipe if model in (None, recipe.model) else with_network(recipe, own)
 
 
 def recipe_named(name: str) -> Recipe:
     """A preset by its name, or the recipe in a .json file. Raises RecipeError for another name."""
-    if name in RECIPES:
-        return RECIPES[name]
+    known = {**RECIPES, **NETWORKS}
+    if name in known:
+        return known[name]
     if not name.endswith(".json"):
         raise RecipeError(
-            f"recipe {name}: use {', '.join(RECIPES)}, or the recipe.json of a run"
-            + did_you_mean(name, RECIPES)
+            f"recipe {name}: use {', '.join(known)}, or the recipe.json of a run"
+            + did_you_mean(name, known)
         )
     try:
         text = read_text(name)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.image import some
 from ..initialise import initialise
-from ..model import AlexNet
+from ..network import Network
 from ..pixels import PixelStatistics, ToInput, needs_statistics, pixel_statistics
 from ..progress import told_if_slow
 from ..recipe import Recipe, build_model
@@ -26,7 +26,7 @@ def measured(recipe: Recipe, splits: Splits) -> PixelStatistics:
     return pixel_statistics(recipe, splits.statistics() if needs_statistics(recipe) else None)
 
 
-def new_model(recipe: Recipe, classes: int, feed: Feed, pixels: PixelStatistics) -> AlexNet:
+def new_model(recipe: Recipe, classes: int, feed: Feed, pixels: PixelStatistics) -> Network:
     """The recipe's network, initialised, on the CPU; LSUV sees the first batch of epoch 0."""
     model = build_model(recipe, classes)
     count = min(feed.loader.batch_size, len(feed.loader.dataset))

@@ -28,7 +28,8 @@ from minigrad.files import replacing
 from minigrad.serialization import CheckpointError, load_file, load_metadata
 
 from ..data.image import RESIZES
-from ..model import COUNT, AlexNet
+from ..model import COUNT
+from ..network import Network
 from ..pixels import PixelStatistics
 from ..recipe import Recipe, RecipeError, build_model, shapes_of
 from ..schema import MOST_FLOAT, SchemaError, as_given, checked, json_of, limited
@@ -79,7 +80,7 @@ class Checkpoint:
     pixels: PixelStatistics
     tensors: dict[str, Tensor]
 
-    def model(self, averaged: bool = True) -> AlexNet:
+    def model(self, averaged: bool = True) -> Network:
         """The network with its weights, in evaluation mode: where the recipe averages them, with
         the average, or without `averaged` as training left them.
 

@@ -10,7 +10,7 @@ from minigrad.arrays import Array
 from minigrad.data import DataLoader
 from minigrad.random import default_generator
 
-from ..model import AlexNet
+from ..network import Network
 from ..pixels import ToInput
 from ..recipe import Recipe, build_average, build_optimizer
 from .begin import check_same_data, measured, new_model
@@ -80,9 +80,9 @@ class Parts:
         return self.schedule.get_last_lr()[self.weights]
 
     @property
-    def tested(self) -> AlexNet:
+    def tested(self) -> Network:
         """The network that is validated: with the averaged weights, where there are such."""
-        return cast(AlexNet, self.average.module) if self.average else self.model
+        return cast(Network, self.average.module) if self.average else self.model
 
     def contents(self) -> tuple[dict[str, Array], dict[str, str]]:
         """What a checkpoint holds now, see `checkpoint.contents`."""
@@ -99,7 +99,14 @@ class Parts:
         return any(isinstance(module, nn.BatchNorm2d) for module in self.model.modules())
 
     def _check_micro_batch(self) -> None:
-        """RunError for a network that sees the batch as a whole."""
+        """RunError for parts of a batch, or batches of one image, where a network sees it whole."""
+        images, whole = len(self.splits.train), self.recipe.batch_size
+        if self.sees_whole_batches and self.recipe.model != "alexnet" and images % whole == 1:
+            raise RunError(
+                f"of {images:,} training images in batches of {whole} the last batch has one, and "
+                "batch normalisation of maps of one pixel compares images: give another "
+                "--batch-size"
+            )
         if self.sees_whole_batches and self.at.micro_batch:
             raise RunError(
                 f"--micro-batch {self.at.micro_batch}: batch normalisation takes its mean over all "

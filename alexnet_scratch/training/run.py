@@ -89,7 +89,7 @@ class RunFiles:
             self.events.epoch(rows[-1])
         self._flush_events()
         data = os.path.basename(self.data.get("root") or "drawn patterns")
-        name = f"{data}: {self.recipe.name}, {self.recipe.variant} AlexNet"
+        name = f"{data}: {self.recipe.name}, {self.recipe.title}"
         path, classes = self.folder / "curves.png", len(self.splits.classes)
         self.attempt(path.name, lambda: draw_curves(path, rows, classes, name))
 

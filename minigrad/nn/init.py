@@ -8,9 +8,12 @@ from typing import Any
 from .. import arrays
 from ..core import Tensor
 from ..random import default_generator, normal, uniform
+from .shapes import are_shapes_only
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:
+    if are_shapes_only():
+        return tensor
     is_array = arrays.is_array(values)
     tensor.data[...] = arrays.to_device(values, tensor.device) if is_array else values
     tensor.bump_version()
@@ -34,6 +37,8 @@ def ones_(tensor: Tensor) -> Tensor:
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Normal numbers. The paper: mean 0, std 0.01 (section 5)."""
+    if are_shapes_only():
+        return tensor
     values = normal(default_generator.next_key(), tensor.shape, tensor.dtype)
     values *= values.dtype.type(std)
     values += values.dtype.type(mean)
@@ -42,6 +47,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Uniform numbers in [a, b)."""
+    if are_shapes_only():
+        return tensor
     values = uniform(default_generator.next_key(), tensor.shape, tensor.dtype)
     values *= values.dtype.type(b - a)
     values += values.dtype.type(a)

@@ -13,10 +13,11 @@ from ..kernels.layout import pair
 from . import functional as F
 from . import init
 from .module import Module, Parameter
+from .shapes import zeros
 
 
 def _parameter(*shape: int, dtype: Any = None) -> Parameter:
-    return Parameter(np.zeros(shape, np.float32 if dtype is None else dtype))
+    return Parameter(zeros(shape, np.float32 if dtype is None else dtype))
 
 
 def _pytorch_init(weight: Parameter, bias: Parameter | None) -> None:
