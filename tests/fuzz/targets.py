@@ -39,7 +39,7 @@ from alexnet_scratch.data.image import FORMATS
 from alexnet_scratch.data.packed import open_packed
 from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.data.sources.mat import load_mat
-from alexnet_scratch.data.sources.pickles import load_pickle
+from alexnet_scratch.pickles import load_pickle
 from alexnet_scratch.recipe import RECIPES, Recipe, RecipeError
 from alexnet_scratch.runs import as_json, grouped, read_run
 from alexnet_scratch.training.checkpoint import load_checkpoint
