@@ -83,7 +83,7 @@ def test_code_in_a_file_is_refused_and_not_run(
             torch.save(what, "a.pth", _use_new_zipfile_serialization=zipped)
             with pytest.raises(CheckpointError, match=said) as caught:
                 read_weights("a.pth")
-            assert "write its weights alone, with torch.save(model.state_dict()" in str(caught.value)
+            assert "its weights alone, with torch.save(model.state_dict()" in str(caught.value)
     np.save("a.npy", {"conv1": [np.ones(2), Evil()]}, allow_pickle=True)
     with pytest.raises(CheckpointError, match="wants to run"):
         read_weights("a.npy")
@@ -198,7 +198,8 @@ def test_other_npy_files_are_refused(tmp_path: Path) -> None:
     loop.append(loop)
     for held, said in (
         (np.ones((2, 3)), r"one array of float64, \(2, 3\), without names"),
-        ({"a": 1}, "no array in it"), ([{}, {}], "expected one dict"), ({"a": loop}, "nested deeper than 4"),
+        ({"a": 1}, "no array in it"), ([{}, {}], "expected one dict"),
+        ({"a": loop}, "nested deeper than 4"),
         ({"a": [[[[[np.ones(2)]]]]]}, "nested deeper than 4"),
         ({"a": np.array(["x"])}, "an array of 'U1', expected numbers"),
     ):  # fmt: skip
