@@ -242,7 +242,7 @@ def _fitted(network: Network, arrays: Arrays, file: WeightFile, measured: Arrays
     except RecipeError as error:
         raise CheckpointError(f"{network.title}: its recipe cannot be used: {error}") from error
     arrays = {
-        name: _plain(name, arrays[name]) for name in (*shapes, *arrays) if name in arrays
+        name: _plain(arrays[name]) for name in (*shapes, *arrays) if name in arrays
     } | {
         name: np.zeros((), np.int64)  # PyTorch counts since 0.4.1
         for name in shapes if name.endswith(COUNT) and name not in arrays
@@ -275,8 +275,9 @@ def _pixels(recipe: Recipe, measured: Arrays) -> PixelStatistics:
     return pixel_statistics(replace(recipe, colour_noise="none"), None)
 
 
-def _plain(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    return array if name.endswith(COUNT) else np.asarray(array, np.float32)
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Of floats float32; others do not belong there, which is told later."""
+    return np.asarray(array, np.float32) if array.dtype.kind == "f" else array
 
 
 def _unwrapped(tensors: Mapping[str, NDArray[Any]]) -> Arrays:

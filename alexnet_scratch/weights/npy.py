@@ -6,6 +6,7 @@ names here join the two by a point: "conv1.0", "conv1.weights".
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import warnings
@@ -21,6 +22,7 @@ from .file import WeightFile
 from .stored import Stored
 
 _FEW_STEPS, _PER_STEP = 20_000, 128  # as in `pth`
+MOST_HEADER = 1 << 17  # bytes of a header, which NumPy bounds to less
 MOST_DEPTH, MOST_ARRAYS = 4, 10_000
 _NUMBER = re.compile("[fiu][1248]")
 
@@ -54,18 +56,20 @@ def read_npy(path: str) -> WeightFile:
 
 def _header(file: IO[bytes]) -> None:
     """Read over it. ValueError unless it is that of one object."""
+    head = io.BytesIO(file.read(MOST_HEADER))  # a file takes memory for all that is asked of it
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote
-            version = np.lib.format.read_magic(file)
+            version = np.lib.format.read_magic(head)
             if version == (1, 0):
-                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(head)
             else:
-                shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+                shape, _, dtype = np.lib.format.read_array_header_2_0(head)
     except Exception as error:  # NumPy takes the header for Python, which fails in any way
         raise ValueError(f"a damaged header ({type(error).__name__})") from error
     if dtype != np.dtype(object):
         raise ValueError(f"one array of {dtype}, {shape}, without names")
+    file.seek(head.tell())
 
 
 def _gather(held: Any, path: str, depth: int, found: dict[str, Array]) -> None:

@@ -8,6 +8,7 @@ import os
 import pickle
 import pickletools
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -252,3 +253,57 @@ def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(CheckpointError, match="not a plain file"):
         read_weights(tmp_path / "pipe")
+
+
+def zipped(pickled: bytes, more: int = 0) -> bytes:
+    """A file of torch.save's form with this pickle, and empty parts."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a/data.pkl", pickled)
+        for i in range(more):
+            archive.writestr(str(i), b"")
+    return buffer.getvalue()
+
+
+def laughs(doubled: bytes) -> bytes:
+    """Lists in lists, each twice: small, and without an end for who walks through them."""
+    lines = b"".join(b"(h" + bytes([i]) + b"h" + bytes([i]) + b"lq" + bytes([i + 1])
+                     for i in range(60))  # fmt: skip
+    return b"\x80\x02" + doubled + b"q\0" + lines
+
+
+def npy_of(pickled: bytes) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array({}, object), allow_pickle=True)
+    whole = buffer.getvalue()
+    return whole[: whole.index(b"\n") + 1] + pickled
+
+
+HOSTILE: dict[str, bytes] = {
+    "a zip of a hundred thousand parts": zipped(b"\x80\x02}.", 20_000),
+    "a pickle of a million lists": zipped(b"\x80\x02" + b"]" * 1_000_000 + b"."),
+    "a memo of a million places": zipped(b"\x80\x02]" + b"".join(
+        b"r" + struct.pack("<I", i) for i in range(200_000)) + b"."),
+    "lists without an end": zipped(laughs(b"]") + b"}X\x01\0\0\0ah\x3cs."),
+    "a npy file of lists without an end": npy_of(laughs(b"]") + b"."),
+    "a npy header without an end": npy_of(b"")[:8] + b"\xff\xff" + b"(" * 65535,
+    "a npy header of version 2 and four gigabytes": b"\x93NUMPY\2\0\xff\xff\xff\xff{" + bytes(100),
+    "a header of many tensors": (lambda text: len(text).to_bytes(8, "little") + text)(json.dumps(
+        {f"{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(20_000)}
+    ).encode()),
+    "a header of nothing but brackets": (100_000).to_bytes(8, "little") + b"{" + b"[" * 99_999,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_file_made_to_harm_takes_no_more_than_twice_its_size(tmp_path: Path, case: str) -> None:
+    (tmp_path / "a").write_bytes(HOSTILE[case])
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError) as caught:
+            read_weights(tmp_path / "a")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+    assert peak < 2 * len(HOSTILE[case]) + (4 << 20)  # and what a few steps of a pickle take
