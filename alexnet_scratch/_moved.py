@@ -11,6 +11,7 @@ MOVED = {
     "alexnet_scratch.course": "alexnet_course",
     "alexnet_scratch.figures": "alexnet_course.figures",
     "alexnet_scratch.training.pixels": "alexnet_scratch.pixels",
+    "alexnet_scratch.data.sources.pickles": "alexnet_scratch.pickles",
     "alexnet_scratch.recipe_flags": "alexnet_scratch.recipe.flags",
     "alexnet_scratch.recipe_fields": "alexnet_scratch.recipe.fields",
     "alexnet_scratch.recipe_notes": "alexnet_scratch.recipe.notes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from minigrad import arrays, cuda
 from minigrad.cuda.memory import parse_limit
@@ -11,6 +12,20 @@ from ..training.precision import AMP, DTYPES
 
 MOST_THREADS = 1024  # beyond it systems give none, or have no time left for anything else
 FAILED, INTERRUPTED = 1, 130  # exit statuses, beside BAD_INPUT
+
+
+class Download(argparse.Action):
+    """--download stands for the source: the only path that is given then, OUT, arrives as the
+    first."""
+
+    def __init__(self, positional: tuple[argparse.Action, argparse.Action], **how: Any) -> None:
+        super().__init__(**how)
+        self._first, self._second = positional
+
+    def __call__(self, parser: Any, options: Any, name: Any, flag: str | None = None) -> None:
+        self._second.required = False
+        self._first.metavar = "OUT"  # the name of what is missing
+        options.download = name
 
 
 def count(text: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import Tensor
 from minigrad.data import DataLoader, Dataset
 
 from ..data import DataError, patterns
@@ -33,7 +34,6 @@ from ..report import Report, report_folder, write_report
 from ..trained import check_numbers, trained
 from ..training.checkpoint import BOXED, Checkpoint, find_checkpoint, load_checkpoint
 from ..training.input import open_splits, pinned_for
-from ..training.position import Position
 from ..training.provenance import environment
 from .common import add_device_flags, device_from
 
@@ -47,6 +47,11 @@ class EvaluationData:
     title: str
     overview: Sequence[str] = ()
 
+    def places(self, checkpoint: Checkpoint) -> list[int]:
+        """Where its classes stand among the network's."""
+        known = {name: place for place, name in enumerate(checkpoint.classes)}
+        return [known[name] for name in self.names]
+
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet evaluate`."""
@@ -57,9 +62,11 @@ def add_parser(commands: Any) -> None:
             "alexnet evaluate runs/imagenette-small",
             "alexnet evaluate runs/imagenette-small --ten-crop --report report",
             "alexnet evaluate runs/imagenette-small other/val --json",
+            "alexnet evaluate imagenet imagenette --only-data-classes",
         ),
         description="Loss, top-1 and top-5 on the run's validation images, or on another data set "
-        "with the same classes: of central crops, and of the mean over several views if asked for.",
+        "with the same classes, or some of them (WordNet ids, mostly): of central crops, and of "
+        "the mean over several views if asked for.",
     )
     parser.add_argument(
         "run", metavar="RUN",
@@ -70,6 +77,11 @@ def add_parser(commands: Any) -> None:
         "data", metavar="DATA", nargs="?", help="folder or prepared set [the run's own]"
     )
     add_view_flags(parser)
+    parser.add_argument(
+        "--only-data-classes", action="store_true",
+        help="where the data has some of the network's classes: choose among those, the others' "
+        "probabilities left out and the rest renormalised [choose among all]",
+    )  # fmt: skip
     parser.add_argument(
         "--report", metavar="FOLDER",
         help="write a page (report.html), tables and pictures there: confusion matrix, classes, "
@@ -108,12 +120,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     device = device_from(options)
     with told_if_slow("Looking for the images", to_stderr):
         data = _evaluation_data(options.data, checkpoint)
-    for line in data.overview:
+    for line in (*data.overview, *_partly(data, checkpoint, options.only_data_classes)):
         print(line, file=sys.stderr)
+    places = data.places(checkpoint)
+    among = places if options.only_data_classes else None
 
     def attempt(size: int) -> tuple[DataLoader, list[Predictions]]:
         loader = DataLoader(data.images, size, num_workers=options.workers, **pinned_for(device))
-        return loader, _predictions(checkpoint, loader, view_sets, device)
+        return loader, _predictions(checkpoint, loader, view_sets, device, places, among)
 
     try:
         loader, predictions = in_smaller_batches(attempt, checkpoint.recipe.batch_size, device)
@@ -123,15 +137,18 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"Skipped, cannot be read: {one_line(skipped.reason)}", file=sys.stderr)
     scores = {name_of(v): p.scores() for v, p in zip(view_sets, predictions, strict=True)}
     check_numbers([s.loss for s in scores.values()], checkpoint.path)
-    summary = _summary(scores, checkpoint, data, len(loader.skipped))
+    classes = list(data.names) if options.only_data_classes else checkpoint.classes
+    summary = _summary(scores, checkpoint, data, len(loader.skipped), len(classes))
     if options.json:
         print(json.dumps(summary, indent=2, allow_nan=False))
     else:
         print(_table(scores))
-        say(f"{checkpoint.path}, {_stand(checkpoint.position)}, on {data.title}")
+        say(f"{checkpoint.path}, {_stand(checkpoint)}, on {data.title}")
     if report is not None:
         facts = {**summary, **_circumstances(options, checkpoint, device)}
-        write_report(report, _report(predictions[-1], checkpoint, data, loader), facts)
+        names = {**checkpoint.data.get("names", {}), **data.names}
+        named = {name: names.get(name, name) for name in classes}
+        write_report(report, _report(predictions[-1], named, data, loader), facts)
         print(
             one_line(f"Report: {report / 'report.html'}"),
             file=sys.stderr if options.json else sys.stdout,
@@ -139,21 +156,35 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _partly(data: EvaluationData, checkpoint: Checkpoint, only: bool) -> list[str]:
+    """A line where the data has some of the network's classes."""
+    held, known = len(data.names), len(checkpoint.classes)
+    if held == known:
+        return []
+    how = f"among these {held}" if only else f"among all {known:,} (--only-data-classes: these)"
+    return [f"Note: the data has {held} of the network's {known:,} classes; it chooses {how}"]
+
+
 def _predictions(
-    checkpoint: Checkpoint, loader: DataLoader, view_sets: Sequence[Sequence[View]], device: str
-) -> list[Predictions]:
+    checkpoint: Checkpoint, loader: DataLoader, view_sets: Sequence[Sequence[View]], device: str,
+    places: Sequence[int], among: Sequence[int] | None,
+) -> list[Predictions]:  # fmt: skip
+    """places: of the data's classes among the network's. among: see `collect`."""
     network = trained(checkpoint, device)
+    place_of_label = np.array(places if among is None else range(len(places)), np.int64)
     with (
         closing(loader.batches(0)) as batches,  # type: ignore[type-var]
         progress_bar("evaluation", len(loader.dataset), unit="images") as bar,
     ):
 
         def counted() -> Iterator[Any]:
-            for batch in batches:
-                yield batch
-                bar.update(len(batch[1]))
+            for images, labels, *rest in batches:
+                yield images, Tensor(place_of_label[labels.data]), *rest
+                bar.update(len(labels))
 
-        return collect(network.model, counted(), network.recipe, device, view_sets, network.pixels)
+        return collect(
+            network.model, counted(), network.recipe, device, view_sets, network.pixels, among
+        )
 
 
 def _table(scores: dict[str, Scores]) -> str:
@@ -163,20 +194,26 @@ def _table(scores: dict[str, Scores]) -> str:
 
 
 def _summary(
-    scores: dict[str, Scores], checkpoint: Checkpoint, data: EvaluationData, skipped: int
-) -> dict[str, Any]:
+    scores: dict[str, Scores], checkpoint: Checkpoint, data: EvaluationData, skipped: int,
+    classes: int,
+) -> dict[str, Any]:  # fmt: skip
     return {
         "checkpoint": str(checkpoint.path),
         "epoch": checkpoint.position.epoch,
         "step": checkpoint.position.step,
         "data": data.title,
+        "data_classes": len(data.names),
+        "chosen_among": classes,
         "skipped": skipped,
         "scores": {name: asdict(s) for name, s in scores.items()},
     }
 
 
-def _stand(at: Position) -> str:
+def _stand(checkpoint: Checkpoint) -> str:
     """How far a checkpoint's training had come; the last one may lie within an epoch."""
+    at, imported = checkpoint.position, checkpoint.data.get("imported")
+    if imported:
+        return f"imported from {one_line(imported)}"
     if not at.batch:
         return f"after epoch {at.epoch}"
     return f"in epoch {at.epoch + 1}, after step {at.step}"
@@ -187,7 +224,7 @@ def _circumstances(
 ) -> dict[str, Any]:
     return {
         "run": str(checkpoint.path.parent),
-        "stand": _stand(checkpoint.position),
+        "stand": _stand(checkpoint),
         "recipe": checkpoint.recipe.name,
         "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "command": ["alexnet", *options.arguments],
@@ -196,11 +233,11 @@ def _circumstances(
 
 
 def _report(
-    predictions: Predictions, checkpoint: Checkpoint, data: EvaluationData, loader: DataLoader
+    predictions: Predictions, classes: dict[str, str], data: EvaluationData, loader: DataLoader
 ) -> Report:
+    """classes: readable names by id, of all that were chosen among."""
     skipped = {sample.index for sample in loader.skipped}
     indices = [index for index in loader.order(0) if index not in skipped]
-    classes = checkpoint.classes
 
     def load(i: int) -> Any:
         return data.images.sample(indices[i], np.random.default_rng(0))[0]
@@ -208,8 +245,8 @@ def _report(
     return Report(
         predictions,
         [data.images.describe(index) for index in indices],
-        classes,
-        [data.names[name] for name in classes],
+        list(classes),
+        list(classes.values()),
         load,
     )
 
@@ -221,6 +258,11 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
     them where it has no such folder: none of it was trained on.
     """
     recipe, root = checkpoint.recipe, checkpoint.data["root"]
+    if path is None and checkpoint.data.get("imported"):
+        raise DataError(
+            f"{checkpoint.path}: its weights are imported, without images: say which to evaluate "
+            f"on: {program()} evaluate RUN DATA"
+        )
     own = path is None or (root is not None and os.path.realpath(path) == root)
     folder = Path((root or patterns.ensure()) if own else str(path))
     drawn = own and root is None
@@ -262,10 +304,10 @@ def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData
 
 
 def _check_classes(classes: list[str], title: str, checkpoint: Checkpoint) -> None:
-    if classes == checkpoint.classes:
-        return
     missing = [c for c in checkpoint.classes if c not in classes]
     unknown = [c for c in classes if c not in checkpoint.classes]
+    if not unknown:
+        return
     raise DataError(
         f"{title}: not the classes that {checkpoint.path} was trained on"
         + f"; missing: {some(missing)}" * bool(missing)

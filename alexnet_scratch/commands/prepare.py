@@ -24,7 +24,7 @@ from ..data.survey import enlarged_note
 from ..names import in_shell, program
 from ..progress import say, told_if_slow
 from ..training.input import flags_for
-from .common import count, threads
+from .common import Download, count, threads
 
 
 def add_parser(commands: Any) -> None:
@@ -52,7 +52,7 @@ def add_parser(commands: Any) -> None:
     source = parser.add_argument("source", metavar="SOURCE", help="folder or archive of images")
     out = parser.add_argument("out", metavar="OUT", help="folder to make")
     parser.add_argument(
-        "--download", metavar="NAME", choices=tuple(ARCHIVES), action=_Download,
+        "--download", metavar="NAME", choices=tuple(ARCHIVES), action=Download,
         positional=(source, out),
         help=f"fetch a public data set first: {', '.join(ARCHIVES)}",
     )  # fmt: skip
@@ -89,19 +89,6 @@ def add_parser(commands: Any) -> None:
         "--restart", action="store_true", help="forget what an earlier try has done"
     )
     parser.set_defaults(command=_prepare)
-
-
-class _Download(argparse.Action):
-    """--download stands for SOURCE: the only path that is given then, OUT, arrives as the first."""
-
-    def __init__(self, positional: tuple[argparse.Action, argparse.Action], **how: Any) -> None:
-        super().__init__(**how)
-        self._first, self._second = positional
-
-    def __call__(self, parser: Any, options: Any, name: Any, flag: str | None = None) -> None:
-        self._second.required = False
-        self._first.metavar = "OUT"  # the name of what is missing
-        options.download = name
 
 
 def _prepare(options: argparse.Namespace) -> int:

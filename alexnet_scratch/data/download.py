@@ -40,7 +40,7 @@ PACE = 60.0  # seconds in which so much must come
 MOST = 1 << 40  # bytes of a file whose size is not known
 BACK_OFF = 1.0  # seconds before the first of them, doubled each time
 CHUNK = 1 << 20
-BY_HAND = "download it by hand and give the file to `alexnet prepare`"
+BY_HAND = "download it by hand and give the file in place of --download"
 _MARK = 1000  # letters of a version's mark
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that a later try may not meet
 

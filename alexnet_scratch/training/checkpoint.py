@@ -49,12 +49,13 @@ class DataNote:
     """What a checkpoint says about its data, see `data_note`."""
 
     root: str | None
-    train_images: int = limited(low=1)
+    train_images: int = limited(low=0)  # 0: not known, of weights that are imported
     digest: str = ""
     names: dict[str, str] = limited(factory=dict)
     resize: str = limited("crop", choices=RESIZES)
     checksum: str = ""
     listing: str = ""
+    imported: str = ""  # the file that the weights are from, where no run here made them
 
 
 @dataclass(kw_only=True)
@@ -93,7 +94,7 @@ class Checkpoint:
             raise CheckpointError(f"{self.path}: its recipe cannot be used: {error}") from error
         prefix = "average." if averaged and self.recipe.average else "model."
         given = self._below(prefix)
-        wrong = _unfit(given, {
+        wrong = unfit(given, {
             name: (np.int64 if name.endswith(COUNT) else np.float32, shape)
             for name, shape in shapes.items()
         })  # fmt: skip
@@ -140,7 +141,7 @@ class Checkpoint:
             f"{name}.{entry}": (np.int64, ()) if entry == "step" else (np.float32, p.shape)
             for name, p in parameters.items() for entry in kept
         }  # fmt: skip
-        wrong = _unfit(given, expected)
+        wrong = unfit(given, expected)
         if wrong:
             raise CheckpointError(
                 f"{self.path}: damaged: its optimiser's state (momentum) is not whole, so that the "
@@ -204,15 +205,23 @@ def contents(
         for key, value in entries.items():
             arrays[f"optimizer.{names[index]}.{key}"] = value
     arrays |= {"pixels.mean": pixels.mean, "pixels.axes": pixels.axes}
+    return arrays, header(recipe, classes, data, state["param_groups"], position)
+
+
+def header(
+    recipe: Recipe, classes: list[str], data: Mapping[str, Any], groups: list[dict[str, Any]],
+    position: Position,
+) -> dict[str, str]:  # fmt: skip
+    """A checkpoint's metadata. data: see `DataNote`; groups: the optimiser's."""
     values = {
         "format": FORMAT,
         "recipe": asdict(recipe),
         "classes": classes,
         "data": dict(data),
-        "groups": state["param_groups"],
+        "groups": groups,
         **asdict(position),
     }
-    return arrays, {key: json.dumps(value) for key, value in values.items()}
+    return {key: json.dumps(value) for key, value in values.items()}
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -247,21 +256,21 @@ def _checked(path: Path, metadata: Mapping[str, str]) -> Checkpoint:
         recipe = Recipe.from_json(metadata["recipe"])
     except RecipeError as error:
         raise CheckpointError(f"{path}: its recipe cannot be used here: {error}") from error
-    header = checked(Header, values)
-    if not header.classes or len(set(header.classes)) != len(header.classes):
-        raise SchemaError(f"classes is {as_given(header.classes)}, expected names, each once")
+    head = checked(Header, values)
+    if not head.classes or len(set(head.classes)) != len(head.classes):
+        raise SchemaError(f"classes is {as_given(head.classes)}, expected names, each once")
     position = checked(Position, values, optional=("precision", "scaler", "micro_batch"))
     tensors = {name: _in_float32(name, tensor) for name, tensor in load_file(path).items()}
     side = recipe.image_size
     mean = (side, side, 3) if recipe.mean.startswith("image") else (3,)
     expected = {"pixels.mean": (np.float32, mean), "pixels.axes": (np.float32, (3, 3))}
     held = {name: tensor for name, tensor in tensors.items() if name in expected}
-    wrong = _unfit(held, expected)
+    wrong = unfit(held, expected)
     if wrong:
         raise SchemaError(wrong)
     pixels = PixelStatistics(tensors["pixels.mean"].numpy(), tensors["pixels.axes"].numpy())
     found = Checkpoint(
-        path, recipe, header.classes, header.data, position, header.groups, pixels, tensors
+        path, recipe, head.classes, head.data, position, head.groups, pixels, tensors
     )
     found._check_numbers("pixels.")
     return found
@@ -334,7 +343,7 @@ def _names(optimizer: optim.Optimizer, model: nn.Module) -> list[str]:
     return [paths[id(p)] for group in optimizer.param_groups for p in group["params"]]
 
 
-def _unfit(
+def unfit(
     given: Mapping[str, Any], expected: Mapping[str, tuple[Any, tuple[int, ...]]]
 ) -> str | None:
     """What is wrong with these tensors, by the dtypes and shapes that they should have."""

@@ -17,6 +17,7 @@ import socket
 import struct
 import tarfile
 import threading
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -39,13 +40,16 @@ from alexnet_scratch.data.image import FORMATS
 from alexnet_scratch.data.packed import open_packed
 from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.data.sources.mat import load_mat
-from alexnet_scratch.data.sources.pickles import load_pickle
+from alexnet_scratch.pickles import load_pickle
 from alexnet_scratch.recipe import RECIPES, Recipe, RecipeError
 from alexnet_scratch.runs import as_json, grouped, read_run
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.folder import RunError
 from alexnet_scratch.training.tensorboard import FILE as EVENTS
 from alexnet_scratch.training.tensorboard import Events
+from alexnet_scratch.weights import read_weights
+from alexnet_scratch.weights.networks import identify
+from alexnet_scratch.weights.pth import MAGIC
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
 
 Draw = random.Random
@@ -53,11 +57,13 @@ FLAGS = [
     "--widths", "4,8,8,8,8", "--fc-width", "16", "--input-size", "64", "--image-size", "64",
     "--batch-size", "4", "--epochs", "1",
 ]  # fmt: skip
+FIXED = 1 << 20  # bytes that reading weights may take besides twice a file's size
 COMMANDS = (
     "predict run data/train/red/0.png", "predict run data --json", "evaluate run",
     "summary --recipe small --input-size 64", "diff small paper", "stats packed --verify",
     "prepare data out --image-size 16 --per-class 2 --workers 1", "show-augment data --out a.png",
     "train --resume run", "completion bash", "compare run --json",
+    "import run/best.safetensors out --network alexnet",
     "doctor data " + " ".join(FLAGS), "plan data " + " ".join(FLAGS),
     "train data --out new --max-steps 1 " + " ".join(FLAGS),
 )  # fmt: skip
@@ -96,6 +102,7 @@ def make_seeds(root: Path) -> None:
     plain = {"x": np.ones((2, 3), np.float32), "y": np.zeros(0, np.int64)}  # without a checksum
     seeds = {
         "weights": [(root / "tree.safetensors").read_bytes(), safetensors.save(plain)],
+        "foreign weights": _foreign(),
         "checkpoint": [last.read_bytes()],
         "metadata": [f"{k}\n{v}".encode() for k, v in load_metadata(last).items() if "." not in k],
         "recipe": [RECIPES[name].to_json().encode() for name in RECIPES],
@@ -122,6 +129,61 @@ def make_seeds(root: Path) -> None:
         (root / name).mkdir()
         for i, content in enumerate(contents):
             (root / name / f"{i:03d}").write_bytes(content)
+
+
+def _torch_pickle(tensors: dict[str, np.ndarray], reduced: bytes = b"") -> bytes:
+    """As torch.save pickles a state_dict; `reduced` is put before its end."""
+
+    def text(word: str) -> bytes:
+        return b"X" + struct.pack("<I", len(word)) + word.encode()
+
+    def numbers(values: tuple[int, ...]) -> bytes:
+        return b"(" + b"".join(b"J" + struct.pack("<i", value) for value in values) + b"t"
+
+    kinds = {"<f4": "Float", "<f2": "Half", "<u2": "BFloat16", "<i8": "Long"}
+    ordered = b"ccollections\nOrderedDict\n)R"
+    found = b"\x80\x02" + ordered
+    for key, (name, array) in enumerate(tensors.items()):
+        storage = b"(" + text("storage") + f"ctorch\n{kinds[array.dtype.str]}Storage\n".encode()
+        storage += text(str(key)) + text("cpu") + b"J" + struct.pack("<i", array.size) + b"tQ"
+        strides = tuple(stride // array.itemsize for stride in array.strides)
+        found += text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0"
+        found += numbers(array.shape) + numbers(strides) + b"\x89" + ordered + b"tRs"
+    return found + reduced + b"."
+
+
+def _foreign() -> list[bytes]:
+    """What PyTorch since 1.6 and before wrote, .npy files of layers, safetensors; one has code."""
+    draw = np.random.default_rng(0)
+    shapes = {"conv1": (4, 3, 11, 11), "conv2": (8, 2, 5, 5), "fc8": (5, 16)}
+    floats = {
+        f"{name}.{kind}": draw.standard_normal(shape if kind == "weight" else shape[:1])
+        for name, shape in shapes.items() for kind in ("weight", "bias")
+    }  # fmt: skip
+    found = []
+    code = b"cposix\nsystem\n(S'touch executed'\ntR0"
+    for kind, harm in ((np.float32, b""), (np.float16, b""), (np.uint16, b""), (np.float32, code)):
+        tensors = {name: array.astype(kind) for name, array in floats.items()}
+        tensors["count"] = np.array(3, np.int64)
+        pickled, buffer = _torch_pickle(tensors, harm), io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("a/data.pkl", pickled)
+            archive.writestr("a/byteorder", b"little")
+            for key, array in enumerate(tensors.values()):
+                archive.writestr(f"a/data/{key}", array.tobytes())
+        machine = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"int": 4}}
+        before = b"".join(pickle.dumps(x, 2) for x in (MAGIC, 1001, machine))
+        keys = pickle.dumps([str(key) for key in range(len(tensors))], 2)
+        data = b"".join(struct.pack("<q", a.size) + a.tobytes() for a in tensors.values())
+        found += [buffer.getvalue(), before + pickled + keys + data]
+    arrays = {name: array.astype(np.float32) for name, array in floats.items()}
+    layers = {name: [arrays[f"{name}.weight"].T, arrays[f"{name}.bias"]] for name in shapes}
+    named = {name: {"weights": pair[0], "biases": pair[1]} for name, pair in layers.items()}
+    for held in (layers, named):
+        buffer = io.BytesIO()
+        np.save(buffer, np.array(held, object), allow_pickle=True)
+        found.append(buffer.getvalue())
+    return [*found, safetensors.save(arrays), safetensors.save({"a": np.ones(9, np.float16)})]
 
 
 def _images() -> list[bytes]:
@@ -296,6 +358,21 @@ def _archive(draw: Draw, data: bytes, other: bytes) -> bytes:
     return bytes(new)
 
 
+def _weights(draw: Draw, data: bytes, other: bytes) -> bytes:
+    """Also a part of a zip, with the checksum that fits it."""
+    if data[:2] != b"PK" or draw.random() < 0.4:
+        return changed_bytes(draw, data, other)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = "a/data.pkl" if draw.random() < 0.8 else draw.choice(sorted(parts))
+    parts[name] = changed_bytes(draw, parts[name], parts[name])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, body in parts.items():
+            archive.writestr(name, body)
+    return buffer.getvalue()
+
+
 def _words(draw: Draw, data: bytes, _: bytes) -> bytes:
     words = data.decode().split("\x1f")
     kept = 0 if draw.random() < 0.05 else 1  # the command itself
@@ -307,6 +384,21 @@ def _load_weights(data: bytes, work: Path) -> None:
     (work / "file").write_bytes(data)
     load_metadata(work / "file")
     load_file(work / "file")
+
+
+def _load_foreign(data: bytes, work: Path) -> None:
+    """Runs nothing, and takes at most twice the file's size and a fixed amount."""
+    (work / "file").write_bytes(data)
+    tracemalloc.start()
+    try:
+        weights = read_weights(work / "file")
+        with contextlib.suppress(CheckpointError):
+            identify(weights)
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 2 * len(data) + FIXED, peak
+        assert not Path("executed").exists()
 
 
 def _load_checkpoint(data: bytes, work: Path) -> None:
@@ -465,10 +557,11 @@ def _command(data: bytes, work: Path) -> None:
 TARGETS = {
     target.name: target
     for target in (
-        Target("weights", 10_000, _bytes, _load_weights, (CheckpointError,)),
+        Target("weights", 6_000, _bytes, _load_weights, (CheckpointError,)),
+        Target("foreign weights", 8_000, _weights, _load_foreign, (CheckpointError,)),
         Target("checkpoint", 8_000, _bytes, _load_checkpoint, (CheckpointError,)),
         Target("metadata", 6_000, _part, _load_metadata, (CheckpointError,)),
-        Target("recipe", 18_000, _json, lambda data, _: Recipe.from_json(
+        Target("recipe", 14_000, _json, lambda data, _: Recipe.from_json(
             data.decode("utf-8", "replace")), (RecipeError,)),
         Target("run", 3_000, _part, _load_run, (RunError,)),
         Target("events", 1_000, _bytes, _load_events, ()),

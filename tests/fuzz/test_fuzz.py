@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from run import input_of, seeds_of
 from targets import TARGETS, make_seeds
 
 from alexnet_scratch.data import BadImageError, DataError, load_image
@@ -94,6 +95,16 @@ def test_the_seeds_are_what_they_should_be(root: Path, name: str) -> None:
             taken += 1
     assert seeds
     assert taken >= len(seeds) // 3  # some are what must be refused: floating point, an answer 503
+
+
+def test_weight_files_of_others_run_nothing_and_take_at_most_twice_their_size(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    target, seeds = TARGETS["foreign weights"], seeds_of(root, TARGETS["foreign weights"])
+    for index in range(200):
+        with suppress(*target.errors):
+            target.run(input_of(target, seeds, 0, index), root)
 
 
 @pytest.mark.slow

@@ -132,7 +132,7 @@ class ZipTree:
         with _told(path):
             self._file = open(path, "rb")  # noqa: SIM115
             try:
-                with zipfile.ZipFile(_ZipHeaders(self._file, MAX_LIST)) as archive:
+                with zipfile.ZipFile(ZipHeaders(self._file, MAX_LIST)) as archive:
                     self._check_sizes(archive.infolist())
                     letters = 0
                     for member in archive.infolist():
@@ -265,7 +265,7 @@ class _Headers:
         self._left = self._most
 
 
-class _ZipHeaders(_Headers):
+class ZipHeaders(_Headers):
     """Of a list of short names, which zipfile reads whole, there are ten million in `MAX_LIST`."""
 
     def read(self, size: int = -1) -> bytes:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 import numpy as np
 
+from ...pickles import Array, InFile, load_pickle
 from ..image import BadImageError, DataError
-from .pickles import Array, InFile, load_pickle
 from .tree import Found, Tree, find_file, read_lines
 from .within import (
     READ,

@@ -170,7 +170,7 @@ WRONG_VALUES: dict[str, list[tuple[Any, str]]] = {
         ({"root": None, "train_images": 9, "names": {"a": 1}}, "data.names.a is 1, expected str"),
         ({"root": None, "train_images": 9, "resize": "nope"}, "resize is 'nope': use one of"),
         ({"root": None, "train_images": 9, "digest": 3}, "data.digest is 3"),
-        ({"root": None, "train_images": -9}, "data.train_images is -9, expected 1 or more"),
+        ({"root": None, "train_images": -9}, "data.train_images is -9, expected 0 or more"),
     ],
     "epoch": [
         (-1, "epoch is -1, expected 0 to 1,000,000"), ("x", "epoch is 'x'"), (1e999, "is inf"),

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from layouts import WITHIN, write_files, write_tar, write_zip
 
+from alexnet_scratch import pickles
 from alexnet_scratch.data import DataError, load_image
 from alexnet_scratch.data.source import LeftOut
-from alexnet_scratch.data.sources import open_folder, open_source, packing, pickles
-from alexnet_scratch.data.sources.pickles import Array, InFile, load_pickle
+from alexnet_scratch.data.sources import open_folder, open_source, packing
+from alexnet_scratch.pickles import Array, InFile, load_pickle
 
 NAMES = {"mnist": "idx", "mnist-unpacked": "idx"}
 

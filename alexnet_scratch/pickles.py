@@ -1,14 +1,14 @@
-"""Pickles as far as CIFAR's python archives need them: nothing is imported, nothing is called.
+"""Pickles as far as data sets and weights need them: nothing is imported, nothing of theirs runs.
 
 A pickle is a program for a machine with a stack and a memo. Its own machine calls whatever the
-program names. This one knows the steps that build numbers, texts, lists, tuples and dicts, and
-three names, of which it makes a note that there is an array; what an array holds stays in the file.
+program names. This one knows the steps that build numbers, texts, lists, tuples and dicts, and a
+few names, of which it makes a note that there is an array; what an array holds stays in the file.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import IO, Any, NamedTuple
 
 STEPS = 1_000_000  # the training file of CIFAR-100 has about 200,000
@@ -16,11 +16,6 @@ _TEXTS = 64 << 20  # bytes of all short texts; 50,000 names of files have 1 MB
 SHORT = 1 << 10  # bytes of a text that is read; longer ones, as images are, stay in the file
 _LINE = 1000  # bytes of a line, as protocol 0 has them
 _DIGITS = 9  # of a place in the memo, in a line
-
-# The names that an array of bytes is made of, as NumPy 1 and 2 write them.
-_RECONSTRUCT = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
-_KNOWN = (*_RECONSTRUCT, "numpy ndarray", "numpy dtype", "_codecs encode")
-
 
 class InFile(NamedTuple):
     """Bytes that stay in the file: where they are, and how many."""
@@ -30,35 +25,77 @@ class InFile(NamedTuple):
 
 
 class Array:
-    """An array: dtype such as "u1", shape, and where its bytes are; None as long as not told."""
+    """An array: dtype such as "u1", shape, and where its bytes are; None as long as not told.
+
+    order: "<" or ">", of its bytes. data: a list where the dtype is "O", of any values.
+    """
 
     dtype: str | None = None
+    order: str = "<"
     shape: tuple[int, ...] | None = None
-    data: InFile | bytes | None = None
+    data: InFile | bytes | list[Any] | None = None
     fortran: bool = False
 
 
-class _Name(NamedTuple):
+class Dtype:
+    """The dtype of an array, such as "f4"."""
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        if not isinstance(name, str):
+            raise ValueError(f"a dtype of type {type(name).__name__}")
+        self.name, self.order = name, "<"
+
+
+class Attributed(dict[Any, Any]):
+    """A dict that may be given attributes, as a state_dict is; they are left out."""
+
+
+class Name(NamedTuple):
+    """What the pickle calls by its name: "MODULE NAME"."""
+
     name: str
 
 
-class _Dtype(NamedTuple):
-    name: str
+Makers = Mapping[str, Callable[..., Any] | None]
 
+
+def _placeholder(text: Any, *_: Any) -> bytes:
+    """What an array begins as."""
+    if text != "b":
+        raise ValueError("it wants to run '_codecs.encode', which is refused")
+    return b"b"
+
+
+# The names that an array is made of, as NumPy 1 and 2 write them: what is made of the arguments
+# where it is called, None for one that is an argument itself.
+NUMPY: Makers = {
+    "numpy.core.multiarray _reconstruct": lambda *_: Array(),
+    "numpy._core.multiarray _reconstruct": lambda *_: Array(),
+    "numpy ndarray": None,
+    "numpy dtype": Dtype,
+    "_codecs encode": _placeholder,
+}
 
 _MARK = object()
 
 
-def load_pickle(file: IO[bytes]) -> Any:
+def load_pickle(
+    file: IO[bytes],
+    names: Makers = NUMPY,
+    persistent: Callable[[Any], Any] | None = None,
+    steps: int | None = None,
+) -> Any:
     """What a pickle builds: numbers, texts, None, lists, tuples, dicts; `file` is at its begin.
 
     Texts of Python 2 are str where they are ASCII, else bytes; those above `SHORT` bytes are an
-    `InFile`, arrays an `Array`.
+    `InFile`, arrays an `Array`. names: what else it may call, and what is made of the arguments.
+    persistent: what stands for an object that is stored elsewhere, made of its id. steps: the most
+    that the program may have [STEPS].
 
     Raises ValueError for anything else, above all for names of which code would be run, for a
-    pickle that ends too early and for one that is larger than any of CIFAR.
+    pickle that ends too early and for one that is larger than any that is wanted.
     """
-    machine = _Machine(file)
+    machine = _Machine(file, names, persistent, STEPS if steps is None else steps)
     try:
         return machine.run()
     except (IndexError, KeyError, TypeError, AttributeError, struct.error, OverflowError) as error:
@@ -66,14 +103,16 @@ def load_pickle(file: IO[bytes]) -> Any:
 
 
 class _Machine:
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
+    def __init__(
+        self, file: IO[bytes], names: Makers, persistent: Callable[[Any], Any] | None, steps: int
+    ) -> None:
+        self.file, self.names, self.persistent, self.steps = file, names, persistent, steps
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.text_bytes = 0
 
     def run(self) -> Any:
-        for _ in range(STEPS):
+        for _ in range(self.steps):
             code = self.read(1)
             if code == b".":
                 (result,) = self.stack
@@ -82,7 +121,7 @@ class _Machine:
             if step is None:
                 raise ValueError(f"its step {code!r} builds no number, text or array: refused")
             step(self)
-        raise ValueError(f"more than {STEPS} steps")
+        raise ValueError(f"more than {self.steps} steps")
 
     def read(self, size: int) -> bytes:
         data = self.file.read(size)
@@ -127,34 +166,39 @@ class _Machine:
     def name(self, module: Any, name: Any) -> None:
         # Only then the text of it: that of nested tuples may have no end.
         full = f"{module} {name}" if isinstance(module, str) and isinstance(name, str) else "?"
-        if full not in _KNOWN:
+        if full not in self.names:
             raise ValueError(f"it wants to run {full.replace(' ', '.')!r:.100}, which is refused")
-        self.stack.append(_Name(full))
+        self.stack.append(Name(full))
 
     def reduce(self) -> None:
         arguments, name = self.stack.pop(), self.stack.pop().name
-        if name in _RECONSTRUCT:
-            self.stack.append(Array())
-        elif name == "numpy dtype" and isinstance(arguments[0], str):
-            self.stack.append(_Dtype(arguments[0]))
-        elif name == "_codecs encode" and arguments[0] == "b":  # what an array begins as
-            self.stack.append(b"b")
-        else:
+        make = self.names[name]
+        if make is None:
             raise ValueError(f"it wants to run {name!r}, which is refused")
+        self.stack.append(make(*arguments))
+
+    def stored(self) -> None:
+        """An object that is stored elsewhere, by its id."""
+        if self.persistent is None:
+            raise ValueError("it wants an object that is stored elsewhere, which is refused")
+        self.stack.append(self.persistent(self.stack.pop()))
 
     def build(self) -> None:
         """The state of an array (version, shape, dtype, by columns?, bytes), or of its dtype."""
         state, target = self.stack.pop(), self.stack[-1]
-        if isinstance(target, _Dtype):
-            return  # byte order and the like, of no meaning for bytes
+        if isinstance(target, Dtype):
+            target.order = ">" if state[1] == ">" else "<"
+            return
+        if isinstance(target, Attributed):
+            return
         if not isinstance(target, Array):
             raise ValueError("it wants to set the state of an object, which is refused")
         _, shape, dtype, fortran, data = state
-        if not isinstance(data, InFile | bytes | str):
+        if not isinstance(data, list if dtype.name.startswith("O") else InFile | bytes | str):
             raise ValueError("an array without bytes")
         target.shape = tuple(int(n) for n in shape)
-        target.dtype, target.fortran = dtype.name, bool(fortran)
-        target.data = data.encode() if isinstance(data, str) else data
+        target.dtype, target.order, target.fortran = dtype.name, dtype.order, bool(fortran)
+        target.data = data.encode("latin-1") if isinstance(data, str) else data
 
     def put(self, at: int) -> None:
         self.memo[at] = self.stack[-1]
@@ -176,7 +220,7 @@ class _Machine:
         self.stack[-1].extend(items)
 
     def set_items(self, items: list[Any]) -> None:
-        if type(self.stack[-1]) is not dict:
+        if not isinstance(self.stack[-1], dict):
             raise ValueError("it wants to set an item of what is no dict, which is refused")
         self.stack[-1].update(_pairs(items))
 
@@ -241,6 +285,7 @@ _CODES: dict[bytes, Callable[[_Machine], Any]] = {
     b"N": lambda m: m.push(None),
     b"\x88": lambda m: m.push(True),
     b"\x89": lambda m: m.push(False),
+    b"G": lambda m: m.push(struct.unpack(">d", m.read(8))[0]),
     b"K": lambda m: m.push(m.number("<B")),
     b"M": lambda m: m.push(m.number("<H")),
     b"J": lambda m: m.push(m.number("<i")),
@@ -285,5 +330,6 @@ _CODES: dict[bytes, Callable[[_Machine], Any]] = {
     b"c": lambda m: m.name(m.line().decode("latin-1"), m.line().decode("latin-1")),
     b"\x93": _stack_global,
     b"R": lambda m: m.reduce(),
+    b"Q": lambda m: m.stored(),
     b"b": lambda m: m.build(),
 }

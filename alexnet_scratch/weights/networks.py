@@ -1,0 +1,340 @@
+"""Which network a file's weights are of, by the names and shapes of its tensors.
+
+To add one: a line in `NETWORKS`. Its recipe says how it is built and what becomes of an image
+before it sees it, so that this comes with the weights.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad import Tensor
+from minigrad.serialization import CheckpointError
+
+from ..model import COUNT
+from ..names import did_you_mean
+from ..pixels import PixelStatistics, needs_statistics, pixel_statistics
+from ..recipe import RECIPES, Recipe, RecipeError, shapes_of
+from ..schema import SchemaError, json_of
+from ..training.checkpoint import unfit
+from .file import WeightFile
+
+Arrays = dict[str, NDArray[Any]]
+
+# What wrappers put before every name: DataParallel, Lightning and the like, torch.compile.
+PREFIXES = ("module.", "model.", "net.", "_orig_mod.")
+PIXELS = ("pixels.mean", "pixels.axes")  # what a file of ours holds beside the network
+# The mean of Caffe's mean image of ILSVRC 2012, which it gives as blue, green and red.
+CAFFE_MEAN = (122.67891434, 116.66876762, 104.00698793)
+
+
+def _as_it_is(arrays: Arrays, source: str) -> Arrays:
+    return arrays
+
+
+def _fixed(recipe: Recipe, arrays: Arrays) -> Recipe:
+    return recipe
+
+
+@dataclass(frozen=True)
+class Network:
+    """name: what --network takes. title: for people. recipe: how it is built, and its images
+    prepared. converted: the tensors by our names and in our layout. sized: the recipe with what
+    the shapes say of its sizes. sources: the formats that it comes in, any where none is named.
+    extra: beginnings of the names of tensors that it does not need."""
+
+    name: str
+    title: str
+    recipe: Recipe
+    resize: str = "crop"
+    converted: Callable[[Arrays, str], Arrays] = _as_it_is
+    sized: Callable[[Recipe, Arrays], Recipe] = _fixed
+    sources: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A network with its weights: float32 by the names of its state_dict; pixels: what it takes
+    from the images that it was trained on; classes: as far as the file names them."""
+
+    title: str
+    recipe: Recipe
+    arrays: Arrays
+    resize: str
+    pixels: PixelStatistics
+    classes: list[str] | None
+
+    @property
+    def outputs(self) -> int:
+        """How many classes it tells apart."""
+        return int(self.arrays[_head(self.recipe)].shape[0])
+
+
+# ----- torchvision's -----
+
+
+def _owt_sized(recipe: Recipe, arrays: Arrays) -> Recipe:
+    return _with(recipe, fc_width=_outputs(arrays, "classifier.4"))
+
+
+# ----- Caffe's -----
+
+_LAYER = re.compile(r"(conv[1-5]|fc[678])[._/](0|1|weights?|biases|bias|w_0|b_0)")
+_BIASES = ("1", "biases", "bias", "b_0")
+
+
+def _from_caffe(arrays: Arrays, source: str) -> Arrays:
+    """Our names and layout; red, green and blue for conv1, which has met blue, green and red.
+
+    Caffe and ONNX have (outputs, inputs, height, width), and vectors with leading ones. The .npy
+    files have TensorFlow's: (height, width, inputs, outputs), (inputs, outputs), and fc6 reads its
+    maps pixel by pixel where ours reads them map by map.
+    """
+    found: Arrays = {}
+    for given, array in arrays.items():
+        match = _LAYER.fullmatch(given)
+        if not match:
+            found[given] = array
+            continue
+        layer, bias = match[1], match[2] in _BIASES
+        ours = f"{layer}.{'bias' if bias else 'weight'}"
+        if bias:
+            found[ours] = array.reshape(-1)
+        elif layer.startswith("conv"):
+            found[ours] = array.transpose(3, 2, 0, 1) if _is(array, 4, source) else array
+        elif _is(array, 2, source):
+            found[ours] = array.T
+        else:
+            found[ours] = array.reshape(array.shape[-2:]) if array.ndim == 4 else array
+    if source == "npy":
+        _by_maps(found)
+    first = found.get("conv1.weight")
+    if first is not None and first.ndim == 4:
+        found["conv1.weight"] = first[:, ::-1]
+    return found
+
+
+def _is(array: NDArray[Any], dimensions: int, source: str) -> bool:
+    return source == "npy" and array.ndim == dimensions
+
+
+def _by_maps(found: Arrays) -> None:
+    """fc6's columns from the order (height, width, maps) to (maps, height, width)."""
+    fc6, maps = found.get("fc6.weight"), _outputs(found, "conv5")
+    if fc6 is None or fc6.ndim != 2 or not maps or fc6.shape[1] % maps:
+        return
+    outputs, inputs = fc6.shape
+    side = math.isqrt(inputs // maps)
+    if side * side * maps == inputs:
+        by_pixels = fc6.reshape(outputs, side, side, maps)
+        found["fc6.weight"] = by_pixels.transpose(0, 3, 1, 2).reshape(outputs, inputs)
+
+
+def _caffe_sized(recipe: Recipe, arrays: Arrays) -> Recipe:
+    widths = tuple(_outputs(arrays, f"conv{i}") for i in range(1, 6))
+    return _with(recipe, widths=widths, fc_width=_outputs(arrays, "fc7"))
+
+
+def _caffe(name: str, title: str, order: str) -> Network:
+    recipe = replace(
+        RECIPES["caffe"], name=name, orders=(order, order), mean="constant", input_mean=CAFFE_MEAN
+    )
+    return Network(
+        name, title, recipe, "squash", _from_caffe, _caffe_sized, ("npy", "caffe", "onnx")
+    )
+
+
+# Of two that fit equally the first one is meant, or the one that --network names.
+NETWORKS: tuple[Network, ...] = (
+    Network("alexnet", "torchvision's AlexNet", RECIPES["owt"], sized=_owt_sized),
+    _caffe("bvlc_alexnet", "Caffe's bvlc_alexnet", "relu-lrn-pool"),
+    _caffe("caffenet", "Caffe's CaffeNet (pooling before LRN)", "relu-pool-lrn"),
+)
+
+
+def identify(
+    file: WeightFile, network: str | None = None, recipe: Recipe | None = None
+) -> Identified:
+    """The network that a file's weights are of: `network` if it is named, or one of `recipe`, or
+    of the recipe that the file itself names, else the one of `NETWORKS` that fits best.
+
+    Raises CheckpointError, which names the tensor, if its weights are not those of the network.
+    """
+    if "recipe" in file.facts and "format" in file.facts:
+        raise CheckpointError(
+            "a checkpoint of `alexnet train`: evaluate, predict and train take it as it is"
+        )
+    measured = {key: file.tensors[key] for key in PIXELS if key in file.tensors}
+    arrays = _unwrapped({k: array for k, array in file.tensors.items() if k not in PIXELS})
+    recipe = recipe or _own_recipe(file.facts)
+    if recipe is not None and network is None:
+        own = Network("", f"the network of the recipe {recipe.name}", recipe)
+        return _fitted(own, arrays, file, measured)
+    return _fitted(_chosen(arrays, file, network), arrays, file, measured)
+
+
+def _chosen(arrays: Arrays, file: WeightFile, network: str | None) -> Network:
+    names = ", ".join(known.name for known in NETWORKS)
+    if network is not None:
+        for known in NETWORKS:
+            if known.name == network:
+                return known
+        close = did_you_mean(network, [known.name for known in NETWORKS])
+        raise CheckpointError(f"no network {network!r} is known: use one of {names}{close}")
+    shares = [_share(known, arrays, file.source) for known in NETWORKS]
+    if max(shares) > 0:
+        chosen = NETWORKS[shares.index(max(shares))]
+        pooled_first = _order_told(file.facts)
+        if chosen.name == "bvlc_alexnet" and pooled_first:
+            return next(known for known in NETWORKS if known.name == "caffenet")
+        return chosen
+    if any(name.startswith("conv1.") for name in arrays):
+        raise CheckpointError(
+            "these may be the weights of a network of ours, and no tensor tells its LRN and its "
+            "order of layers: give its recipe (--recipe NAME, or the recipe.json of its run)"
+        )
+    raise CheckpointError(
+        f"none of the networks that are known here ({names}) has tensors of these names: "
+        f"{', '.join(list(arrays)[:4])!s:.200}; give its recipe (--recipe), or another file"
+    )
+
+
+def _order_told(facts: Mapping[str, Any]) -> bool:
+    """Does the file's order of layers have pool1 before norm1, as CaffeNet's?"""
+    layers = facts.get("layers")
+    names = [str(layer) for layer in layers] if isinstance(layers, list | tuple) else []
+    return "pool1" in names and "norm1" in names and names.index("pool1") < names.index("norm1")
+
+
+def _share(network: Network, arrays: Arrays, source: str) -> float:
+    """How much of the network's tensors and of the file's have the same names."""
+    if network.sources and source not in network.sources:
+        return 0.0
+    held = set(network.converted(arrays, source))
+    expected = set(shapes_of(network.recipe, 1))
+    return len(held & expected) / len(held | expected)
+
+
+def _fitted(network: Network, arrays: Arrays, file: WeightFile, measured: Arrays) -> Identified:
+    if network.sources and file.source not in network.sources:
+        raise CheckpointError(
+            f"{network.title} is known as {', '.join(network.sources)}, the file is {file.source}: "
+            "give another --network, or its recipe (--recipe)"
+        )
+    arrays = {
+        name: array for name, array in network.converted(arrays, file.source).items()
+        if not name.startswith(network.extra)
+    } if network.extra else network.converted(arrays, file.source)  # fmt: skip
+    recipe = network.sized(network.recipe, arrays)
+    head = _head(recipe)
+    classes = arrays[head].shape[0] if head in arrays and arrays[head].ndim == 2 else 1000
+    try:
+        shapes = shapes_of(recipe, classes)
+    except RecipeError as error:
+        raise CheckpointError(f"{network.title}: its recipe cannot be used: {error}") from error
+    arrays = {
+        name: _plain(arrays[name]) for name in (*shapes, *arrays) if name in arrays
+    } | {
+        name: np.zeros((), np.int64)  # PyTorch counts since 0.4.1
+        for name in shapes if name.endswith(COUNT) and name not in arrays
+    }  # fmt: skip
+    wrong = unfit(
+        {name: Tensor(array) for name, array in arrays.items()},
+        {name: (np.int64 if name.endswith(COUNT) else np.float32, shape)
+         for name, shape in shapes.items()},
+    )  # fmt: skip
+    if wrong:
+        raise CheckpointError(f"not the weights of {network.title}: {wrong}")
+    # What is loaded is what was validated; there is no other set of weights to average.
+    recipe = replace(recipe, average=0.0)
+    return Identified(
+        network.title, recipe, arrays, _text(file.facts, "resize") or network.resize,
+        _pixels(recipe, measured), _names(file.facts),
+    )  # fmt: skip
+
+
+def _pixels(recipe: Recipe, measured: Arrays) -> PixelStatistics:
+    if len(measured) == 2:
+        return PixelStatistics(
+            *(np.asarray(measured[key], np.float32) for key in PIXELS)
+        )
+    if needs_statistics(recipe) and recipe.mean != "constant":
+        raise CheckpointError(
+            f"the recipe {recipe.name} subtracts the mean of its training images, which the file "
+            "does not hold (pixels.mean): give a recipe with a constant mean"
+        )
+    return pixel_statistics(replace(recipe, colour_noise="none"), None)
+
+
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Of floats float32; others do not belong there, which is told later."""
+    return np.asarray(array, np.float32) if array.dtype.kind == "f" else array
+
+
+def _unwrapped(tensors: Mapping[str, NDArray[Any]]) -> Arrays:
+    """The tensors without what wrappers put before all their names."""
+    found = dict(tensors)
+    while found:
+        common = [p for p in PREFIXES if all(name.startswith(p) for name in found)]
+        if not common:
+            break
+        found = {name.removeprefix(common[0]): array for name, array in found.items()}
+    return found
+
+
+def _own_recipe(facts: Mapping[str, Any]) -> Recipe | None:
+    """The recipe that a file of ours names in its metadata."""
+    text = _text(facts, "recipe")
+    if text is None:
+        return None
+    try:
+        return Recipe.from_json(text)
+    except RecipeError as error:
+        raise CheckpointError(f"its recipe cannot be used here: {error}") from error
+
+
+def _names(facts: Mapping[str, Any]) -> list[str] | None:
+    """The classes that a file names, as a list or as JSON of one."""
+    held = facts.get("classes")
+    if isinstance(held, str):
+        try:
+            held = json_of(held)
+        except SchemaError:
+            return None
+    fine = isinstance(held, list) and all(isinstance(name, str) for name in held)
+    return list(held) if held and fine else None
+
+
+def _text(facts: Mapping[str, Any], key: str) -> str | None:
+    held = facts.get(key)
+    if isinstance(held, dict):
+        return json.dumps(held)
+    return held if isinstance(held, str) else None
+
+
+def _head(recipe: Recipe) -> str:
+    """The weights of the last layer."""
+    last = list(shapes_of(recipe, 1))[-1]
+    return last.rpartition(".")[0] + ".weight"
+
+
+def _outputs(arrays: Arrays, layer: str) -> int:
+    weight = arrays.get(f"{layer}.weight")
+    return int(weight.shape[0]) if weight is not None and weight.ndim else 0
+
+
+def _with(recipe: Recipe, **sizes: Any) -> Recipe:
+    """The recipe with these sizes, as it is where they make no network."""
+    try:
+        return replace(recipe, **sizes)
+    except RecipeError:
+        return recipe
