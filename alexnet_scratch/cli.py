@@ -21,6 +21,7 @@ from .commands import (
     diff,
     doctor,
     evaluate,
+    export,
     find_lr,
     import_weights,
     learn,
@@ -44,8 +45,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, plan, find_lr, train, import_weights, evaluate, predict, compare, summary,
-    diff, show_augment, doctor, bench, learn, completion,
+    prepare, stats, plan, find_lr, train, import_weights, evaluate, predict, export, compare,
+    summary, diff, show_augment, doctor, bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.

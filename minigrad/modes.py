@@ -21,8 +21,9 @@ class _Mode(threading.local):
 
 mode = _Mode()
 
-# Called as observer(phase, operation, seconds, result) after every forward and backward.
-observers: list[Callable[[str, str, float, Any], None]] = []
+# Called as observer(phase, operation, seconds, result, arguments) after every forward and backward;
+# arguments: what it was called with, the context first.
+observers: list[Callable[[str, str, float, Any, tuple[Any, ...]], None]] = []
 
 
 class _Switch(contextlib.ContextDecorator):
@@ -75,5 +76,5 @@ def observed(phase: str, operation: str, call: Callable[..., Any], *args: Any) -
         with _Switch("inside", True):
             result = call(*args)
     for observer in list(observers):
-        observer(phase, operation, time.perf_counter() - start, result)
+        observer(phase, operation, time.perf_counter() - start, result, args)
     return result

@@ -309,7 +309,7 @@ def test_the_first_sitting_is_the_readme_s():
 
 # Imported under another name than the package's; and CuPy, which is left to the user's GPU.
 PROVIDED = {"pil": "pillow", "cycler": "matplotlib"}
-OPTIONAL = {"cupy", "pyarrow", "cupyx", "shtab"}
+OPTIONAL = {"cupy", "pyarrow", "cupyx", "shtab", "onnx"}
 
 
 def test_what_is_imported_is_what_is_installed():

@@ -1,4 +1,4 @@
-"""Weights of other programs: read without them, recognised, and made a run of.
+"""Weights of other programs: read without them, recognised, made a run of, and written for them.
 
 A file is made by anybody. Nothing of it is run; what it claims is held against what is there before
 memory is taken for it, so that reading takes at most twice the file's size (see `stored`).
@@ -12,8 +12,10 @@ from collections.abc import Callable
 from minigrad.serialization import CheckpointError
 
 from ..data.image import BadImageError, check_plain
+from .caffemodel import read_caffemodel
 from .file import WeightFile
 from .npy import read_npy
+from .onnx_in import read_onnx
 from .pth import read_legacy, read_zip
 from .safetensors import read_safetensors
 
@@ -28,7 +30,10 @@ _BEGINNINGS: tuple[tuple[bytes, Reader], ...] = (
     (b"\x80\x02\x8a\x0a", read_legacy),
 )
 # By the last letters of its name, for formats that begin with nothing of their own.
-_ENDINGS: tuple[tuple[str, Reader], ...] = ()
+_ENDINGS: tuple[tuple[str, Reader], ...] = (
+    (".caffemodel", read_caffemodel),
+    (".onnx", read_onnx),
+)
 
 
 def read_weights(path: str | os.PathLike[str]) -> WeightFile:

@@ -93,7 +93,9 @@ class Profile:
             groups[one, two].add(cost.calls, cost.seconds, cost.bytes, cost.way.split("+"))
         return dict(groups)
 
-    def _observe(self, phase: str, operation: str, seconds: float, result: Any) -> None:
+    def _observe(
+        self, phase: str, operation: str, seconds: float, result: Any, _: tuple[Any, ...]
+    ) -> None:
         if threading.get_ident() != self._thread:
             return
         path = self._stack[-1] if self._stack else ""

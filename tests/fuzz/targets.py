@@ -50,6 +50,9 @@ from alexnet_scratch.training.tensorboard import Events
 from alexnet_scratch.weights import read_weights
 from alexnet_scratch.weights.networks import identify
 from alexnet_scratch.weights.pth import MAGIC
+from alexnet_scratch.weights.caffemodel import read_caffemodel
+from alexnet_scratch.weights.file import WeightFile
+from alexnet_scratch.weights.onnx_in import read_onnx
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
 
 Draw = random.Random
@@ -122,6 +125,8 @@ def make_seeds(root: Path) -> None:
             for file in sorted((world / "packed").iterdir())
             if not file.name.endswith(".images")
         ],
+        "caffemodel": _caffemodels(),
+        "onnx": _onnx_models(),
         "download": _answers(),
         "command": ["\x1f".join(command.split()).encode() for command in COMMANDS],
     }
@@ -308,6 +313,48 @@ def _mats() -> list[bytes]:
     return [head + synsets, head + element(15, zlib.compress(synsets))]
 
 
+def _run(number: int, *parts: bytes) -> bytes:
+    """A field of a protobuf message that is a run of bytes."""
+    data = b"".join(parts)
+    return _varint(number << 3 | 2) + _varint(len(data)) + data
+
+
+def _varint(value: int) -> bytes:
+    return (bytes([value & 127 | 128]) + _varint(value >> 7)) if value > 127 else bytes([value])
+
+
+def _caffemodels() -> list[bytes]:
+    """Two layers in the form of today and in that of 2014, and one that says all it can."""
+    numbers = np.arange(6, dtype="<f4").tobytes()
+    new = _run(5, numbers) + _run(7, _run(1, b"\2\3"))
+    old = b"\x08\1\x10\1\x18\2\x20\3" + _run(5, numbers)
+    found = []
+    for layers, name, kind, blobs, blob in ((100, 1, _run(2, b"Convolution"), 7, new),
+                                            (2, 4, b"\x28\4", 6, old)):  # fmt: skip
+        layer = _run(layers, _run(name, b"conv1"), kind, _run(blobs, blob), _run(blobs, blob))
+        found.append(_run(1, b"net") + layer + _run(layers, _run(name, b"pool1"), _run(121)))
+    lrn = _run(118, b"\x08\5\x15" + np.float32(1e-4).tobytes())
+    options = _run(106, b"\x18\2\x20\3\x28\2\x30\4"), _run(121, b"\x10\3\x18\2"), lrn
+    return [*found, _run(100, _run(1, b"all"), _run(2, b"LRN"), *options, _run(7, new))]
+
+
+def _onnx_models() -> list[bytes]:
+    """A convolution of an initialiser, in bytes and in floats, and of a constant of one value."""
+    floats = np.arange(6, dtype="<f4").tobytes()
+    shape = b"\x08\2\x08\3"
+    one = _run(5, shape, b"\x10\1", _run(8, b"w"), _run(9, floats))
+    two = _run(5, shape, b"\x10\1", _run(8, b"w"), _run(4, floats))
+    sizes = _run(5, b"\x08\2\x10\7", _run(8, b"s"), _run(7, b"\2\3"))
+    value = _run(5, _run(1, b"value"), _run(5, b"\x08\1\x10\1", _run(9, floats[:4])), b"\xa0\1\4")
+    filled = _run(1, _run(1, b"s"), _run(2, b"w"), _run(4, b"ConstantOfShape"), value)
+    pads = _run(5, _run(1, b"pads"), _run(8, b"\1\1"), b"\xa0\1\7")
+    conv = _run(1, _run(1, b"x"), _run(1, b"w"), _run(2, b"y"), _run(4, b"Conv"), pads)
+    free = _run(1, _run(2, b"n")), _run(1, b"\x08\3")
+    size = _run(11, _run(1, b"x"), _run(2, _run(1, b"\x08\1", _run(2, *free))))
+    note = _run(14, _run(1, b"classes"), _run(2, b"[]"))
+    return [_run(7, *parts, conv, size) + note for parts in ((one,), (two,), (sizes, filled))]
+
+
 def _answers() -> list[bytes]:
     head = b"HTTP/1.1 200 OK\r\nETag: \"one\"\r\nContent-Length: 1000\r\n\r\n"
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n"
@@ -399,6 +446,12 @@ def _load_foreign(data: bytes, work: Path) -> None:
         tracemalloc.stop()
         assert peak < 2 * len(data) + FIXED, peak
         assert not Path("executed").exists()
+def _read(reader: Callable[[str], WeightFile], data: bytes, work: Path) -> None:
+    """The tensors of a file of another program, every number of them."""
+    (work / "file").write_bytes(data)
+    for array in reader(str(work / "file")).tensors.values():
+        if any(array.strides):  # else it is one number, however many times
+            array.tobytes()
 
 
 def _load_checkpoint(data: bytes, work: Path) -> None:
@@ -561,18 +614,22 @@ TARGETS = {
         Target("foreign weights", 8_000, _weights, _load_foreign, (CheckpointError,)),
         Target("checkpoint", 8_000, _bytes, _load_checkpoint, (CheckpointError,)),
         Target("metadata", 6_000, _part, _load_metadata, (CheckpointError,)),
-        Target("recipe", 14_000, _json, lambda data, _: Recipe.from_json(
+        Target("recipe", 12_000, _json, lambda data, _: Recipe.from_json(
             data.decode("utf-8", "replace")), (RecipeError,)),
         Target("run", 3_000, _part, _load_run, (RunError,)),
         Target("events", 1_000, _bytes, _load_events, ()),
-        Target("image", 21_300, _bytes, lambda data, _: load_image(data, 8), (BadImageError,)),
-        Target("archive", 12_000, _archive, _load_archive, (DataError,)),
+        Target("image", 15_300, _bytes, lambda data, _: load_image(data, 8), (BadImageError,)),
+        Target("archive", 8_000, _archive, _load_archive, (DataError,)),
         Target("mat", 5_000, _bytes, lambda data, _: load_mat(data), (ValueError,)),
         Target("pickle", 3_000, _bytes, lambda data, _: load_pickle(
             io.BytesIO(data)), (ValueError,)),
         Target("within", 2_000, _named, _load_within, (DataError,)),
         Target("parquet", 3_000, _bytes, _load_parquet, (DataError,)),
         Target("packed", 5_000, _part, _load_packed, (DataError,)),
+        Target("caffemodel", 6_000, _bytes, lambda data, work: _read(
+            read_caffemodel, data, work), (CheckpointError,)),
+        Target("onnx", 6_000, _bytes, lambda data, work: _read(
+            read_onnx, data, work), (CheckpointError,)),
         Target("download", 1_700, _bytes, _fetch, (DataError,)),
         Target("command", 1_000, _words, _command, USER_ERRORS),
     )

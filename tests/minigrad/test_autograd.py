@@ -870,8 +870,9 @@ def test_a_function_without_its_methods_says_what_is_missing():
 def test_observers_see_forward_and_backward():
     calls = []
 
-    def observer(phase, operation, seconds, result):
+    def observer(phase, operation, seconds, result, arguments):
         assert seconds >= 0
+        assert arguments[0].operation == operation
         calls.append((phase, operation))
 
     modes.observers.append(observer)
