@@ -22,6 +22,7 @@ from .commands import (
     doctor,
     evaluate,
     find_lr,
+    inside,
     learn,
     plan,
     predict,
@@ -43,8 +44,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, plan, find_lr, train, evaluate, predict, compare, summary, diff, show_augment,
-    doctor, bench, learn, completion,
+    prepare, stats, plan, find_lr, train, evaluate, predict, inside, compare, summary, diff,
+    show_augment, doctor, bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.

@@ -18,6 +18,10 @@ from ..model import evaluating
 from .layers import Floats, outputs_of, probabilities
 
 
+class NoReluError(ValueError):
+    """There is no ReLU in the network."""
+
+
 @contextmanager
 def of_inputs(model: nn.Module) -> Iterator[None]:
     """The model in evaluation mode, its weights constants: gradients are those of inputs alone,
@@ -72,7 +76,7 @@ def guided_backpropagation(model: nn.Module, x: Tensor, classes: Sequence[int]) 
 
     With y = max(x, 0), backward gives dx = dy where y > 0 and dy > 0, else 0. Every ReLU of the
     network counts, called as a layer or as a function, or fused with a convolution.
-    Raises ValueError for a network without any.
+    Raises NoReluError, a ValueError, for a network without any.
     """
     return input_slopes(model, x, classes, _guide)
 
@@ -82,7 +86,7 @@ def _guide(logits: Tensor) -> None:
     and is gone with it: no network and no other walk is touched."""
     rectifiers = [node for node in nodes_of(logits) if _rectifies(node)]
     if not rectifiers:
-        raise ValueError("guided_backpropagation: the network has no ReLU to guide")
+        raise NoReluError("guided_backpropagation: the network has no ReLU to guide")
     for node in rectifiers:
         RemovableHook(node.hooks, _positive)
 
