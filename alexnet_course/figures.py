@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from alexnet_scratch.inside.draw import draw_filters, draw_neighbours, filter_grid
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+__all__ = ["draw_filters", "draw_neighbours", "draw_predictions", "filter_grid"]
 
 RIGHT, WRONG = "#D55E00", "#0072B2"  # of Okabe and Ito's colours, which all readers tell apart
 TOP = 5
@@ -23,34 +27,6 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure  # heavy, and only needed here
 
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def filter_grid(weight: NDArray[np.floating], columns: int = 16) -> NDArray[np.float32]:
-    """The filters (F, 3, kh, kw) side by side as an RGB picture (H, W, 3) of numbers from 0 to 1.
-
-    Each filter is stretched by itself around grey, so that 0.5 is a weight of 0.
-    """
-    count, _, kh, kw = weight.shape
-    rows = -(-count // columns)
-    largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
-    shown = 0.5 + 0.5 * weight / np.where(largest > 0, largest, 1)
-    grid = np.ones((rows * (kh + 1) - 1, columns * (kw + 1) - 1, 3), np.float32)
-    for n, picture in enumerate(shown.transpose(0, 2, 3, 1)):
-        i, j = n // columns * (kh + 1), n % columns * (kw + 1)
-        grid[i : i + kh, j : j + kw] = picture
-    return grid
-
-
-def draw_filters(weight: NDArray[np.floating], towers: int = 2) -> Figure:
-    """The paper's figure 3: the first layer's filters, the first tower's above the second's."""
-    parts = np.split(weight, towers)
-    columns = min(16, len(parts[0]))
-    figure = _figure(8, 0.55 * towers * -(-len(parts[0]) // columns) + 0.4 * towers)
-    for i, (axes, part) in enumerate(zip(np.ravel(figure.subplots(towers, 1)), parts, strict=True)):
-        axes.imshow(filter_grid(part, columns), interpolation="nearest")
-        axes.set_title(f"tower {i + 1}" if towers > 1 else "filters of conv1", fontsize=10)
-        axes.axis("off")
-    return figure
 
 
 def draw_predictions(
@@ -80,23 +56,4 @@ def draw_predictions(
         for place, c in zip(places, best, strict=True):
             below.text(0.02, place, classes[c], va="center", fontsize=9)
         below.set_xlim(0, 1)
-    return figure
-
-
-def draw_neighbours(queries: NDArray[np.uint8], found: Sequence[NDArray[np.uint8]]) -> Figure:
-    """The paper's figure 4, right: each query (H, W, 3) and, after a gap, the images found for it,
-    nearest first: found[n] (K, H, W, 3)."""
-    columns = 1 + len(found[0])
-    figure = _figure(1.1 * columns + 0.3, 1.15 * len(queries))
-    axes = figure.subplots(
-        len(queries), columns + 1, width_ratios=[1, 0.25, *[1] * (columns - 1)], squeeze=False
-    )
-    for n, query in enumerate(queries):
-        axes[n, 0].imshow(query)
-        for k, image in enumerate(found[n]):
-            axes[n, k + 2].imshow(image)
-    for each in axes.ravel():
-        each.axis("off")
-    axes[0, 0].set_title("test", fontsize=10)
-    axes[0, 2].set_title("nearest", fontsize=10)
     return figure

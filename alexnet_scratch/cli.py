@@ -24,6 +24,7 @@ from .commands import (
     export,
     find_lr,
     import_weights,
+    inside,
     learn,
     plan,
     predict,
@@ -45,8 +46,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, plan, find_lr, train, import_weights, evaluate, predict, export, compare,
-    summary, diff, show_augment, doctor, bench, learn, completion,
+    prepare, stats, plan, find_lr, train, import_weights, evaluate, predict, inside, export,
+    compare, summary, diff, show_augment, doctor, bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.

@@ -106,7 +106,7 @@ def collect(
     Raises NoImagesError, a ValueError, if there is no image, and DataError for images that have no
     room for the views. Where the network gives NaN, so do the losses, without a warning.
     """
-    to_input = _to_input(recipe, pixels, device)
+    to_input = input_of(recipe, pixels, device)
     outcomes: list[list[tuple[Array, ...]]] = [[] for _ in view_sets]
     with evaluating(model), no_grad(), np.errstate(over="ignore", invalid="ignore"):
         for images, labels, *_ in prefetch(batches, device):
@@ -132,7 +132,7 @@ def predict(
     pixels: PixelStatistics | None = None,
 ) -> NDArray[np.float32]:
     """Probabilities (N, C), the mean over the views, of uint8 images as `collect` takes them."""
-    to_input = _to_input(recipe, pixels, device)
+    to_input = input_of(recipe, pixels, device)
     with evaluating(model), no_grad(), np.errstate(over="ignore", invalid="ignore"):
         log_p = _log_probabilities(model, Tensor(images), to_input, [views])[0]
     probabilities: NDArray[np.float32] = np.exp(arrays.to_numpy(log_p)).astype(np.float32)
@@ -166,7 +166,7 @@ def _log_probabilities(
     pixels = arrays.to_device(images.data, to_input.device)  # once, whatever the number of views
     means: list[Any] = [None] * len(view_sets)
     for view in dict.fromkeys(chain.from_iterable(view_sets)):
-        logits = model(_view_input(pixels, view, to_input)).data
+        logits = model(view_input(pixels, view, to_input)).data
         if among is not None:
             logits = logits[:, list(among)]
         log_p = log_softmax_forward(logits.astype(np.float64))
@@ -177,12 +177,16 @@ def _log_probabilities(
     return [mean - math.log(len(set(views))) for mean, views in zip(means, view_sets, strict=True)]
 
 
-def _to_input(recipe: Recipe, pixels: PixelStatistics | None, device: str) -> ToInput:
+def input_of(recipe: Recipe, pixels: PixelStatistics | None, device: str) -> ToInput:
+    """What makes a run's input; pixels may be None for a recipe that measures nothing."""
     return ToInput(recipe, pixels or pixel_statistics(recipe, None), device)
 
 
-def _view_input(pixels: Array, view: View, to_input: ToInput) -> Tensor:
-    """What the network gets of one view of the images (N, H, W, 3)."""
+def view_input(pixels: Array, view: View, to_input: ToInput) -> Tensor:
+    """What the network gets of one view of the images (N, H, W, 3), which are on its device.
+
+    Raises DataError for images that have no room for the view.
+    """
     size = to_input.recipe.input_size
     place = view.within(pixels.shape[1:], size)
     if pixels.shape[1:3] == (size, size):  # central crops, or images without room around them

@@ -10,17 +10,24 @@ from minigrad.files import replacing
 
 from .data import DataError
 
+FORMATS = ("png", "svg")
+
 
 def save_picture(figure: Any, path: Path) -> None:
-    """Write a Matplotlib figure as a PNG, all of it or nothing. Needs no display.
+    """Write a Matplotlib figure as a PNG or an SVG, all of it or nothing. Needs no display.
 
+    An SVG's lines and letters are curves, images are embedded; the same figure gives the same file.
     Raises DataError for a name with another ending, and for a place that cannot be written to.
     """
-    if path.suffix.lower() != ".png":
-        raise DataError(f"{path}: pictures are PNG files, give a name that ends in .png")
+    from matplotlib import rc_context  # heavy, and only needed here
+
+    form = path.suffix.lower().removeprefix(".")
+    if form not in FORMATS:
+        raise DataError(f"{path}: pictures are PNG or SVG files, give a name that ends in .png")
+    undated: dict[str, Any] = {"metadata": {"Date": None}} if form == "svg" else {}
     try:
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=120, format="png")
+        with replacing(path) as temporary, rc_context({"svg.hashsalt": "alexnet"}):
+            figure.savefig(temporary, dpi=120, format=form, **undated)
     except OSError as error:
         if error.errno is None:  # `replacing` has said why
             raise

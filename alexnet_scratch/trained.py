@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import arrays
+from minigrad import Tensor, arrays
 from minigrad.serialization import CheckpointError
 
+from . import inside
 from .data import load_image
 from .data.views import CENTRE, View
-from .evaluation import predict
+from .evaluation import input_of, predict, view_input
 from .network import Network
 from .pixels import PixelStatistics
 from .recipe import Recipe
@@ -54,6 +55,55 @@ class Trained:
         Raises DataError for images that have no room for the views.
         """
         return predict(self.model, images, self.recipe, self.device, views, self.pixels)
+
+    def preprocess(self, images: Any) -> Tensor:
+        """What the network gets of the centre of images: (N, 3, s, s) float32, s its input size.
+
+        images: uint8 (N, S, S, 3), or (N, s, s, 3), which are centres already; or an image file, or
+        a list of some, or of their bytes. On the network's device.
+        Raises ValueError for other arrays, DataError for images that are smaller, and BadImageError
+        for files that are none.
+        """
+        if not isinstance(images, np.ndarray):
+            single = isinstance(images, str | bytes | os.PathLike)
+            files = [self.image(each) for each in ([images] if single else images)]
+            images = np.stack(files) if files else np.zeros(0)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+            raise ValueError(
+                f"preprocess: got {images.dtype} of shape {images.shape}, expected uint8 images "
+                "(N, S, S, 3), or files"
+            )
+        to_input = input_of(self.recipe, self.pixels, self.device)
+        return view_input(arrays.to_device(images, self.device), CENTRE[0], to_input)
+
+    def black_and_white(self) -> tuple[Tensor, Tensor]:
+        """What the network gets of a black and of a white image, (1, 3, s, s) each."""
+        shape = (1, self.recipe.input_size, self.recipe.input_size, 3)
+        black, white = (self.preprocess(np.full(shape, level, np.uint8)) for level in (0, 255))
+        return black, white
+
+    def as_images(self, x: Tensor) -> NDArray[np.uint8]:
+        """The images (N, s, s, 3) of which the network gets x: what `preprocess` has undone."""
+        black, white = (arrays.to_numpy(each.data) for each in self.black_and_white())
+        levels = 255 * (arrays.to_numpy(x.data) - black) / (white - black)
+        images: NDArray[np.uint8] = np.rint(levels).clip(0, 255).astype(np.uint8)
+        return images.transpose(0, 2, 3, 1)
+
+    def features(self, images: Any, layer: str | None = None) -> NDArray[np.float32]:
+        """What a layer puts out for each image, in one row: (N, D) float32.
+
+        images: as for `preprocess`. layer: a name as in `model.named_modules()`; "fc7" is before
+        its ReLU, "relu7" behind it. By default the last hidden layer, as the classifier reads it.
+        Raises ValueError for an unknown layer.
+        """
+        if isinstance(images, str | bytes | os.PathLike):
+            images = [images]
+        size = self.recipe.batch_size
+        rows = [
+            inside.features(self.model, self.preprocess(images[i : i + size]), layer)
+            for i in range(0, max(len(images), 1), size)
+        ]
+        return np.concatenate(rows).astype(np.float32, copy=False)
 
 
 def check_numbers(outputs: Any, path: Any) -> None:

@@ -119,7 +119,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(find_checkpoint(options.run))
     device = device_from(options)
     with told_if_slow("Looking for the images", to_stderr):
-        data = _evaluation_data(options.data, checkpoint)
+        data = evaluation_data(options.data, checkpoint)
     for line in (*data.overview, *_partly(data, checkpoint, options.only_data_classes)):
         print(line, file=sys.stderr)
     places = data.places(checkpoint)
@@ -251,7 +251,7 @@ def _report(
     )
 
 
-def _evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData:
+def evaluation_data(path: str | None, checkpoint: Checkpoint) -> EvaluationData:
     """The images to evaluate on.
 
     The run's own validation images without DATA. Another data set's validation images, or all of

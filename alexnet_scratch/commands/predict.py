@@ -57,12 +57,12 @@ def _predict(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(find_checkpoint(BOXED if run is None else run))
     device = device_from(options)
     network = trained(checkpoint, device)
-    short = _short(network.names)
+    short = short_by_class(network.names)
     if run is None:
-        print(_boxed_line(network, short), file=sys.stderr)
+        print(boxed_line(network, short), file=sys.stderr)
     classes, batch_size = network.classes, network.recipe.batch_size
     results, status = [], 0
-    given = [file for path in paths for file in _files(path)]
+    given = [file for path in paths for file in files_of(path)]
     for i in range(0, len(given), batch_size):
         names, images = [], []
         for name in given[i : i + batch_size]:
@@ -104,13 +104,13 @@ def _run_and_images(given: list[str]) -> tuple[str | None, list[str]]:
     """The run, None if it is left out, and the images."""
     first, *rest = given
     if rest:
-        return (None, given) if _is_image(first) else (first, rest)
-    if _is_run(first):
+        return (None, given) if is_image(first) else (first, rest)
+    if is_run(first):
         raise DataError(f"no image to name by {first}: give some behind it, or a folder of them")
     return None, given
 
 
-def _is_image(path: str) -> bool:
+def is_image(path: str) -> bool:
     """Is it an image file, by its name or by its content?"""
     if os.path.isdir(path):
         return False
@@ -122,7 +122,7 @@ def _is_image(path: str) -> bool:
         return False
 
 
-def _is_run(path: str) -> bool:
+def is_run(path: str) -> bool:
     """Does it name a run or a checkpoint, and nothing else?"""
     if path.endswith(".safetensors"):
         return True
@@ -131,7 +131,7 @@ def _is_run(path: str) -> bool:
     return False
 
 
-def _boxed_line(network: Trained, short: dict[str, str]) -> str:
+def boxed_line(network: Trained, short: dict[str, str]) -> str:
     """What to know of an answer by a network that nobody asked for by its name."""
     names = ", ".join(short.get(c, c) for c in network.classes)
     return (
@@ -140,7 +140,7 @@ def _boxed_line(network: Trained, short: dict[str, str]) -> str:
     )
 
 
-def _files(path: str) -> list[str]:
+def files_of(path: str) -> list[str]:
     """The images in a folder and below it; any other path is taken for that of an image."""
     if not os.path.isdir(path):
         return [path]
@@ -152,7 +152,7 @@ def _files(path: str) -> list[str]:
     return files
 
 
-def _short(names: dict[str, str]) -> dict[str, str]:
+def short_by_class(names: dict[str, str]) -> dict[str, str]:
     """By class, for tables: names up to the first comma, where that tells them apart."""
     return dict(zip(names, short_names(list(names.values())), strict=True))
 

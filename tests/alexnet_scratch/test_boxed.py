@@ -94,6 +94,30 @@ def test_predict_without_a_run_says_which_network_answers(photo: str, capsys: Ca
     assert json.loads(named.out) == [alone]
 
 
+def test_what_it_gets_of_images_and_what_its_layers_make_of_them(photo: str) -> None:
+    trained = alexnet_scratch.load("boxed")
+    image = trained.image(photo)
+    x = trained.preprocess(photo)
+    assert (x.shape, x.dtype) == ((1, 3, 128, 128), np.float32)
+    for same in ([photo], Path(photo).read_bytes(), Path(photo), image[None]):
+        np.testing.assert_array_equal(trained.preprocess(same).data, x.data)
+    centre = image[8:136, 8:136]
+    np.testing.assert_array_equal(trained.preprocess(centre[None]).data, x.data)
+    np.testing.assert_array_equal(trained.as_images(x), centre[None])
+    three = np.stack([image, image[::-1], image])
+    (alone,) = trained.predict(image[None])
+    rows = trained.features(three, "fc8")
+    assert (rows.shape, rows.dtype) == ((3, 10), np.float32)
+    p = np.exp(rows[0] - rows[0].max())
+    np.testing.assert_allclose(p / p.sum(), alone, rtol=1e-4)
+    np.testing.assert_array_equal(trained.features(three), trained.features(three, "relu7"))
+    assert trained.features(photo).shape == (1, 320)
+    assert trained.features(three[:0]).shape == (0, 320)
+    for wrong in (image, image[None].astype(float), []):
+        with pytest.raises(ValueError, match=r"expected uint8 images \(N, S, S, 3\), or files"):
+            trained.preprocess(wrong)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["photo.jpg", "copy"], ["copy", "photo.jpg"], ["photo.jpg", "--json", "copy"], ["folder"],
