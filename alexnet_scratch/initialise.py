@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from minigrad import Tensor, nn, no_grad
 from minigrad.nn import functional as F
 from minigrad.nn import init
+
+from .model import evaluating
 
 LAST_STD = 0.1  # of the logits after LSUV or He: near ln(C), but not blind to the image
 
@@ -38,6 +40,37 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
         raise ValueError(f"initialise: scheme {scheme!r} is unknown: use {', '.join(SCHEMES)}")
     with no_grad():
         _SCHEMES[scheme](model, images)
+
+
+def initialise_head(
+    model: nn.Module, head: Collection[str], scheme: str, images: Tensor
+) -> None:
+    """Fill the layers named in `head`, the last ones of a network whose others are trained.
+
+    Drawn as `scheme` does it and then scaled on `images`, as in `initialise`, so that the logits'
+    standard deviation is 0.1: the first loss is near ln C, whatever the layers before give.
+    Raises InitialisationError for images from which no scale can be learnt.
+    """
+    layers = {name: module for name, module in model.named_modules() if name in head}
+    inputs: dict[nn.Module, Tensor] = {}
+
+    def keep(layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+        inputs[layer] = args[0]
+
+    hooks = [layer.register_forward_pre_hook(keep) for layer in layers.values()]
+    try:
+        with evaluating(model), no_grad():
+            model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    with no_grad():
+        for name, layer in layers.items():
+            if layer in inputs:
+                _unit_variance(name, layer, inputs[layer], LAST_STD, scheme)
+            else:  # a classifier at the side, which only training asks
+                init.normal_(layer.weight, 0.0, LAST_STD / math.sqrt(init.fans(layer.weight)[0]))
+                init.zeros_(layer.bias)
 
 
 def _layers(model: nn.Module) -> list[Any]:
@@ -98,10 +131,16 @@ def _lsuv(model: nn.Module, images: Tensor | None) -> None:
             x = module(x)
 
 
-def _unit_variance(name: str, layer: Any, x: Tensor, target: float) -> Tensor:
+def _unit_variance(
+    name: str, layer: Any, x: Tensor, target: float, scheme: str = "lsuv"
+) -> Tensor:
     """Give `layer` weights with which its output has standard deviation `target`; return the
-    output."""
-    init.normal_(layer.weight, 0.0, 1 / math.sqrt(init.fans(layer.weight)[0]))
+    output. Normal ones, or for "pytorch" uniform ones; biases 0."""
+    bound = 1 / math.sqrt(init.fans(layer.weight)[0])
+    if scheme == "pytorch":
+        init.uniform_(layer.weight, -bound, bound)
+    else:
+        init.normal_(layer.weight, 0.0, bound)
     init.zeros_(layer.bias)
     y: Tensor = layer(x)
     std = float(y.data.std(dtype="float64"))

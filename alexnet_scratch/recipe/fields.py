@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 
 from ..initialise import OF_EIGHT_LAYERS, SCHEMES
@@ -25,6 +26,7 @@ NOT_CIFAR = (
     "conv1_kernel", "conv1_stride", "conv1_edge", "orders", "dropout", "dropout_p", "fc_width",
 )  # fmt: skip
 NOT_ADAM = ("momentum", "rule")
+MOST_FACTOR = 1000  # of a layer's rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +178,18 @@ class Recipe:
     )
     bias_lr_factor: float = option(1.0, "learning rate of the biases, as a factor", low=0)
     bias_decay: bool = option(True, "weight decay on the biases, too")
+    freeze: tuple[str, ...] = option(
+        (),
+        "layers that do not learn, as the first ones of a network that another run has trained: "
+        "names as in `alexnet summary`, or conv for all convolutions, fc for all fully connected "
+        "layers; batch normalisation rests with the layer before it",
+    )
+    lr_factor: tuple[str, ...] = option(
+        (),
+        "layers with a learning rate of their own, as a factor: head=10,conv=0.1 has the last "
+        "layer learn fast and the convolutions slowly; names as for freeze, and head; where two "
+        "name the same layer, the later one counts",
+    )
     label_smoothing: float = option(
         0.0, "share of the label given to all classes (none in 2012)", low=0, high=1
     )
@@ -262,6 +276,14 @@ class Recipe:
             raise RecipeError(
                 f"crop_area is {as_given(self.crop_area)}, expected the least share first"
             )
+        if len(set(self.freeze)) < len(self.freeze) or "" in self.freeze:
+            raise RecipeError(
+                f"freeze is {as_given(self.freeze)}, expected names of layers, each once"
+            )
+        if len(self.lr_factors) < len(self.lr_factor):
+            raise RecipeError(
+                f"lr_factor is {as_given(self.lr_factor)}, expected each name once"
+            )
         self._check_network()
         if self.variant == "one-tower":
             self._check_one_tower()
@@ -313,6 +335,24 @@ class Recipe:
         of_lrn = ("lrn_size", "lrn_k", "lrn_alpha", "lrn_beta") * (self.norm != "response")
         of_network = {"one-tower": NOT_ONE_TOWER, "cifar": NOT_CIFAR}.get(self.variant, ())
         return of_lrn + of_network + NOT_ADAM * (self.optimizer != "sgd")
+
+    @property
+    def lr_factors(self) -> dict[str, float]:
+        """`lr_factor` as numbers. RecipeError for what is no NAME=NUMBER."""
+        found = {}
+        for item in self.lr_factor:
+            name, _, number = item.partition("=")
+            try:
+                found[name] = float(number)
+            except ValueError:
+                found[name] = math.nan
+            if not name or not 0 < found[name] <= MOST_FACTOR:
+                raise RecipeError(
+                    f"lr_factor is {as_given(self.lr_factor)}, expected NAME=NUMBER for each "
+                    f"layer, the number above 0 and at most {MOST_FACTOR}, such as head=10; a "
+                    "layer that is not to learn stands in freeze"
+                )
+        return found
 
     @property
     def stretch(self) -> float:
