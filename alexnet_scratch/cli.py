@@ -21,11 +21,13 @@ from .commands import (
     diff,
     doctor,
     evaluate,
+    features,
     find_lr,
     learn,
     plan,
     predict,
     prepare,
+    probe,
     show_augment,
     stats,
     summary,
@@ -43,8 +45,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, plan, find_lr, train, evaluate, predict, compare, summary, diff, show_augment,
-    doctor, bench, learn, completion,
+    prepare, stats, plan, find_lr, train, evaluate, predict, features, probe, compare, summary,
+    diff, show_augment, doctor, bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.

@@ -101,9 +101,9 @@ SAID = {
     },
     "transfer": {
         "lr_factor": "the last layer is new, all others have learnt already",
-        "lr": "a fifth of small's: what is learnt already is to be kept",
+        "lr": "less than half of small's: what is learnt already is to be kept",
         "crop_area": "35% on, for tens of images a class",
-        "epochs": "few images make few steps",
+        "epochs": "hardly anything changes afterwards",
     },
     "cifar": {
         "widths": "the code's layer file has 32,32,64",
