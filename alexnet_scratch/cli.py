@@ -22,6 +22,7 @@ from .commands import (
     doctor,
     evaluate,
     export,
+    features,
     find_lr,
     import_weights,
     inside,
@@ -29,6 +30,7 @@ from .commands import (
     plan,
     predict,
     prepare,
+    probe,
     show_augment,
     stats,
     summary,
@@ -46,8 +48,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, plan, find_lr, train, import_weights, evaluate, predict, inside, export,
-    compare, summary, diff, show_augment, doctor, bench, learn, completion,
+    prepare, stats, plan, find_lr, train, import_weights, evaluate, predict, inside, features,
+    probe, export, compare, summary, diff, show_augment, doctor, bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from minigrad import Tensor, nn, no_grad
@@ -43,6 +43,37 @@ def initialise(model: nn.Module, scheme: str, images: Tensor | None = None) -> N
         raise ValueError(f"initialise: scheme {scheme!r} is unknown: use {', '.join(SCHEMES)}")
     with no_grad():
         _SCHEMES[scheme](model, images)
+
+
+def initialise_head(
+    model: nn.Module, head: Collection[str], scheme: str, images: Tensor
+) -> None:
+    """Fill the layers named in `head`, the last ones of a network whose others are trained.
+
+    Drawn as `scheme` does it and then scaled on `images`, as in `initialise`, so that the logits'
+    standard deviation is 0.1: the first loss is near ln C, whatever the layers before give.
+    Raises InitialisationError for images from which no scale can be learnt.
+    """
+    layers = {name: module for name, module in model.named_modules() if name in head}
+    inputs: dict[nn.Module, Tensor] = {}
+
+    def keep(layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+        inputs[layer] = args[0]
+
+    hooks = [layer.register_forward_pre_hook(keep) for layer in layers.values()]
+    try:
+        with evaluating(model), no_grad():
+            model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    with no_grad():
+        for name, layer in layers.items():
+            _draw(layer, scheme)
+            if layer in inputs:
+                _unit_variance(name, layer, inputs[layer], layer(inputs[layer]), LAST_STD)
+            else:  # a classifier at the side, which only training asks
+                layer.weight.data *= LAST_STD
 
 
 def _layers(model: nn.Module) -> list[Any]:
@@ -104,11 +135,6 @@ def _lsuv(model: nn.Module, images: Tensor | None) -> None:
         raise ValueError("initialise: 'lsuv' measures a batch of images: give images")
     last = _layers(model)[-1]
 
-    def drawn(layer: Any, args: Any) -> None:
-        init.normal_(layer.weight, 0.0, 1 / math.sqrt(init.fans(layer.weight)[0]))
-        if layer.bias is not None:
-            init.zeros_(layer.bias)
-
     def scaled(name: str) -> Any:
         return lambda layer, args, output: _unit_variance(
             name, layer, args[0], output, LAST_STD if layer is last else 1.0
@@ -123,7 +149,7 @@ def _lsuv(model: nn.Module, images: Tensor | None) -> None:
     hooks = []
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            hooks.append(module.register_forward_pre_hook(drawn))
+            hooks.append(module.register_forward_pre_hook(lambda layer, args: _draw(layer)))
             hooks.append(module.register_forward_hook(scaled(name)))
         elif isinstance(module, nn.BatchNorm2d):
             hooks.append(module.register_forward_hook(by_the_batch))
@@ -135,6 +161,17 @@ def _lsuv(model: nn.Module, images: Tensor | None) -> None:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _draw(layer: Any, scheme: str = "lsuv") -> None:
+    """Weights of variance 1 / fan in: normal ones, or for "pytorch" uniform ones; biases 0."""
+    bound = 1 / math.sqrt(init.fans(layer.weight)[0])
+    if scheme == "pytorch":
+        init.uniform_(layer.weight, -bound, bound)
+    else:
+        init.normal_(layer.weight, 0.0, bound)
+    if layer.bias is not None:
+        init.zeros_(layer.bias)
 
 
 def _unit_variance(name: str, layer: Any, x: Tensor, y: Tensor, target: float) -> Tensor:

@@ -36,6 +36,21 @@ class DataFacts:
 
 
 @dataclass(kw_only=True)
+class InitFrom:
+    """What run.json says of the weights that a run began with, see `Loaded.facts`."""
+
+    run: str = ""
+    checksum: str = ""
+
+    @property
+    def name(self) -> str:
+        """The run's own name, with the end of the checksum; "" for a run with weights of its own.
+        """
+        folder = os.path.basename(self.run.rstrip("/\\"))
+        return f"{folder} {self.checksum[-12:]}" if self.run else ""
+
+
+@dataclass(kw_only=True)
 class Facts:
     """What run.json says of how a run was computed; the first ones do not name the framework."""
 
@@ -46,6 +61,7 @@ class Facts:
     device_name: str | None = None
     threads: int = limited(0, low=0)
     data: DataFacts = limited(factory=DataFacts)
+    init_from: InitFrom = limited(factory=InitFrom)
 
     @property
     def computed_by(self) -> str:
@@ -146,7 +162,8 @@ def grouped(runs: Iterable[Run]) -> list[Group]:
 def _key(run: Run) -> Any:
     data = run.facts.data
     same_data = data.checksum or (data.name, data.train_images)
-    return replace(run.recipe, seed=0, name=""), same_data, run.facts.computed_by.partition(" ")[0]
+    framework = run.facts.computed_by.partition(" ")[0]
+    return replace(run.recipe, seed=0, name=""), same_data, framework, run.facts.init_from.checksum
 
 
 def classes_of(groups: Sequence[Group]) -> int:
@@ -165,6 +182,7 @@ def differing(groups: Sequence[Group]) -> dict[str, list[Any]]:
         "computed by": [run.facts.computed_by for run in firsts],
         "device": [run.facts.device_name for run in firsts],
         "threads": [run.facts.threads for run in firsts],
+        "weights from": [run.facts.init_from.name or "none" for run in firsts],
         "recipe": [run.recipe.name for run in firsts],
     }
     for field in fields(Recipe):

@@ -237,6 +237,8 @@ class Twin(Trainer):
         self.averaged = torch_network(self.tested) if self.average else None
         theirs = dict(self.network.named_parameters())
         of = {id(p): theirs[name] for name, p in self.model.named_parameters()}
+        for name, p in self.model.named_parameters():
+            theirs[name].requires_grad_(p.requires_grad)
         self.update = torch_optimizer(self.optimizer, of)
         self._share_state()
 
@@ -247,7 +249,7 @@ class Twin(Trainer):
         batch = Batch(images.data, labels.data, places.data, alphas, mix)
         whole = slice(0, count)
         x = torch.from_numpy(batch.input(self.to_input, whole).data)
-        self.network.train()
+        self._train_network()
         logits = self.network(x)
         targets = torch.from_numpy(batch.targets(Tensor(logits.detach().numpy()), whole))
         loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
@@ -266,6 +268,13 @@ class Twin(Trainer):
             self.average.update_parameters(self.model)
         self.schedule.step()
         self.at.step += 1
+
+    def _train_network(self) -> None:
+        """As `train_mode` does it."""
+        self.network.train()
+        for name, module in self.model.named_modules():
+            if module in self.resting:
+                self.network.get_submodule(name).eval()
 
     def _validate(self) -> Any:
         with _by(self.tested, self.averaged or self.network):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any
 
 from minigrad import arrays, cuda
 from minigrad.cuda.memory import parse_limit
 
+from ..recipe import Recipe
+from ..recipe.flags import recipe_from
+from ..recipe.groups import check_layers
+from ..training.checkpoint import BOXED
 from ..training.precision import AMP, DTYPES
+from ..training.transfer import Pretrained, pretrained, transferred
 
 MOST_THREADS = 1024  # beyond it systems give none, or have no time left for anything else
 FAILED, INTERRUPTED = 1, 130  # exit statuses, beside BAD_INPUT
@@ -85,6 +91,29 @@ def _amp(text: str) -> str:
             f"{text!r} is not {' or '.join(AMP)}; a bare --amp stands behind DATA"
         )
     return text
+
+
+def add_source_flag(parser: argparse.ArgumentParser) -> None:
+    """--init-from, for commands that train."""
+    parser.add_argument(
+        "--init-from", metavar="RUN",
+        help="begin with the weights of another run, or of a checkpoint in it; its network comes "
+        f"with them, and where the classes are others a new last layer ({BOXED.name}: the network "
+        "that comes with alexnet); --recipe is transfer then, unless given",
+    )  # fmt: skip
+
+
+def recipe_and_source(options: argparse.Namespace) -> tuple[Recipe, Pretrained | None]:
+    """The recipe, with the network of --init-from, and that network; None without the flag.
+
+    RecipeError also for layers in --freeze and --lr-factor that the network does not have.
+    """
+    if options.init_from is None:
+        recipe = recipe_from(options)
+        check_layers(recipe)
+        return recipe, None
+    source = pretrained(options.init_from)
+    return recipe_from(options, partial(transferred, source=source)), source
 
 
 def device_from(options: argparse.Namespace) -> str:

@@ -15,11 +15,11 @@ from ..data import patterns
 from ..names import one_line
 from ..picture import save_picture, shown
 from ..progress import say, told_if_slow, wrapped
-from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
+from ..recipe.flags import add_recipe_flags, given_fields
 from ..training.find_lr import RANGES, RangeTest, check_new, range_test, suggestion
 from ..training.folder import RunError
 from ..training.input import fitted, open_splits
-from .common import FAILED, add_device_flags, count, device_from
+from .common import FAILED, add_device_flags, add_source_flag, count, device_from, recipe_and_source
 
 ROWS = 12  # of the table
 FEWEST = 20  # steps
@@ -45,6 +45,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--recipe", help="a preset, or the recipe.json of a run [small]", metavar="NAME"
     )
+    add_source_flag(parser)
     parser.add_argument("--steps", type=count, default=200, metavar="N", help="steps [200]")
     ends = ", ".join(f"{name}: {low:g} to {high:g}" for name, (low, high) in RANGES.items())
     parser.add_argument("--lowest", type=float, metavar="RATE", help=f"first rate [{ends}]")
@@ -60,7 +61,7 @@ def _find_lr(options: argparse.Namespace) -> int:
     if "lr" in given_fields(options):
         raise RunError("--lr: it is what this command looks for: leave it out")
     options.lr = 1.0  # so that nobody asks for it
-    recipe = recipe_from(options)
+    recipe, source = recipe_and_source(options)
     lowest, highest = (
         own if given is None else given
         for own, given in zip(
@@ -77,7 +78,8 @@ def _find_lr(options: argparse.Namespace) -> int:
     recipe = fitted(recipe, root, getattr(options, "image_size", None))
     with told_if_slow(f"Looking for images in {root}"):
         splits = open_splits(root, recipe)
-    test = range_test(recipe, splits, lowest, highest, options.steps, device, options.workers)
+    test = range_test(recipe, splits, lowest, highest, options.steps, device, options.workers,
+                      source)  # fmt: skip
     found = suggestion(test)
     if options.plot:
         of = f"{options.data or 'drawn patterns'}: {recipe.name}"

@@ -18,12 +18,19 @@ from minigrad.tools.text import format_bytes
 from ..data import patterns
 from ..names import in_shell, program
 from ..progress import duration, quantity, say
-from ..recipe.flags import add_recipe_flags, recipe_from
+from ..recipe.flags import add_recipe_flags
 from ..training.folder import RUNS
 from ..training.pace import LONG, shorter
 from ..training.plan import Plan, plan
 from ..training.precision import chosen_precision
-from .common import add_device_flags, add_precision_flags, count, device_from
+from .common import (
+    add_device_flags,
+    add_precision_flags,
+    add_source_flag,
+    count,
+    device_from,
+    recipe_and_source,
+)
 
 BOUND = 0.2  # share of the time waiting for images from which on loading is what counts
 
@@ -50,6 +57,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--recipe", help="a preset, or the recipe.json of a run [small]", metavar="NAME"
     )
+    add_source_flag(parser)
     parser.add_argument("--keep", type=count, default=1, metavar="N", help="as of train [1]")
     parser.add_argument("--micro-batch", type=count, metavar="N", help="as of train [0]")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -60,14 +68,14 @@ def add_parser(commands: Any) -> None:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    recipe = recipe_from(options)
+    recipe, source = recipe_and_source(options)
     device = device_from(options)
     chosen_precision(options.dtype, None, device)  # an error now, not after the data
     root = Path(options.data) if options.data else patterns.ensure()
     with contextlib.redirect_stdout(sys.stderr if options.json else sys.stdout):
         found = plan(
             root, recipe, device, options.workers, options.dtype, options.keep, options.micro_batch,
-            getattr(options, "image_size", None),
+            getattr(options, "image_size", None), source,
         )  # fmt: skip
     if options.json:
         facts = asdict(found)

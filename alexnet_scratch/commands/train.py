@@ -19,7 +19,7 @@ from ..data.source import csv_row, left_out_rows
 from ..names import in_shell, program
 from ..progress import say, told_if_slow
 from ..recipe import PRESETS, Recipe
-from ..recipe.flags import add_recipe_flags, given_fields, recipe_from
+from ..recipe.flags import add_recipe_flags, given_fields
 from ..recipe.networks import OTHERS
 from ..training.checkpoint import load_checkpoint
 from ..training.folder import RunError, RunLock, new_folder, run_name, unfinished
@@ -31,7 +31,16 @@ from ..training.provenance import read as read_start
 from ..training.run import BEST, LAST
 from ..training.saver import TEN_MINUTES, SaveEvery, save_every
 from ..training.trainer import Outcome, Trainer
-from .common import FAILED, INTERRUPTED, add_device_flags, add_precision_flags, count, device_from
+from .common import (
+    FAILED,
+    INTERRUPTED,
+    add_device_flags,
+    add_precision_flags,
+    add_source_flag,
+    count,
+    device_from,
+    recipe_and_source,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -45,6 +54,7 @@ def add_parser(commands: Any) -> None:
             "alexnet train photos --image-size 128 --input-size 112   # faster on a CPU",
             "alexnet train photos --recipe paper --device cuda --amp",
             "alexnet train photos --model resnet18 --image-size 72 --input-size 64",
+            "alexnet train flowers --init-from boxed      # a trained network goes on",
             "alexnet train --resume runs/imagenette-small",
         ),
         usage="alexnet train [DATA] [--recipe NAME] [--out FOLDER] [flags]\n"
@@ -81,6 +91,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--recipe", help="a preset, or the recipe.json of a run [small]", metavar="NAME"
     )
     parser.add_argument("--out", metavar="FOLDER", help="run folder, a new one [runs/DATA-RECIPE]")
+    add_source_flag(parser)
     parser.add_argument("--resume", metavar="RUN", help="go on with an interrupted run")
     parser.add_argument(
         "--accept-changed-data", action="store_true",
@@ -142,6 +153,11 @@ def _run(trainer: Trainer, options: argparse.Namespace) -> int:
         + " (held out from training)" * trainer.splits.held_out
         + f", on {trainer.device}, products in {described(trainer.precision, trainer.device)}"
     )
+    if trainer.loaded:
+        trainer.log.say(trainer.loaded.line())
+    if recipe.freeze:
+        learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        trainer.log.say(f"{learning:,} of the parameters learn.")
     for line in trainer.splits.overview:
         trainer.log.note(line)  # said before the network was made
     if trainer.splits.left_out:
@@ -194,6 +210,8 @@ def _write_start(trainer: Trainer, options: argparse.Namespace) -> None:
         [*(trainer.called or ("alexnet",)), *options.arguments], trainer.data, trainer.splits,
         trainer.device, trainer.precision, options.workers, trainer.framework,
     )  # fmt: skip
+    if trainer.loaded:
+        facts["init_from"] = trainer.loaded.facts()
     before = read_start(folder)
     for line in head(facts):
         log.note(line)
@@ -218,7 +236,7 @@ def _write_start(trainer: Trainer, options: argparse.Namespace) -> None:
 def _started(options: argparse.Namespace) -> Trainer:
     if options.accept_changed_data:
         raise RunError("--accept-changed-data without --resume: a new run takes any data; leave it")
-    recipe = recipe_from(options)
+    recipe, source = recipe_and_source(options)
     device = device_from(options)
     chosen_precision(options.dtype, None, device)  # an error now, not after the data
     name = run_name(options.data, recipe.name)
@@ -236,7 +254,7 @@ def _started(options: argparse.Namespace) -> Trainer:
             device=device, workers=options.workers, max_steps=options.max_steps,
             precision=options.dtype, save_every=options.save_every, keep=options.keep, lock=lock,
             tensorboard=options.tensorboard,
-            micro_batch=options.micro_batch,
+            micro_batch=options.micro_batch, source=source,
         )  # fmt: skip
     except BaseException:
         lock.release()
@@ -256,9 +274,12 @@ def _opened(root: Path, recipe: Recipe) -> Splits:
 
 def _resumed(options: argparse.Namespace) -> Trainer:
     given = sorted(set(given_fields(options)) - {"epochs"})
-    if given or options.recipe is not None or options.out is not None:
+    if given or any((options.recipe, options.out, options.init_from)):
         flags = [f"--{name.replace('_', '-')}" for name in given]
-        flags += ["--recipe"] * (options.recipe is not None) + ["--out"] * (options.out is not None)
+        flags += [
+            f"--{name.replace('_', '-')}" for name in ("recipe", "out", "init_from")
+            if getattr(options, name) is not None
+        ]  # fmt: skip
         raise RunError(
             f"{', '.join(flags)} with --resume: a resumed run keeps its recipe and folder, only "
             "--epochs may change; leave the others out, or start a new run"

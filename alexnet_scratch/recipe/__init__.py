@@ -5,13 +5,14 @@ raw pixels, another dropout form is another optimisation problem, and so on. The
 `Recipe` are the paper's text (Krizhevsky, Sutskever, Hinton 2012); a preset states what it changes.
 """
 
-from .build import build_average, build_model, build_optimizer, parameter_groups, shapes_of
+from .build import build_average, build_model, shapes_of
 from .fields import Recipe
+from .groups import build_optimizer, freeze, parameter_groups
 from .networks import NETWORKS
 from .option import RecipeError
 from .presets import PRESETS, RECIPES
 
 __all__ = [
     "NETWORKS", "PRESETS", "RECIPES", "Recipe", "RecipeError", "build_average", "build_model",
-    "build_optimizer", "parameter_groups", "shapes_of",
+    "build_optimizer", "freeze", "parameter_groups", "shapes_of",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a recipe asks for: the network, and the optimiser with its groups of parameters."""
+"""What a recipe asks for: the network, and the average of its weights."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from ..network import Network
 from ..zoo import MODELS
 from .fields import Recipe
 from .option import RecipeError
-
-CONV1 = ("conv1.", "features.0.", "c1.")  # the second in one tower and VGG, the third in LeNet-5
 
 
 def build_model(recipe: Recipe, num_classes: int) -> Network:
@@ -46,16 +44,6 @@ def shapes_of(recipe: Recipe, num_classes: int) -> dict[str, tuple[int, ...]]:
     return {name: tensor.shape for name, tensor in state.items()}
 
 
-def build_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """The recipe's optimiser for the network's parameters."""
-    groups = parameter_groups(model, recipe)
-    if recipe.optimizer == "adam":
-        return optim.Adam(groups)
-    if recipe.optimizer == "adamw":
-        return optim.AdamW(groups)
-    return optim.SGD(groups, momentum=recipe.momentum, rule=recipe.rule)
-
-
 def build_average(model: nn.Module, recipe: Recipe) -> optim.swa_utils.AveragedModel | None:
     """The running average of the network's weights, None for a recipe without.
 
@@ -66,24 +54,3 @@ def build_average(model: nn.Module, recipe: Recipe) -> optim.swa_utils.AveragedM
         return None
     decay = optim.swa_utils.get_ema_multi_avg_fn(recipe.average, warmup=True)
     return optim.swa_utils.AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
-
-
-def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """The optimiser's groups: weights, and biases with their own rate and decay; conv1's apart,
-    where the schedule treats it apart."""
-    groups: dict[str, dict[str, Any]] = {}
-    apart = bool(recipe.conv1_drop_epochs or recipe.conv1_freeze_epoch)
-    for name, parameter in model.named_parameters():
-        bias = name.endswith("bias")
-        label = "conv1 " * (apart and name.startswith(CONV1)) + ("biases" if bias else "weights")
-        group = groups.setdefault(
-            label,
-            {
-                "name": label,
-                "params": [],
-                "lr": recipe.lr * (recipe.bias_lr_factor if bias else 1.0),
-                "weight_decay": recipe.weight_decay if recipe.bias_decay or not bias else 0.0,
-            },
-        )
-        group["params"].append(parameter)
-    return list(groups.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -31,6 +32,7 @@ OF_LAYERS = (  # of all fields of the network, those that say what its layers ar
     "lrn_alpha", "lrn_beta", "dropout", "dropout_p", "widths", "fc_width",
 )  # fmt: skip
 NOT_ADAM = ("momentum", "rule")
+MOST_FACTOR = 1000  # of a layer's rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +190,18 @@ class Recipe:
     )
     bias_lr_factor: float = option(1.0, "learning rate of the biases, as a factor", low=0)
     bias_decay: bool = option(True, "weight decay on the biases, too")
+    freeze: tuple[str, ...] = option(
+        (),
+        "layers that do not learn, as the first ones of a network that another run has trained: "
+        "names as in `alexnet summary`, or conv for all convolutions, fc for all fully connected "
+        "layers; batch normalisation rests with the layer before it",
+    )
+    lr_factor: tuple[str, ...] = option(
+        (),
+        "layers with a learning rate of their own, as a factor: head=10,conv=0.1 has the last "
+        "layer learn fast and the convolutions slowly; names as for freeze, and head; where two "
+        "name the same layer, the later one counts",
+    )
     label_smoothing: float = option(
         0.0, "share of the label given to all classes (none in 2012)", low=0, high=1
     )
@@ -273,6 +287,14 @@ class Recipe:
         if self.crop_area[0] > self.crop_area[1]:
             raise RecipeError(
                 f"crop_area is {as_given(self.crop_area)}, expected the least share first"
+            )
+        if len(set(self.freeze)) < len(self.freeze) or "" in self.freeze:
+            raise RecipeError(
+                f"freeze is {as_given(self.freeze)}, expected names of layers, each once"
+            )
+        if len(self.lr_factors) < len(self.lr_factor):
+            raise RecipeError(
+                f"lr_factor is {as_given(self.lr_factor)}, expected each name once"
             )
         if self.model != "alexnet":
             self._check_other()
@@ -367,6 +389,24 @@ class Recipe:
             has = MODELS[self.model].fields
             of_network = tuple(name for name in OF_LAYERS if name not in has)
         return of_lrn + of_network + NOT_ADAM * (self.optimizer != "sgd")
+
+    @property
+    def lr_factors(self) -> dict[str, float]:
+        """`lr_factor` as numbers. RecipeError for what is no NAME=NUMBER."""
+        found = {}
+        for item in self.lr_factor:
+            name, _, number = item.partition("=")
+            try:
+                found[name] = float(number)
+            except ValueError:
+                found[name] = math.nan
+            if not name or not 0 < found[name] <= MOST_FACTOR:
+                raise RecipeError(
+                    f"lr_factor is {as_given(self.lr_factor)}, expected NAME=NUMBER for each "
+                    f"layer, the number above 0 and at most {MOST_FACTOR}, such as head=10; a "
+                    "layer that is not to learn stands in freeze"
+                )
+        return found
 
     @property
     def stretch(self) -> float:

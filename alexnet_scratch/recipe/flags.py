@@ -26,16 +26,20 @@ MODEL_FIELDS = (
 )  # fmt: skip
 
 
-def recipe_from(options: argparse.Namespace) -> Recipe:
+def recipe_from(
+    options: argparse.Namespace, made: Callable[..., Recipe] = replace
+) -> Recipe:
     """The preset, or the recipe of a file, with the flags that were given.
 
     Another --model than the recipe's comes with what its own recipe says of the network.
+    made: what makes the recipe of that and the fields that were given, as keywords.
     """
     given = given_fields(options)
     if given.keys() & {"drop_epochs", "conv1_drop_epochs", "conv1_freeze_epoch", "colour_epochs"}:
         given = {"replayed_epochs": 0, **given}  # epochs that a user names are this run's
-    base = _begun_with(options.recipe, given.get("model"))
-    recipe = replace(base, **given)
+    default = "transfer" if getattr(options, "init_from", None) else None
+    base = _begun_with(options.recipe or default, given.get("model"))
+    recipe = made(base, **given)
     _check_of_use(recipe, given)
     if "lr" not in given and (base.optimizer == "sgd") != (recipe.optimizer == "sgd"):
         raise RecipeError(

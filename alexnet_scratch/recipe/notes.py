@@ -99,6 +99,12 @@ SAID = {
         "init": "LSUV measures the images",
         "schedule": "a cosine needs no plateau to wait for",
     },
+    "transfer": {
+        "lr_factor": "the last layer is new, all others have learnt already",
+        "lr": "less than half of small's: what is learnt already is to be kept",
+        "crop_area": "35% on, for tens of images a class",
+        "epochs": "hardly anything changes afterwards",
+    },
     "cifar": {
         "widths": "the code's layer file has 32,32,64",
         "lrn_size": "the code's file of the 11% network has 9",

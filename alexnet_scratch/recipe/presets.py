@@ -285,7 +285,32 @@ def boxed() -> Recipe:
     )
 
 
+def transfer() -> Recipe:
+    """For a few images of new classes, from the weights of another run: `--init-from RUN`.
+
+    The network and the scale of its pixels are those of that run, whatever stands here. Changed
+    against `small`, and why:
+
+    - the last layer, which is new, learns ten times as fast as the layers that are trained already
+      (Caffe's fine-tuning of Flickr style, which had 0.001 and ten times that);
+    - crops of random size and shape from 35% of the image on, since a few images are soon learnt by
+      heart;
+    - 15 epochs, as hardly anything changes afterwards, and a lower rate: what is learnt already is
+      to be kept.
+    """
+    return replace(
+        small(),
+        name="transfer",
+        crop="resized",
+        crop_area=(0.35, 1.0),
+        epochs=15,
+        lr=0.004,
+        lr_factor=("head=10",),
+        warmup_steps=20,
+    )
+
+
 PRESETS: tuple[Callable[[], Recipe], ...] = (
-    small, modern, paper, source2012, caffe, owt, cifar, tiny, boxed,
+    small, modern, paper, source2012, caffe, owt, cifar, tiny, boxed, transfer,
 )  # fmt: skip
 RECIPES = {preset.__name__: preset() for preset in PRESETS}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from minigrad import Tensor
+
 from ..data.image import some
-from ..initialise import initialise
+from ..initialise import initialise, initialise_head
 from ..network import Network
 from ..pixels import PixelStatistics, ToInput, needs_statistics, pixel_statistics
 from ..progress import told_if_slow
@@ -19,23 +22,46 @@ from .content import difference
 from .feed import Feed
 from .folder import RunError
 from .input import Splits
+from .transfer import Loaded, Pretrained, check_new_learns, load, pixels_of
 
 
-def measured(recipe: Recipe, splits: Splits) -> PixelStatistics:
-    """What the recipe takes from the training images; they are read only if it takes anything."""
-    return pixel_statistics(recipe, splits.statistics() if needs_statistics(recipe) else None)
+def measured(recipe: Recipe, splits: Splits, source: Pretrained | None = None) -> PixelStatistics:
+    """What the recipe takes from the training images; they are read only if it takes anything.
+
+    source: the network that the run begins with, whose mean counts.
+    """
+    asked = replace(recipe, mean="constant") if source else recipe
+    found = pixel_statistics(asked, splits.statistics() if needs_statistics(asked) else None)
+    return pixels_of(recipe, source, found) if source else found
 
 
-def new_model(recipe: Recipe, classes: int, feed: Feed, pixels: PixelStatistics) -> Network:
-    """The recipe's network, initialised, on the CPU; LSUV sees the first batch of epoch 0."""
-    model = build_model(recipe, classes)
+def new_model(
+    recipe: Recipe, classes: Sequence[str], feed: Feed, pixels: PixelStatistics,
+    source: Pretrained | None = None,
+) -> tuple[Network, Loaded | None]:  # fmt: skip
+    """The recipe's network, on the CPU: initialised, or with the source's weights, and then what
+    was taken from there. What is measured for it is measured on the first batch of epoch 0."""
+    model = build_model(recipe, len(classes))
+    if source is None:
+        images = _first_images(recipe, feed, pixels)
+        count = f"{len(images.data):,} images"
+        with told_if_slow(f"Initialising the weights ({recipe.init}) on {count}"):
+            initialise(model, recipe.init, images)
+        return model, None
+    loaded = load(model, recipe, classes, source)
+    check_new_learns(recipe, loaded)
+    if loaded.new:
+        initialise_head(model, loaded.new, recipe.init, _first_images(recipe, feed, pixels))
+    return model, loaded
+
+
+def _first_images(recipe: Recipe, feed: Feed, pixels: PixelStatistics) -> Tensor:
+    """The first batch of epoch 0, as the network gets it."""
     count = min(feed.loader.batch_size, len(feed.loader.dataset))
     loading = told_if_slow(f"Loading the first batch, {count:,} images")
     with loading, contextlib.closing(feed.batches(0, 0)) as batches:
         _, (images, _, places) = next(batches)
-    with told_if_slow(f"Initialising the weights ({recipe.init}) on {len(images.data):,} images"):
-        initialise(model, recipe.init, ToInput(recipe, pixels)(images, places.data))
-    return model
+    return ToInput(recipe, pixels)(images, places.data)
 
 
 def check_same_data(

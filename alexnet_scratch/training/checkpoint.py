@@ -122,7 +122,8 @@ class Checkpoint:
         given = self._below("optimizer.")
         done = self.position.step > self.position.scaler.get("skipped_steps", 0)
         if done or given:
-            self._check_state(given, dict(model.named_parameters()))
+            learning = {n: p for n, p in model.named_parameters() if p.requires_grad}
+            self._check_state(given, learning)
         state: dict[int, dict[str, Any]] = {}
         try:
             for key, tensor in given.items():

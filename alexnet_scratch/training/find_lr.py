@@ -17,6 +17,7 @@ from .folder import RunError
 from .input import Splits
 from .signals import EndingSignals
 from .trainer import Trainer
+from .transfer import Pretrained
 from .watchdog import Diverged
 
 RANGES = {"sgd": (1e-4, 3.0), "adam": (1e-6, 0.1), "adamw": (1e-6, 0.1)}
@@ -59,12 +60,13 @@ def check_new(data: Path) -> None:
 
 def range_test(
     recipe: Recipe, splits: Splits, lowest: float, highest: float, steps: int, device: str = "cpu",
-    workers: int = 2,
+    workers: int = 2, source: Pretrained | None = None,
 ) -> RangeTest:  # fmt: skip
     """Train a new network for `steps` steps, at rates that rise by the same factor each time.
 
-    The recipe's own schedule and warm-up are off. Ends early where the loss has blown up. Nothing
-    of it is kept. Source: Smith 2017, Cyclical Learning Rates, section 3.3.
+    source: as of `Trainer`. The recipe's own schedule and warm-up are off. Ends early where the
+    loss has blown up. Nothing of it is kept. Source: Smith 2017, Cyclical Learning Rates, section
+    3.3.
 
     Raises Diverged where the first loss is none: no rate has a part in that.
     """
@@ -77,8 +79,9 @@ def range_test(
     blew_up = False
     with EndingSignals(), tempfile.TemporaryDirectory() as folder:
         data = {"root": None, "train_images": len(splits.train)}
-        it = Trainer(Path(folder), plain, splits, data, device=device, workers=workers)
-        it.model.train()
+        it = Trainer(Path(folder), plain, splits, data, device=device, workers=workers,
+                     source=source)  # fmt: skip
+        it.train_mode()
         first, growth = it.schedule.base_lrs, (highest / lowest) ** (1 / max(steps - 1, 1))
         with progress_bar("range test", steps, unit="steps", tell=it.log.say) as bar:
             for rate, sample in zip(rates, it.feed.endless(it.device), strict=False):

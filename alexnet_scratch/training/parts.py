@@ -12,7 +12,7 @@ from minigrad.random import default_generator
 
 from ..network import Network
 from ..pixels import ToInput
-from ..recipe import Recipe, build_average, build_optimizer
+from ..recipe import Recipe, build_average, build_optimizer, freeze
 from .begin import check_same_data, measured, new_model
 from .checkpoint import Checkpoint, contents
 from .feed import Feed
@@ -22,19 +22,21 @@ from .log import Log
 from .position import Position
 from .precision import chosen_precision, scaler_for
 from .schedule import RecipeLR
+from .transfer import Pretrained
 
 
 class Parts:
     """Built from a recipe, as new or as a checkpoint left them; see `Trainer` for the arguments.
 
     at: where the run stands. weights: the parameter group whose rate is reported.
-    average: of the weights, an update a step; None for a recipe without.
+    average: of the weights, an update a step; None for a recipe without. loaded: what a new run has
+    of another one's weights. resting: batch normalisation of frozen layers.
     """
 
     def __init__(
         self, recipe: Recipe, splits: Splits, data: dict[str, Any], log: Log, device: str,
         workers: int, precision: str | None, resume: Checkpoint | None, accept_changed_data: bool,
-        micro_batch: int | None = None,
+        micro_batch: int | None = None, source: Pretrained | None = None,
     ) -> None:  # fmt: skip
         self.recipe, self.splits, self.data = recipe, splits, data
         self.device = arrays.parse_device(device)
@@ -51,17 +53,21 @@ class Parts:
             **pinned_for(self.device),
         )  # fmt: skip
         self.feed, self.val_feed = (Feed(it, log) for it in (self.loader, self.val_loader))
-        self.pixels = resume.pixels if resume else measured(recipe, splits)
+        self.pixels = resume.pixels if resume else measured(recipe, splits, source)
         self.to_input = ToInput(recipe, self.pixels, self.device)
 
         mg.manual_seed(recipe.seed)
-        new = (recipe, len(splits.classes), self.feed, self.pixels)
-        self.model = resume.model(averaged=False) if resume else new_model(*new)
+        new = (recipe, splits.classes, self.feed, self.pixels, source)
+        self.model, self.loaded = (
+            (resume.model(averaged=False), None) if resume else new_model(*new)
+        )
         self.model.to(self.device)
+        self.resting = freeze(self.model, recipe)
         self.average = build_average(self.model, recipe)
         self.optimizer = build_optimizer(self.model, recipe)
         names = [group["name"] for group in self.optimizer.param_groups]
-        self.weights = names.index("weights")
+        # Where each layer that learns has a rate of its own, the first one's is reported.
+        self.weights = names.index("weights") if "weights" in names else 0
         self.schedule = RecipeLR(self.optimizer, recipe, len(self.loader))
         self.scaler = scaler_for(self.precision, recipe)
         self.at = Position()
@@ -84,6 +90,13 @@ class Parts:
         """The network that is validated: with the averaged weights, where there are such."""
         return cast(Network, self.average.module) if self.average else self.model
 
+    def train_mode(self) -> None:
+        """The network as it trains: dropout is on, also behind frozen layers, since it acts on what
+        the others learn from; frozen batch normalisation goes on as in evaluation."""
+        self.model.train()
+        for module in self.resting:
+            module.eval()
+
     def contents(self) -> tuple[dict[str, Array], dict[str, str]]:
         """What a checkpoint holds now, see `checkpoint.contents`."""
         self.at.schedule, self.at.scaler = self.schedule.state_dict(), self.scaler.state_dict()
@@ -96,7 +109,10 @@ class Parts:
     @property
     def sees_whole_batches(self) -> bool:
         """Does what the network computes of an image depend on the others of its batch?"""
-        return any(isinstance(module, nn.BatchNorm2d) for module in self.model.modules())
+        return any(
+            isinstance(module, nn.BatchNorm2d) and module not in self.resting
+            for module in self.model.modules()
+        )
 
     def _check_micro_batch(self) -> None:
         """RunError for parts of a batch, or batches of one image, where a network sees it whole."""

@@ -29,6 +29,7 @@ from .pace import FIRST_ESTIMATE, Pace
 from .position import Position
 from .signals import EndingSignals
 from .trainer import Trainer
+from .transfer import Pretrained
 
 MOST_SECONDS = 120.0  # for the steps: a slow machine is known by fewer
 LOADED = 10  # batches that are loaded with nothing else to do
@@ -68,10 +69,11 @@ class Plan:
 def plan(
     root: Path, recipe: Recipe, device: str, workers: int, precision: str | None, keep: int,
     micro_batch: int | None = None, image_size: int | None = None,
+    source: Pretrained | None = None,
 ) -> Plan:  # fmt: skip
     """Measure the first steps of a run on a prepared set, a folder or an archive.
 
-    micro_batch: as of `Trainer`. image_size: what the user gave by name, see `fitted`.
+    micro_batch, source: as of `Trainer`. image_size: what the user gave by name, see `fitted`.
     Of an archive, some images are prepared in a temporary folder, which stands for all.
     Raises what a run raises for data, a recipe or a device that it cannot use.
     """
@@ -95,7 +97,7 @@ def plan(
         (folder / "run").mkdir()
         trainer = Trainer(
             folder / "run", recipe, splits, {}, device=device, workers=workers, precision=precision,
-            micro_batch=micro_batch,
+            micro_batch=micro_batch, source=source,
         )  # fmt: skip
         loading = _loading_rate(trainer)
         batches = math.ceil(train / recipe.batch_size)
@@ -167,7 +169,7 @@ def _loading_rate(trainer: Trainer) -> float:
 
 def _measure_steps(trainer: Trainer, pace: Pace) -> tuple[float, float]:
     """Train a few steps. The share of the time that they waited for images, and images a second."""
-    trainer.model.train()
+    trainer.train_mode()
     seconds = waited = 0.0
     images = 0
     with (

@@ -44,6 +44,7 @@ from .run import LAST, RunFiles
 from .saver import TEN_MINUTES, SaveEvery, Saver
 from .signals import StopSignals
 from .tally import Tally
+from .transfer import Pretrained
 from .watchdog import Diverged, is_chance, see_validation
 
 
@@ -70,7 +71,7 @@ class Trainer(Parts):
     micro_batch: so many images are computed at a time, for less memory; a batch's gradients are
     added up, so that it is the same to rounding; 0 for all, None for what a resumed run had.
     accept_changed_data: go on with other images than the checkpoint's, of the same classes.
-    tensorboard: write its event file.
+    tensorboard: write its event file. source: the network whose weights a new run begins with.
     Raises CheckpointError for a checkpoint that does not fit, RunError for other data than its or a
     precision that the device has not.
     """
@@ -84,13 +85,14 @@ class Trainer(Parts):
         precision: str | None = None, resume: Checkpoint | None = None,
         accept_changed_data: bool = False, save_every: SaveEvery = TEN_MINUTES, keep: int = 1,
         lock: RunLock | None = None, tensorboard: bool = False, micro_batch: int | None = None,
+        source: Pretrained | None = None,
     ) -> None:  # fmt: skip
         self.folder, self.max_steps = folder, max_steps
         self.files = RunFiles(folder, recipe, splits, data, keep, tensorboard)
         self.log = self.files.log
         super().__init__(
             recipe, splits, data, self.log, device, workers, precision, resume,
-            accept_changed_data, micro_batch,
+            accept_changed_data, micro_batch, source,
         )  # fmt: skip
         self.lock = lock or RunLock(folder)
         self.saver, self.signals = Saver(save_every), StopSignals()
@@ -148,7 +150,7 @@ class Trainer(Parts):
 
     def _train_epoch(self) -> None:
         """The rest of the epoch in progress."""
-        self.model.train()
+        self.train_mode()
         batches = self.feed.batches(self.at.epoch, self.at.batch, self.device)
         with self.tally.epoch():
             for batch, sample in self.tally.timed(batches):
@@ -266,7 +268,7 @@ class Trainer(Parts):
 
     def _what_fits(self) -> str:
         """Finds it out, which spoils the weights; nothing is saved."""
-        self.model.train()
+        self.train_mode()
         self.tally.totals = Totals()
         batch, side = self.recipe.batch_size, self.recipe.input_size
 

@@ -24,6 +24,10 @@ RULES = {
     "adam": replace(RECIPES["small"], optimizer="adam", lr=3e-4, label_smoothing=0.1),
     "adamw": replace(RECIPES["small"], optimizer="adamw", lr=3e-4),
     "mixup": replace(RECIPES["modern"], mixup=0.2, clip=0.5),
+    "frozen": replace(
+        RECIPES["small"], norm="batch", freeze=("conv1", "conv2"), lr_factor=("conv=0.5", "head=5"),
+        clip=0.5,
+    ),
     "fade": replace(RECIPES["modern"], fade=0.5),
 }
 
@@ -64,7 +68,7 @@ def _run(
     return run
 
 
-FAST = ("paper", "source2012", "cifar", "adamw", "mixup")
+FAST = ("paper", "source2012", "cifar", "adamw", "mixup", "frozen")
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def run(packed, folder, preset, device, *more):
 
 
 # What these compute, the others do, too; one-tower cannot be made narrow.
-LONG = ("small", "owt", "tiny", "boxed")
+LONG = ("small", "transfer", "owt", "tiny", "boxed")
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,11 @@ from alexnet_scratch.training.folder import RunError
 from alexnet_scratch.training.tensorboard import FILE as EVENTS
 from alexnet_scratch.training.tensorboard import Events
 from alexnet_scratch.weights import read_weights
-from alexnet_scratch.weights.networks import identify
-from alexnet_scratch.weights.pth import MAGIC
 from alexnet_scratch.weights.caffemodel import read_caffemodel
 from alexnet_scratch.weights.file import WeightFile
+from alexnet_scratch.weights.networks import identify
 from alexnet_scratch.weights.onnx_in import read_onnx
+from alexnet_scratch.weights.pth import MAGIC
 from minigrad.serialization import CheckpointError, load_file, load_metadata, save_file
 
 Draw = random.Random
