@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import functools
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -71,10 +72,17 @@ def sources(root: Path = ROOT) -> dict[str, Path]:
     return {module_name(path, root): path for path in files}
 
 
-def imports(name: str, path: Path) -> Iterator[Import]:
+def imports(name: str, path: Path) -> tuple[Import, ...]:
     """Every import statement of a file, relative ones made absolute."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return imports_in(path.read_text("utf-8"), name, package)
 
+
+parsed = functools.cache(ast.parse)  # of a text; the trees that are compared differ in one file
+
+
+@functools.cache
+def imports_in(text: str, name: str, package: str) -> tuple[Import, ...]:
     def visit(nodes: Iterable[ast.AST], when: str) -> Iterator[Import]:
         for node in nodes:
             if isinstance(node, ast.Import):
@@ -94,7 +102,7 @@ def imports(name: str, path: Path) -> Iterator[Import]:
             else:
                 yield from visit(ast.iter_child_nodes(node), when)
 
-    yield from visit(ast.parse(path.read_text("utf-8")).body, "import")
+    return tuple(visit(parsed(text).body, "import"))
 
 
 def arrows(root: Path = ROOT) -> list[Import]:
@@ -197,7 +205,7 @@ def naming_tests(root: Path) -> list[str]:
         for one in imports(name, path):
             if one.target.split(".")[0] == "tests":
                 named.append(f"{name}:{one.line} imports {one.target}")
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(parsed(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and node.value in ("tests", "tests/"):
                 named.append(f"{name}:{node.lineno} names the folder tests")
     return named
