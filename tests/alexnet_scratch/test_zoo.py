@@ -306,7 +306,7 @@ def test_lenet_sees_colours_in_grey() -> None:
         (LeNet5, {"input_size": 40}, "LeNet-5: input_size is 40, but it reads 32 pixels"),
         (LeNet5, {"head": "svm"}, "LeNet-5: head 'svm' is unknown: use linear or rbf"),
         (ZFNet, {"input_size": 52}, "ZFNet: input_size 52 is too small, expected at least 53"),
-        (ZFNet, {"norm": "layer"}, "ZFNet: norm 'layer' is unknown"),
+        (ZFNet, {"norm": "layer"}, "ZFNet: norm 'layer', expected response, batch, none"),
         (VGG11, {"norm": "response"}, "VGG-11: norm 'response', expected none or batch"),
         (VGG16, {"input_size": 31}, "VGG-16: input_size 31 is too small, expected at least 32"),
         (ResNet18, {"conv1_kernel": 11, "conv1_stride": 4},
