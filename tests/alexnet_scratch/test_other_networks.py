@@ -86,14 +86,14 @@ def test_a_recipe_of_before_is_alexnets() -> None:
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("resnet18", {"norm": "batch"}, "norm is batch, but ResNet-18 has no such choice: leave"),
+        ("resnet18", {"norm": "batch"}, "norm is 'batch', but ResNet-18 has no such choice: leave"),
         ("resnet18", {"dropout_p": 0.1}, "dropout_p is 0.1, but ResNet-18 has no such choice"),
         ("resnet18", {"widths": (8,) * 5}, "widths is 8,8,8,8,8, but ResNet-18 has no such choice"),
         ("resnet18", {"conv1_kernel": 5}, "conv1_kernel is 5 and conv1_stride 2, expected 7 and 2"),
         ("resnet18", {"input_size": 31}, "input_size 31 is too small, expected at least 32"),
         ("vgg11", {"norm": "response"}, "norm 'response', expected none or batch"),
-        ("vgg11", {"dropout": "paper"}, "dropout is paper, but VGG-11 has no such choice: leave it "
-         "at inverted, or give another model"),
+        ("vgg11", {"dropout": "paper"}, "dropout is 'paper', but VGG-11 has no such choice: leave "
+         "it at 'inverted', or give another model"),
         ("zfnet", {"orders": ("relu-pool",) * 2}, "orders is relu-pool,relu-pool, but ZFNet"),
         ("lenet5", {"fc_width": 9}, "fc_width is 9, but LeNet-5 has no such choice"),
         ("lenet5", {"input_size": 24}, "input_size 24 is too small, expected at least 32"),
