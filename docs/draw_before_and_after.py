@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -126,12 +126,10 @@ def draw(rows: list[Row], path: Path) -> None:
                         textcoords="offset points", fontsize=8)  # fmt: skip
     # Where the paper has no such error, that of torchvision's weights.
     shown = [(row, row.network.top5 or row.network.torchvision) for row in rows]
-    placed = {"GoogLeNet": (7, -11), "ResNet-18": (7, 2)}
     for row, error in shown:
         if error:
             errors.plot(row.network.year, error, "o", ms=7, color=ORANGE)
-            errors.annotate(row.name, (row.network.year, error), placed.get(row.name, (7, 2)),
-                            textcoords="offset points", fontsize=9)  # fmt: skip
+            label(errors, row.name, row.network.year, error, above=row.name == "VGG-11")
     errors.plot([], [], "o", ms=7, color=ORANGE, label="one network")
     errors.set(title="Top-5 error on ImageNet, %", ylim=(0, 30), xlim=(2009.6, 2016.4))
     errors.legend(frameon=False, fontsize=8, loc="upper right")
@@ -139,12 +137,10 @@ def draw(rows: list[Row], path: Path) -> None:
     for row in rows:
         costs.plot(row.macs / 1e6, row.parameters / 1e6, "o", ms=7,
                    color=BLUE if row.name == "AlexNet" else ORANGE)  # fmt: skip
-        left = row.name in ("VGG-16", "VGG-11", "ZFNet", "AlexNet")
-        costs.annotate(f"{row.name}, {row.network.year}: {row.network.depth} layers",
-                       (row.macs / 1e6, row.parameters / 1e6), (-8 if left else 8, 0),
-                       ha="right" if left else "left", va="center", textcoords="offset points",
-                       fontsize=9)  # fmt: skip
-    costs.set(title="What they cost", xscale="log", yscale="log", xlim=(0.15, 60_000),
+        label(costs, f"{row.name}, {row.network.year}: {row.network.depth} layers",
+              row.macs / 1e6, row.parameters / 1e6, left=row.name in ("AlexNet", "VGG-11"),
+              above=row.name == "VGG-16")  # fmt: skip
+    costs.set(title="What they cost", xscale="log", yscale="log", xlim=(0.15, 200_000),
               ylim=(0.03, 400), xlabel="million multiply-adds for an image",
               ylabel="million parameters")  # fmt: skip
     for axes in (errors, costs):
@@ -152,6 +148,18 @@ def draw(rows: list[Row], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=100)
     plt.close(figure)
+
+
+def label(
+    axes: Any, text: str, x: float, y: float, left: bool = False, above: bool = False
+) -> None:
+    """Write beside a point, where no other point's label stands."""
+    place, ha, va = (8, 0), "left", "center"
+    if left:
+        place, ha = (-8, 0), "right"
+    if above:
+        place, ha, va = (0, 7), "center", "bottom"
+    axes.annotate(text, (x, y), place, ha=ha, va=va, textcoords="offset points", fontsize=9)
 
 
 def main(arguments: list[str]) -> int:
