@@ -46,7 +46,7 @@ class Recipe:
     model: str = option(
         "alexnet",
         "the network: alexnet, or one from before it (lenet5) or after it, each with a recipe of "
-        "its name; of the choices that follow an other network has few",
+        "its name; another network has few of the choices that follow",
         ("alexnet", *MODELS),
     )
     variant: str = option(

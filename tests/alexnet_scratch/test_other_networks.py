@@ -26,6 +26,7 @@ from alexnet_scratch.recipe import (
 from alexnet_scratch.recipe.flags import add_recipe_flags, recipe_from
 from alexnet_scratch.recipe.notes import differences
 from alexnet_scratch.training.checkpoint import load_checkpoint
+from alexnet_scratch.training.input import flags_for
 from alexnet_scratch.zoo import MODELS, state_shapes
 from alexnet_scratch.zoo.resnet import Block
 from minigrad import nn
@@ -117,6 +118,16 @@ def test_a_flag_of_no_use_is_refused() -> None:
         parsed("--model", "resnet18", "--fc-width", "4096")  # what it is anyway
     with pytest.raises(RecipeError, match=r"recipe resnet: use small, .* resnet18"):
         parsed("--recipe", "resnet")
+
+
+@pytest.mark.parametrize(
+    ("model", "side", "flags"),
+    [("resnet18", 144, "--input-size 128"), ("resnet18", 64, "--input-size 64"),
+     ("vgg11", 32, "--input-size 32"), ("zfnet", 56, "--input-size 53"), ("zfnet", 40, ""),
+     ("alexnet", 144, "--input-size 128"), ("alexnet", 64, "--recipe tiny")],
+)  # fmt: skip
+def test_the_size_that_suits_a_network_is_told(model: str, side: int, flags: str) -> None:
+    assert flags_for(side, model) == flags
 
 
 @pytest.mark.parametrize("name", MODELS)
