@@ -109,15 +109,18 @@ def time_layers(
         profiles.append(seen)
 
     seconds = seconds_of(run, times, warm_up, after)
+    rows = {name: (output, flops) for name, output, flops in _layer_flops(table)}
+    names = _in_order(list(rows), {name for p in profiles for name, _ in p.by_module()})
     passes = {
         (name, phase): statistics.median(_seconds(p, name, phase) for p in profiles[warm_up:])
-        for name in ("", *(row.name for row in table.rows))
+        for name in ("", *names)
         for phase in ("forward", "backward")
     }
     layers = [
         LayerTime(name, output, passes[name, "forward"], passes[name, "backward"],
                   len(step.images) * flops)
-        for name, output, flops in _layer_flops(table)
+        for name in names
+        for output, flops in [rows.get(name, ("", 0.0))]
         if passes[name, "forward"] or passes[name, "backward"]
     ]  # fmt: skip
     layers.append(LayerTime("loss", "", passes["", "forward"], passes["", "backward"], 0))
@@ -155,6 +158,16 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected an integer of at least 1")
     return value
+
+
+def _in_order(layers: list[str], seen: set[str]) -> list[str]:
+    """The layers, and behind the last layer of a block what the block itself computes of them: a
+    sum or a concatenation."""
+    ordered = list(layers)
+    for block in sorted(seen - {"", *layers}, key=len, reverse=True):
+        inside = [i for i, name in enumerate(ordered) if name.startswith(f"{block}.")]
+        ordered.insert(inside[-1] + 1 if inside else len(ordered), block)
+    return ordered
 
 
 def _seconds(seen: Profile, name: str, phase: str) -> float:

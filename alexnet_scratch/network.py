@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad import Tensor, nn
 
 
@@ -9,23 +11,25 @@ class Network(nn.Module):
     """A network from images (N, 3, side, side) to logits (N, num_classes).
 
     title: its name, for people. fields: the fields of a recipe that it has, which are arguments of
-    its constructor by the same names.
+    its constructor by the same names. smallest: side of the smallest image that it takes.
     """
 
     title: str
     fields: tuple[str, ...] = ()
+    smallest: int
     num_classes: int
     input_size: int
 
-    def _describe(self, num_classes: int, input_size: int, smallest: int) -> None:
-        """Note both; ValueError for what cannot be."""
+    @classmethod
+    def check(cls, num_classes: int, input_size: int, **options: Any) -> None:
+        """ValueError for what the constructor cannot build; `options` are some of its arguments."""
         if num_classes < 1:
-            raise ValueError(f"{self.title}: num_classes must be at least 1, got {num_classes}")
-        if input_size < smallest:
+            raise ValueError(f"{cls.title}: num_classes must be at least 1, got {num_classes}")
+        if input_size < cls.smallest:
             raise ValueError(
-                f"{self.title}: input_size {input_size} is too small, expected at least {smallest}"
+                f"{cls.title}: input_size {input_size} is too small, expected at least "
+                f"{cls.smallest}"
             )
-        self.num_classes, self.input_size = num_classes, input_size
 
     def _check_images(self, input: Tensor, side: int | None = None) -> None:
         """ValueError for anything but images, of `side` pixels where there is one that fits."""

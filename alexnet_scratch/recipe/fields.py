@@ -10,7 +10,7 @@ from typing import Any
 from ..initialise import OF_ALEXNET, OF_EIGHT_LAYERS, SCHEMES
 from ..model import CONV1_EDGES, DROPOUTS, NORMS, ORDERS, VARIANTS, Stem, check_sizes
 from ..schema import MOST_EPOCHS, MOST_PIXELS, SchemaError, as_given, check_fields, json_of
-from ..zoo import MODELS, state_shapes
+from ..zoo import MODELS
 from .option import RecipeError, option
 
 MEANS = ("constant", "channel", "image", "image-centre")
@@ -48,7 +48,7 @@ class Recipe:
     model: str = option(
         "alexnet",
         "the network: alexnet, or one from before it (lenet5) or after it, each with a recipe of "
-        "its name; of the choices that follow an other network has few",
+        "its name; another network has few of the choices that follow",
         ("alexnet", *MODELS),
     )
     variant: str = option(
@@ -339,7 +339,7 @@ class Recipe:
                     f"leave it at {as_given(value)}, or give another model"
                 )
         try:
-            state_shapes(self.model, 1, **self.network_options)
+            MODELS[self.model].check(1, **self.network_options)
         except ValueError as error:
             raise RecipeError(str(error).removeprefix(f"{title}: ")) from error
 

@@ -32,6 +32,7 @@ from ..data.survey import enlarged_in, enlarged_note
 from ..names import one_line
 from ..progress import progress_bar
 from ..recipe import RECIPES, Recipe
+from ..zoo import MODELS
 from .content import facts_of, noted
 
 SMALLEST = 72  # side of images whose crops suit the paper's conv1; it takes 63 pixels
@@ -143,7 +144,7 @@ def fitted(recipe: Recipe, root: str | os.PathLike[str], given: int | None = Non
             f"prepare the set with --image-size {given}"
         )
     if size < recipe.input_size:
-        flags = flags_for(size)
+        flags = flags_for(size, recipe.model)
         raise DataError(
             f"{root} holds images of {size} pixels, the recipe crops {recipe.input_size}: prepare "
             f"it with --image-size {recipe.image_size}" + f", or train with {flags}" * bool(flags)
@@ -151,9 +152,12 @@ def fitted(recipe: Recipe, root: str | os.PathLike[str], given: int | None = Non
     return replace(recipe, image_size=size)
 
 
-def flags_for(image_size: int) -> str:
+def flags_for(image_size: int, model: str = "alexnet") -> str:
     """What `alexnet train` is to be told where images have this side; "" if nothing, or if no
     network is small enough."""
+    if model != "alexnet":
+        side = max(MODELS[model].smallest, input_size_for(image_size))
+        return f"--input-size {side}" if side <= image_size < Recipe.input_size else ""
     if SMALLEST <= image_size < Recipe.input_size:
         return f"--input-size {input_size_for(image_size)}"
     for small in (RECIPES["tiny"], RECIPES["cifar"]):
@@ -167,7 +171,7 @@ def little_seen(recipe: Recipe) -> list[str]:
     size, seen = recipe.image_size, recipe.input_size
     if 2 * seen >= size:
         return []
-    flags = flags_for(size) or f"--input-size {input_size_for(size)}"
+    flags = flags_for(size, recipe.model) or f"--input-size {input_size_for(size)}"
     share = f"{seen} x {seen} of {size} x {size} pixels, {(seen / size) ** 2:.0%} of an image"
     return [f"the network sees {share}: train with {flags}, or on images of a smaller --image-size"]
 

@@ -23,11 +23,10 @@ import minigrad as mg
 from minigrad import Tensor, nn
 from minigrad.nn import functional as F
 
-from ..network import Network
-from .stem import check_stem
+from .stem import Stemmed
 
 
-class GoogLeNet(Network):
+class GoogLeNet(Stemmed):
     """Images (N, 3, H, W) of at least 32 pixels -> logits (N, num_classes).
 
     `aux_logits`: with the two heads half way, whose losses kept gradients alive before batch
@@ -44,9 +43,11 @@ class GoogLeNet(Network):
         self, num_classes: int = 1000, *, input_size: int = 224, conv1_kernel: int = 7,
         conv1_stride: int = 2, dropout_p: float = 0.2, aux_logits: bool = False,
     ) -> None:  # fmt: skip
+        self.check(
+            num_classes, input_size, conv1_kernel=conv1_kernel, conv1_stride=conv1_stride
+        )
         super().__init__()
-        self._describe(num_classes, input_size, 32)
-        check_stem(self.title, conv1_kernel, conv1_stride)
+        self.num_classes, self.input_size = num_classes, input_size
         small = conv1_kernel == 3
         self.aux_logits = aux_logits
         self.conv1 = convolution(3, 64, conv1_kernel, conv1_stride)

@@ -15,6 +15,8 @@ place, as is usual since, ten classes take 850 more: 60,850. The LeNet-5 of most
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import minigrad as mg
@@ -43,16 +45,16 @@ class LeNet5(Network):
     """
 
     title = "LeNet-5"
+    smallest = SIDE
 
     def __init__(
         self, num_classes: int = 10, *, input_size: int = SIDE, head: str = "linear"
     ) -> None:
-        super().__init__()
-        self._describe(num_classes, input_size, SIDE)
-        if input_size != SIDE:
-            raise ValueError(f"LeNet-5: input_size is {input_size}, but it reads {SIDE} pixels")
+        self.check(num_classes, input_size)
         if head not in HEADS:
             raise ValueError(f"LeNet-5: head {head!r} is unknown: use {' or '.join(HEADS)}")
+        super().__init__()
+        self.num_classes, self.input_size = num_classes, input_size
         self.c1, self.tanh1 = nn.Conv2d(1, 6, 5), ScaledTanh()
         self.s2, self.tanh2 = Subsampling(6), ScaledTanh()
         self.c3, self.tanh3 = PartlyConnected(TABLE, 5), ScaledTanh()
@@ -61,6 +63,12 @@ class LeNet5(Network):
         self.flatten = nn.Flatten()
         self.f6, self.tanh6 = nn.Linear(120, 84), ScaledTanh()
         self.output = nn.Linear(84, num_classes) if head == "linear" else Rbf(84, num_classes)
+
+    @classmethod
+    def check(cls, num_classes: int, input_size: int, **options: Any) -> None:
+        super().check(num_classes, input_size)
+        if input_size != SIDE:
+            raise ValueError(f"LeNet-5: input_size is {input_size}, but it reads {SIDE} pixels")
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, 1 or 3, 32, 32) -> (N, num_classes)."""

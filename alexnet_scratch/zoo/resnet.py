@@ -18,11 +18,10 @@ from __future__ import annotations
 
 from minigrad import Tensor, nn
 
-from ..network import Network
-from .stem import check_stem
+from .stem import Stemmed
 
 
-class ResNet18(Network):
+class ResNet18(Stemmed):
     """Images (N, 3, H, W) of at least 32 pixels -> logits (N, num_classes).
 
     `conv1_kernel`, `conv1_stride`: 7 and 2, or for small images 3 and 1 or 2, without the pooling.
@@ -35,9 +34,11 @@ class ResNet18(Network):
         self, num_classes: int = 1000, *, input_size: int = 224, conv1_kernel: int = 7,
         conv1_stride: int = 2,
     ) -> None:  # fmt: skip
+        self.check(
+            num_classes, input_size, conv1_kernel=conv1_kernel, conv1_stride=conv1_stride
+        )
         super().__init__()
-        self._describe(num_classes, input_size, 32)
-        check_stem(self.title, conv1_kernel, conv1_stride)
+        self.num_classes, self.input_size = num_classes, input_size
         small = conv1_kernel == 3
         padding = conv1_kernel // 2
         self.conv1 = nn.Conv2d(3, 64, conv1_kernel, conv1_stride, padding, bias=False)

@@ -12,6 +12,8 @@ vgg16_bn.
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad import Tensor, nn
 
 from ..network import Network
@@ -28,14 +30,14 @@ class VGG(nn.Sequential, Network):
     """
 
     fields = ("norm", "dropout_p", "fc_width")
+    smallest = 32
     maps: tuple[int, ...]  # of each convolution, or POOL
 
     def __init__(
         self, num_classes: int = 1000, *, input_size: int = 224, norm: str = "none",
         dropout_p: float = 0.5, fc_width: int = 4096,
     ) -> None:  # fmt: skip
-        if norm not in NORMS:
-            raise ValueError(f"{self.title}: norm {norm!r}, expected {' or '.join(NORMS)}")
+        self.check(num_classes, input_size, norm=norm)
         features: list[nn.Module] = []
         inputs = 3
         for maps in self.maps:
@@ -54,7 +56,15 @@ class VGG(nn.Sequential, Network):
             "features": nn.Sequential(*features), "avgpool": nn.AdaptiveAvgPool2d(7),
             "flatten": nn.Flatten(), "classifier": classifier,
         })  # fmt: skip
-        self._describe(num_classes, input_size, 32)
+        self.num_classes, self.input_size = num_classes, input_size
+
+    @classmethod
+    def check(
+        cls, num_classes: int, input_size: int, norm: str = "none", **options: Any
+    ) -> None:
+        super().check(num_classes, input_size)
+        if norm not in NORMS:
+            raise ValueError(f"{cls.title}: norm {norm!r}, expected {' or '.join(NORMS)}")
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""

@@ -16,6 +16,8 @@ AlexNet's.
 
 from __future__ import annotations
 
+from typing import Any
+
 from minigrad import Tensor, nn
 
 from ..network import Network
@@ -33,14 +35,14 @@ class ZFNet(nn.Sequential, Network):
     fields = (
         "norm", "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta", "dropout_p", "fc_width",
     )  # fmt: skip
+    smallest = 53  # which leaves three pixels before pool5
 
     def __init__(
         self, num_classes: int = 1000, *, input_size: int = 224, norm: str = "response",
         lrn_size: int = 5, lrn_k: float = 2.0, lrn_alpha: float = 1e-4, lrn_beta: float = 0.75,
         dropout_p: float = 0.5, fc_width: int = 4096,
     ) -> None:  # fmt: skip
-        if norm not in NORMS:
-            raise ValueError(f"ZFNet: norm {norm!r} is unknown: use one of {', '.join(NORMS)}")
+        self.check(num_classes, input_size, norm=norm)
         layers: dict[str, nn.Module] = {}
         for i, (inputs, maps, kernel, stride, padding) in enumerate((
             (3, 96, 7, 2, 1), (96, 256, 5, 2, 0),
@@ -57,7 +59,7 @@ class ZFNet(nn.Sequential, Network):
         layers |= {
             "pool5": nn.MaxPool2d(3, 2),
             "flatten": nn.Flatten(),
-            "fc6": nn.Linear(256 * max(pooled_side(input_size), 0) ** 2, fc_width),
+            "fc6": nn.Linear(256 * pooled_side(input_size) ** 2, fc_width),
             "relu6": nn.ReLU(),
             "drop6": nn.Dropout(dropout_p),
             "fc7": nn.Linear(fc_width, fc_width),
@@ -66,7 +68,15 @@ class ZFNet(nn.Sequential, Network):
             "fc8": nn.Linear(fc_width, num_classes),
         }
         super().__init__(layers)
-        self._describe(num_classes, input_size, 53)  # which leaves three pixels before pool5
+        self.num_classes, self.input_size = num_classes, input_size
+
+    @classmethod
+    def check(
+        cls, num_classes: int, input_size: int, norm: str = "response", **options: Any
+    ) -> None:
+        super().check(num_classes, input_size)
+        if norm not in NORMS:
+            raise ValueError(f"ZFNet: norm {norm!r}, expected {', '.join(NORMS)}")
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, 3, size, size) -> (N, num_classes)."""

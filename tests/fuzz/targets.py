@@ -41,7 +41,7 @@ from alexnet_scratch.data.packed import open_packed
 from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.data.sources.mat import load_mat
 from alexnet_scratch.pickles import load_pickle
-from alexnet_scratch.recipe import RECIPES, Recipe, RecipeError
+from alexnet_scratch.recipe import NETWORKS, RECIPES, Recipe, RecipeError
 from alexnet_scratch.runs import as_json, grouped, read_run
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.folder import RunError
@@ -108,7 +108,7 @@ def make_seeds(root: Path) -> None:
         "foreign weights": _foreign(),
         "checkpoint": [last.read_bytes()],
         "metadata": [f"{k}\n{v}".encode() for k, v in load_metadata(last).items() if "." not in k],
-        "recipe": [RECIPES[name].to_json().encode() for name in RECIPES],
+        "recipe": [one.to_json().encode() for one in (*RECIPES.values(), *NETWORKS.values())],
         "run": [
             f"{name}\n".encode() + (world / "run" / name).read_bytes()
             for name in ("metrics.jsonl", "run.json", "recipe.json")
