@@ -64,7 +64,7 @@ def test_torchvisions_file_becomes_a_run_with_the_thousand_names(
     run = tmp_path / "run"
     assert main(["import", str(tmp_path / "weights.pth"), str(run)]) == 0
     said = capsys.readouterr().out
-    assert "Recognised: torchvision's AlexNet, 2,634,440 parameters, 1,000 classes; images" in said
+    assert "Recognised: torchvision's alexnet, 2,634,440 parameters, 1,000 classes; images" in said
     trained = alexnet_scratch.load(run)
     for name, tensor in trained.model.state_dict().items():
         assert tensor.data.tobytes() == model.state_dict()[name].numpy().tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -169,12 +170,24 @@ def test_a_network_of_ours_is_that_of_its_recipe(narrow: Any, variant: str) -> N
     with pytest.raises(CheckpointError, match=r"no tensor tells its LRN .*\(--recipe NAME"):
         identify(WeightFile(tensors, "safetensors"))
     measured = replace(recipe, mean="image")
-    with pytest.raises(CheckpointError, match=r"does not hold \(pixels.mean\)"):
+    with pytest.raises(CheckpointError, match=r"does not hold \(pixels\.mean\)"):
         identify(WeightFile(tensors, "torch"), recipe=measured)
     mean = np.full((72, 72, 3), 100, np.float32)
     tensors |= {"pixels.mean": mean, "pixels.axes": np.zeros((3, 3), np.float32)}
     held = identify(WeightFile(tensors, "torch"), recipe=measured).pixels
     np.testing.assert_array_equal(held.mean, mean)
+
+
+def test_a_file_of_ours_says_its_classes_and_how_images_are_prepared(narrow: Any) -> None:
+    recipe = replace(narrow, mean="channel")
+    state = build_model(recipe, 2).state_dict()
+    said = {"resize": "both sides", "mean": [1.5, 2, 3]}
+    facts = {"recipe": recipe.to_json(), "preprocessing": json.dumps(said),
+             "classes": '["n1", "n2"]', "names": '{"n1": "cat"}'}  # fmt: skip
+    tensors = {name: tensor.numpy() for name, tensor in state.items()}
+    found = identify(WeightFile(tensors, "torch", facts))
+    assert (found.resize, found.classes) == ("squash", {"n1": "cat", "n2": "n2"})
+    assert found.pixels.mean.tolist() == [1.5, 2, 3]
 
 
 def changed(tensors: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +198,7 @@ def test_what_does_not_fit_names_the_tensor(owt: Any) -> None:
     tensors = arrays_of(owt)
     empty = np.zeros(0, np.float32)
     for change, said in (
-        ({"features.3.bias": None}, "AlexNet: it has no 'features.3.bias'$"),
+        ({"features.3.bias": None}, "alexnet: it has no 'features.3.bias'$"),
         ({"features.3.bias": None, "features.6.bias": None}, "'features.3.bias' nor 1 more"),
         ({"features.3.bias": empty}, r"features.3.bias has shape \(0,\) .*expected \(192,\)"),
         ({"features.12.bias": empty}, "'features.12.bias' is not expected"),

@@ -156,6 +156,15 @@ def test_what_a_zip_claims_is_held_against_what_is_there(tmp_path: Path, torch: 
     refused("damaged: the checksum of 'a/data/0'")
 
 
+def test_notes_beside_the_tensors_are_facts(tmp_path: Path, torch: Any) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.ones(2)}, path)
+    notes = {"recipe": "{}", "classes": '["x"]', "else": 3}
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("a/alexnet.json", json.dumps(notes))
+    assert read_weights(path).facts == {"recipe": "{}", "classes": '["x"]'}
+
+
 def of_python_2(array: Any) -> bytes:
     """A .npy file whose texts and bytes are Python 2's, as the file of 2016 has them."""
     pickled = bytearray(pickle.dumps(array, protocol=3))
@@ -286,6 +295,7 @@ HOSTILE: dict[str, bytes] = {
         b"r" + struct.pack("<I", i) for i in range(200_000)) + b"."),
     "lists without an end": zipped(laughs(b"]") + b"}X\x01\0\0\0ah\x3cs."),
     "a npy file of lists without an end": npy_of(laughs(b"]") + b"."),
+    "a npy file with a text of 2**63 bytes": npy_of(b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f"),
     "a npy header without an end": npy_of(b"")[:8] + b"\xff\xff" + b"(" * 65535,
     "a npy header of version 2 and four gigabytes": b"\x93NUMPY\2\0\xff\xff\xff\xff{" + bytes(100),
     "a header of many tensors": (lambda text: len(text).to_bytes(8, "little") + text)(json.dumps(
