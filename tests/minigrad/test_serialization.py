@@ -3,9 +3,9 @@
 import errno
 import json
 import os
-import tracemalloc
 import pickle
 import stat
+import tracemalloc
 
 import numpy as np
 import pytest
