@@ -30,11 +30,11 @@ def add_parser(commands: Any) -> None:
         "import",
         help="make a run of weights that were trained elsewhere",
         examples=(
-            "alexnet import --download torchvision imagenet   # ImageNet's 1,000 classes, 244 MB",
+            "alexnet import --download torchvision imagenet      # 1,000 classes, 244 MB",
             "alexnet import alexnet-owt-7be5be79.pth imagenet",
             "alexnet import bvlc_alexnet.npy caffe",
             "alexnet import birds.pth birds --classes birds.txt",
-            "alexnet evaluate imagenet imagenette   # then: a set whose classes are among them",
+            "alexnet evaluate imagenet imagenette                # some of its classes",
         ),
         usage="alexnet import [flags] FILE OUT\n       alexnet import [flags] --download NAME OUT",
         description="Read weights that another program has written, find out by names and shapes "
