@@ -65,8 +65,18 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Te
     return _Tensor(storage, offset, shape, strides)
 
 
+def _ordered(pairs: Any = ()) -> Attributed:
+    """An empty dict, which is filled later, or as Python 2 has it a list of pairs."""
+    found = Attributed()
+    for key, value in pairs:
+        if not isinstance(key, str | bytes | int):
+            raise ValueError("a dict with other keys than texts")
+        found[key] = value
+    return found
+
+
 NAMES: Makers = {
-    "collections OrderedDict": lambda: Attributed(),
+    "collections OrderedDict": _ordered,
     "torch._utils _rebuild_tensor": _tensor,
     "torch._utils _rebuild_tensor_v2": _tensor,
     "torch._utils _rebuild_parameter": lambda tensor, *_: tensor,

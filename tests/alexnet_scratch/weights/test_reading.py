@@ -317,3 +317,17 @@ def test_a_file_made_to_harm_takes_no_more_than_twice_its_size(tmp_path: Path, c
         tracemalloc.stop()
     assert "\n" not in str(caught.value)
     assert peak < 2 * len(HOSTILE[case]) + (4 << 20)  # and what a few steps of a pickle take
+
+
+def test_a_state_dict_of_python_2_is_read(tmp_path: Path, torch: Any) -> None:
+    """There an OrderedDict was made of a list of pairs, as in files of 2018."""
+    tensors = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
+    torch.save(dict(tensors), tmp_path / "a.pth")
+    with zipfile.ZipFile(tmp_path / "a.pth") as archive:
+        pickled = archive.read("a/data.pkl")
+    dict_of_items = b"ccollections\nOrderedDict\n(]("
+    start, end = pickled.index(b"}q\0(") + 4, pickled.rindex(b"u.")
+    at = pickled.index(b"X\1\0\0\0b", start)
+    pairs = b"".join(b"](" + pair + b"e" for pair in (pickled[start:at], pickled[at:end]))
+    rezipped(tmp_path / "a.pth", {"data.pkl": pickled[:2] + dict_of_items + pairs + b"etR."})
+    assert_same(read_weights(tmp_path / "a.pth"), tensors, torch)
