@@ -86,7 +86,7 @@ def _import(options: argparse.Namespace) -> int:
     with told_if_slow(f"Reading {file}"):
         weights = read_weights(file)
     try:
-        found = identify(weights, options.network, recipe)
+        found = identify(weights, options.network, recipe, Path(file).parent)
     except CheckpointError as error:
         raise CheckpointError(f"{file}: {error}") from error
     names = classes_of(found.outputs, options.classes, found.classes)

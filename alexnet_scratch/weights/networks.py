@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 from minigrad import Tensor
 from minigrad.serialization import CheckpointError
 
+from ..data.augment import centre, cut
+from ..data.disk import read_array
 from ..model import COUNT
 from ..names import did_you_mean
 from ..pixels import PixelStatistics, needs_statistics, pixel_statistics
@@ -173,11 +177,13 @@ NETWORKS: tuple[Network, ...] = (
 
 
 def identify(
-    file: WeightFile, network: str | None = None, recipe: Recipe | None = None
-) -> Identified:
+    file: WeightFile, network: str | None = None, recipe: Recipe | None = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> Identified:  # fmt: skip
     """The network that a file's weights are of: `network` if it is named, or one of `recipe`, or
     of the recipe that the file itself names, else the one of `NETWORKS` that fits best.
 
+    folder: where the file is, and the mean image that it may name.
     Raises CheckpointError, which names the tensor, if its weights are not those of the network.
     """
     if "recipe" in file.facts and "format" in file.facts:
@@ -188,8 +194,8 @@ def identify(
     recipe = recipe or _own_recipe(file.facts)
     if recipe is not None and network is None:
         own = Network("", f"the network of the recipe {recipe.name}", recipe)
-        return _fitted(own, arrays, file)
-    return _fitted(_chosen(arrays, file, network), arrays, file)
+        return _fitted(own, arrays, file, folder)
+    return _fitted(_chosen(arrays, file, network), arrays, file, folder)
 
 
 def _chosen(arrays: Arrays, file: WeightFile, network: str | None) -> Network:
@@ -234,7 +240,9 @@ def _share(network: Network, arrays: Arrays, source: str) -> float:
     return len(held & expected) / len(held | expected)
 
 
-def _fitted(network: Network, arrays: Arrays, file: WeightFile) -> Identified:
+def _fitted(
+    network: Network, arrays: Arrays, file: WeightFile, folder: str | os.PathLike[str] | None
+) -> Identified:
     if network.sources and file.source not in network.sources:
         raise CheckpointError(
             f"{network.title} is known as {', '.join(network.sources)}, the file is {file.source}: "
@@ -266,20 +274,46 @@ def _fitted(network: Network, arrays: Arrays, file: WeightFile) -> Identified:
         raise CheckpointError(f"not the weights of {network.title}: {wrong}")
     # What is loaded is what was validated; there is no other set of weights to average.
     recipe = replace(recipe, average=0.0)
+    said = _json(file.facts, "preprocessing")
+    said = said if isinstance(said, dict) else {}
+    image = _mean_image(recipe, said.get("mean_file"), folder)
+    if image is not None:  # of the central crop, whatever the crop then is
+        recipe = replace(recipe, mean="image-centre")
     return Identified(
-        network.title, recipe, arrays, _resize(file.facts) or network.resize,
-        _pixels(recipe, file), _names(file.facts),
+        network.title, recipe, arrays, _RESIZES.get(str(said.get("resize")), network.resize),
+        _pixels(recipe, file, said) if image is None else image, _names(file.facts),
     )  # fmt: skip
 
 
-def _pixels(recipe: Recipe, file: WeightFile) -> PixelStatistics:
+_RESIZES = {"short side": "crop", "both sides": "squash"}  # as `alexnet export` says it
+
+
+def _mean_image(
+    recipe: Recipe, name: Any, folder: str | os.PathLike[str] | None
+) -> PixelStatistics | None:
+    """The mean image beside a file of ours, which is that of a central crop; None if there is none.
+
+    Around it are zeros, which no central crop sees.
+    """
+    if folder is None or not isinstance(name, str) or not recipe.mean.startswith("image"):
+        return None
+    if os.path.basename(name) != name:
+        raise CheckpointError(f"its mean image {name!r:.80} is not beside it")
+    size, side = recipe.input_size, recipe.image_size
+    advice = "it belongs to the weights: bring both from where they were exported"
+    crop = read_array(Path(folder) / name, np.float32, (3, size, size), advice)
+    mean = np.zeros((side, side, 3), np.float32)
+    cut(mean, centre(side, size), size)[...] = crop.transpose(1, 2, 0)
+    return PixelStatistics(mean, np.zeros((3, 3), np.float32))
+
+
+def _pixels(recipe: Recipe, file: WeightFile, said: Mapping[str, Any]) -> PixelStatistics:
     """What is subtracted from pixels: the recipe's constant, or as the file says."""
     noiseless = replace(recipe, colour_noise="none")
     if not needs_statistics(noiseless):
         return pixel_statistics(noiseless, None)
     held = [file.tensors.get(key) for key in PIXELS]
-    said = _json(file.facts, "preprocessing")
-    mean = said.get("mean") if isinstance(said, dict) else None
+    mean = said.get("mean")
     if held[0] is not None:
         mean = held[0]
     elif recipe.mean != "channel" or not _are_numbers(mean, 3):
@@ -326,13 +360,6 @@ def _own_recipe(facts: Mapping[str, Any]) -> Recipe | None:
         return Recipe.from_json(text)
     except RecipeError as error:
         raise CheckpointError(f"its recipe cannot be used here: {error}") from error
-
-
-def _resize(facts: Mapping[str, Any]) -> str | None:
-    """How images are brought to their size, where a file of ours says it."""
-    said = _json(facts, "preprocessing")
-    how = said.get("resize") if isinstance(said, dict) else None
-    return {"short side": "crop", "both sides": "squash"}.get(str(how))
 
 
 def _names(facts: Mapping[str, Any]) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -188,6 +189,26 @@ def test_a_file_of_ours_says_its_classes_and_how_images_are_prepared(narrow: Any
     found = identify(WeightFile(tensors, "torch", facts))
     assert (found.resize, found.classes) == ("squash", {"n1": "cat", "n2": "n2"})
     assert found.pixels.mean.tolist() == [1.5, 2, 3]
+
+
+def test_a_mean_image_beside_a_file_of_ours_is_subtracted_from_central_crops(
+    narrow: Any, tmp_path: Path
+) -> None:
+    recipe = replace(narrow, mean="image")
+    state = build_model(recipe, 2).state_dict()
+    crop = np.random.default_rng(0).uniform(0, 255, (3, 64, 64)).astype(np.float32)
+    np.save(tmp_path / "a.mean.npy", crop)
+    facts = {"recipe": recipe.to_json(), "preprocessing": '{"mean_file": "a.mean.npy"}'}
+    file = WeightFile({name: tensor.numpy() for name, tensor in state.items()}, "torch", facts)
+    found = identify(file, folder=tmp_path)
+    pixels = np.zeros((1, 64, 64, 3), np.uint8)
+    np.testing.assert_array_equal(
+        ToInput(found.recipe, found.pixels)(Tensor(pixels)).data[0],
+        -crop / np.float32(found.recipe.input_std[0]),
+    )
+    facts["preprocessing"] = '{"mean_file": "../a.mean.npy"}'
+    with pytest.raises(CheckpointError, match="is not beside it"):
+        identify(file, folder=tmp_path)
 
 
 def changed(tensors: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
