@@ -83,6 +83,22 @@ def test_torchvisions_file_becomes_a_run_with_the_thousand_names(
     assert best["probability"] == pytest.approx(expected[place], rel=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before 1.6"])
+def test_the_whole_alexnet_of_torchvision_gives_its_logits(
+    tmp_path: Path, torchvision_models: ModuleType, zipped: bool
+) -> None:
+    torch = pytest.importorskip("torch")
+    model = torchvision_models.alexnet(weights=None).eval()
+    file, run = tmp_path / "weights.pth", tmp_path / "run"
+    torch.save(model.state_dict(), file, _use_new_zipfile_serialization=zipped)
+    assert main(["import", str(file), str(run)]) == 0
+    x = torch.randn(4, 3, 224, 224)
+    with torch.no_grad(), no_grad():
+        found = alexnet_scratch.load(run).model(Tensor(x.numpy())).data
+        np.testing.assert_allclose(found, model(x).numpy(), atol=1e-5)
+
+
 def test_a_run_that_is_imported_is_a_run_with_no_epoch_and_no_images(
     imported: Path, capsys: Capture
 ) -> None:
