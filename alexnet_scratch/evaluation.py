@@ -95,14 +95,14 @@ def collect(
     device: str,
     view_sets: Sequence[Sequence[View]],
     pixels: PixelStatistics | None = None,
-    among: Sequence[int] | None = None,
+    outputs: Sequence[int] | None = None,
 ) -> list[Predictions]:
     """Predictions for each set of views; a view that several sets share is computed once.
 
     batches: uint8 images (N, H, W, 3) and labels (N,). The views are cut from the images here, on
     the device; central crops (N, input_size, input_size, 3) serve as well where no other view is
-    asked for. pixels: the run's, may be None for a recipe that measures nothing. among: the outputs
-    that are chosen among, as if the network had no others; labels are places in it then.
+    asked for. pixels: the run's, may be None for a recipe that measures nothing. outputs: for each
+    label, which of the network's outputs is its class, as if it had no others; None for all.
     Raises NoImagesError, a ValueError, if there is no image, and DataError for images that have no
     room for the views. Where the network gives NaN, so do the losses, without a warning.
     """
@@ -111,7 +111,7 @@ def collect(
     with evaluating(model), no_grad(), np.errstate(over="ignore", invalid="ignore"):
         for images, labels, *_ in prefetch(batches, device):
             targets = arrays.to_device(labels.data, device)
-            means = _log_probabilities(model, images, to_input, view_sets, among)
+            means = _log_probabilities(model, images, to_input, view_sets, outputs)
             for kept, log_p in zip(outcomes, means, strict=True):
                 kept.append(_outcome(log_p, targets))
     if not outcomes[0]:
@@ -157,7 +157,7 @@ def count_in_top(logits: Array, labels: Array, k: int) -> Array:
 
 def _log_probabilities(
     model: Network, images: Tensor, to_input: ToInput, view_sets: Sequence[Sequence[View]],
-    among: Sequence[int] | None = None,
+    outputs: Sequence[int] | None = None,
 ) -> list[Array]:  # fmt: skip
     """Log of the mean probabilities, (N, C) float64 on the device, for each set of views.
 
@@ -167,8 +167,8 @@ def _log_probabilities(
     means: list[Any] = [None] * len(view_sets)
     for view in dict.fromkeys(chain.from_iterable(view_sets)):
         logits = model(view_input(pixels, view, to_input)).data
-        if among is not None:
-            logits = logits[:, list(among)]
+        if outputs is not None:
+            logits = logits[:, list(outputs)]
         log_p = log_softmax_forward(logits.astype(np.float64))
         add = arrays.array_module(log_p).logaddexp
         for i, views in enumerate(view_sets):

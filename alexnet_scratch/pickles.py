@@ -152,8 +152,7 @@ class _Machine:
         """A text of so many bytes; encoding None: of bytes."""
         if size > SHORT:
             place = InFile(self.file.tell(), size)
-            self.file.seek(size, 1)
-            if self.file.tell() > self.file.seek(0, 2):
+            if place.offset + size > self.file.seek(0, 2):
                 raise ValueError("it ends too early")
             self.file.seek(place.offset + size)
             self.stack.append(place)

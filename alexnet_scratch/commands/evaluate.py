@@ -47,11 +47,6 @@ class EvaluationData:
     title: str
     overview: Sequence[str] = ()
 
-    def places(self, checkpoint: Checkpoint) -> list[int]:
-        """Where its classes stand among the network's."""
-        known = {name: place for place, name in enumerate(checkpoint.classes)}
-        return [known[name] for name in self.names]
-
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet evaluate`."""
@@ -122,12 +117,11 @@ def _evaluate(options: argparse.Namespace) -> int:
         data = evaluation_data(options.data, checkpoint)
     for line in (*data.overview, *_partly(data, checkpoint, options.only_data_classes)):
         print(line, file=sys.stderr)
-    places = data.places(checkpoint)
-    among = places if options.only_data_classes else None
+    classes = list(data.names) if options.only_data_classes else checkpoint.classes
 
     def attempt(size: int) -> tuple[DataLoader, list[Predictions]]:
         loader = DataLoader(data.images, size, num_workers=options.workers, **pinned_for(device))
-        return loader, _predictions(checkpoint, loader, view_sets, device, places, among)
+        return loader, _predictions(checkpoint, loader, view_sets, device, data, classes)
 
     try:
         loader, predictions = in_smaller_batches(attempt, checkpoint.recipe.batch_size, device)
@@ -137,7 +131,6 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"Skipped, cannot be read: {one_line(skipped.reason)}", file=sys.stderr)
     scores = {name_of(v): p.scores() for v, p in zip(view_sets, predictions, strict=True)}
     check_numbers([s.loss for s in scores.values()], checkpoint.path)
-    classes = list(data.names) if options.only_data_classes else checkpoint.classes
     summary = _summary(scores, checkpoint, data, len(loader.skipped), len(classes))
     if options.json:
         print(json.dumps(summary, indent=2, allow_nan=False))
@@ -156,6 +149,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _places(names: Sequence[str], among: Sequence[str]) -> list[int]:
+    """Where each name stands among the others."""
+    place_of = {name: place for place, name in enumerate(among)}
+    return [place_of[name] for name in names]
+
+
 def _partly(data: EvaluationData, checkpoint: Checkpoint, only: bool) -> list[str]:
     """A line where the data has some of the network's classes."""
     held, known = len(data.names), len(checkpoint.classes)
@@ -167,11 +166,12 @@ def _partly(data: EvaluationData, checkpoint: Checkpoint, only: bool) -> list[st
 
 def _predictions(
     checkpoint: Checkpoint, loader: DataLoader, view_sets: Sequence[Sequence[View]], device: str,
-    places: Sequence[int], among: Sequence[int] | None,
+    data: EvaluationData, classes: Sequence[str],
 ) -> list[Predictions]:  # fmt: skip
-    """places: of the data's classes among the network's. among: see `collect`."""
+    """classes: those that are chosen among, which have the data's; labels are places in them."""
     network = trained(checkpoint, device)
-    place_of_label = np.array(places if among is None else range(len(places)), np.int64)
+    outputs = _places(classes, checkpoint.classes)
+    place_of_label = np.array(_places(list(data.names), classes), np.int64)
     with (
         closing(loader.batches(0)) as batches,  # type: ignore[type-var]
         progress_bar("evaluation", len(loader.dataset), unit="images") as bar,
@@ -183,7 +183,7 @@ def _predictions(
                 bar.update(len(labels))
 
         return collect(
-            network.model, counted(), network.recipe, device, view_sets, network.pixels, among
+            network.model, counted(), network.recipe, device, view_sets, network.pixels, outputs
         )
 
 

@@ -30,11 +30,11 @@ def add_parser(commands: Any) -> None:
         "import",
         help="make a run of weights that were trained elsewhere",
         examples=(
-            "alexnet import --download torchvision imagenet   # ImageNet's 1,000 classes, 244 MB",
+            "alexnet import --download torchvision imagenet      # 1,000 classes, 244 MB",
             "alexnet import alexnet-owt-7be5be79.pth imagenet",
             "alexnet import bvlc_alexnet.npy caffe",
             "alexnet import birds.pth birds --classes birds.txt",
-            "alexnet evaluate imagenet imagenette   # then: a set whose classes are among them",
+            "alexnet evaluate imagenet imagenette                # some of its classes",
         ),
         usage="alexnet import [flags] FILE OUT\n       alexnet import [flags] --download NAME OUT",
         description="Read weights that another program has written, find out by names and shapes "
@@ -86,7 +86,7 @@ def _import(options: argparse.Namespace) -> int:
     with told_if_slow(f"Reading {file}"):
         weights = read_weights(file)
     try:
-        found = identify(weights, options.network, recipe)
+        found = identify(weights, options.network, recipe, Path(file).parent)
     except CheckpointError as error:
         raise CheckpointError(f"{file}: {error}") from error
     names = classes_of(found.outputs, options.classes, found.classes)

@@ -21,7 +21,7 @@ def imagenet() -> dict[str, str]:
 
 
 def classes_of(
-    count: int, file: str | None = None, known: list[str] | None = None
+    count: int, file: str | None = None, known: dict[str, str] | None = None
 ) -> dict[str, str]:
     """Readable names by id of `count` classes, in the order of the network's outputs.
 
@@ -31,7 +31,7 @@ def classes_of(
     if file is not None:
         found = _read(file)
     elif known is not None:
-        found = {name: name for name in known}
+        found = dict(known)
     elif count == 1000:
         found = imagenet()
     else:

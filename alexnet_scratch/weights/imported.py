@@ -51,7 +51,7 @@ def write_run(
                 "network": found.title,
                 "licence": licence,
             },
-            "data": {"root": None, "classes": len(names)},
+            "data": {"root": "unknown: imported weights", "classes": len(names)},
         }
         metadata = header(found.recipe, list(names), data, [], Position())
         save_file(tensors, folder / BEST, metadata)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 from minigrad import Tensor
 from minigrad.serialization import CheckpointError
 
+from ..data.augment import centre, cut
+from ..data.disk import read_array
 from ..model import COUNT
 from ..names import did_you_mean
 from ..pixels import PixelStatistics, needs_statistics, pixel_statistics
@@ -64,14 +68,15 @@ class Network:
 @dataclass(frozen=True)
 class Identified:
     """A network with its weights: float32 by the names of its state_dict; pixels: what it takes
-    from the images that it was trained on; classes: as far as the file names them."""
+    from the images that it was trained on; classes: readable names by id, where the file has
+    them."""
 
     title: str
     recipe: Recipe
     arrays: Arrays
     resize: str
     pixels: PixelStatistics
-    classes: list[str] | None
+    classes: dict[str, str] | None
 
     @property
     def outputs(self) -> int:
@@ -153,33 +158,44 @@ def _caffe(name: str, title: str, order: str) -> Network:
     )
 
 
+def _torchvision(name: str, recipe: Recipe, **how: Any) -> Network:
+    """A network with torchvision's keys, whose images are prepared as torchvision's are."""
+    owt = RECIPES["owt"]
+    recipe = replace(
+        recipe, image_size=owt.image_size, input_size=owt.input_size, mean="constant",
+        input_mean=owt.input_mean, input_std=owt.input_std, colour_noise="none",
+    )  # fmt: skip
+    return Network(name, f"torchvision's {name}", recipe, **how)
+
+
 # Of two that fit equally the first one is meant, or the one that --network names.
 NETWORKS: tuple[Network, ...] = (
-    Network("alexnet", "torchvision's AlexNet", RECIPES["owt"], sized=_owt_sized),
+    _torchvision("alexnet", RECIPES["owt"], sized=_owt_sized),
     _caffe("bvlc_alexnet", "Caffe's bvlc_alexnet", "relu-lrn-pool"),
     _caffe("caffenet", "Caffe's CaffeNet (pooling before LRN)", "relu-pool-lrn"),
 )
 
 
 def identify(
-    file: WeightFile, network: str | None = None, recipe: Recipe | None = None
-) -> Identified:
+    file: WeightFile, network: str | None = None, recipe: Recipe | None = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> Identified:  # fmt: skip
     """The network that a file's weights are of: `network` if it is named, or one of `recipe`, or
     of the recipe that the file itself names, else the one of `NETWORKS` that fits best.
 
+    folder: where the file is, and the mean image that it may name.
     Raises CheckpointError, which names the tensor, if its weights are not those of the network.
     """
     if "recipe" in file.facts and "format" in file.facts:
         raise CheckpointError(
             "a checkpoint of `alexnet train`: evaluate, predict and train take it as it is"
         )
-    measured = {key: file.tensors[key] for key in PIXELS if key in file.tensors}
     arrays = _unwrapped({k: array for k, array in file.tensors.items() if k not in PIXELS})
     recipe = recipe or _own_recipe(file.facts)
     if recipe is not None and network is None:
         own = Network("", f"the network of the recipe {recipe.name}", recipe)
-        return _fitted(own, arrays, file, measured)
-    return _fitted(_chosen(arrays, file, network), arrays, file, measured)
+        return _fitted(own, arrays, file, folder)
+    return _fitted(_chosen(arrays, file, network), arrays, file, folder)
 
 
 def _chosen(arrays: Arrays, file: WeightFile, network: str | None) -> Network:
@@ -224,7 +240,9 @@ def _share(network: Network, arrays: Arrays, source: str) -> float:
     return len(held & expected) / len(held | expected)
 
 
-def _fitted(network: Network, arrays: Arrays, file: WeightFile, measured: Arrays) -> Identified:
+def _fitted(
+    network: Network, arrays: Arrays, file: WeightFile, folder: str | os.PathLike[str] | None
+) -> Identified:
     if network.sources and file.source not in network.sources:
         raise CheckpointError(
             f"{network.title} is known as {', '.join(network.sources)}, the file is {file.source}: "
@@ -233,10 +251,10 @@ def _fitted(network: Network, arrays: Arrays, file: WeightFile, measured: Arrays
     arrays = {
         name: array for name, array in network.converted(arrays, file.source).items()
         if not name.startswith(network.extra)
-    } if network.extra else network.converted(arrays, file.source)  # fmt: skip
+    }  # fmt: skip
     recipe = network.sized(network.recipe, arrays)
     head = _head(recipe)
-    classes = arrays[head].shape[0] if head in arrays and arrays[head].ndim == 2 else 1000
+    classes = max(1, _outputs(arrays, head.removesuffix(".weight")))
     try:
         shapes = shapes_of(recipe, classes)
     except RecipeError as error:
@@ -256,23 +274,65 @@ def _fitted(network: Network, arrays: Arrays, file: WeightFile, measured: Arrays
         raise CheckpointError(f"not the weights of {network.title}: {wrong}")
     # What is loaded is what was validated; there is no other set of weights to average.
     recipe = replace(recipe, average=0.0)
+    said = _json(file.facts, "preprocessing")
+    said = said if isinstance(said, dict) else {}
+    image = _mean_image(recipe, said.get("mean_file"), folder)
+    if image is not None:  # of the central crop, whatever the crop then is
+        recipe = replace(recipe, mean="image-centre")
     return Identified(
-        network.title, recipe, arrays, _text(file.facts, "resize") or network.resize,
-        _pixels(recipe, measured), _names(file.facts),
+        network.title, recipe, arrays, _RESIZES.get(str(said.get("resize")), network.resize),
+        _pixels(recipe, file, said) if image is None else image, _names(file.facts),
     )  # fmt: skip
 
 
-def _pixels(recipe: Recipe, measured: Arrays) -> PixelStatistics:
-    if len(measured) == 2:
-        return PixelStatistics(
-            *(np.asarray(measured[key], np.float32) for key in PIXELS)
-        )
-    if needs_statistics(recipe) and recipe.mean != "constant":
+_RESIZES = {"short side": "crop", "both sides": "squash"}  # as `alexnet export` says it
+
+
+def _mean_image(
+    recipe: Recipe, name: Any, folder: str | os.PathLike[str] | None
+) -> PixelStatistics | None:
+    """The mean image beside a file of ours, which is that of a central crop; None if there is none.
+
+    Around it are zeros, which no central crop sees.
+    """
+    if folder is None or not isinstance(name, str) or not recipe.mean.startswith("image"):
+        return None
+    if os.path.basename(name) != name:
+        raise CheckpointError(f"its mean image {name!r:.80} is not beside it")
+    size, side = recipe.input_size, recipe.image_size
+    advice = "it belongs to the weights: bring both from where they were exported"
+    crop = read_array(Path(folder) / name, np.float32, (3, size, size), advice)
+    mean = np.zeros((side, side, 3), np.float32)
+    cut(mean, centre(side, size), size)[...] = crop.transpose(1, 2, 0)
+    return PixelStatistics(mean, np.zeros((3, 3), np.float32))
+
+
+def _pixels(recipe: Recipe, file: WeightFile, said: Mapping[str, Any]) -> PixelStatistics:
+    """What is subtracted from pixels: the recipe's constant, or as the file says."""
+    noiseless = replace(recipe, colour_noise="none")
+    if not needs_statistics(noiseless):
+        return pixel_statistics(noiseless, None)
+    held = [file.tensors.get(key) for key in PIXELS]
+    mean = said.get("mean")
+    if held[0] is not None:
+        mean = held[0]
+    elif recipe.mean != "channel" or not _are_numbers(mean, 3):
         raise CheckpointError(
-            f"the recipe {recipe.name} subtracts the mean of its training images, which the file "
-            "does not hold (pixels.mean): give a recipe with a constant mean"
+            f"the recipe {recipe.name} subtracts the mean of its training images ({recipe.mean}), "
+            f"which the file does not hold ({PIXELS[0]}): give a recipe with a constant mean"
         )
-    return pixel_statistics(replace(recipe, colour_noise="none"), None)
+    axes = np.zeros((3, 3)) if held[1] is None else held[1]
+    found = PixelStatistics(np.asarray(mean, np.float32), np.asarray(axes, np.float32))
+    side = recipe.image_size
+    shape = (side, side, 3) if recipe.mean.startswith("image") else (3,)
+    if found.mean.shape != shape or found.axes.shape != (3, 3):
+        raise CheckpointError(f"{PIXELS[0]} has shape {found.mean.shape}, expected {shape}")
+    return found
+
+
+def _are_numbers(held: Any, count: int) -> bool:
+    fine = isinstance(held, list) and len(held) == count
+    return fine and all(isinstance(number, int | float) for number in held)
 
 
 def _plain(array: NDArray[Any]) -> NDArray[Any]:
@@ -302,16 +362,22 @@ def _own_recipe(facts: Mapping[str, Any]) -> Recipe | None:
         raise CheckpointError(f"its recipe cannot be used here: {error}") from error
 
 
-def _names(facts: Mapping[str, Any]) -> list[str] | None:
-    """The classes that a file names, as a list or as JSON of one."""
-    held = facts.get("classes")
-    if isinstance(held, str):
-        try:
-            held = json_of(held)
-        except SchemaError:
-            return None
-    fine = isinstance(held, list) and all(isinstance(name, str) for name in held)
-    return list(held) if held and fine else None
+def _names(facts: Mapping[str, Any]) -> dict[str, str] | None:
+    """The classes that a file names, as a list or as JSON of one, with their readable names."""
+    ids, names = _json(facts, "classes"), _json(facts, "names")
+    if not isinstance(ids, list) or not ids or not all(isinstance(name, str) for name in ids):
+        return None
+    known = names if isinstance(names, dict) else {}
+    return {name: str(known.get(name, name)) for name in ids}
+
+
+def _json(facts: Mapping[str, Any], key: str) -> Any:
+    """A fact that is a value, or JSON of one."""
+    held = facts.get(key)
+    try:
+        return json_of(held) if isinstance(held, str) else held
+    except SchemaError:
+        return None
 
 
 def _text(facts: Mapping[str, Any], key: str) -> str | None:

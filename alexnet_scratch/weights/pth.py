@@ -21,12 +21,15 @@ from minigrad.serialization import CheckpointError
 
 from ..data.sources.archive import ZipHeaders
 from ..pickles import STEPS, Attributed, Makers, Name, load_pickle
+from ..schema import json_of
 from .file import WeightFile
 from .stored import BFLOAT16, Stored
 
 # A state_dict stands below one of these in a checkpoint with more in it.
 INNER = ("state_dict", "model_state_dict", "model")
 ALONE = "write its weights alone, with torch.save(model.state_dict(), FILE) or as safetensors"
+NOTES = "alexnet.json"  # what a file of ours holds beside its tensors, as `alexnet export` writes
+MOST_NOTES = 1 << 18  # bytes; 1,000 classes with their names have 80,000
 MAGIC = 0x1950A86A20F9469CFC6C  # what the form before 1.6 begins with
 _LOCAL = struct.Struct("<4s22xHH")  # the header of a zip's member, up to the lengths of its names
 _LIST = 1 << 18  # bytes of a zip's list of members, and a share of the file
@@ -62,8 +65,18 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Te
     return _Tensor(storage, offset, shape, strides)
 
 
+def _ordered(pairs: Any = ()) -> Attributed:
+    """An empty dict, which is filled later, or as Python 2 has it a list of pairs."""
+    found = Attributed()
+    for key, value in pairs:
+        if not isinstance(key, str | bytes | int):
+            raise ValueError("a dict with other keys than texts")
+        found[key] = value
+    return found
+
+
 NAMES: Makers = {
-    "collections OrderedDict": lambda: Attributed(),
+    "collections OrderedDict": _ordered,
     "torch._utils _rebuild_tensor": _tensor,
     "torch._utils _rebuild_tensor_v2": _tensor,
     "torch._utils _rebuild_parameter": lambda tensor, *_: tensor,
@@ -101,14 +114,18 @@ def read_legacy(path: str) -> WeightFile:
     return _read(path, _from_legacy)
 
 
-def _read(path: str, load: Callable[[IO[bytes], Stored, _Storages], Any]) -> WeightFile:
+Loader = Callable[[IO[bytes], Stored, _Storages, dict[str, Any]], Any]
+
+
+def _read(path: str, load: Loader) -> WeightFile:
     storages = _Storages()
     try:
         stored = Stored(path)
+        notes: dict[str, Any] = {}
         with open(path, "rb") as file:
-            whole = load(file, stored, storages)
+            whole = load(file, stored, storages, notes)
         state = _state_of(whole)
-        return WeightFile(_arrays(state, stored), "torch", _facts(whole))
+        return WeightFile(_arrays(state, stored), "torch", {**_facts(whole), **notes})
     except (
         ValueError, zipfile.BadZipFile, NotImplementedError, struct.error, OverflowError,
         UnicodeError, EOFError,
@@ -117,7 +134,9 @@ def _read(path: str, load: Callable[[IO[bytes], Stored, _Storages], Any]) -> Wei
         raise CheckpointError(f"{path}: not read as PyTorch's: {said}; {ALONE}") from error
 
 
-def _from_zip(file: IO[bytes], stored: Stored, storages: _Storages) -> Any:
+def _from_zip(
+    file: IO[bytes], stored: Stored, storages: _Storages, notes: dict[str, Any]
+) -> Any:
     with zipfile.ZipFile(ZipHeaders(file, _LIST + stored.size // _SHARE)) as archive:
         members = {member.filename: member for member in archive.infolist()}
     roots = sorted((name for name in members if name.endswith("/data.pkl")), key=len)
@@ -132,6 +151,8 @@ def _from_zip(file: IO[bytes], stored: Stored, storages: _Storages) -> Any:
 
     if root + "byteorder" in members and member("byteorder").tobytes() != b"little":
         raise ValueError("numbers in the byte order of another machine")
+    if root + NOTES in members:
+        notes.update(_notes(member(NOTES).tobytes()))
     whole = _unpickled(io.BytesIO(member("data.pkl").tobytes()), stored, storages)
     for key, storage in storages.items():
         data = member(f"data/{key}")
@@ -154,7 +175,17 @@ def _member(stored: Stored, member: zipfile.ZipInfo) -> NDArray[np.uint8]:
     return data
 
 
-def _from_legacy(file: IO[bytes], stored: Stored, storages: _Storages) -> Any:
+def _notes(data: bytes) -> dict[str, Any]:
+    """What a file of ours says beside its tensors: texts by name."""
+    if len(data) > MOST_NOTES:
+        raise ValueError(f"notes of {len(data):,} bytes, expected at most {MOST_NOTES:,}")
+    found = json_of(data.decode())
+    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
+
+
+def _from_legacy(
+    file: IO[bytes], stored: Stored, storages: _Storages, notes: dict[str, Any]
+) -> Any:
     """Five pickles (a mark, a version, the machine, the object, the keys), then the storages."""
     if _unpickled(file, stored, storages) != MAGIC:
         raise ValueError("a pickle of another program")

@@ -105,7 +105,7 @@ def make_seeds(root: Path) -> None:
     plain = {"x": np.ones((2, 3), np.float32), "y": np.zeros(0, np.int64)}  # without a checksum
     seeds = {
         "weights": [(root / "tree.safetensors").read_bytes(), safetensors.save(plain)],
-        "foreign weights": _foreign(),
+        "foreign": _foreign(),
         "checkpoint": [last.read_bytes()],
         "metadata": [f"{k}\n{v}".encode() for k, v in load_metadata(last).items() if "." not in k],
         "recipe": [one.to_json().encode() for one in (*RECIPES.values(), *NETWORKS.values())],
@@ -611,7 +611,7 @@ TARGETS = {
     target.name: target
     for target in (
         Target("weights", 6_000, _bytes, _load_weights, (CheckpointError,)),
-        Target("foreign weights", 8_000, _weights, _load_foreign, (CheckpointError,)),
+        Target("foreign", 8_000, _weights, _load_foreign, (CheckpointError,)),
         Target("checkpoint", 8_000, _bytes, _load_checkpoint, (CheckpointError,)),
         Target("metadata", 6_000, _part, _load_metadata, (CheckpointError,)),
         Target("recipe", 12_000, _json, lambda data, _: Recipe.from_json(

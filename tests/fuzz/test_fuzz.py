@@ -101,7 +101,7 @@ def test_weight_files_of_others_run_nothing_and_take_at_most_twice_their_size(
     root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    target, seeds = TARGETS["foreign weights"], seeds_of(root, TARGETS["foreign weights"])
+    target, seeds = TARGETS["foreign"], seeds_of(root, TARGETS["foreign"])
     for index in range(200):
         with suppress(*target.errors):
             target.run(input_of(target, seeds, 0, index), root)

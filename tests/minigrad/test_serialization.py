@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import stat
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -156,6 +157,18 @@ def test_files_that_are_none(tmp_path):
     text.write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(CheckpointError, match="is not a safetensors file"):
         load_file(text)
+
+
+def test_a_header_that_is_not_there_takes_no_memory(tmp_path):
+    path = tmp_path / "short.safetensors"
+    path.write_bytes((90_000_000).to_bytes(8, "little") + b"{}")
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="is cut short in its header"):
+            load_metadata(path)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_dtype_that_numpy_lacks_is_named(tmp_path):

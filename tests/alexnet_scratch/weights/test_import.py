@@ -64,7 +64,7 @@ def test_torchvisions_file_becomes_a_run_with_the_thousand_names(
     run = tmp_path / "run"
     assert main(["import", str(tmp_path / "weights.pth"), str(run)]) == 0
     said = capsys.readouterr().out
-    assert "Recognised: torchvision's AlexNet, 2,634,440 parameters, 1,000 classes; images" in said
+    assert "Recognised: torchvision's alexnet, 2,634,440 parameters, 1,000 classes; images" in said
     trained = alexnet_scratch.load(run)
     for name, tensor in trained.model.state_dict().items():
         assert tensor.data.tobytes() == model.state_dict()[name].numpy().tobytes()
@@ -81,6 +81,22 @@ def test_torchvisions_file_becomes_a_run_with_the_thousand_names(
     place = int(expected.argmax())
     assert best["class"] == trained.classes[place]
     assert best["probability"] == pytest.approx(expected[place], rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before 1.6"])
+def test_the_whole_alexnet_of_torchvision_gives_its_logits(
+    tmp_path: Path, torchvision_models: ModuleType, zipped: bool
+) -> None:
+    torch = pytest.importorskip("torch")
+    model = torchvision_models.alexnet(weights=None).eval()
+    file, run = tmp_path / "weights.pth", tmp_path / "run"
+    torch.save(model.state_dict(), file, _use_new_zipfile_serialization=zipped)
+    assert main(["import", str(file), str(run)]) == 0
+    x = torch.randn(4, 3, 224, 224)
+    with torch.no_grad(), no_grad():
+        found = alexnet_scratch.load(run).model(Tensor(x.numpy())).data
+        np.testing.assert_allclose(found, model(x).numpy(), atol=1e-5)
 
 
 def test_a_run_that_is_imported_is_a_run_with_no_epoch_and_no_images(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -169,12 +171,44 @@ def test_a_network_of_ours_is_that_of_its_recipe(narrow: Any, variant: str) -> N
     with pytest.raises(CheckpointError, match=r"no tensor tells its LRN .*\(--recipe NAME"):
         identify(WeightFile(tensors, "safetensors"))
     measured = replace(recipe, mean="image")
-    with pytest.raises(CheckpointError, match=r"does not hold \(pixels.mean\)"):
+    with pytest.raises(CheckpointError, match=r"does not hold \(pixels\.mean\)"):
         identify(WeightFile(tensors, "torch"), recipe=measured)
     mean = np.full((72, 72, 3), 100, np.float32)
     tensors |= {"pixels.mean": mean, "pixels.axes": np.zeros((3, 3), np.float32)}
     held = identify(WeightFile(tensors, "torch"), recipe=measured).pixels
     np.testing.assert_array_equal(held.mean, mean)
+
+
+def test_a_file_of_ours_says_its_classes_and_how_images_are_prepared(narrow: Any) -> None:
+    recipe = replace(narrow, mean="channel")
+    state = build_model(recipe, 2).state_dict()
+    said = {"resize": "both sides", "mean": [1.5, 2, 3]}
+    facts = {"recipe": recipe.to_json(), "preprocessing": json.dumps(said),
+             "classes": '["n1", "n2"]', "names": '{"n1": "cat"}'}  # fmt: skip
+    tensors = {name: tensor.numpy() for name, tensor in state.items()}
+    found = identify(WeightFile(tensors, "torch", facts))
+    assert (found.resize, found.classes) == ("squash", {"n1": "cat", "n2": "n2"})
+    assert found.pixels.mean.tolist() == [1.5, 2, 3]
+
+
+def test_a_mean_image_beside_a_file_of_ours_is_subtracted_from_central_crops(
+    narrow: Any, tmp_path: Path
+) -> None:
+    recipe = replace(narrow, mean="image")
+    state = build_model(recipe, 2).state_dict()
+    crop = np.random.default_rng(0).uniform(0, 255, (3, 64, 64)).astype(np.float32)
+    np.save(tmp_path / "a.mean.npy", crop)
+    facts = {"recipe": recipe.to_json(), "preprocessing": '{"mean_file": "a.mean.npy"}'}
+    file = WeightFile({name: tensor.numpy() for name, tensor in state.items()}, "torch", facts)
+    found = identify(file, folder=tmp_path)
+    pixels = np.zeros((1, 64, 64, 3), np.uint8)
+    np.testing.assert_array_equal(
+        ToInput(found.recipe, found.pixels)(Tensor(pixels)).data[0],
+        -crop / np.float32(found.recipe.input_std[0]),
+    )
+    facts["preprocessing"] = '{"mean_file": "../a.mean.npy"}'
+    with pytest.raises(CheckpointError, match="is not beside it"):
+        identify(file, folder=tmp_path)
 
 
 def changed(tensors: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +219,7 @@ def test_what_does_not_fit_names_the_tensor(owt: Any) -> None:
     tensors = arrays_of(owt)
     empty = np.zeros(0, np.float32)
     for change, said in (
-        ({"features.3.bias": None}, "AlexNet: it has no 'features.3.bias'$"),
+        ({"features.3.bias": None}, "alexnet: it has no 'features.3.bias'$"),
         ({"features.3.bias": None, "features.6.bias": None}, "'features.3.bias' nor 1 more"),
         ({"features.3.bias": empty}, r"features.3.bias has shape \(0,\) .*expected \(192,\)"),
         ({"features.12.bias": empty}, "'features.12.bias' is not expected"),

@@ -156,6 +156,15 @@ def test_what_a_zip_claims_is_held_against_what_is_there(tmp_path: Path, torch: 
     refused("damaged: the checksum of 'a/data/0'")
 
 
+def test_notes_beside_the_tensors_are_facts(tmp_path: Path, torch: Any) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.ones(2)}, path)
+    notes = {"recipe": "{}", "classes": '["x"]', "else": 3}
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("a/alexnet.json", json.dumps(notes))
+    assert read_weights(path).facts == {"recipe": "{}", "classes": '["x"]'}
+
+
 def of_python_2(array: Any) -> bytes:
     """A .npy file whose texts and bytes are Python 2's, as the file of 2016 has them."""
     pickled = bytearray(pickle.dumps(array, protocol=3))
@@ -286,6 +295,7 @@ HOSTILE: dict[str, bytes] = {
         b"r" + struct.pack("<I", i) for i in range(200_000)) + b"."),
     "lists without an end": zipped(laughs(b"]") + b"}X\x01\0\0\0ah\x3cs."),
     "a npy file of lists without an end": npy_of(laughs(b"]") + b"."),
+    "a npy file with a text of 2**63 bytes": npy_of(b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f"),
     "a npy header without an end": npy_of(b"")[:8] + b"\xff\xff" + b"(" * 65535,
     "a npy header of version 2 and four gigabytes": b"\x93NUMPY\2\0\xff\xff\xff\xff{" + bytes(100),
     "a header of many tensors": (lambda text: len(text).to_bytes(8, "little") + text)(json.dumps(
@@ -307,3 +317,17 @@ def test_a_file_made_to_harm_takes_no_more_than_twice_its_size(tmp_path: Path, c
         tracemalloc.stop()
     assert "\n" not in str(caught.value)
     assert peak < 2 * len(HOSTILE[case]) + (4 << 20)  # and what a few steps of a pickle take
+
+
+def test_a_state_dict_of_python_2_is_read(tmp_path: Path, torch: Any) -> None:
+    """There an OrderedDict was made of a list of pairs, as in files of 2018."""
+    tensors = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
+    torch.save(dict(tensors), tmp_path / "a.pth")
+    with zipfile.ZipFile(tmp_path / "a.pth") as archive:
+        pickled = archive.read("a/data.pkl")
+    dict_of_items = b"ccollections\nOrderedDict\n(]("
+    start, end = pickled.index(b"}q\0(") + 4, pickled.rindex(b"u.")
+    at = pickled.index(b"X\1\0\0\0b", start)
+    pairs = b"".join(b"](" + pair + b"e" for pair in (pickled[start:at], pickled[at:end]))
+    rezipped(tmp_path / "a.pth", {"data.pkl": pickled[:2] + dict_of_items + pairs + b"etR."})
+    assert_same(read_weights(tmp_path / "a.pth"), tensors, torch)
