@@ -22,7 +22,7 @@ def build_model(recipe: Recipe, num_classes: int) -> AlexNet:
         return AlexNet(
             num_classes, recipe.variant, input_size=recipe.input_size,
             conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
-            conv1_edge=recipe.conv1_edge, orders=recipe.orders,
+            conv1_edge=recipe.conv1_edge, pool_edges=recipe.pool_edges, orders=recipe.orders,
             lrn_size=recipe.lrn_size, lrn_k=recipe.lrn_k,
             lrn_alpha=recipe.lrn_alpha, lrn_beta=recipe.lrn_beta,
             dropout=recipe.dropout, dropout_p=recipe.dropout_p,
@@ -38,8 +38,8 @@ def shapes_of(recipe: Recipe, num_classes: int) -> dict[str, tuple[int, ...]]:
         return state_shapes(
             num_classes, recipe.variant, input_size=recipe.input_size,
             conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
-            conv1_edge=recipe.conv1_edge, widths=recipe.widths, fc_width=recipe.fc_width,
-            norm=recipe.norm,
+            conv1_edge=recipe.conv1_edge, pool_edges=recipe.pool_edges, widths=recipe.widths,
+            fc_width=recipe.fc_width, norm=recipe.norm,
         )  # fmt: skip
     except ValueError as error:
         raise RecipeError(str(error)) from error

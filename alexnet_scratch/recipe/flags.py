@@ -20,8 +20,8 @@ GROUPS = {
     "draws": "seed",
 }  # fmt: skip
 MODEL_FIELDS = (
-    "variant", "input_size", "conv1_kernel", "conv1_stride", "conv1_edge", "orders", "dropout",
-    "widths", "fc_width", "norm",
+    "variant", "input_size", "conv1_kernel", "conv1_stride", "conv1_edge", "pool_edges", "orders",
+    "dropout", "widths", "fc_width", "norm",
 )  # fmt: skip
 
 
