@@ -118,7 +118,7 @@ def described(network: Trained, mean_file: Path | None = None) -> str:
 
 def _colour(mean: Any) -> list[float]:
     """The mean of all pixels as numbers of float32, in no more digits than these have."""
-    means = np.float32(mean.reshape(-1, 3).mean(0, dtype=np.float64))
+    means = mean.reshape(-1, 3).mean(0, dtype=np.float64).astype(np.float32)
     return [float(str(one)) for one in means]
 
 
