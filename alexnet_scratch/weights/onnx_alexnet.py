@@ -7,6 +7,7 @@ from Caffe: the input is blue, green and red from 0 to 255, less Caffe's mean co
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -25,8 +26,8 @@ _FREE = ("Reshape", "Flatten", "Dropout", "Softmax", "Identity")  # nothing to s
 
 
 def as_alexnet(file: WeightFile) -> WeightFile | None:
-    """The file with its tensors as conv1.weight ... fc8.bias, and the recipe and how images are
-    resized among its facts; None for a model that is not Caffe's AlexNet in all of its layers."""
+    """The file with its tensors as conv1.weight ... fc8.bias, and recipe and preprocessing among
+    its facts; None for a model that is not Caffe's AlexNet in all of its layers."""
     graph = file.facts.get("graph", [])
     if not _is_chain(graph) or not all(f"{name}_w_0" in file.tensors for name in NAMES):
         return None
@@ -46,7 +47,8 @@ def as_alexnet(file: WeightFile) -> WeightFile | None:
     if {name: array.shape for name, array in tensors.items()} != expected:
         return None
     tensors["conv1.weight"] = tensors["conv1.weight"][:, ::-1]
-    facts = {**file.facts, "recipe": recipe.to_json(), "resize": "squash"}
+    resize = json.dumps({"resize": "both sides"})  # as `preprocessing` of what is exported
+    facts = {**file.facts, "recipe": recipe.to_json(), "preprocessing": resize}
     return WeightFile(tensors, file.source, facts)
 
 

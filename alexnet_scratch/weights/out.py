@@ -69,9 +69,8 @@ def mean_image(network: Trained) -> Any:
 
 
 def notes_of(network: Trained, mean_file: Path | None = None) -> dict[str, str]:
-    """Texts for the file: classes, readable names, preprocessing and the recipe, each JSON; and how
-    images are resized, in a word of `load_image`. What was measured on the training images stands
-    in the recipe as a constant, where it is a colour."""
+    """Texts for the file, each JSON: classes, readable names, preprocessing and the recipe, in
+    which what was measured on the training images is a constant, where it is a colour."""
     recipe, mean = network.recipe, network.pixels.mean
     if mean.ndim == 1:
         red, green, blue = _colour(mean)
@@ -84,7 +83,6 @@ def notes_of(network: Trained, mean_file: Path | None = None) -> dict[str, str]:
     return {
         **{key: json.dumps(value) for key, value in held.items()},
         "recipe": recipe.to_json(),
-        "resize": network.resize,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_its_recipe_is_what_the_graph_says(light: Path) -> None:
     assert (recipe.lrn_size, recipe.lrn_k, recipe.lrn_beta) == (5, 1.0, 0.75)
     assert recipe.lrn_alpha == 1e-4 / 5  # which ONNX divides by the window
     assert recipe.widths == (96, 256, 384, 384, 256)
-    assert found.facts["resize"] == "squash"
+    assert json.loads(found.facts["preprocessing"]) == {"resize": "both sides"}
     assert list(found.tensors)[:2] == ["conv1.weight", "conv1.bias"]
 
 

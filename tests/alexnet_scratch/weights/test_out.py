@@ -252,4 +252,4 @@ def test_what_was_measured_is_a_constant_of_the_noted_recipe(tmp_path: Path) -> 
     notes = load_metadata(tmp_path / "net.safetensors")
     recipe = Recipe.from_json(notes["recipe"])
     assert (recipe.mean, recipe.input_mean) == ("constant", (110.25, 120.5, 130.75))
-    assert notes["resize"] == "crop"
+    assert json.loads(notes["preprocessing"])["resize"] == "short side"
