@@ -28,7 +28,8 @@ VARIANTS = ("two-tower", "grouped", "one-tower", "cifar")
 ORDERS = (
     "relu-lrn-pool", "relu-pool-lrn", "lrn-pool-relu", "relu-lrn-contrast-pool", "relu-pool",
 )  # fmt: skip
-CONV1_EDGES = ("pad", "ceil")
+CONV1_EDGES = ("pad", "ceil", "valid")
+POOL_EDGES = ("floor", "ceil")
 DROPOUTS = ("inverted", "paper")
 NORMS = ("response", "batch", "none")
 
@@ -54,11 +55,12 @@ class CeilEdge(nn.Module):
 
 
 class Stem(NamedTuple):
-    """conv1's kernel, stride and edge, and what follows from them."""
+    """conv1's kernel, stride and edge, the edges of the poolings, and what follows from them."""
 
     kernel: int
     stride: int
     edge: str
+    pools: tuple[str, ...] = ("floor",) * 3
 
     @property
     def padding(self) -> int:
@@ -75,9 +77,9 @@ class Stem(NamedTuple):
     def pooled_side(self, size: int) -> int:
         """Side of the maps after pool5, from the input's."""
         span = size + 2 * self.padding - self.kernel
-        side = (span if self.edge == "pad" else span + self.stride - 1) // self.stride + 1
-        for _ in range(3):
-            side = (side - 3) // 2 + 1
+        side = (span + self.stride - 1 if self.edge == "ceil" else span) // self.stride + 1
+        for edge in self.pools:
+            side = (side - (2 if edge == "ceil" else 3)) // 2 + 1
         return side
 
 
@@ -95,11 +97,13 @@ class AlexNet(nn.Sequential, Network):
     and contrast. The convolutions keep their biases, which batch normalisation makes idle.
 
     `input_size`: pixels; 224 gives 55 x 55 after conv1, with `conv1_edge` "pad" (padding 2, or 1
-    for a kernel of 3) or "ceil" (the 2012 rule, see `CeilEdge`). `conv1_kernel`, `conv1_stride`:
-    smaller ones are for smaller images: 5 and 2 for 64 pixels. `orders`: what follows conv1 and
-    conv2. LRN as in `minigrad.kernels.lrn`, alpha on the plain sum; "contrast" is the 2012 code's
-    normalisation within each map. `dropout`: "inverted" or the "paper" form, with probability
-    `dropout_p` after fc6 and fc7. `widths`: maps of the five convolutions.
+    for a kernel of 3) or "ceil" (the 2012 rule, see `CeilEdge`); "valid" is without any border, as
+    PyTorch calls it. `conv1_kernel`, `conv1_stride`: smaller ones are for smaller images: 5 and 2
+    for 64 pixels. `pool_edges`: of pool1, pool2 and pool5, whether a last window may hang over the
+    edge ("ceil"). `orders`: what follows conv1 and conv2. LRN as in `minigrad.kernels.lrn`, alpha
+    on the plain sum; "contrast" is the 2012 code's normalisation within each map. `dropout`:
+    "inverted" or the "paper" form, with probability `dropout_p` after fc6 and fc7. `widths`: maps
+    of the five convolutions.
 
     Input (N, 3, input_size, input_size), output logits (N, num_classes).
     """
@@ -113,6 +117,7 @@ class AlexNet(nn.Sequential, Network):
         conv1_kernel: int = 11,
         conv1_stride: int = 4,
         conv1_edge: str = "pad",
+        pool_edges: tuple[str, ...] = ("floor", "floor", "floor"),
         orders: tuple[str, str] = ("relu-lrn-pool", "relu-lrn-pool"),
         lrn_size: int = 5,
         lrn_k: float = 2.0,
@@ -130,9 +135,11 @@ class AlexNet(nn.Sequential, Network):
         _choose("norm", norm, NORMS)
         for order in orders:
             _choose("orders", order, ORDERS)
+        for edge in pool_edges:
+            _choose("pool_edges", edge, POOL_EDGES)
         if num_classes < 1:
             raise ValueError(f"AlexNet: num_classes must be at least 1, got {num_classes}")
-        stem = Stem(conv1_kernel, conv1_stride, conv1_edge)
+        stem = Stem(conv1_kernel, conv1_stride, conv1_edge, pool_edges)
         check_sizes(variant, widths, input_size, stem)
         layers: dict[str, nn.Module]
         if variant == "cifar":
@@ -222,6 +229,7 @@ def _convolutions(
         (3, 1, 1, 2),
     )
     after = (*orders, "relu", "relu", "relu-pool")
+    pools = {f"pool{i}": edge for i, edge in zip((1, 2, 5), stem.pools, strict=True)}
     for i, ((kernel, stride, padding, groups), order) in enumerate(zip(shapes, after, strict=True)):
         layers[f"conv{i + 1}"] = nn.Conv2d(
             inputs[i], widths[i], kernel, stride, padding, groups=groups
@@ -230,16 +238,17 @@ def _convolutions(
             layers[f"bn{i + 1}"] = nn.BatchNorm2d(widths[i])
         for step in order.split("-"):
             if norm == "response" or step in ("relu", "pool"):
-                layers[f"{step}{i + 1}"] = _step(step, lrn)
+                name = f"{step}{i + 1}"
+                layers[name] = _step(step, lrn, pools.get(name) == "ceil")
     return layers
 
 
-def _step(name: str, lrn: tuple[Any, ...]) -> nn.Module:
+def _step(name: str, lrn: tuple[Any, ...], ceil_mode: bool) -> nn.Module:
     if name == "lrn":
         return nn.PaperLRN(*lrn)
     if name == "contrast":  # "rnorm" of the 2012 layer file: size 5, scale 0.001, pow 0.75
         return nn.LocalContrastNorm(5, 1e-3, 0.75, 1.0, subtract_mean=False)
-    return nn.MaxPool2d(3, 2) if name == "pool" else nn.ReLU()
+    return nn.MaxPool2d(3, 2, ceil_mode=ceil_mode) if name == "pool" else nn.ReLU()
 
 
 def _one_tower(

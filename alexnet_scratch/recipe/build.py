@@ -26,7 +26,7 @@ def build_model(recipe: Recipe, num_classes: int) -> Network:
         return AlexNet(
             num_classes, recipe.variant, input_size=recipe.input_size,
             conv1_kernel=recipe.conv1_kernel, conv1_stride=recipe.conv1_stride,
-            conv1_edge=recipe.conv1_edge, orders=recipe.orders,
+            conv1_edge=recipe.conv1_edge, pool_edges=recipe.pool_edges, orders=recipe.orders,
             lrn_size=recipe.lrn_size, lrn_k=recipe.lrn_k,
             lrn_alpha=recipe.lrn_alpha, lrn_beta=recipe.lrn_beta,
             dropout=recipe.dropout, dropout_p=recipe.dropout_p,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..initialise import OF_ALEXNET, OF_EIGHT_LAYERS, SCHEMES
-from ..model import CONV1_EDGES, DROPOUTS, NORMS, ORDERS, VARIANTS, Stem, check_sizes
+from ..model import CONV1_EDGES, DROPOUTS, NORMS, ORDERS, POOL_EDGES, VARIANTS, Stem, check_sizes
 from ..schema import MOST_EPOCHS, MOST_PIXELS, SchemaError, as_given, check_fields, json_of
 from ..zoo import MODELS
 from .option import RecipeError, option
@@ -21,15 +21,16 @@ OPTIMIZERS = ("sgd", "adam", "adamw")
 RULES = ("torch", "paper")
 ON_NANS = ("stop", "skip")
 NOT_ONE_TOWER = (
-    "conv1_kernel", "conv1_stride", "widths", "orders", "lrn_size", "lrn_k", "lrn_alpha",
-    "lrn_beta",
+    "conv1_kernel", "conv1_stride", "widths", "orders", "pool_edges", "lrn_size", "lrn_k",
+    "lrn_alpha", "lrn_beta",
 )  # fmt: skip
 NOT_CIFAR = (
-    "conv1_kernel", "conv1_stride", "conv1_edge", "orders", "dropout", "dropout_p", "fc_width",
+    "conv1_kernel", "conv1_stride", "conv1_edge", "pool_edges", "orders", "dropout", "dropout_p",
+    "fc_width",
 )  # fmt: skip
 OF_LAYERS = (  # of all fields of the network, those that say what its layers are
-    "variant", "conv1_kernel", "conv1_stride", "conv1_edge", "orders", "norm", "lrn_size", "lrn_k",
-    "lrn_alpha", "lrn_beta", "dropout", "dropout_p", "widths", "fc_width",
+    "variant", "conv1_kernel", "conv1_stride", "conv1_edge", "pool_edges", "orders", "norm",
+    "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta", "dropout", "dropout_p", "widths", "fc_width",
 )  # fmt: skip
 NOT_ADAM = ("momentum", "rule")
 MOST_FACTOR = 1000  # of a layer's rate
@@ -70,9 +71,17 @@ class Recipe:
         low=1, high=64,
     )  # fmt: skip
     conv1_edge: str = option(
-        "pad", "conv1's border: two zeros around the image, or zeros right and below only (ceil)",
+        "pad",
+        "conv1's border: two zeros around the image, zeros right and below only (ceil), or none "
+        "(valid)",
         CONV1_EDGES,
-    )  # fmt: skip
+    )
+    pool_edges: tuple[str, str, str] = option(
+        ("floor", "floor", "floor"),
+        "last windows of pool1, pool2 and pool5: left out where they hang over the edge (floor), "
+        "or taken with what they have (ceil), as Caffe does",
+        POOL_EDGES,
+    )
     orders: tuple[str, str] = option(
         ("relu-lrn-pool", "relu-lrn-pool"), "what follows conv1 and conv2", ORDERS
     )
@@ -314,7 +323,7 @@ class Recipe:
                    else "three numbers for the cifar network, such as 32,32,64")
             )  # fmt: skip
         try:
-            stem = Stem(self.conv1_kernel, self.conv1_stride, self.conv1_edge)
+            stem = Stem(self.conv1_kernel, self.conv1_stride, self.conv1_edge, self.pool_edges)
             check_sizes(self.variant, self.widths, self.input_size, stem)
         except ValueError as error:
             raise RecipeError(str(error).removeprefix("AlexNet: ")) from error

@@ -21,8 +21,8 @@ GROUPS = {
     "draws": "seed",
 }  # fmt: skip
 MODEL_FIELDS = (
-    "model", "variant", "input_size", "conv1_kernel", "conv1_stride", "conv1_edge", "orders",
-    "dropout", "widths", "fc_width", "norm",
+    "model", "variant", "input_size", "conv1_kernel", "conv1_stride", "conv1_edge", "pool_edges",
+    "orders", "dropout", "widths", "fc_width", "norm",
 )  # fmt: skip
 
 

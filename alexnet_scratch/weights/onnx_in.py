@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from minigrad.serialization import CheckpointError
 
 from .file import WeightFile
+from .onnx_alexnet import as_alexnet
 from .protobuf import Fields, Message, open_message
 from .stored import BFLOAT16, MOST_DIMENSIONS
 
@@ -43,7 +44,7 @@ def read_onnx(path: str) -> WeightFile:
     What nodes take as weights: initialisers, and the results of Constant and ConstantOfShape.
     facts: the model's properties; `producer`; `input`, the shape of its first input (0: any size);
     `layers`, a name for each node in its order; `graph`, for each of them name, type, inputs,
-    outputs and attributes.
+    outputs and attributes. Caffe's AlexNet has our names and its recipe: see `as_alexnet`.
     Raises CheckpointError for what is no ONNX model, or is damaged, and for numbers that are in
     another file.
     """
@@ -76,7 +77,8 @@ def read_onnx(path: str) -> WeightFile:
     except (ValueError, OverflowError) as error:
         said = " ".join(f"{error}".split())
         raise CheckpointError(f"{path}: not read as an ONNX model: {said:.300}") from error
-    return WeightFile(tensors, "onnx", facts)
+    found = WeightFile(tensors, "onnx", facts)
+    return as_alexnet(found) or found
 
 
 def _tensor(message: Message) -> tuple[str, NDArray[Any]]:

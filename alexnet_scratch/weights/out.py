@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ ENDINGS = {"torch": ".pth", "safetensors": ".safetensors", "onnx": ".onnx"}
 def write(network: Trained, path: Path, to: str, softmax: bool = False) -> list[Path]:
     """Write a network's weights in one of the formats of ENDINGS, and return the files written.
 
-    Beside a network that was trained on pixels less a mean image that image is written, too, as
-    `mean_file` says. DataError for ONNX without the package that writes it.
+    A mean image that is taken off the pixels is written, too: into a file beside it, as `mean_file`
+    in the notes says, and into safetensors as well, as `pixels.mean`, so that import has it.
+    DataError for ONNX without the package that writes it.
     """
     mean = mean_image(network)
     beside = None if mean is None else path.with_name(f"{path.stem}.mean.npy")
@@ -33,7 +35,9 @@ def write(network: Trained, path: Path, to: str, softmax: bool = False) -> list[
     if to == "torch":
         write_pth(path, state, {"alexnet.json": json.dumps(notes, indent=2)})
     elif to == "safetensors":
-        save_file(state, path, notes)
+        pixels = network.pixels
+        whole = {"pixels.mean": pixels.mean, "pixels.axes": pixels.axes} if beside else {}
+        save_file({**state, **whole}, path, notes)
     else:
         _write_onnx(network, path, notes, softmax)
     if beside is None:
@@ -65,14 +69,21 @@ def mean_image(network: Trained) -> Any:
 
 
 def notes_of(network: Trained, mean_file: Path | None = None) -> dict[str, str]:
-    """Texts for the file, each JSON: classes, readable names, preprocessing and the recipe."""
+    """Texts for the file, each JSON: classes, readable names, preprocessing and the recipe, in
+    which what was measured on the training images is a constant, where it is a colour."""
+    recipe, mean = network.recipe, network.pixels.mean
+    if mean.ndim == 1:
+        red, green, blue = _colour(mean)
+        recipe = replace(recipe, mean="constant", input_mean=(red, green, blue))
     held = {
         "classes": network.classes,
         "names": network.names,
         "preprocessing": preprocessing(network, mean_file),
-        "recipe": json.loads(network.recipe.to_json()),
     }
-    return {key: json.dumps(value) for key, value in held.items()}
+    return {
+        **{key: json.dumps(value) for key, value in held.items()},
+        "recipe": recipe.to_json(),
+    }
 
 
 def preprocessing(network: Trained, mean_file: Path | None = None) -> dict[str, Any]:
@@ -86,7 +97,7 @@ def preprocessing(network: Trained, mean_file: Path | None = None) -> dict[str, 
         "resize_to": recipe.image_size,
         "central_crop": size,
         "pixels": [0, 255],
-        "mean": [round(float(m), 4) for m in mean.reshape(-1, 3).mean(0, dtype=np.float64)],
+        "mean": _colour(mean),
         **({} if mean_file is None else {"mean_file": mean_file.name}),
         "std": list(recipe.input_std),
     }
@@ -101,6 +112,12 @@ def described(network: Trained, mean_file: Path | None = None) -> str:
         f"RGB from 0 to 255, {facts['resize']} to {facts['resize_to']}, the central {size} x "
         f"{size}, (pixel - {mean}) / {_numbers(facts['std'])}, as float32 (N, 3, {size}, {size})"
     )
+
+
+def _colour(mean: Any) -> list[float]:
+    """The mean of all pixels as numbers of float32, in no more digits than these have."""
+    means = mean.reshape(-1, 3).mean(0, dtype=np.float64).astype(np.float32)
+    return [float(str(one)) for one in means]
 
 
 def _numbers(three: Any) -> str:

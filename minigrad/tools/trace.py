@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import modes
 from ..arrays import Array
 from ..core import Function, Node, Tensor
@@ -21,7 +23,8 @@ class Call(NamedTuple):
     """One operation: what its forward was called with, and where that came from.
 
     sources[i]: the node that computed arguments[i], the leaf that it is, or None for anything else:
-    a tensor that needs no gradient, an option.
+    a tensor that needs no gradient, an option. Of what was computed, result and arguments, shape
+    and dtype alone are kept.
     """
 
     function: type[Function]
@@ -73,7 +76,18 @@ def trace(forward: Callable[[Tensor], Any], input: Tensor) -> Trace:
         if id(node.context) not in ran:
             raise RuntimeError(f"trace: {node.operation} ran before the network was called")
         if node is not first:
-            (_, *arguments), result = ran[id(node.context)]
+            (_, *given), result = ran[id(node.context)]
             sources = tuple(edge.target for edge in node.edges or ())
-            calls.append(Call(node.function, tuple(arguments), sources, result, node))
+            arguments = tuple(
+                _outline(a) if isinstance(source, Node) else a
+                for a, source in zip(given, sources, strict=True)
+            )
+            calls.append(Call(node.function, arguments, sources, _outline(result), node))
+    for node in nodes:
+        node.free()
     return Trace(calls, first, output.node)
+
+
+def _outline(array: Array) -> Array:
+    """An array of the same shape and dtype that takes no memory."""
+    return np.broadcast_to(np.zeros((), array.dtype), array.shape)

@@ -96,6 +96,23 @@ def test_sizes_of_the_maps_at_224(edge):
     assert h.shape == (1, 10)
 
 
+@pytest.mark.parametrize("edges", [("floor",) * 3, ("ceil",) * 3, ("floor", "floor", "ceil")])
+@pytest.mark.parametrize("size", [67, 75, 83, 91, 95])
+def test_the_poolings_end_as_pytorchs_do(size, edges):
+    torch = pytest.importorskip("torch")
+    net = AlexNet(3, input_size=size, conv1_edge="valid", pool_edges=edges,
+                  widths=(2, 2, 2, 2, 2), fc_width=2).eval()  # fmt: skip
+    h = images(1, size, "float32")
+    for name, layer in net.named_children():
+        if name.startswith("pool"):
+            ceil = edges[("pool1", "pool2", "pool5").index(name)] == "ceil"
+            given = torch.from_numpy(np.ascontiguousarray(h.detach().numpy()))
+            theirs = torch.nn.functional.max_pool2d(given, 3, 2, ceil_mode=ceil).numpy()
+            np.testing.assert_array_equal(layer(h).detach().numpy(), theirs)
+        h = layer(h)
+    assert h.shape == (1, 3)
+
+
 def test_the_ceil_rule_is_an_image_with_three_zeros_to_the_right_and_below():
     net = spread(AlexNet(10, conv1_edge="ceil", **{**NARROW, "input_size": 224})).double().eval()
     x = images(1, 224)
@@ -207,6 +224,7 @@ def test_one_tower_drops_before_its_fully_connected_layers():
     [
         ({"variant": "three-tower"}, "'three-tower' is unknown: use one of two-tower"),
         ({"conv1_edge": "floor"}, "conv1_edge 'floor'"),
+        ({"pool_edges": ("ceil", "pad", "floor")}, "pool_edges 'pad' is unknown"),
         ({"dropout": "none"}, "dropout 'none'"),
         ({"orders": ("relu-lrn-pool", "pool-relu")}, "orders 'pool-relu'"),
         ({"num_classes": 0}, "num_classes must be at least 1, got 0"),
@@ -220,7 +238,7 @@ def test_arguments_that_are_refused(arguments, words):
         AlexNet(**arguments)
 
 
-@pytest.mark.parametrize(("edge", "least"), [("pad", 63), ("ceil", 64)])
+@pytest.mark.parametrize(("edge", "least"), [("pad", 63), ("ceil", 64), ("valid", 67)])
 def test_smallest_image(edge, least):
     narrow = {"widths": (2, 2, 2, 2, 2), "fc_width": 2, "conv1_edge": edge}
     assert AlexNet(3, input_size=least, **narrow)(images(1, least, "float32")).shape == (1, 3)
@@ -228,11 +246,12 @@ def test_smallest_image(edge, least):
         AlexNet(3, input_size=least - 1, **narrow)
 
 
-@pytest.mark.parametrize("edge", ["pad", "ceil"])
+@pytest.mark.parametrize("edge", ["pad", "ceil", "valid"])
 @pytest.mark.parametrize(("kernel", "stride", "least"), [(11, 4, 63), (5, 2, 29), (3, 1, 15)])
 def test_a_smaller_conv1_takes_smaller_images(kernel, stride, least, edge):
     stem = Stem(kernel, stride, edge)
-    least = least if edge == "pad" else {11: 64, 5: 32, 3: 17}[kernel]
+    if edge != "pad":
+        least = {11: 64, 5: 32, 3: 17}[kernel] if edge == "ceil" else 14 * stride + kernel
     assert stem.smallest == least
     assert stem.pooled_side(least) == 1
     assert stem.pooled_side(least - 1) < 1

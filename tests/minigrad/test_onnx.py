@@ -175,3 +175,19 @@ def test_without_onnx_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match="pip install onnx"):
         to_onnx(nn.Linear(3, 2), (3,))
+
+
+def test_a_trace_keeps_no_numbers_but_constants():
+    net = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Softmax(1))
+    calls, first, last = trace(net, mg.randn(4, 3))
+    assert [call.function.operation for call in calls] == ["linear", "relu", "softmax"]
+    linear, relu, softmax = calls
+    assert linear.sources == (first, net[0].weight, net[0].bias)
+    assert linear.arguments[1] is net[0].weight.data
+    assert (relu.sources, softmax.sources, softmax.arguments[1:]) == (
+        (linear.node,), (relu.node, None), (1,),
+    )  # fmt: skip
+    assert softmax.node is last
+    for call in calls:
+        assert (call.result.shape, any(call.result.strides)) == ((4, 2), False)
+    assert net[0].weight.grad is None

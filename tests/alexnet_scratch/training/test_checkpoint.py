@@ -377,6 +377,8 @@ def test_shapes_are_compared_before_there_is_memory_for_them(
         {"conv1_kernel": 3, "conv1_stride": 1, "input_size": 20, "norm": "none"},
         {"norm": "batch"}, {"variant": "one-tower", "widths": Recipe.widths, "norm": "batch"},
         {"conv1_kernel": 6, "conv1_stride": 2, "input_size": 55, "conv1_edge": "ceil"},
+        {"conv1_edge": "valid", "input_size": 83, "image_size": 83,
+         "pool_edges": ("floor", "ceil", "ceil")},
     ],
 )  # fmt: skip
 def test_shapes_are_those_of_the_model(recipe: dict[str, Any], narrow: Recipe) -> None:

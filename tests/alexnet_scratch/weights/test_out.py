@@ -191,6 +191,8 @@ def test_safetensors_hold_the_averaged_weights_alone(
     held = load_file(averaged / "last.safetensors")
     state = load_file(out)
     model = load_trained(averaged).model
+    measured = {name: state.pop(f"pixels.{name}").numpy() for name in ("mean", "axes")}
+    np.testing.assert_array_equal(measured["mean"], held["pixels.mean"].numpy())
     assert state.keys() == model.state_dict().keys()
     for name, tensor in state.items():
         assert tensor.numpy().tobytes() == held[f"average.{name}"].numpy().tobytes()
@@ -240,3 +242,14 @@ def test_the_notes_of_one_tower_are_torchvisions() -> None:
     note = json.loads(notes_of(given)["preprocessing"])
     assert note["mean"] == [123.675, 116.28, 103.53]
     assert note["std"] == [58.395, 57.12, 57.375]
+
+
+def test_what_was_measured_is_a_constant_of_the_noted_recipe(tmp_path: Path) -> None:
+    mean = np.float32([110.25, 120.5, 130.75])
+    given = network(small("small", mean="channel"), PixelStatistics(mean, np.zeros((3, 3), "f4")))
+    write(given, tmp_path / "net.safetensors", "safetensors")
+    assert load_file(tmp_path / "net.safetensors").keys() == given.model.state_dict().keys()
+    notes = load_metadata(tmp_path / "net.safetensors")
+    recipe = Recipe.from_json(notes["recipe"])
+    assert (recipe.mean, recipe.input_mean) == ("constant", (110.25, 120.5, 130.75))
+    assert json.loads(notes["preprocessing"])["resize"] == "short side"

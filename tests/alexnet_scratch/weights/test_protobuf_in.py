@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tracemalloc
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,24 @@ def test_the_public_test_models_are_read_as_onnx_reads_them(name: str) -> None:
             assert array.reshape(-1)[0] == value[0]
     weighed = {n for node in nodes if node.op_type in ("Conv", "Gemm") for n in node.input[1:]}
     assert weighed <= set(found.tensors)
+
+
+@pytest.mark.slow
+def test_a_model_that_pytorch_exports_keeps_its_names_and_bits(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    nn = torch.nn
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.Flatten(),
+                        nn.Linear(144, 5)).eval()  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is a newer exporter, which needs onnxscript
+        torch.onnx.export(net, (torch.randn(2, 3, 8, 8),), tmp_path / "a.onnx", dynamo=False)
+    found = read_onnx(str(tmp_path / "a.onnx"))
+    state = {k: v.numpy() for k, v in net.state_dict().items() if not k.endswith("tracked")}
+    assert found.facts["producer"] == "pytorch"
+    assert found.tensors.keys() == state.keys()
+    for name, array in found.tensors.items():
+        assert array.tobytes() == state[name].tobytes()
 
 
 def _tensor(**fields: bytes) -> bytes:
