@@ -57,6 +57,7 @@ def test_a_run_is_drawn_with_its_own_validation_images(
     run: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "OWN", 1)
+    monkeypatch.setattr(command, "QUERIES", 2)
     capsys.readouterr()
     assert main(["inside", run]) == 0
     lines = said(capsys)
@@ -70,7 +71,7 @@ def test_a_run_is_drawn_with_its_own_validation_images(
     assert "tower 2" in lines["filters.png"]
     assert "3 of 3 classes" in lines["class.png"]
     assert "of 12 images the 9 that excite each of 6 units of relu5" in lines["units.png"]
-    assert "beside 6 images the 6 of 12" in lines["neighbours.png"]
+    assert "beside 2 images the 6 of 12" in lines["neighbours.png"]
 
 
 def test_of_an_image_a_fooled_one_is_written_that_predict_names_so(capsys: Capture) -> None:
