@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,7 @@ class Pictures:
     layer: str = ""
     classes: Sequence[int] = ()
     written: list[Written] = field(default_factory=list)
+    _files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         network = self.network
@@ -304,7 +306,14 @@ class Pictures:
         return one_line(f"{Path(image.name).name} ({self.names[best]} {image.p[best]:.0%})")
 
     def _file(self, image: Looked) -> str:
-        return file_name(Path(image.name).stem) or "image"
+        """A name for the image's files, of its own where several images are called alike."""
+        if image.name not in self._files:
+            plain = file_name(Path(image.name).stem) or "image"
+            taken = set(self._files.values())
+            others = (f"{plain}-{number}" for number in itertools.count(2))
+            free = (name for name in itertools.chain([plain], others) if name not in taken)
+            self._files[image.name] = next(free)
+        return self._files[image.name]
 
 
 # What a map says in one number.

@@ -104,6 +104,13 @@ def test_an_svg_has_curves_and_images_and_is_the_same_each_time(here: Path) -> N
     assert set(facts["tench"]) == {"saliency", "grad-cam"}
 
 
+def test_images_called_alike_are_not_written_over_each_other(capsys: Capture) -> None:
+    Path("a").mkdir()
+    Path("b").mkdir()
+    assert main(["inside", photo("a/one.png"), photo("b/one.png"), "--what", "saliency"]) == 0
+    assert list(said(capsys)) == ["where-one.png", "where-one-2.png"]
+
+
 def test_without_data_an_image_made_for_a_class_stands_in(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
