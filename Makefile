@@ -58,7 +58,7 @@ boxed: $(READY) ## Train the network in alexnet_scratch/boxed again, on Imagenet
 	if [ -e runs/boxed/last.safetensors ]; then $(BIN)/alexnet train $(SET) --resume runs/boxed; \
 	else $(BIN)/alexnet train $(SET) --recipe boxed --out runs/boxed; fi
 	$(BIN)/python benchmarks/boxed.py runs/boxed $(SET)
-	$(BIN)/python docs/draw_filters.py
+	$(BIN)/python docs/draw_inside.py
 
 clean: ## Remove .venv and caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

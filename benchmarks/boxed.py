@@ -5,7 +5,8 @@
 RUN: the folder of an `alexnet train` by the recipe `boxed`; DATA: the prepared set of its run.
 Writes alexnet_scratch/boxed/: the best checkpoint with its weights in float16 and nothing else, the
 run's recipe.json and metrics.jsonl, run.json without what names this machine's folders but with
-the scores of both, and README.md. docs/draw_filters.py draws its filters. `make boxed` does it all.
+the scores of both, and README.md. docs/draw_inside.py draws README's pictures of it. `make boxed`
+does it all.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ def test_a_set_is_prepared_a_network_trained_and_asked(system, tmp_path, colours
         ["train", "--resume", "run", "--epochs", "2"],
         ["evaluate", "run", "--report", "report"],
         ["predict", "run", photo],
+        ["inside", "run", photo, "--what", "grad-cam"],
         ["doctor", "set"],
         ["stats", "set"],
         ["stats", colours, "--image-size", "24", "--plot", "stats.png"],

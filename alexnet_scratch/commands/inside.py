@@ -219,11 +219,14 @@ def _draw(
 ) -> None:  # fmt: skip
     if "filters" in kinds:
         pictures.filters()
-    if "class" in kinds or (set(OF_AN_IMAGE) & kinds and not images and data is None):
+    stand_in = bool(set(OF_AN_IMAGE) & kinds) and not images and data is None
+    if "class" in kinds or stand_in:
         with told_if_slow("Making images of the classes", to_stderr):
-            _, of_classes = pictures.class_images()
-        if not images and data is None:
-            images = of_classes[:OWN]
+            made = pictures.class_images(*[] if "class" in kinds else [OWN])
+        if "class" in kinds:
+            pictures.draw_classes(made)
+        if stand_in:
+            images = made[:OWN]
     if data is not None:
         with told_if_slow("Looking through validation images", to_stderr):
             own = _some(pictures, data, max(OWN, QUERIES)) if not images else []

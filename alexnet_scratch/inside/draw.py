@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 BLUE, ORANGE = "#0072B2", "#D55E00"  # of Okabe and Ito's colours, which all readers tell apart
 BRIGHTEST = 0.995  # the quantile of a map that gets its brightest colour
+PALE = 0.05  # changes of the probability below it stay pale
 CHANCE = 2 / 3  # colourfulness of random weights
 
 
 def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure  # heavy, and only needed here
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.06))
 
 
 def filter_grid(weight: Floats, columns: int = 16) -> NDArray[np.float32]:
@@ -61,14 +63,15 @@ def draw_filters(weight: Floats, towers: int = 2, measured: bool = False) -> Fig
     measured: with how colourful each is, a dot for each filter and a line for their mean.
     """
     parts = np.split(weight, towers)
-    columns = min(16, len(parts[0]))
+    columns = max(c for c in range(1, 17) if len(parts[0]) % c == 0)
     height = 0.55 * towers * -(-len(parts[0]) // columns) + 0.4 * towers + 0.3 * measured
     figure = _figure(11 if measured else 8, max(height, 1.2 * towers if measured else 0))
     widths = [2.6, 1] if measured else [1]
     grid = figure.subplots(towers, len(widths), squeeze=False, width_ratios=widths)
     for i, (row, part) in enumerate(zip(grid, parts, strict=True)):
         row[0].imshow(filter_grid(part, columns), interpolation="nearest")
-        row[0].set_title(f"tower {i + 1}" if towers > 1 else "filters of conv1", fontsize=10)
+        title = f"tower {i + 1}" if towers > 1 else "filters of the first layer"
+        row[0].set_title(title, fontsize=10)
         row[0].axis("off")
         if measured:
             _draw_colours(row[1], colourfulness(part), (BLUE, ORANGE)[i % 2])
@@ -87,22 +90,28 @@ def _draw_colours(axes: Any, values: Floats, colour: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_neighbours(queries: Sequence[Pixels], found: Sequence[Sequence[Pixels]]) -> Figure:
+def draw_neighbours(
+    queries: Sequence[Pixels], found: Sequence[Sequence[Pixels]],
+    names: Sequence[Sequence[str]] | None = None,
+) -> Figure:  # fmt: skip
     """The paper's figure 4, right: each query (H, W, 3) and, after a gap, the images found for it,
-    nearest first: found[n] (K, H, W, 3)."""
+    nearest first: found[n] (K, H, W, 3). names: of each row's images, the query's first."""
     columns = 1 + len(found[0])
-    figure = _figure(1.1 * columns + 0.3, 1.15 * len(queries) + 0.2)
+    figure = _figure(1.1 * columns + 0.3, (1.35 if names else 1.15) * len(queries) + 0.2)
     axes = figure.subplots(
         len(queries), columns + 1, width_ratios=[1, 0.25, *[1] * (columns - 1)], squeeze=False
     )
     for n, query in enumerate(queries):
-        axes[n, 0].imshow(query)
-        for k, image in enumerate(found[n]):
-            axes[n, k + 2].imshow(image)
+        row = [axes[n, 0], *axes[n, 2:]]
+        for k, image in enumerate([query, *found[n]]):
+            row[k].imshow(image)
+            if names:
+                row[k].set_title(shown(names[n][k], 18), fontsize=8, parse_math=False)
     for each in axes.ravel():
         each.axis("off")
-    axes[0, 0].set_title("test", fontsize=10)
-    axes[0, 2].set_title("nearest", fontsize=10)
+    if not names:
+        axes[0, 0].set_title("test", fontsize=10)
+        axes[0, 2].set_title("nearest", fontsize=10)
     return figure
 
 
@@ -177,7 +186,7 @@ def heat_on(image: Pixels, heat: Floats) -> Floats:
     wide = coarse.resize((width, height), Image.Resampling.BILINEAR)
     share = np.asarray(wide) / max(float(heat.max()), 1e-12)
     grey = np.repeat(image.mean(axis=2, keepdims=True) / 255, 3, axis=2)
-    weight = 0.25 + 0.5 * share[..., None]
+    weight = 0.7 * share[..., None]
     return np.asarray((1 - weight) * grey + weight * colormaps["inferno"](share)[..., :3])
 
 
@@ -205,13 +214,13 @@ _WHERE = {
     "saliency": "saliency:\nhow much a pixel moves the logit",
     "occlusion": "occlusion: change of the\nprobability, covered here",
     "grad-cam": "Grad-CAM:\nwhere the class is seen",
-    "guided": "guided backpropagation:\nwhat speaks for the class",
+    "guided": "guided backpropagation:\nwhat in the image excites",
 }
 
 
 def _draw_where(figure: Figure, axes: Any, image: Pixels, kind: str, values: Floats) -> None:
     if kind == "occlusion":
-        most = max(float(np.abs(values).max()), 1e-12)
+        most = max(float(np.abs(values).max()), PALE)
         drawn = axes.imshow(
             values, cmap="PuOr_r", vmin=-most, vmax=most, interpolation="nearest"
         )
@@ -245,8 +254,8 @@ def draw_fooling(image: Pixels, fooled: Pixels, found: Fooled, names: Sequence[s
     ]  # fmt: skip
     for axes, picture, title in (
         (left, image, said[0]),
-        (middle, change, f"+ this, shown {times} times as large\n"
-                         f"{found.rms:.1f} of 255 grey levels, at most {found.largest:.0f}"),
+        (middle, change, f"+ {found.rms:.1f} of 255 grey levels, at most {found.largest:.0f}"
+                         + f"\n(shown {times} times as large)" * (times > 1)),
         (right, fooled, f"= {said[1]}"),
     ):  # fmt: skip
         axes.imshow(picture, interpolation="nearest")

@@ -14,14 +14,18 @@ def first_filters(model: nn.Module) -> tuple[str, list[NDArray[np.float32]]]:
     """The name of the first convolution, and its filters (F, 3, kh, kw), in two parts where the
     network has two towers: the next convolution then has groups, and reads half of them in each.
 
-    Raises ValueError for a network whose first convolution does not read colours.
+    Filters of a grey image come with three times the same colour. Raises ValueError for a network
+    whose first convolution reads neither.
     """
     convolutions = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d)]
-    if not convolutions or convolutions[0][1].weight.shape[1] != 3:
-        raise ValueError("first_filters: the network has no first convolution of three colours")
+    if not convolutions or convolutions[0][1].weight.shape[1] not in (1, 3):
+        raise ValueError("first_filters: the network has no first convolution of grey or colours")
     name, first = convolutions[0]
+    weight = arrays.to_numpy(first.weight.data)
+    if weight.shape[1] == 1:
+        weight = np.repeat(weight, 3, axis=1)
     towers = convolutions[1][1].groups if len(convolutions) > 1 else 1
-    return name, np.split(arrays.to_numpy(first.weight.data), towers)
+    return name, np.split(weight, towers if len(weight) % towers == 0 else 1)
 
 
 def colourfulness(weight: Floats) -> Floats:

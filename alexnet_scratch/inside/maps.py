@@ -71,9 +71,10 @@ def saliency(model: nn.Module, x: Tensor, classes: Sequence[int]) -> Floats:
 
 
 def guided_backpropagation(model: nn.Module, x: Tensor, classes: Sequence[int]) -> Floats:
-    """What in the image speaks for `classes[n]`: the gradient of its logit by the pixels, like x,
-    where every ReLU hands on only what is positive (Springenberg et al. 2015, section 3.4).
+    """The gradient of the logit of `classes[n]` by the pixels, like x, where every ReLU hands on
+    only what is positive: what in the image excites (Springenberg et al. 2015, section 3.4).
 
+    It is sharp, and hardly depends on the class (Nie et al. 2018): ask `grad_cam` where a class is.
     With y = max(x, 0), backward gives dx = dy where y > 0 and dy > 0, else 0. Every ReLU of the
     network counts, called as a layer or as a function, or fused with a convolution.
     Raises NoReluError, a ValueError, for a network without any.

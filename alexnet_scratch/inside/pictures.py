@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,7 @@ class Pictures:
     layer: str = ""
     classes: Sequence[int] = ()
     written: list[Written] = field(default_factory=list)
+    _files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         network = self.network
@@ -115,29 +117,27 @@ class Pictures:
         figure = draw.draw_filters(every, len(towers), measured=True)
         return self._write(figure, "filters", text, numbers)
 
-    def class_images(self) -> tuple[Written, list[Looked]]:
-        """What each class looks like to the network."""
-        chosen = list(self.classes) or list(range(min(len(self.names), MOST_CLASSES)))
+    def class_images(self, most: int = MOST_CLASSES) -> list[Looked]:
+        """Images made for the classes that are asked for, or for the first `most`."""
+        chosen = list(self.classes) or list(range(min(len(self.names), most)))
         x = made.class_images(self.model, chosen, self.black, self.white)
-        crops = self.network.as_images(x)
-        side, size = self.network.recipe.image_size, crops.shape[1]
-        found = []
-        for c, crop in zip(chosen, crops, strict=True):
-            whole = np.full((max(side, size),) * 2 + (3,), 127, np.uint8)
-            _centre(whole, size)[:] = crop
+        side, found = self.network.recipe.image_size, []
+        for c, crop in zip(chosen, self.network.as_images(x), strict=True):
+            whole = np.full((max(side, len(crop)),) * 2 + (3,), 127, np.uint8)
+            _centre(whole, len(crop))[:] = crop
             found.append(self.looked(f"class image of {self.names[c]}", whole, c))
-        titles = [
-            f"{shown(self.names[c], 24)} {each.p[c]:.1%}"
-            for c, each in zip(chosen, found, strict=True)
-        ]
-        own = [float(each.p[c]) for c, each in zip(chosen, found, strict=True)]
-        figure = draw.draw_images(list(crops), titles)
+        return found
+
+    def draw_classes(self, images: Sequence[Looked]) -> Written:
+        """The images made for classes."""
+        own = {self.names[c]: float(each.p[c]) for each in images if (c := each.label) is not None}
+        titles = [f"{shown(name, 24)} {p:.1%}" for name, p in own.items()]
+        figure = draw.draw_images([each.crop for each in images], titles)
         text = (
-            f"images made by gradient ascent for {len(chosen)} of {len(self.names)} classes; the "
-            f"network gives each its class with {min(own):.1%} or more"
+            f"images made by gradient ascent for {len(images)} of {len(self.names)} classes; the "
+            f"network gives each its class with {min(own.values()):.1%} or more"
         )
-        numbers = {"probability": dict(zip([self.names[c] for c in chosen], own, strict=True))}
-        return self._write(figure, "class", text, numbers), found
+        return self._write(figure, "class", text, {"probability": own})
 
     def units(self, gallery: Gallery, asked: Sequence[int] = ()) -> Written:
         """The images that excite units of the layer most, cut to what the unit sees.
@@ -195,9 +195,14 @@ class Pictures:
         same = float(np.mean([
             gallery.labels[i] == c for c, order in zip(classes, chosen, strict=True) for i in order
         ]))  # fmt: skip
+        captions = [
+            [self.names[c], *(self.names[gallery.labels[i]] for i in order)]
+            for c, order in zip(classes, chosen, strict=True)
+        ]
         figure = draw.draw_neighbours(
-            [q.crop for q in queries], [[gallery.crops[i] for i in order] for order in chosen]
-        )
+            [q.crop for q in queries], [[gallery.crops[i] for i in order] for order in chosen],
+            captions,
+        )  # fmt: skip
         text = (
             f"beside {len(queries)} images the {least} of {len(rows)} that are nearest in the last "
             f"hidden layer; {same:.0%} are of the image's class"
@@ -292,22 +297,31 @@ class Pictures:
     def _title(self, image: Looked, label: int | None = None) -> str:
         label = int(image.p.argmax()) if label is None else label
         said = f"{shown(self.names[label], 24)} {image.p[label]:.1%}"
-        return f"{shown(image.name, 30)}\n{said}"
+        if image.label not in (None, label):
+            said += f", is {shown(self.names[image.label], 20)}"
+        return f"{shown(Path(image.name).name, 30)}\n{said}"
 
     def _short(self, image: Looked) -> str:
         best = int(image.p.argmax())
-        return one_line(f"{image.name} ({self.names[best]} {image.p[best]:.0%})")
+        return one_line(f"{Path(image.name).name} ({self.names[best]} {image.p[best]:.0%})")
 
     def _file(self, image: Looked) -> str:
-        return file_name(Path(image.name).stem) or "image"
+        """A name for the image's files, of its own where several images are called alike."""
+        if image.name not in self._files:
+            plain = file_name(Path(image.name).stem) or "image"
+            taken = set(self._files.values())
+            others = (f"{plain}-{number}" for number in itertools.count(2))
+            free = (name for name in itertools.chain([plain], others) if name not in taken)
+            self._files[image.name] = next(free)
+        return self._files[image.name]
 
 
 # What a map says in one number.
 _SAID = {
-    "saliency": "a tenth of the pixels has {:.0%} of the saliency",
-    "occlusion": "a cover changes the probability by up to {:+.2f}",
-    "grad-cam": "Grad-CAM is above half its peak on {:.0%} of the image",
-    "guided": "guided backpropagation is above a tenth of its peak on {:.0%}",
+    "saliency": "saliency has {:.0%} in a tenth of the pixels",
+    "occlusion": "a cover takes up to {:.2f} off the probability",
+    "grad-cam": "Grad-CAM is above half its peak on {:.0%}",
+    "guided": "guided backpropagation above a tenth on {:.0%}",
 }
 
 
@@ -316,7 +330,7 @@ def _number(kind: str, values: layers.Floats) -> float:
         order = np.sort(values, axis=None)[::-1]
         return float(order[: len(order) // 10].sum() / max(float(order.sum()), 1e-12))
     if kind == "occlusion":
-        return float(values.flat[np.abs(values).argmax()])
+        return max(float(-values.min()), 0.0)
     if kind == "guided":
         values = np.abs(values).max(axis=0)
     share = 0.1 if kind == "guided" else 0.5

@@ -462,7 +462,8 @@ def test_resume_without_its_data(learnt: Path, tmp_path: Path, capsys: Capture) 
 
 COMMANDS = [
     [], ["prepare"], ["stats"], ["train"], ["evaluate"], ["predict"], ["summary"], ["diff"],
-    ["show-augment"], ["doctor"], ["find-lr"], ["bench"], ["learn"], ["completion"], ["import"], ["export"],
+    ["show-augment"], ["doctor"], ["find-lr"], ["bench"], ["learn"], ["completion"], ["import"],
+    ["export"], ["inside"],
 ]  # fmt: skip
 
 
@@ -524,6 +525,7 @@ def test_alexnet_alone_prints_its_help(capsys: Capture) -> None:
         (["diff", "paper", "source2021"], "source2012"),
         (["prepare", "a", "--resize", "crp"], "crop"),
         (["completion", "bsh"], "bash"), (["evaluate", "run", "--views", "center"], "centre"),
+        (["inside", "boxed", "--what", "grad_cam"], "grad-cam"),
     ],
 )  # fmt: skip
 def test_what_is_misspelt_is_guessed(command: list[str], meant: str, capsys: Capture) -> None:

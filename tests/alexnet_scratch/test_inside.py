@@ -243,7 +243,10 @@ def test_the_first_filters_come_by_tower(model):
     np.testing.assert_array_equal(np.concatenate(towers), model.conv1.weight.data)
     assert len(inside.first_filters(branching())[1]) == 1
     with pytest.raises(ValueError, match="no first convolution"):
-        inside.first_filters(nn.Sequential(nn.Conv2d(1, 2, 3)))
+        inside.first_filters(nn.Sequential(nn.Conv2d(2, 2, 3)))
+    _, (grey,) = inside.first_filters(nn.Sequential(nn.Conv2d(1, 2, 3)))
+    assert grey.shape == (2, 3, 3, 3)
+    np.testing.assert_allclose(inside.colourfulness(grey), 0, atol=1e-12)
 
 
 def test_saliency_is_the_slope_of_the_logit(model, x):

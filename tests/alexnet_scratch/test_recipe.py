@@ -28,12 +28,9 @@ def other_value(name: str) -> Any:
         "widths": (8, 8, 16, 16, 8), "orders": ("lrn-pool-relu", "relu-pool"),
         "input_mean": (1.5, 2.0, 3.0), "drop_epochs": (3, 5), "input_size": 128, "image_size": 300,
         "input_std": (1.5, 2.0, 3.0), "crop_area": (0.25, 0.5), "conv1_drop_epochs": (2, 4),
-<<<<<<< HEAD
         "conv1_kernel": 9, "conv1_stride": 3, "freeze": ("conv1", "conv"),
         "lr_factor": ("fc8=2.5", "conv=0.1"),
-=======
-        "conv1_kernel": 9, "conv1_stride": 3, "pool_edges": ("ceil", "floor", "ceil"),
->>>>>>> h_export
+        "pool_edges": ("ceil", "floor", "ceil"),
     }  # fmt: skip
     choices = next(f.metadata["choices"] for f in fields(Recipe) if f.name == name)
     used = [getattr(recipe, name) for recipe in RECIPES.values()]

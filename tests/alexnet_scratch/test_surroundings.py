@@ -20,6 +20,7 @@ COMMANDS = {
     "resume": ["train", "--resume", "{run}"],
     "evaluate": ["evaluate", "{run}", "--report", "{out}"],
     "predict": ["predict", "{run}", "{image}"],
+    "inside": ["inside", "{run}", "{image}", "--what", "saliency,fooling", "--out", "{out}"],
     "show-augment": ["show-augment", "{data}", "--out", "{out}.png"],
     "summary": ["summary", "--num-classes", "3"],
     "diff": ["diff", "{run}/recipe.json", "paper"],
