@@ -461,8 +461,9 @@ def test_resume_without_its_data(learnt: Path, tmp_path: Path, capsys: Capture) 
 
 
 COMMANDS = [
-    [], ["prepare"], ["stats"], ["train"], ["evaluate"], ["predict"], ["summary"], ["diff"],
-    ["show-augment"], ["doctor"], ["find-lr"], ["bench"], ["learn"], ["completion"],
+    [], ["prepare"], ["stats"], ["train"], ["evaluate"], ["predict"], ["features"],
+    ["probe"], ["summary"], ["diff"], ["show-augment"], ["doctor"], ["find-lr"], ["bench"],
+    ["learn"], ["completion"],
 ]  # fmt: skip
 
 

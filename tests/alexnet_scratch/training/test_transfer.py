@@ -153,7 +153,7 @@ def test_classes_in_another_order_are_put_into_theirs(tuned: Recipe, source: Pre
     places = [source.checkpoint.classes.index(name) for name in order]
     np.testing.assert_allclose(now, then[:, places], rtol=1e-6, atol=1e-6)
     assert loaded.new == ()
-    assert "order" in loaded.line()
+    assert "fc8: put into the order of" in loaded.line()
 
 
 def test_as_many_classes_under_other_names_are_other_classes(
