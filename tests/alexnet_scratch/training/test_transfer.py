@@ -180,6 +180,24 @@ def test_what_would_make_the_weights_worthless_is_refused(
     assert transferred(RECIPES["transfer"], source, image_size=80, dropout_p=0.2).image_size == 80
 
 
+def test_the_input_of_one_tower_is_free_as_its_pooling_adapts(source: Pretrained) -> None:
+    owt = replace(source, checkpoint=replace(source.checkpoint, recipe=RECIPES["owt"]))
+    assert transferred(RECIPES["transfer"], owt).input_size == 224
+    assert transferred(RECIPES["transfer"], owt, input_size=160).input_size == 160
+    larger = transferred(RECIPES["transfer"], owt, input_size=288)
+    assert (larger.input_size, larger.image_size) == (288, 288)
+
+
+def test_a_set_too_small_for_the_network_is_to_be_prepared_again(
+    colours: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    small = tmp_path / "small"
+    assert main(["prepare", str(colours), str(small), "--image-size", "32"]) == 0
+    assert main(["train", str(small), "--init-from", str(run), "--out", str(tmp_path / "x")]) == 2
+    said = capsys.readouterr().err
+    assert "the recipe crops 64: prepare it with --image-size 72\n" in said
+
+
 def test_dropouts_probability_is_free_where_testing_does_not_scale_by_it(
     source: Pretrained,
 ) -> None:
