@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,11 @@ _KINDS = {
     "features": "f", "labels": "i", "names": "U", "splits": "U", "classes": "U", "layer": "U",
     "run": "U",
 }  # fmt: skip
+
+# What zipfile and NumPy raise for damage: OSError of a place before the file's beginning.
+_UNREADABLE = (
+    ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,20 +78,20 @@ def last_layer(network: Trained) -> str:
 
 def central(network: Trained, root: str | os.PathLike[str]) -> Splits:
     """The splits of a data set of any classes, of each image the central crop."""
-    recipe = replace(
-        fitted(network.recipe, root), crop="centre", flip=False, rotation=0.0, colour_jitter=0.0
-    )
+    whole = fitted(network.recipe, root, trained=True)
+    recipe = replace(whole, crop="centre", flip=False, rotation=0.0, colour_jitter=0.0)
     return open_splits(root, recipe)
 
 
 def extract(
-    network: Trained, splits: Splits, layers: Sequence[str], run: str, *, batch: int,
-    workers: int = 2,
+    network: Trained, splits: Splits, layers: Sequence[str], run: str, *, root: str = "",
+    batch: int, workers: int = 2,
 ) -> tuple[list[Features], list[str]]:  # fmt: skip
     """The features of all images of both splits, for each of the layers; and why images that
     cannot be read are left out.
 
-    splits: see `central`. run: what the file calls the network. batch: images computed at a time.
+    splits: see `central`. run: what the file calls the network. root: the data set's folder, which
+    names do without. batch: images computed at a time.
     Raises DataError for a layer that is not there, and CheckpointError for features that are no
     numbers.
     """
@@ -116,7 +120,7 @@ def extract(
         bad = {sample.index for sample in loader.skipped}
         skipped += [sample.reason for sample in loader.skipped]
         kept = [images.describe(i) for i in loader.order(0) if i not in bad]
-        names += kept
+        names += [name.removeprefix(os.path.join(root, "")) for name in kept]
         of += [split] * len(kept)
     made = []
     for layer in layers:
@@ -139,29 +143,29 @@ def save_features(features: Features, path: str | os.PathLike[str]) -> None:
 def load_features(path: str | os.PathLike[str]) -> Features:
     """Read such a file. DataError for anything else; it takes no more memory than the file has
     bytes."""
-    try:
-        check_plain(path)
-        with zipfile.ZipFile(path) as archive:
-            found = {name: _entry(archive, name, kind) for name, kind in _KINDS.items()}
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(
-            f"{path}: {as_given(str(error))}; expected a file of `alexnet features`"
-        ) from error
-    features = Features(
-        **{**found, "layer": str(found["layer"]), "run": str(found["run"])}
-    )
+    check_plain(path)
+    size = os.stat(path).st_size
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                found = {name: _entry(archive, name, kind, size) for name, kind in _KINDS.items()}
+        except _UNREADABLE as error:
+            raise DataError(
+                f"{path}: {as_given(str(error))}; expected a file of `alexnet features`"
+            ) from error
+    features = Features(**{**found, "layer": str(found["layer"]), "run": str(found["run"])})
     wrong = _unfit(features)
     if wrong:
         raise DataError(f"{path}: {wrong}; make it again with `alexnet features`")
     return features
 
 
-def _entry(archive: zipfile.ZipFile, name: str, kind: str) -> Any:
+def _entry(archive: zipfile.ZipFile, name: str, kind: str, most: int) -> Any:
     """An array of an npz file; ValueError for one of other bytes than its head says."""
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")
-    if info.file_size > Path(str(archive.filename)).stat().st_size:
+    if info.file_size > most:
         raise ValueError(f"{name} claims more bytes than the file has")
     data = io.BytesIO(archive.read(info))
     version = np.lib.format.read_magic(data)

@@ -39,10 +39,12 @@ from alexnet_scratch.recipe.notes import differences
 from alexnet_scratch.runs import METRICS, RECIPE, Group, Run, classes_of, grouped, read_run
 from alexnet_scratch.training.plot import draw_comparison
 from alexnet_scratch.training.run import BEST
+from alexnet_scratch.training.transfer import TAKEN
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, FOLDER, README = ROOT / "docs/results.md", ROOT / "docs/results", ROOT / "README.md"
 RESULT, PUBLISHED, CURVES = "result.json", "published.csv", "curves.png"
+ABOUT = "about.md"  # how a set is made, where that is not plain from its name
 KEPT = (
     "started", "framework", "versions", "commit", "device", "device_name", "threads", "cores",
     "blas", "precision", "workers",
@@ -86,6 +88,9 @@ def stripped(facts: dict[str, Any]) -> dict[str, Any]:
     kept = {key: facts[key] for key in KEPT if key in facts}
     kept["command"] = without_folders(facts["command"])
     kept["data"] = data
+    if "init_from" in facts:
+        source = dict(facts["init_from"])
+        kept["init_from"] = {**source, "run": os.path.basename(source["run"].rstrip("/"))}
     again = ("at", *KEPT)
     kept["resumed"] = [{k: r[k] for k in again if k in r} for r in facts.get("resumed", [])]
     return kept
@@ -161,7 +166,7 @@ def pairs(runs: Sequence[Run]) -> list[Pair]:
     """By recipe; whose images were prepared twice are the same set here."""
     found: dict[Any, dict[bool, list[Run]]] = {}
     for run in runs:
-        key = replace(run.recipe, seed=0, name="")
+        key = replace(run.recipe, seed=0, name=""), run.facts.init_from.checksum
         sides = found.setdefault(key, {False: [], True: []})
         sides[run.facts.computed_by.startswith("PyTorch")].append(run)
     return [
@@ -178,7 +183,7 @@ def page(folder: Path) -> str:
     for name in [*kept, *(name for name in published if name not in kept)]:
         text.append(f"## {name}\n")
         if name in kept:
-            text.append(_set_text(name, kept[name]))
+            text.append(_set_text(folder, name, kept[name]))
         if name in published:
             text.append(_table(("published", "top-1", "top-5", "how", "source"), published[name]))
     return "\n".join(text)
@@ -202,9 +207,11 @@ def readme_table(folder: Path) -> str:
     return _table(head, lines).rstrip("\n")
 
 
-def _set_text(name: str, runs: Sequence[Run]) -> str:
+def _set_text(folder: Path, name: str, runs: Sequence[Run]) -> str:
     data = runs[0].facts.data
-    said = [
+    about = folder / name / ABOUT
+    said = [about.read_text("utf-8")] if about.is_file() else []
+    said += [
         f"{data.train_images:,} training and {data.val_images:,} validation images of "
         f"{data.classes} classes.\n"
     ]
@@ -217,7 +224,7 @@ def _set_text(name: str, runs: Sequence[Run]) -> str:
             gaps.append(_gap(pair.ours, pair.twin))
     head = ("recipe", "computed by", "seeds", "top-1", "top-5", "ten crops", "minutes", "machine")
     said.append(_table(head, rows))
-    said += gaps
+    said += gaps + _gains([group for pair in pairs(runs) if (group := pair.ours)])
     said.append(f"![Validation loss and top-1 by epoch](results/{name}/{CURVES})\n")
     for run in runs:
         link = f"results/{name}/{run.folder.name}"
@@ -238,8 +245,13 @@ def described(run: Run) -> str:
     if recipe.name not in RECIPES:
         return recipe.name
     preset = replace(RECIPES[recipe.name], seed=recipe.seed)
+    source = run.facts.init_from.run
+    flags = []
+    if source:  # its network comes with the weights
+        preset = replace(preset, **{name: getattr(recipe, name) for name in TAKEN})
+        flags = ["--init-from", source]
     changed = differences(preset, recipe)
-    flags = [f"--{name.replace('_', '-')} {shown(value)}" for name, _, value, _ in changed]
+    flags += [f"--{name.replace('_', '-')} {shown(value)}" for name, _, value, _ in changed]
     return " ".join([recipe.name, *flags])
 
 
@@ -281,6 +293,28 @@ def _gap(ours: Group, twin: Group) -> str:
         f"`{described(ours.first)}`: PyTorch's mean is {other.mean - one.mean:+.1f} points from "
         "ours.\n"
     )
+
+
+def _gains(groups: Sequence[Group]) -> list[str]:
+    """What beginning with another run's weights gives, against weights of one's own and as many
+    steps."""
+    said = []
+    for tuned in groups:
+        for scratch in groups:
+            if tuned.first.facts.init_from.run and not scratch.first.facts.init_from.run:
+                if _steps(tuned.first) != _steps(scratch.first):
+                    continue
+                one, other = (g.spread(_score(CENTRE_NAME, "top1")) for g in (tuned, scratch))
+                if one and other:
+                    said.append(
+                        f"`{described(tuned.first)}`: {one.mean - other.mean:+.1f} points from "
+                        f"`{described(scratch.first)}`, in as many steps.\n"
+                    )
+    return said
+
+
+def _steps(run: Run) -> int:
+    return run.recipe.epochs * -(-run.facts.data.train_images // run.recipe.batch_size)
 
 
 def _result(run: Run) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def features_of(
         print(line, file=sys.stderr)
     chosen = list(layers or [last_layer(network)])
     found, skipped = in_smaller_batches(
-        lambda size: extract(network, splits, chosen, run, batch=size, workers=options.workers),
+        lambda size: extract(
+            network, splits, chosen, run, root=data, batch=size, workers=options.workers
+        ),
         network.recipe.batch_size, network.device,
     )  # fmt: skip
     for reason in skipped:

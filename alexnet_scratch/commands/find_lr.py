@@ -75,7 +75,8 @@ def _find_lr(options: argparse.Namespace) -> int:
         )
     device, root = device_from(options), Path(options.data) if options.data else patterns.ensure()
     check_new(root)
-    recipe = fitted(recipe, root, getattr(options, "image_size", None))
+    size = getattr(options, "image_size", None)
+    recipe = fitted(recipe, root, size, trained=source is not None)
     with told_if_slow(f"Looking for images in {root}"):
         splits = open_splits(root, recipe)
     test = range_test(recipe, splits, lowest, highest, options.steps, device, options.workers,

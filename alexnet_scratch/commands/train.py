@@ -247,7 +247,8 @@ def _started(options: argparse.Namespace) -> Trainer:
         if before:
             say(before)
         root = Path(options.data) if options.data else patterns.ensure()
-        recipe = fitted(recipe, root, getattr(options, "image_size", None))
+        size = getattr(options, "image_size", None)
+        recipe = fitted(recipe, root, size, trained=source is not None)
         splits = _opened(root, recipe)
         return options.trainer(  # type: ignore[no-any-return]
             folder, recipe, splits, data_note(options.data, splits),

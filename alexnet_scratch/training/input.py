@@ -129,10 +129,13 @@ def data_note(root: str | os.PathLike[str] | None, splits: Splits) -> dict[str, 
     }
 
 
-def fitted(recipe: Recipe, root: str | os.PathLike[str], given: int | None = None) -> Recipe:
+def fitted(
+    recipe: Recipe, root: str | os.PathLike[str], given: int | None = None, trained: bool = False
+) -> Recipe:
     """The recipe with the image size of the prepared set in `root`; as it is for a folder.
 
-    given: an image size that the user asked for by name.
+    given: an image size that the user asked for by name. trained: the network comes with weights,
+    so that its input is what it is.
     Raises DataError for a set of another size, or one too small for the recipe's crops.
     """
     if not is_packed(root):
@@ -144,7 +147,7 @@ def fitted(recipe: Recipe, root: str | os.PathLike[str], given: int | None = Non
             f"prepare the set with --image-size {given}"
         )
     if size < recipe.input_size:
-        flags = flags_for(size, recipe.model)
+        flags = "" if trained else flags_for(size, recipe.model)
         raise DataError(
             f"{root} holds images of {size} pixels, the recipe crops {recipe.input_size}: prepare "
             f"it with --image-size {recipe.image_size}" + f", or train with {flags}" * bool(flags)

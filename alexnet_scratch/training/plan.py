@@ -84,7 +84,7 @@ def plan(
         if not in_place:
             counts, preparing = _prepared_sample(root, folder / "set", recipe)
             root = folder / "set"
-        recipe = fitted(recipe, root, image_size)
+        recipe = fitted(recipe, root, image_size, trained=source is not None)
         with told_if_slow(f"Looking for images in {root}"):
             splits = open_splits(root, recipe)
         if in_place:

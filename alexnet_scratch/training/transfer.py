@@ -18,10 +18,14 @@ from ..recipe.groups import check_layers, frozen_layers, head_of, layer_of
 from .checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from .folder import RunError
 
-# Of the fields that describe a network those that its weights leave free.
-_FREE = ("input_size", "init", "dropout_p")
-# What the weights presume of pixels; what augmentation does to them is the new run's own choice.
-_PIXELS = ("mean", "input_mean", "input_std")
+_NAMES = [f.name for f in fields(Recipe)]
+# The fields that come with weights: the network, and what it presumes of pixels. What augmentation
+# does to these is the new run's own choice.
+TAKEN = (
+    *(name for name in _NAMES[1 : _NAMES.index("image_size")] if name != "init"),
+    "image_size", "mean", "input_mean", "input_std",
+)  # fmt: skip
+_FREE = ("input_size", "image_size", "dropout_p")  # unless the user names another value
 _LIMIT = 1 << 20  # bytes hashed at a time
 
 
@@ -53,7 +57,7 @@ class Loaded:
         at = self.of.checkpoint
         told = [f"Weights from {self.of.run} ({at.path.name}, epoch {at.position.epoch})"]
         if self.head:
-            told.append(f"{', '.join(self.new) or 'its classes'}: {self.head}")
+            told.append(f"{', '.join(head_of(self.of.recipe))}: {self.head}")
         if self.frozen:
             told.append(f"frozen: {', '.join(self.frozen)}")
         return "; ".join(told)
@@ -84,17 +88,15 @@ def transferred(recipe: Recipe, source: Pretrained, **given: Any) -> Recipe:
     Raises RecipeError for a field that is given and would make the weights worthless.
     """
     own = source.recipe
-    names = [f.name for f in fields(Recipe)]
-    network = [n for n in names[1 : names.index("image_size")] if n not in _FREE]
-    free = ["input_size", "image_size", "dropout_p"]
-    fixed = [*network, *_PIXELS, *free[2:] * (own.dropout == "paper")]
+    scaled = own.dropout == "paper"  # at test, too: by its probability
+    fixed = [name for name in TAKEN if name not in _FREE or (scaled and name == "dropout_p")]
     for name in fixed:
         if given.get(name, getattr(own, name)) != getattr(own, name):
             raise RecipeError(
                 f"--{name.replace('_', '-')} {shown(given[name])}: the weights of {source.run} are "
                 f"those of a network with {shown(getattr(own, name))}: leave it out"
             )
-    taken = {name: getattr(own, name) for name in [*fixed, *free] if name not in given}
+    taken = {name: getattr(own, name) for name in TAKEN if name not in given}
     if "image_size" in taken:
         taken["image_size"] = max(own.image_size, given.get("input_size", 0))
     made = replace(recipe, **taken, **{n: v for n, v in given.items() if n not in taken})
@@ -133,7 +135,7 @@ def load(
         new, said = head, f"new, for {len(classes)} other classes"
         weights = {name: w for name, w in weights.items() if layer_of(name) not in head}
     elif known != list(classes):
-        said = "the classes are put into the order of this data set"
+        said = "put into the order of this data set's classes"
         rows = [known.index(name) for name in classes]
         weights |= {
             name: Tensor(w.data[rows].copy()) for name, w in weights.items()

@@ -463,7 +463,7 @@ def test_resume_without_its_data(learnt: Path, tmp_path: Path, capsys: Capture) 
 COMMANDS = [
     [], ["prepare"], ["stats"], ["train"], ["evaluate"], ["predict"], ["summary"], ["diff"],
     ["show-augment"], ["doctor"], ["find-lr"], ["bench"], ["learn"], ["completion"], ["import"],
-    ["export"], ["inside"],
+    ["export"], ["inside"], ["features"], ["probe"],
 ]  # fmt: skip
 
 

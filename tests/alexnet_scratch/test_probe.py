@@ -97,6 +97,8 @@ def test_features_are_the_layers_outputs_for_the_central_crops(
     assert (str(file["layer"]), str(file["run"])) == ("relu6", "boxed")
     network = alexnet_scratch.load("boxed")
     for i in (0, 40):
+        split = str(file["splits"][i])
+        assert Path(file["names"][i]).parts[:1] == (split,)
         assert Path(file["names"][i]).parent.name == file["classes"][file["labels"][i]]
         image = load_image(colours / str(file["names"][i]), 144)[None, 8:136, 8:136]
         x = ToInput(network.recipe, network.pixels)(Tensor(np.ascontiguousarray(image)))

@@ -67,6 +67,23 @@ def test_readme_has_a_line_per_recipe_and_the_set_a_picture(kept: Path) -> None:
     assert (kept / "page.md").read_text() == results.page(kept)
 
 
+def test_what_anothers_weights_give_is_said_beside_as_many_steps_without(kept: Path) -> None:
+    for name in ("a", "b"):
+        file = kept / "birds" / name / "run.json"
+        source = {"run": "/home/me/boxed", "checksum": "sha256 1"}
+        facts = {**json.loads(file.read_text()), "init_from": source}
+        facts["framework"] = "minigrad 1"
+        file.write_text(json.dumps({**facts, "init_from": results.stripped(facts)["init_from"]}))
+    own = kept / "birds" / "t" / "run.json"
+    own.write_text(own.read_text().replace("PyTorch 2", "minigrad 1"))
+    (kept / "birds" / results.ABOUT).write_text("Ten birds.\n")
+    text = results.page(kept)
+    assert "Ten birds.\n" in text
+    flags = "--input-size 128 --image-size 144 --epochs 2"
+    tuned, scratch = "`small --init-from boxed --epochs 2`", f"`small {flags}`"
+    assert f"{tuned}: -1.0 points from {scratch}, in as many steps." in text
+
+
 def test_no_folder_and_no_host_of_a_machine_is_kept() -> None:
     start = {"command": ["alexnet", "train", "/home/me/set", "--out", "runs/x"], "host": "box",
              "folder": "/home/me", "system": "Linux-1", "device": "cpu", "threads": 2}  # fmt: skip

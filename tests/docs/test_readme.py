@@ -59,7 +59,8 @@ def test_every_run_that_is_evaluated_has_been_trained_before():
     for command, words in COMMANDS:
         words = words.split()
         if command == "train" and words and not words[0].startswith("-"):
-            trained.add(f"runs/{run_name(words[0], 'small')}")
+            recipe = "transfer" if "--init-from" in words else "small"
+            trained.add(f"runs/{run_name(words[0], recipe)}")
         named = {word.rstrip(",.;)") for word in words if word.startswith("runs/")}
         assert command == "train" or named <= trained, (command, words)
     assert "runs/imagenette-small" in trained

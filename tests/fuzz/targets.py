@@ -40,6 +40,7 @@ from alexnet_scratch.data.image import FORMATS
 from alexnet_scratch.data.packed import open_packed
 from alexnet_scratch.data.sources import open_source
 from alexnet_scratch.data.sources.mat import load_mat
+from alexnet_scratch.features import load_features
 from alexnet_scratch.pickles import load_pickle
 from alexnet_scratch.recipe import NETWORKS, RECIPES, Recipe, RecipeError
 from alexnet_scratch.runs import as_json, grouped, read_run
@@ -68,7 +69,9 @@ COMMANDS = (
     "train --resume run", "completion bash", "compare run --json",
     "import run/best.safetensors out --network alexnet",
     "doctor data " + " ".join(FLAGS), "plan data " + " ".join(FLAGS),
-    "train data --out new --max-steps 1 " + " ".join(FLAGS),
+    "train data --out new --max-steps 1 " + " ".join(FLAGS), "features run data --layer fc7",
+    "train data --init-from run --out new --max-steps 1 --freeze conv --lr-factor fc8=5",
+    "probe run data --json",
 )  # fmt: skip
 
 
@@ -99,6 +102,8 @@ def make_seeds(root: Path) -> None:
         flags = [*FLAGS, "--tensorboard"]
         assert alexnet(["train", f"{world}/data", "--out", f"{world}/run", *flags]) == 0
         assert alexnet(["prepare", f"{world}/data", f"{world}/packed", "--image-size", "64"]) == 0
+        file = f"{world}/run-data-relu7.npz"
+        assert alexnet(["features", f"{world}/run", f"{world}/data", "--out", file]) == 0
     last = world / "run" / "last.safetensors"
     tensors = {"a": np.arange(6.0).reshape(2, 3), "b": {"c": [np.zeros(2, np.int8), 3, None]}}
     save_file(tensors, root / "tree.safetensors", {"note": "made"})
@@ -128,6 +133,7 @@ def make_seeds(root: Path) -> None:
         "caffemodel": _caffemodels(),
         "onnx": _onnx_models(),
         "download": _answers(),
+        "features": [(world / "run-data-relu7.npz").read_bytes()],
         "command": ["\x1f".join(command.split()).encode() for command in COMMANDS],
     }
     for name, contents in seeds.items():
@@ -459,6 +465,11 @@ def _load_checkpoint(data: bytes, work: Path) -> None:
     load_checkpoint(work / "file").model()
 
 
+def _load_features(data: bytes, work: Path) -> None:
+    (work / "file").write_bytes(data)
+    load_features(work / "file")
+
+
 def _load_metadata(data: bytes, work: Path) -> None:
     """The run's checkpoint with one value changed and the right checksum."""
     last = work / "world" / "run" / "last.safetensors"
@@ -614,6 +625,7 @@ TARGETS = {
         Target("foreign", 8_000, _weights, _load_foreign, (CheckpointError,)),
         Target("checkpoint", 8_000, _bytes, _load_checkpoint, (CheckpointError,)),
         Target("metadata", 6_000, _part, _load_metadata, (CheckpointError,)),
+        Target("features", 3_000, _bytes, _load_features, (DataError,)),
         Target("recipe", 12_000, _json, lambda data, _: Recipe.from_json(
             data.decode("utf-8", "replace")), (RecipeError,)),
         Target("run", 3_000, _part, _load_run, (RunError,)),

@@ -153,7 +153,7 @@ def test_classes_in_another_order_are_put_into_theirs(tuned: Recipe, source: Pre
     places = [source.checkpoint.classes.index(name) for name in order]
     np.testing.assert_allclose(now, then[:, places], rtol=1e-6, atol=1e-6)
     assert loaded.new == ()
-    assert "order" in loaded.line()
+    assert "fc8: put into the order of" in loaded.line()
 
 
 def test_as_many_classes_under_other_names_are_other_classes(
@@ -178,6 +178,24 @@ def test_what_would_make_the_weights_worthless_is_refused(
     with pytest.raises(RecipeError, match=message):
         transferred(RECIPES["transfer"], source, **given)
     assert transferred(RECIPES["transfer"], source, image_size=80, dropout_p=0.2).image_size == 80
+
+
+def test_the_input_of_one_tower_is_free_as_its_pooling_adapts(source: Pretrained) -> None:
+    owt = replace(source, checkpoint=replace(source.checkpoint, recipe=RECIPES["owt"]))
+    assert transferred(RECIPES["transfer"], owt).input_size == 224
+    assert transferred(RECIPES["transfer"], owt, input_size=160).input_size == 160
+    larger = transferred(RECIPES["transfer"], owt, input_size=288)
+    assert (larger.input_size, larger.image_size) == (288, 288)
+
+
+def test_a_set_too_small_for_the_network_is_to_be_prepared_again(
+    colours: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    small = tmp_path / "small"
+    assert main(["prepare", str(colours), str(small), "--image-size", "32"]) == 0
+    assert main(["train", str(small), "--init-from", str(run), "--out", str(tmp_path / "x")]) == 2
+    said = capsys.readouterr().err
+    assert "the recipe crops 64: prepare it with --image-size 72\n" in said
 
 
 def test_dropouts_probability_is_free_where_testing_does_not_scale_by_it(
