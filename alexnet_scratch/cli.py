@@ -26,6 +26,7 @@ from .commands import (
     plan,
     predict,
     prepare,
+    report,
     show_augment,
     stats,
     summary,
@@ -43,8 +44,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, plan, find_lr, train, evaluate, predict, compare, summary, diff, show_augment,
-    doctor, bench, learn, completion,
+    prepare, stats, plan, find_lr, train, evaluate, report, predict, compare, summary, diff,
+    show_augment, doctor, bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.
