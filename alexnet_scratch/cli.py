@@ -18,6 +18,7 @@ from .commands import (
     bench,
     compare,
     completion,
+    demo,
     diff,
     doctor,
     evaluate,
@@ -44,8 +45,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, plan, find_lr, train, evaluate, report, predict, compare, summary, diff,
-    show_augment, doctor, bench, learn, completion,
+    prepare, stats, plan, find_lr, train, evaluate, report, predict, demo, compare, summary,
+    diff, show_augment, doctor, bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.
