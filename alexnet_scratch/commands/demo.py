@@ -50,10 +50,10 @@ def port(text: str) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     with Server(demo_of(options.run, device_from(options)), options.port) as server:
-        say(f"{server.url} names photographs; Ctrl-C ends it")
-        if options.open:
-            webbrowser.open(server.url)
         try:
+            say(f"{server.url} names photographs; Ctrl-C ends it")
+            if options.open:
+                webbrowser.open(server.url)
             server.serve_forever(poll_interval=0.1)
         except KeyboardInterrupt:
             say("Ended.")
