@@ -18,6 +18,7 @@ from .commands import (
     bench,
     compare,
     completion,
+    demo,
     diff,
     doctor,
     evaluate,
@@ -31,6 +32,7 @@ from .commands import (
     predict,
     prepare,
     probe,
+    report,
     show_augment,
     stats,
     summary,
@@ -48,8 +50,8 @@ from .training.folder import RunError
 from .training.watchdog import Diverged
 
 COMMANDS = (
-    prepare, stats, plan, find_lr, train, import_weights, evaluate, predict, inside, features,
-    probe, export, compare, summary, diff, show_augment, doctor, bench, learn, completion,
+    prepare, stats, plan, find_lr, train, import_weights, evaluate, report, predict, demo, inside,
+    features, probe, export, compare, summary, diff, show_augment, doctor, bench, learn, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.

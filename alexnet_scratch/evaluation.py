@@ -1,12 +1,14 @@
 """What a trained network is worth: loss, top-1 and top-5, and what it says about each image.
 
-Of several views of an image, the probabilities are averaged (Krizhevsky et al. 2012, section 4.1).
+Of several views of an image, the probabilities are averaged (Krizhevsky et al. 2012, section 4.1),
+and so are those of several networks (table 2).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -27,6 +29,7 @@ from .pixels import PixelStatistics, ToInput, pixel_statistics
 from .recipe import Recipe
 
 TOP = 5  # classes that are kept of an image
+PIECE = 1024  # images whose classes are sorted at once
 
 
 class NoImagesError(ValueError):
@@ -42,12 +45,10 @@ class Scores:
     top5: float
     images: int
 
-    def line(self) -> str:
-        """For people."""
-        return (
-            f"top-1 {self.top1:.1%}  top-5 {self.top5:.1%}  loss {self.loss:.3f}  "
-            f"({self.images} images)"
-        )
+    def line(self, classes: int) -> str:
+        """For people. classes: how many there are; of five or fewer the top five say nothing."""
+        top5 = f"top-5 {self.top5:.1%}  " * (classes > TOP)
+        return f"top-1 {self.top1:.1%}  {top5}loss {self.loss:.3f}  ({self.images} images)"
 
 
 @dataclass(frozen=True)
@@ -102,25 +103,69 @@ def collect(
     batches: uint8 images (N, H, W, 3) and labels (N,). The views are cut from the images here, on
     the device; central crops (N, input_size, input_size, 3) serve as well where no other view is
     asked for. pixels: the run's, may be None for a recipe that measures nothing. outputs: for each
-    label, which of the network's outputs is its class, as if it had no others; None for all.
+    label, which of the network's outputs is its class; as if it had no others; None for
+    all of them in their order.
     Raises NoImagesError, a ValueError, if there is no image, and DataError for images that have no
     room for the views. Where the network gives NaN, so do the losses, without a warning.
     """
-    to_input = input_of(recipe, pixels, device)
     outcomes: list[list[tuple[Array, ...]]] = [[] for _ in view_sets]
-    with evaluating(model), no_grad(), np.errstate(over="ignore", invalid="ignore"):
-        for images, labels, *_ in prefetch(batches, device):
-            targets = arrays.to_device(labels.data, device)
-            means = _log_probabilities(model, images, to_input, view_sets, outputs)
+    with _computing(model):
+        for targets, means in _said(model, batches, recipe, device, view_sets, pixels, outputs):
             for kept, log_p in zip(outcomes, means, strict=True):
                 kept.append(_outcome(log_p, targets))
-    if not outcomes[0]:
-        raise NoImagesError("there was no image to evaluate: expected at least one batch")
     # Only now: a GPU that is asked after each batch waits for us in between.
-    return [
-        Predictions(*(np.concatenate([arrays.to_numpy(x) for x in field]) for field in fields))
-        for fields in (zip(*kept, strict=True) for kept in outcomes)
-    ]
+    return [_joined(kept) for kept in outcomes]
+
+
+class Committee:
+    """Networks whose probabilities about the same images are averaged, as in the paper's table 2.
+
+    It keeps 8 bytes for each image, class and set of views, whatever the number of networks.
+    """
+
+    def __init__(self) -> None:
+        self.networks = 0
+        self._labels: NDArray[np.int64] | None = None
+        self._sums: list[NDArray[np.float64]] = []
+
+    def add(
+        self,
+        model: Network,
+        batches: Iterable[Any],
+        recipe: Recipe,
+        device: str,
+        view_sets: Sequence[Sequence[View]],
+        pixels: PixelStatistics | None = None,
+        outputs: Sequence[int] | None = None,
+    ) -> list[Predictions]:
+        """One more network: what it says by itself, for each set of views. See `collect`.
+
+        Raises ValueError for other labels than those of the networks before.
+        """
+        parts: list[list[NDArray[np.float64]]] = [[] for _ in view_sets]
+        found: list[NDArray[np.int64]] = []
+        with _computing(model):
+            for targets, means in _said(model, batches, recipe, device, view_sets, pixels, outputs):
+                found.append(arrays.to_numpy(targets))
+                for kept, log_p in zip(parts, means, strict=True):
+                    kept.append(arrays.to_numpy(log_p))
+            labels = np.concatenate(found)
+            said = [np.concatenate(kept) for kept in parts]
+            if self._labels is None:
+                self._labels, self._sums = labels, said
+            elif not np.array_equal(labels, self._labels):
+                raise ValueError("Committee: these are not the images that the others were shown")
+            else:
+                self._sums = [np.logaddexp(a, b) for a, b in zip(self._sums, said, strict=True)]
+            self.networks += 1
+            return [_in_pieces(log_p, labels) for log_p in said]
+
+    def predictions(self) -> list[Predictions]:
+        """What all of them together say, for each set of views."""
+        if self._labels is None:
+            raise NoImagesError("Committee: no network was added: call add first")
+        log_n = math.log(self.networks)
+        return [_in_pieces(total - log_n, self._labels) for total in self._sums]
 
 
 def predict(
@@ -133,7 +178,7 @@ def predict(
 ) -> NDArray[np.float32]:
     """Probabilities (N, C), the mean over the views, of uint8 images as `collect` takes them."""
     to_input = input_of(recipe, pixels, device)
-    with evaluating(model), no_grad(), np.errstate(over="ignore", invalid="ignore"):
+    with _computing(model):
         log_p = _log_probabilities(model, Tensor(images), to_input, [views])[0]
     probabilities: NDArray[np.float32] = np.exp(arrays.to_numpy(log_p)).astype(np.float32)
     return probabilities
@@ -153,6 +198,29 @@ def label_ranks(logits: Array, labels: Array) -> Array:
 def count_in_top(logits: Array, labels: Array, k: int) -> Array:
     """How many rows have their label among the k largest logits, see `label_ranks`."""
     return (label_ranks(logits, labels) <= k).sum()
+
+
+@contextmanager
+def _computing(model: Network) -> Iterator[None]:
+    with evaluating(model), no_grad(), np.errstate(over="ignore", invalid="ignore"):
+        yield
+
+
+def _said(
+    model: Network, batches: Iterable[Any], recipe: Recipe, device: str,
+    view_sets: Sequence[Sequence[View]], pixels: PixelStatistics | None,
+    outputs: Sequence[int] | None,
+) -> Iterator[tuple[Array, list[Array]]]:  # fmt: skip
+    """Of each batch, on the device: labels, and `_log_probabilities` in the labels' order.
+
+    Raises NoImagesError where there is no batch."""
+    to_input, none = input_of(recipe, pixels, device), True
+    for images, labels, *_ in prefetch(batches, device):
+        none = False
+        means = _log_probabilities(model, images, to_input, view_sets, outputs)
+        yield arrays.to_device(labels.data, device), means
+    if none:
+        raise NoImagesError("there was no image to evaluate: expected at least one batch")
 
 
 def _log_probabilities(
@@ -198,6 +266,17 @@ def view_input(pixels: Array, view: View, to_input: ToInput) -> Tensor:
         place = to_input.centre._replace(mirrored=view.mirrored)
     places = np.tile(np.array(place, np.int16), (len(pixels), 1))
     return to_input(Tensor(cut(pixels, view, size)), places)
+
+
+def _in_pieces(log_p: NDArray[np.float64], labels: NDArray[np.int64]) -> Predictions:
+    """Of many images: sorting all their classes at once would take several times their memory."""
+    pieces = range(0, len(labels), PIECE)
+    return _joined([_outcome(log_p[i : i + PIECE], labels[i : i + PIECE]) for i in pieces])
+
+
+def _joined(outcomes: Sequence[tuple[Array, ...]]) -> Predictions:
+    fields = zip(*outcomes, strict=True)
+    return Predictions(*(np.concatenate([arrays.to_numpy(x) for x in field]) for field in fields))
 
 
 def _outcome(log_p: Array, labels: Array) -> tuple[Array, ...]:

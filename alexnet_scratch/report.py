@@ -1,13 +1,14 @@
 """Tables and pictures of an evaluation: what is confused with what, class by class, image by image.
 
-Files: report.html, a page with all that a person wants to see; report.json; confusion.csv and
-confusion.png, classes.csv, predictions.csv, hardest.png.
+Files: report.html, the page of the run (`pages.run_page`) with all that a person wants to see;
+report.json; confusion.csv and confusion.png, classes.csv, predictions.csv, hardest.png.
 """
 
 from __future__ import annotations
 
 import csv
 import itertools
+import json
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -18,12 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.files import replacing
+from minigrad.files import replacing, write_text
 
 from .evaluation import Predictions
 from .names import short_names
 from .picture import save_picture, shown
-from .report_page import write_json, write_page
 
 FILES = (
     "confusion.csv", "confusion.png", "classes.csv", "predictions.csv", "hardest.png",
@@ -85,21 +85,16 @@ def report_folder(name: str) -> Path:
 
 
 def write_report(folder: Path, report: Report, facts: dict[str, Any]) -> None:
-    """Write tables, pictures and a page of them, each file whole or not at all.
+    """Write tables and pictures, each file whole or not at all.
 
-    facts: for report.json and the page: run, epoch, recipe, data, skipped, date, scores by views,
-    and what `provenance.environment` gives.
+    facts: for report.json: run, epoch, recipe, data, skipped, date, scores by views, and what
+    `provenance.environment` gives.
     """
     confusion = confusion_matrix(report.predictions, len(report.classes))
     write_tables(folder, report, confusion)
     draw_confusion(folder / "confusion.png", confusion, report.names)
     draw_hardest(folder / "hardest.png", report)
-    write_json(folder / "report.json", facts)
-    pictures = {
-        "What is taken for what": folder / "confusion.png",
-        "The hardest images": folder / "hardest.png",
-    }
-    write_page(folder / "report.html", facts, pictures, _page_lines(report, confusion))
+    write_text(folder / "report.json", json.dumps(facts, indent=2, allow_nan=False) + "\n")
 
 
 def write_tables(folder: Path, report: Report, confusion: NDArray[np.int64]) -> None:
@@ -138,6 +133,12 @@ def class_rows(predictions: Predictions, confusion: NDArray[np.int64]) -> list[C
             )
         )
     return rows
+
+
+def hardest(predictions: Predictions, count: int) -> list[int]:
+    """The numbers of the images of the largest loss, the worst first."""
+    found: list[int] = np.argsort(-predictions.losses, kind="stable")[:count].tolist()
+    return found
 
 
 def draw_confusion(path: Path, confusion: NDArray[np.int64], names: Sequence[str]) -> None:
@@ -184,7 +185,7 @@ def draw_hardest(path: Path, report: Report) -> None:
     from matplotlib.figure import Figure
 
     predictions, names = report.predictions, short_names(report.names)
-    worst = np.argsort(-predictions.losses, kind="stable")[:HARDEST].tolist()
+    worst = hardest(predictions, HARDEST)
     columns = min(6, len(worst))
     rows = math.ceil(len(worst) / columns)
     figure = Figure(figsize=(2.2 * columns, 2.85 * rows + 0.4), layout="constrained")
@@ -209,19 +210,6 @@ def _class_lines(report: Report, rows: Sequence[ClassRow]) -> Iterable[list[Any]
     for name, readable, row in zip(classes, report.names, rows, strict=True):
         other = "" if row.confused_with is None else classes[row.confused_with]
         yield [name, readable, row.images, row.top1, row.top5, other, row.times]
-
-
-def _page_lines(report: Report, confusion: NDArray[np.int64]) -> list[list[Any]]:
-    rows = class_rows(report.predictions, confusion)
-    short = short_names(report.names)
-    worst = sorted(range(len(rows)), key=lambda c: -1.0 if (top1 := rows[c].top1) is None else top1)
-    lines = []
-    for c in worst:
-        row = rows[c]
-        top1 = "" if row.top1 is None else f"{row.top1:.1%}"
-        other = "" if row.confused_with is None else short[row.confused_with]
-        lines.append([report.classes[c], short[c], row.images, top1, other, row.times or ""])
-    return lines
 
 
 def _prediction_lines(report: Report) -> Iterable[list[Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 from .recipe import Recipe, RecipeError
 from .schema import SchemaError, checked, json_of, limited, read_text
 from .training import provenance
-from .training.checkpoint import place_of
+from .training.checkpoint import Checkpoint, place_of
 from .training.folder import RunError
 from .training.metrics import EpochMetrics
 
@@ -58,8 +58,13 @@ class Facts:
     versions: dict[str, str] = limited(factory=dict)
     command: list[str] = limited(factory=list)
     commit: str | None = None
+    device: str = ""
     device_name: str | None = None
     threads: int = limited(0, low=0)
+    system: str = ""
+    precision: str = ""
+    started: str = ""
+    resumed: list[dict[str, Any]] = limited(factory=list)
     data: DataFacts = limited(factory=DataFacts)
     init_from: InitFrom = limited(factory=InitFrom)
 
@@ -113,6 +118,22 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     except (SchemaError, RecipeError) as error:
         raise RunError(f"{file}: {error}") from error
     return Run(folder, recipe, epochs, facts)
+
+
+def run_of(checkpoint: Checkpoint) -> Run:
+    """The run that a checkpoint is of: its folder's, or where it lies alone what it says itself."""
+    folder = checkpoint.path.parent
+    if (folder / RECIPE).is_file():
+        found = read_run(folder)
+        if found.recipe == checkpoint.recipe:
+            return found
+    data = checkpoint.data
+    facts = DataFacts(
+        root=data["root"], train_images=data["train_images"], classes=len(checkpoint.classes),
+        checksum=data.get("checksum", ""),
+    )  # fmt: skip
+    epochs = [checked(EpochMetrics, row) for row in checkpoint.position.metrics]
+    return Run(folder, checkpoint.recipe, epochs, Facts(data=facts))
 
 
 @dataclass(frozen=True)

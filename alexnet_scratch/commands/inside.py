@@ -32,10 +32,10 @@ from ..parser import BAD_INPUT
 from ..picture import FORMATS
 from ..progress import say, to_stderr, told_if_slow
 from ..trained import Trained, check_numbers, trained
-from ..training.checkpoint import BOXED, Checkpoint, find_checkpoint, load_checkpoint
+from ..training.checkpoint import BOXED, Checkpoint, find_checkpoint, is_run, load_checkpoint
 from .common import add_device_flags, count, device_from
 from .evaluate import EvaluationData, evaluation_data
-from .predict import boxed_line, files_of, is_image, is_run, short_by_class
+from .predict import boxed_line, files_of, is_image, short_by_class
 
 GALLERY = 1000  # validation images at most that are looked through
 OWN = 3  # of them, whose maps are drawn without images being given

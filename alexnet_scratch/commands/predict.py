@@ -6,12 +6,9 @@ import argparse
 import json
 import os
 import sys
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
-
-from minigrad.serialization import CheckpointError
 
 from ..data import BadImageError, DataError
 from ..data.image import image_size
@@ -22,7 +19,7 @@ from ..names import one_line, short_names
 from ..out_of_memory import in_smaller_batches
 from ..parser import BAD_INPUT
 from ..trained import Trained, check_numbers, trained
-from ..training.checkpoint import BOXED, find_checkpoint, load_checkpoint
+from ..training.checkpoint import BOXED, find_checkpoint, is_run, load_checkpoint
 from .common import add_device_flags, device_from
 from .evaluate import add_view_flags, views_from
 
@@ -120,15 +117,6 @@ def is_image(path: str) -> bool:
         return bool(image_size(path))
     except BadImageError:
         return False
-
-
-def is_run(path: str) -> bool:
-    """Does it name a run or a checkpoint, and nothing else?"""
-    if path.endswith(".safetensors"):
-        return True
-    with suppress(CheckpointError):
-        return not os.path.isfile(path) and bool(find_checkpoint(path))
-    return False
 
 
 def boxed_line(network: Trained, short: dict[str, str]) -> str:

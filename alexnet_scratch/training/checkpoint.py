@@ -322,6 +322,16 @@ def find_checkpoint(run: str | os.PathLike[str]) -> Path:
     )
 
 
+def is_run(path: str | os.PathLike[str]) -> bool:
+    """Does it name a run or a checkpoint, there or not, and nothing else?"""
+    path = os.fspath(path)
+    if path.endswith(".safetensors") or os.path.isfile(os.path.join(path, "recipe.json")):
+        return True
+    with contextlib.suppress(CheckpointError):
+        return not os.path.isfile(path) and bool(find_checkpoint(path))
+    return False
+
+
 def link(source: Path, target: Path) -> None:
     """Give a checkpoint a second name without writing it twice, where the disk knows links.
 

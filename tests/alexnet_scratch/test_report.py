@@ -1,4 +1,7 @@
-"""Reports: tables that add up, pictures that show something; the commands with views."""
+"""Reports: tables that add up, pictures that show something; the commands with views.
+
+The page of a run is tried in test_pages.py.
+"""
 
 import csv
 import json
@@ -14,6 +17,7 @@ from PIL import Image
 from alexnet_scratch.cli import main
 from alexnet_scratch.data import DataError
 from alexnet_scratch.evaluation import Predictions
+from alexnet_scratch.pages.run_page import Measured, write_page
 from alexnet_scratch.picture import save_picture, shown
 from alexnet_scratch.report import (
     FILES,
@@ -126,7 +130,9 @@ def test_the_confusion_matrix_can_be_seen(classes: int, tmp_path: Path) -> None:
 
 def facts_of(predictions: Predictions, **more: Any) -> dict[str, Any]:
     scores = asdict(predictions.scores())
+    network = {"checkpoint": "runs/x/best.safetensors", "scores": {"centre": scores}}
     return {
+        "networks": [network, network],
         "run": "runs/x", "epoch": 3, "stand": "after epoch 3", "recipe": "small",
         "data": "photos", "skipped": 0, "date": "today", "scores": {"centre": scores},
         "command": ["alexnet", "evaluate", "runs/my x"], **environment("cpu"), **more,
@@ -134,7 +140,9 @@ def facts_of(predictions: Predictions, **more: Any) -> dict[str, Any]:
 
 
 def write(folder: Path, report: Report, **more: Any) -> None:
-    write_report(folder, report, facts_of(report.predictions, **more))
+    facts = facts_of(report.predictions, **more)
+    write_report(folder, report, facts)
+    write_page(folder / "report.html", None, None, Measured(report, facts))
 
 
 def test_a_report_never_overwrites_another(tmp_path: Path) -> None:
@@ -159,28 +167,29 @@ def test_the_page_tells_all_of_a_report_and_takes_any_name(tmp_path: Path) -> No
     predictions = made(90, 3)
     names = ["tench, Tinca tinca", "<b>&amp;\udcff\n", "שלום"]
     report = report_of(predictions, ["n1", "$x$", "n3"], names)
-    write(tmp_path, report, run="runs/<x>", date="2026-11-30", data="photos/val")
+    write(tmp_path, report, date="2026-11-30", data="photos/<val>")
     text = (tmp_path / "report.html").read_text("utf-8")
     scores = predictions.scores()
-    assert f"<h1>Top-1 {scores.top1:.1%}, top-5 {scores.top5:.1%}</h1>" in text
     for part in (
-        "runs/&lt;x&gt;, after epoch 3",
-        "photos/val",
+        "The mean of 2 networks",
+        f"<b><bdi>{scores.top1:.1%}</bdi></b><span>top-1</span>",
+        "photos/&lt;val&gt;",
         "2026-11-30",
         "<bdi>alexnet evaluate &#x27;runs/my x&#x27;</bdi>",
-        '<th>class</th><th>name</th><th class="number">images</th>',
-        "views: centre",
+        '<th scope="col">class</th><th scope="col">name</th>',
+        "<bdi>centre</bdi>",
         "<bdi>tench</bdi>",
         "&lt;b&gt;&amp;amp;\\xff\\n",
         "<bdi>שלום</bdi>",
         "numpy",
     ):
         assert part in text, part
-    assert text.count("data:image/png;base64,") == 2
+    assert text.count("data:image/jpeg;base64,") == 24
     assert "Tinca" not in text  # cut at the comma
+    assert "top-5" not in text.lower()  # of three classes it is always 100%
     kept = json.loads((tmp_path / "report.json").read_text())
     assert kept["scores"]["centre"]["top1"] == scores.top1
-    assert (kept["data"], kept["epoch"]) == ("photos/val", 3)
+    assert (kept["data"], kept["epoch"]) == ("photos/<val>", 3)
 
 
 # ----- the commands -----

@@ -1,0 +1,119 @@
+"""What the demo shows beside the bars: pictures of what goes on in the network for one image.
+
+To add a map: a function `(Asked) -> Map`, and its name in MAPS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad import Tensor, nn
+
+from ..data.views import CENTRE, cut
+from ..inside import activations, saliency
+from ..pixels import ToInput
+from ..trained import Trained
+
+MOST_MAPS = 64  # of a layer that are shown
+# From what does not count to what counts most: dark, violet, orange, light yellow.
+_HEAT = np.array(
+    [(8, 6, 30), (84, 20, 112), (186, 54, 85), (249, 142, 8), (252, 255, 164)], np.float64
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One image. seen: uint8 (s, s, 3), the part that the network looks at. input: (1, 3, s, s),
+    as the network gets it. label: the class that the maps are about."""
+
+    network: Trained
+    seen: NDArray[np.uint8]
+    input: Tensor
+    label: int
+
+
+@dataclass(frozen=True)
+class Map:
+    """A picture, uint8 (H, W, 3), with its name and what it shows in words."""
+
+    name: str
+    about: str
+    picture: NDArray[np.uint8]
+
+
+def asked(network: Trained, image: NDArray[np.uint8], label: int) -> Asked:
+    """The centre of a whole image (S, S, 3), as the network sees it."""
+    size = network.recipe.input_size
+    (view,) = CENTRE
+    place = view.within(image.shape, size)
+    seen = cut(image, view, size)
+    to_input = ToInput(network.recipe, network.pixels, network.device)
+    x = to_input(Tensor(np.ascontiguousarray(seen)[None]), np.array([place], np.int16))
+    return Asked(network, seen, x, label)
+
+
+def saliency_map(of: Asked) -> Map:
+    """See `inside.saliency`."""
+    found = saliency(of.network.model, of.input, [of.label])[0]
+    found = _smooth(found.astype(np.float64))
+    return Map("Saliency", "the pixels whose change would move this class most", heat(found))
+
+
+def first_layer(of: Asked) -> Map:
+    """What the first layer answers, a square for each of its filters."""
+    model = of.network.model
+    found = activations(model, of.input, [first_layer_name(model)])
+    (maps,) = (a[0] for a in found.values())
+    maps = np.maximum(maps[:MOST_MAPS], 0)
+    about = f"where each of {len(maps)} filters finds what it looks for: the brighter, the more"
+    return Map("First layer", about, heat(_side_by_side(maps)))
+
+
+MAPS: tuple[Callable[[Asked], Map], ...] = (saliency_map, first_layer)
+
+
+def heat(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Numbers from 0 on, (H, W), as colours (H, W, 3): the largest is the brightest."""
+    share = np.clip(values / max(float(values.max()), 1e-30), 0, 1)
+    stops = np.linspace(0, 1, len(_HEAT))
+    colours = [np.interp(share, stops, _HEAT[:, c]) for c in range(3)]
+    return np.stack(colours, axis=-1).round().astype(np.uint8)
+
+
+def first_layer_name(model: nn.Module) -> str:
+    """The first ReLU's name, behind what stands between it and the convolution; without one the
+    first convolution's."""
+    for kind in (nn.ReLU, nn.Conv2d):
+        for name, module in model.named_modules():
+            if isinstance(module, kind):
+                return name
+    raise ValueError("the network has no convolution")
+
+
+def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each value and its neighbours, the near ones counting most: single pixels are noise."""
+    weights = np.array([1, 4, 6, 4, 1]) / 16
+    for axis in (0, 1):
+        padded = np.pad(values, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
+        count = values.shape[axis]
+        values = np.sum(
+            [w * padded.take(range(i, i + count), axis) for i, w in enumerate(weights)], axis=0
+        )
+    return values
+
+
+def _side_by_side(maps: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Maps (N, h, w), each with its own largest value as 1, in a square with gaps of 0."""
+    count, h, w = maps.shape
+    columns = int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    grid = np.zeros((rows * (h + 1) - 1, columns * (w + 1) - 1), maps.dtype)
+    largest = maps.max(axis=(1, 2), keepdims=True)
+    for n, one in enumerate(maps / np.where(largest > 0, largest, 1)):
+        i, j = n // columns * (h + 1), n % columns * (w + 1)
+        grid[i : i + h, j : j + w] = one
+    return grid

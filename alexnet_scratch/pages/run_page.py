@@ -1,0 +1,450 @@
+"""The page of a run: what it reached, how it came there, what it takes for what, what it is."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from minigrad import arrays, nn
+from minigrad.files import write_text
+
+from ..evaluation import TOP
+from ..names import short_names
+from ..progress import duration, quantity
+from ..recipe import RECIPES, Recipe
+from ..recipe.flags import shown
+from ..recipe.notes import NOTES, differences
+from ..report import HARDEST, NUMBERED, Report, class_rows, confusion_matrix, hardest
+from ..runs import Run
+from ..training.metrics import EpochMetrics
+from .charts import Line, chart
+from .parts import facts, folded, name, page, percent, picture, section, table, text
+
+THUMBNAIL = 192  # most pixels of a side of a hard image
+CONFUSIONS = 20  # of the largest that are listed
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An evaluation on a page. facts: as in report.json."""
+
+    report: Report
+    facts: dict[str, Any]
+
+    @property
+    def last(self) -> tuple[str, dict[str, Any]]:
+        """What the last set of views is called, and its scores."""
+        views, scores = list(self.facts["scores"].items())[-1]
+        return views, scores
+
+
+def write_page(
+    path: Path,
+    run: Run | None,
+    model: nn.Module | None = None,
+    measured: Measured | None = None,
+    missing: str = "",
+) -> None:
+    """Write the page of a run, or of an evaluation of several networks (run None), all or nothing.
+
+    model: the run's network, None before there is a checkpoint. measured: None where nothing could
+    be evaluated; `missing` then says why.
+    """
+    title = _title(run, measured)
+    body = [f"<header><h1>{name(title)}</h1>", *_below_title(run, model), "</header><main>"]
+    body += _headline(run, measured)
+    if measured is not None:
+        body += _networks(measured.facts.get("networks"), len(measured.report.classes))
+        body += _views(measured)
+    if run is not None:
+        body += _curves(run.epochs, _classes(run, measured))
+    if measured is not None:
+        body += _confusion(measured.report)
+    elif missing:
+        said = f"No confusion matrix and no hardest images: {missing}"
+        body.append(f'<p class="note">{text(said)}</p>')
+    if model is not None:
+        body += _filters(model)
+    if run is not None:
+        body += [_recipe(run.recipe), _environment(run)]
+    if measured is not None:
+        body.append(_evaluation(measured.facts))
+    write_text(path, page(f"{title}: alexnet", [*body, "</main>"]))
+
+
+# ----- the head -----
+
+
+def _title(run: Run | None, measured: Measured | None) -> str:
+    if run is not None:
+        return run.folder.absolute().name
+    assert measured is not None, "a page is of a run, or of an evaluation"
+    return f"The mean of {len(measured.facts['networks'])} networks"
+
+
+def _below_title(run: Run | None, model: nn.Module | None) -> list[str]:
+    if run is None:
+        return []
+    recipe, data = run.recipe, run.facts.data
+    what = [f"recipe {recipe.name}", f"{recipe.variant}, {recipe.input_size} pixels"]
+    if model is not None:
+        count = sum(parameter.data.size for parameter in model.parameters())
+        what.append(f"{_millions(count)} parameters")
+    if data.train_images:
+        what.append(f"{data.train_images:,} training images of {data.classes} classes, {data.name}")
+    lines = [f'<p class="soft">{name(" · ".join(what))}</p>']
+    if not run.finished:
+        done = len(run.epochs)
+        said = f"This run is not finished: {done} of {recipe.epochs} epochs are done."
+        if not done and model is not None and not run.facts.command:
+            said = "These weights were not trained here: there are no curves of them."
+        lines.append(f'<p class="note">{said}</p>')
+    return lines
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.1f} million" if count >= 1e6 else f"{count:,}"
+
+
+def _classes(run: Run, measured: Measured | None) -> int:
+    """How many there are, 0 where nobody knows."""
+    return len(measured.report.classes) if measured is not None else run.facts.data.classes
+
+
+def _headline(run: Run | None, measured: Measured | None) -> list[str]:
+    """The numbers that a reader looks for, and what they are of."""
+    cards: list[tuple[str, str, str]] = []
+    said = ""
+    if measured is not None:
+        views, scores = measured.last
+        of, classes = measured.facts["scores"], len(measured.report.classes)
+        if len(of) > 1:  # the centre stands beside the other views
+            cards.append(("top-1, centre", percent(next(iter(of.values()))["top1"]), ""))
+        plain = len(of) == 1
+        cards.append(("top-1" + f", {views}" * (not plain), percent(scores["top1"]), ""))
+        if classes > TOP:
+            cards.append(("top-5" + f", {views}" * (not plain), percent(scores["top5"]), ""))
+        stand = measured.facts.get("stand", "")
+        said = f"Of {scores['images']:,} images, loss {scores['loss']:.3f}"
+        said += f"; the network {stand}." if stand else "."
+    elif run is not None and run.best is not None:
+        best, data = run.best, run.facts.data
+        cards.append(("top-1", percent(best.val_top1), ""))
+        if data.classes > TOP or not data.classes:
+            cards.append(("top-5", percent(best.val_top5), ""))
+        of_images = f"Of {data.val_images:,} validation images" if data.val_images else "Measured"
+        said = f"{of_images} after epoch {best.epoch}, the best one, in training."
+    if run is not None and run.epochs:
+        cards.append(("training and validation", duration(60 * run.minutes), "text"))
+    if run is not None and run.facts.device_name:
+        threads = f", {run.facts.threads} threads" * run.facts.device.startswith("cpu")
+        cards.append((f"machine{threads}", run.facts.device_name, "text"))
+    if not cards:
+        return ['<p class="note">Nothing is measured yet.</p>']
+    items = (
+        f'<li class="{kind}"><b>{name(value)}</b><span>{text(label)}</span></li>'
+        for label, value, kind in cards
+    )
+    return [f'<ul class="cards">{"".join(items)}</ul>', f'<p class="soft">{text(said)}</p>']
+
+
+def _networks(networks: Sequence[dict[str, Any]] | None, classes: int) -> list[str]:
+    """A line for each of several networks."""
+    if networks is None:
+        return []
+    rows = [
+        (network["checkpoint"], views, *_score_cells(scores, classes))
+        for network in networks
+        for views, scores in network["scores"].items()
+    ]
+    head = ("network", "views", *_score_names(classes))
+    return [section("Each network by itself", table(head, rows))]
+
+
+def _views(measured: Measured) -> list[str]:
+    scores, classes = measured.facts["scores"], len(measured.report.classes)
+    if len(scores) == 1:
+        return []
+    rows = [(views, *_score_cells(s, classes)) for views, s in scores.items()]
+    return [section("Views", table(("views", *_score_names(classes)), rows))]
+
+
+def _score_names(classes: int) -> list[str]:
+    return ["top-1", *["top-5"] * (classes > TOP), "loss"]
+
+
+def _score_cells(scores: dict[str, Any], classes: int) -> list[str]:
+    top5 = [f"{scores['top5']:.2%}"] * (classes > TOP)
+    return [f"{scores['top1']:.2%}", *top5, f"{scores['loss']:.4f}"]
+
+
+# ----- the curves -----
+
+
+def _curves(rows: Sequence[EpochMetrics], classes: int) -> list[str]:
+    if not rows:
+        return []
+    epochs = [row.epoch for row in rows]
+    losses = [
+        Line("training", [row.train_loss for row in rows]),
+        Line("validation", [row.val_loss for row in rows]),
+    ]
+    shares = [
+        Line("training", [row.train_top1 for row in rows]),
+        Line("validation", [row.val_top1 for row in rows]),
+    ]
+    if classes > TOP:
+        shares.append(Line("validation, top-5", [row.val_top5 for row in rows]))
+    chance = max(classes, 1)
+    most = 1.05 * max([math.log(chance), *(v for line in losses for v in line.values), 1e-3])
+    charts = [
+        chart(
+            "Loss", epochs, losses, most, lambda v: f"{v:.3g}",
+            (f"guessing, ln({chance})", math.log(chance)),
+        ),
+        chart(
+            "Accuracy", epochs, shares, 1.0, lambda v: f"{v:.0%}",
+            (f"guessing, 1 of {chance}", 1 / chance),
+        ),
+    ]  # fmt: skip
+    with_top5 = classes > TOP
+    head = ("epoch", "training loss", "top-1", "validation loss", "top-1",
+            *["top-5"] * with_top5, "rate", "images/s")  # fmt: skip
+    lines = [
+        (row.epoch, f"{row.train_loss:.3f}", percent(row.train_top1), f"{row.val_loss:.3f}",
+         percent(row.val_top1), *[percent(row.val_top5)] * with_top5, f"{row.lr:.2g}",
+         quantity(row.images_per_second))
+        for row in rows
+    ]  # fmt: skip
+    return [
+        section(
+            "Curves of training", f'<div class="charts">{"".join(charts)}</div>',
+            folded("The same in numbers", table(head, lines)),
+        )
+    ]  # fmt: skip
+
+
+# ----- what is taken for what -----
+
+
+def _confusion(report: Report) -> list[str]:
+    confusion = confusion_matrix(report.predictions, len(report.classes))
+    short = short_names(report.names)
+    if len(report.classes) <= NUMBERED:
+        drawn = _cells(confusion, short)
+    else:
+        drawn = picture(_matrix(confusion), _matrix_words(confusion), "pixels matrix")
+    worst = section("The hardest images", f'<div class="hardest">{_hardest(report, short)}</div>')
+    classes = table(
+        ("class", "name", "images", "top-1", "most often taken for", "times"),
+        _class_lines(report, confusion, short),
+    )
+    if len(report.classes) > NUMBERED:
+        listed = table(("is", "taken for", "times"), _largest(confusion, short))
+        classes = folded("The same for each class, the worst first", classes)
+        return [section("What is taken for what", drawn, listed, classes), worst]
+    return [section("What is taken for what", drawn), section("Classes, the worst first", classes),
+            worst]  # fmt: skip
+
+
+def _cells(confusion: NDArray[np.int64], names: Sequence[str]) -> str:
+    """The matrix as a table, each row coloured by its shares of the class's images."""
+    head = "".join(f'<th scope="col">{name(_cut(n))}</th>' for n in names)
+    rows = []
+    for true, (counts, label) in enumerate(zip(confusion.tolist(), names, strict=True)):
+        total = max(sum(counts), 1)
+        cells = []
+        for said, count in enumerate(counts):
+            # Mistakes are rare: the square root tells one from none.
+            share = count / total if said == true else math.sqrt(count / total)
+            kind = "yn"[said != true] + " on" * (share > 0.5)
+            cells.append(f'<td class="{kind}" style="--p:{share:.2f}">{count or ""}</td>')
+        rows.append(f'<tr><th scope="row">{name(_cut(label))}</th>{"".join(cells)}</tr>')
+    about = "A row is the true class, a column what the network said; the cells count images."
+    return (
+        f'<p class="soft" id="cells">{about}</p>\n'
+        '<div class="wide confusion" tabindex="0"><table aria-describedby="cells">'
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _cut(label: str, most: int = 18) -> str:
+    return label if len(label) <= most else f"{label[: most - 1]}…"
+
+
+def _matrix(confusion: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The matrix as a picture of a pixel a cell: right ones blue, wrong ones orange, more opaque
+    the larger their share (its cube root: of many classes most shares are small)."""
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    pixels = np.empty((*confusion.shape, 4), np.uint8)
+    pixels[...] = (0xE0, 0x6A, 0x10, 0)
+    right = np.arange(len(confusion))
+    pixels[right, right, :3] = (0x20, 0x88, 0xD0)
+    pixels[..., 3] = np.round(255 * np.cbrt(shares))
+    return pixels
+
+
+def _matrix_words(confusion: NDArray[np.int64]) -> str:
+    images = int(confusion.sum())
+    right = int(np.trace(confusion))
+    return (
+        f"Confusion matrix of {len(confusion)} classes: {right:,} of {images:,} images lie on its "
+        "diagonal, the others beside it; the table below has the largest confusions."
+    )
+
+
+def _largest(confusion: NDArray[np.int64], names: Sequence[str]) -> list[tuple[str, str, int]]:
+    wrong = confusion - np.diag(np.diag(confusion))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
+    places = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    return [(names[i], names[j], int(wrong[i, j])) for i, j in places if wrong[i, j]]
+
+
+def _class_lines(
+    report: Report, confusion: NDArray[np.int64], short: Sequence[str]
+) -> list[list[Any]]:
+    rows = class_rows(report.predictions, confusion)
+    worst = sorted(range(len(rows)), key=lambda c: -1.0 if (top1 := rows[c].top1) is None else top1)
+    lines = []
+    for c in worst:
+        row = rows[c]
+        top1 = "" if row.top1 is None else percent(row.top1)
+        other = "" if row.confused_with is None else short[row.confused_with]
+        lines.append([report.classes[c], short[c], row.images, top1, other, row.times or ""])
+    return lines
+
+
+def _hardest(report: Report, short: Sequence[str]) -> str:
+    """The images of the largest loss, the worst first: what they are and what was said."""
+    predictions, figures = report.predictions, []
+    for i in hardest(predictions, HARDEST):
+        true, said = (short[c] for c in (predictions.labels[i], predictions.top[i, 0]))
+        file = os.path.basename(report.images[i])
+        share, own = predictions.probabilities[i, 0], math.exp(-predictions.losses[i])
+        drawn = picture(_thumbnail(report.load(i)), f"{file}: {true}", form="JPEG")
+        figures.append(
+            f"<figure>{drawn}<figcaption>is <b>{name(true)}</b> ({own:.1%}),<br>said "
+            f"<b>{name(said)}</b> ({share:.1%})<br><span class=\"soft\">{name(_cut(file, 40))}"
+            "</span></figcaption></figure>"
+        )
+    return "".join(figures)
+
+
+def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if max(pixels.shape[:2]) <= THUMBNAIL:
+        return pixels
+    image = Image.fromarray(pixels)
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    return np.asarray(image)
+
+
+# ----- what it is -----
+
+
+def _filters(model: nn.Module) -> list[str]:
+    first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None or first.weight.shape[1] != 3:
+        return []
+    weight = arrays.to_numpy(first.weight.data)
+    towers = 2 if getattr(model, "variant", "") in ("two-tower", "grouped") else 1
+    drawn = []
+    for number, part in enumerate(np.split(weight, towers), 1):
+        count, side = len(part), weight.shape[2]
+        words = f"{count} filters of {side} x {side} pixels" + f", tower {number}" * (towers > 1)
+        title = f"<figcaption>Tower {number}</figcaption>" * (towers > 1)
+        shown_part = picture(filter_picture(part), words, "pixels")
+        drawn.append(f'<figure class="filters">{title}{shown_part}</figure>')
+    about = (
+        "What the first layer looks for: each filter is stretched by itself around grey, a weight "
+        "of 0. A trained network has edges and colours here, a fresh one noise."
+    )
+    return [section("First-layer filters", f'<p class="soft">{about}</p>', *drawn)]
+
+
+def filter_picture(weight: NDArray[np.floating], columns: int = 16) -> NDArray[np.uint8]:
+    """Filters (F, 3, kh, kw) side by side as a picture (H, W, 4), nothing between them."""
+    count, _, kh, kw = weight.shape
+    columns = min(columns, count)
+    largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
+    shades = np.round(127.5 + 127.5 * weight / np.where(largest > 0, largest, 1))
+    grid = np.zeros((-(-count // columns) * (kh + 1) - 1, columns * (kw + 1) - 1, 4), np.uint8)
+    for n, one in enumerate(shades.transpose(0, 2, 3, 1)):
+        i, j = n // columns * (kh + 1), n % columns * (kw + 1)
+        grid[i : i + kh, j : j + kw, :3] = one
+        grid[i : i + kh, j : j + kw, 3] = 255
+    return grid
+
+
+def _recipe(recipe: Recipe) -> str:
+    """What differs from its preset, field by field with what the choice does; then all of it."""
+    preset = RECIPES.get(recipe.name)
+    every = [
+        (field, shown(value), NOTES.get(field, ""))
+        for field, value in json.loads(recipe.to_json()).items()
+        if field not in ("name", *recipe.unused)
+    ]
+    whole = folded("All its fields", table(("field", "value", "what it is"), every))
+    if preset is None:
+        said = f"The recipe {recipe.name} is none that comes with this version."
+        return section("Recipe", f"<p>{text(said)}</p>", whole)
+    found = differences(preset, recipe)
+    if preset.seed != recipe.seed and all(field != "seed" for field, *_ in found):
+        found.append(("seed", preset.seed, recipe.seed, NOTES["seed"]))
+    if not found:
+        return section("Recipe", f"<p>The preset {text(recipe.name)}, as it is.</p>", whole)
+    lines = "".join(
+        f"<dt>{text(field)}: {text(shown(now))} <span class=\"soft\">instead of "
+        f"{text(shown(before))}</span></dt><dd class=\"soft\">{text(note)}</dd>"
+        for field, before, now, note in found
+    )
+    said = f"The preset {recipe.name}, but for:"
+    return section("Recipe", f"<p>{text(said)}</p><dl>{lines}</dl>", whole)
+
+
+def _environment(run: Run) -> str:
+    told, data = run.facts, run.facts.data
+    versions = ", ".join(f"{package} {number}" for package, number in told.versions.items())
+    threads = f", {told.threads} threads" * told.device.startswith("cpu")
+    return section("Environment of the training", facts([
+        ("machine", told.device_name and f"{told.device_name}{threads}"),
+        ("system", told.system),
+        ("precision", told.precision),
+        ("started", told.started),
+        ("went on", _times(len(told.resumed))),
+        ("command", shlex.join(told.command)),
+        ("computed by", told.computed_by),
+        ("versions", versions),
+        ("commit", told.commit),
+        ("data", data.name if told.command else ""),
+        ("its images", f"{data.train_images:,} for training, {data.val_images:,} for validation"
+         if data.train_images else ""),
+        ("checksum", data.checksum),
+    ]))  # fmt: skip
+
+
+def _times(count: int) -> str:
+    return "" if not count else "once" if count == 1 else f"{count} times"
+
+
+def _evaluation(told: dict[str, Any]) -> str:
+    versions = ", ".join(f"{package} {number}" for package, number in told["versions"].items())
+    return section("How it was evaluated", facts([
+        ("checkpoint", told.get("checkpoint")),
+        ("data", told["data"]),
+        ("unreadable", f"{told['skipped']} images"),
+        ("views", ", ".join(told["scores"])),
+        ("date", told["date"]),
+        ("command", shlex.join(told["command"])),
+        ("computed on", told["device_name"]),
+        ("versions", f"{versions}, commit {told['commit'] or 'unknown'}"),
+    ]))  # fmt: skip
