@@ -111,4 +111,6 @@ def _summary(found: Identified, names: dict[str, str], unnamed: bool) -> list[st
     ]
     if unnamed and found.classes is None and found.outputs != 1000:
         lines.append(f"Its classes have no names: {next(iter(names))!r} and so on (--classes FILE)")
+    if found.note:
+        lines.append(f"Note: {found.note}")
     return [one_line(line) for line in lines]

@@ -53,7 +53,8 @@ class Network:
     """name: what --network takes. title: for people. recipe: how it is built, and its images
     prepared. converted: the tensors by our names and in our layout. sized: the recipe with what
     the shapes say of its sizes. sources: the formats that it comes in, any where none is named.
-    extra: beginnings of the names of tensors that it does not need."""
+    extra: beginnings of the names of tensors that it does not need. note: what somebody has to
+    know whose file does not tell it from another network."""
 
     name: str
     title: str
@@ -63,6 +64,7 @@ class Network:
     sized: Callable[[Recipe, Arrays], Recipe] = _fixed
     sources: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Identified:
     resize: str
     pixels: PixelStatistics
     classes: dict[str, str] | None
+    note: str = ""
 
     @property
     def outputs(self) -> int:
@@ -119,7 +122,8 @@ def _from_caffe(arrays: Arrays, source: str) -> Arrays:
         elif _is(array, 2, source):
             found[ours] = array.T
         else:
-            found[ours] = array.reshape(array.shape[-2:]) if array.ndim == 4 else array
+            of_four = array.ndim == 4 and array.shape[:2] == (1, 1)
+            found[ours] = array[0, 0] if of_four else array
     if source == "npy":
         _by_maps(found)
     first = found.get("conv1.weight")
@@ -153,9 +157,12 @@ def _caffe(name: str, title: str, order: str) -> Network:
     recipe = replace(
         RECIPES["caffe"], name=name, orders=(order, order), mean="constant", input_mean=CAFFE_MEAN
     )
+    other = "caffenet" if name == "bvlc_alexnet" else "bvlc_alexnet"
     return Network(
-        name, title, recipe, "squash", _from_caffe, _caffe_sized, ("npy", "caffe", "onnx")
-    )
+        name, title, recipe, "squash", _from_caffe, _caffe_sized, ("npy", "caffe", "onnx"),
+        note=f"{other} has the same tensors, with LRN and pooling the other way round: --network "
+        f"{other}, if it is that",
+    )  # fmt: skip
 
 
 def _torchvision(name: str, recipe: Recipe, **how: Any) -> Network:
@@ -195,7 +202,10 @@ def identify(
     if recipe is not None and network is None:
         own = Network("", f"the network of the recipe {recipe.name}", recipe)
         return _fitted(own, arrays, file, folder)
-    return _fitted(_chosen(arrays, file, network), arrays, file, folder)
+    chosen = _chosen(arrays, file, network)
+    found = _fitted(chosen, arrays, file, folder)
+    told = network is not None or _pooled_first(file.facts) is not None
+    return found if told else replace(found, note=chosen.note)
 
 
 def _chosen(arrays: Arrays, file: WeightFile, network: str | None) -> Network:
@@ -209,8 +219,7 @@ def _chosen(arrays: Arrays, file: WeightFile, network: str | None) -> Network:
     shares = [_share(known, arrays, file.source) for known in NETWORKS]
     if max(shares) > 0:
         chosen = NETWORKS[shares.index(max(shares))]
-        pooled_first = _order_told(file.facts)
-        if chosen.name == "bvlc_alexnet" and pooled_first:
+        if chosen.name == "bvlc_alexnet" and _pooled_first(file.facts):
             return next(known for known in NETWORKS if known.name == "caffenet")
         return chosen
     if any(name.startswith("conv1.") for name in arrays):
@@ -224,11 +233,14 @@ def _chosen(arrays: Arrays, file: WeightFile, network: str | None) -> Network:
     )
 
 
-def _order_told(facts: Mapping[str, Any]) -> bool:
-    """Does the file's order of layers have pool1 before norm1, as CaffeNet's?"""
+def _pooled_first(facts: Mapping[str, Any]) -> bool | None:
+    """Does the file's order of layers have pool1 before norm1, as CaffeNet's? None if it has no
+    order."""
     layers = facts.get("layers")
     names = [str(layer) for layer in layers] if isinstance(layers, list | tuple) else []
-    return "pool1" in names and "norm1" in names and names.index("pool1") < names.index("norm1")
+    if "pool1" not in names or "norm1" not in names:
+        return None
+    return names.index("pool1") < names.index("norm1")
 
 
 def _share(network: Network, arrays: Arrays, source: str) -> float:

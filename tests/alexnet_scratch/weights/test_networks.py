@@ -143,7 +143,7 @@ def test_caffes_networks_give_caffes_numbers(
     facts = {"layers": layers} if source == "caffe" else {}
     file = WeightFile(made.npy() if source == "npy" else made.blobs(), source, facts)
     found = identify(file, network if source == "npy" else None)
-    assert found.recipe.name == network
+    assert (found.recipe.name, found.note) == (network, "")  # it is told
     assert (found.recipe.widths, found.recipe.fc_width, found.resize) == (WIDTHS, 20, "squash")
     assert found.recipe.input_mean[0] > found.recipe.input_mean[2]  # red before blue
     x = torch.randn(1, 3, 227, 227) * 100
@@ -153,6 +153,10 @@ def test_caffes_networks_give_caffes_numbers(
 def test_caffes_names_alone_are_bvlc_alexnet(torch: Any) -> None:
     found = identify(WeightFile(Caffe(torch, "relu-lrn-pool").npy(), "npy"))
     assert found.recipe.name == "bvlc_alexnet"
+    assert "caffenet has the same tensors" in found.note
+    blobs = Caffe(torch, "relu-lrn-pool").blobs() | {"fc6.0": np.zeros((2, 3, 4, 5), np.float32)}
+    with pytest.raises(CheckpointError, match=r"fc6.weight has shape \(2, 3, 4, 5\)"):
+        identify(WeightFile(blobs, "caffe"))
 
 
 @pytest.mark.parametrize("variant", ["two-tower", "grouped"])
