@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from minigrad.serialization import CheckpointError
 
 from .file import WeightFile
-from .protobuf import Fields, Message, open_message
+from .protobuf import MOST_LAYERS, Fields, Message, open_message
 
 _NAME, _V1_LAYERS, _LAYERS = 1, 2, 100  # fields of NetParameter
 _DATA, _SHAPE, _DOUBLES, _OLD_SHAPE = 5, 7, 8, (1, 2, 3, 4)  # fields of BlobProto
 BLOBS = ("weight", "bias")
+MOST_BLOBS = 16  # of a layer; a recurrent one has a dozen
 
 
 class Schema(NamedTuple):
@@ -58,6 +59,8 @@ def read_caffemodel(path: str) -> WeightFile:
             if number == _NAME and isinstance(value, Message):
                 title = value.text()
             elif number in _SCHEMAS and isinstance(value, Message):
+                if len(graph) == MOST_LAYERS:
+                    raise ValueError(f"more than {MOST_LAYERS:,} layers")
                 layer, blobs = _layer(value, _SCHEMAS[number])
                 graph.append(layer)
                 if tensors.keys() & blobs:
@@ -93,6 +96,8 @@ def _layer(message: Message, schema: Schema) -> tuple[dict[str, Any], dict[str, 
         if held is not None or kind == _DEFAULTS.get(options):
             found |= options(Fields() if held is None else held.grouped())
     blobs = {}
+    if len(given.messages(schema.blobs)) > MOST_BLOBS:
+        raise ValueError(f"{name!r:.80} has more than {MOST_BLOBS} blobs")
     for i, blob in enumerate(given.messages(schema.blobs)):
         key = f"{name}.{BLOBS[i] if i < len(BLOBS) else i}"
         try:

@@ -17,7 +17,7 @@ from minigrad.serialization import CheckpointError
 
 from .file import WeightFile
 from .onnx_alexnet import as_alexnet
-from .protobuf import Fields, Message, open_message
+from .protobuf import MOST_LAYERS, Fields, Message, open_message
 from .stored import BFLOAT16, MOST_DIMENSIONS
 
 Arrays = dict[str, NDArray[Any]]
@@ -54,6 +54,9 @@ def read_onnx(path: str) -> WeightFile:
         if graph is None:
             raise ValueError("there is no graph in it")
         given = graph.grouped()
+        for field, what in ((_NODES, "nodes"), (_INITIALIZERS, "tensors")):
+            if len(given.messages(field)) > MOST_LAYERS:
+                raise ValueError(f"more than {MOST_LAYERS:,} {what}")
         constants: Arrays = {}
         for tensor in given.messages(_INITIALIZERS):
             name, array = _tensor(tensor)

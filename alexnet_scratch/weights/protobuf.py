@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from .stored import Stored
 
-STEPS, PER_STEP = 20_000, 32  # fields that a file may have, and one more for so many bytes
+STEPS, PER_STEP = 40_000, 128  # fields that a file may have, and one more for so many bytes
+MOST_LAYERS = 2_500  # of a network, and most tensors; DenseNet-121 has 910 and 836
 MOST_TEXT = 10_000  # bytes of a name
 VARINT, FIXED64, RUN, FIXED32 = 0, 1, 2, 5
 
