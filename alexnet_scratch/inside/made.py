@@ -18,29 +18,31 @@ from .layers import Floats, probabilities
 from .maps import input_slopes
 
 BLUR_EVERY = 2  # steps
+JITTER = 16  # an image is moved by up to this part of its side
 LONGEST = 0.25  # grey levels: the root mean square of a step of `fooling`
 
 
 def class_images(
     model: nn.Module, classes: Sequence[int], black: Tensor, white: Tensor, steps: int = 128,
-    rate: float = 0.05, decay: float = 0.1, colour: float = 0.4, jitter: int = 8, seed: int = 0,
+    rate: float = 0.05, decay: float = 0.1, colour: float = 0.4, seed: int = 0,
 ) -> Tensor:  # fmt: skip
     """For each class an image with a large logit, as the network's input (N, 3, size, size).
 
     argmax over I of S_c(I) - lambda |I|^2, from grey, by gradient ascent on the logit S_c, not on
     the probability, which grows as well by making other classes less likely (Simonyan et al. 2014,
     section 2, equation 1). |I|^2 counts from grey, and `decay` is its lambda. What makes the result
-    fit to look at: the image is moved by up to `jitter` pixels each step and blurred now and then
-    (Yosinski et al. 2015, section 3), a step has the length `rate` whatever the slopes' size, and
-    changes of colour count `colour` of those of brightness, as photographs vary.
+    fit to look at: the image is moved by up to a sixteenth of its side each step and blurred in
+    every second (Yosinski et al. 2015, section 3), a step has the length `rate` whatever the
+    slopes' size, and changes of colour count `colour` of those of brightness, as photographs vary.
     """
     low = arrays.to_numpy(black.data)
     span = arrays.to_numpy(white.data) - low
     rng = np.random.default_rng(seed)
     shape = (len(classes), *low.shape[1:])
+    most = low.shape[2] // JITTER
     image = (0.5 + 0.02 * rng.standard_normal(shape)).astype(low.dtype)
     for step in range(steps):
-        shift = rng.integers(-jitter, jitter + 1, 2)
+        shift = rng.integers(-most, most + 1, 2)
         moved = np.roll(image, shift, (2, 3))
         x = Tensor(arrays.to_device(low + span * moved, black.device))
         slopes = np.roll(input_slopes(model, x, classes) * span, -shift, (2, 3))
