@@ -34,7 +34,7 @@ def lenet5() -> Recipe:
     Pixels of mean 0 and variance 1, as the paper has them for its tanh. It trained for 20 epochs of
     MNIST, one image at a time, with a second-order rate for each weight and neither momentum nor
     weight decay. Its weights within 2.4 / fan in (`--init lecun`) presume those rates: an epoch of
-    CIFAR-10 reached 29.5% from them, at 0.02, and 42.2% from LSUV's, whose layers all have a signal.
+    CIFAR-10 reached 29.5% from them, at 0.02, and 42.2% from LSUV's, here the default.
     """
     return _trained(
         "lenet5", init="lsuv", input_size=32, image_size=32, input_mean=(127.5,) * 3,
