@@ -43,7 +43,7 @@ def lenet5() -> Recipe:
 
 
 def zfnet() -> Recipe:
-    """ZFNet, of 2013: AlexNet with a finer conv1, which won that year's ImageNet contest.
+    """ZFNet, of 2013: AlexNet with a finer conv1, after a look at what its filters see.
 
     The paper: AlexNet's rate, momentum and dropout, batch 128, weights N(0, 0.01) and biases 0, 70
     epochs, and filters of more than 0.1 (root mean square) scaled back, which is left out here.
