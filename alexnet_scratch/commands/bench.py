@@ -24,7 +24,9 @@ def add_parser(commands: Any) -> None:
         examples=(
             "alexnet bench                          # batches of 32 on all cores",
             "alexnet bench --batch-size 128 --device cuda --amp",
+            "alexnet bench --model resnet18 --input-size 64",
         ),
+        usage="alexnet bench [--recipe NAME] [--batch-size N] [flags]",
         description="How long each layer of a recipe's network takes here, forward and backward, "
         "and how many images a second that makes. On a GPU, which computes while Python is ahead, "
         "the images only.",

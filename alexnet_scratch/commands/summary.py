@@ -15,7 +15,12 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "summary",
         help="the layer table: shapes, parameters, multiply-adds, bytes",
-        examples=("alexnet summary", "alexnet summary --recipe owt --num-classes 10"),
+        examples=(
+            "alexnet summary",
+            "alexnet summary --recipe owt --num-classes 10",
+            "alexnet summary --model resnet18",
+        ),
+        usage="alexnet summary [--recipe NAME] [--num-classes N] [flags]",
         description="A row for each layer; the ReLUs that a convolution computes have no bytes.",
     )
     parser.add_argument("--recipe", help="a preset, or the recipe.json of a run [small]")
