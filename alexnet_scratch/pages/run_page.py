@@ -147,8 +147,7 @@ def _headline(run: Run | None, measured: Measured | None) -> list[str]:
     if run is not None and run.epochs:
         cards.append(("training and validation", duration(60 * run.minutes), "text"))
     if run is not None and run.facts.device_name:
-        threads = f", {run.facts.threads} threads" * run.facts.device.startswith("cpu")
-        cards.append((f"machine{threads}", run.facts.device_name, "text"))
+        cards.append((f"machine{_threads(run)}", run.facts.device_name, "text"))
     if not cards:
         return ['<p class="note">Nothing is measured yet.</p>']
     items = (
@@ -245,10 +244,11 @@ def _confusion(report: Report) -> list[str]:
     else:
         drawn = picture(_matrix(confusion), _matrix_words(confusion), "pixels matrix")
     worst = section("The hardest images", f'<div class="hardest">{_hardest(report, short)}</div>')
-    classes = table(
-        ("class", "name", "images", "top-1", "most often taken for", "times"),
-        _class_lines(report, confusion, short),
-    )
+    head = ["class", "name", "images", "top-1", "most often taken for", "times"]
+    lines = _class_lines(report, confusion, short)
+    if list(report.classes) == list(short):  # said once
+        head, lines = head[1:], [line[1:] for line in lines]
+    classes = table(head, lines)
     if len(report.classes) > NUMBERED:
         listed = table(("is", "taken for", "times"), _largest(confusion, short))
         classes = folded("The same for each class, the worst first", classes)
@@ -333,11 +333,15 @@ def _hardest(report: Report, short: Sequence[str]) -> str:
         share, own = predictions.probabilities[i, 0], math.exp(-predictions.losses[i])
         drawn = picture(_thumbnail(report.load(i)), f"{file}: {true}", form="JPEG")
         figures.append(
-            f"<figure>{drawn}<figcaption>is <b>{name(true)}</b> ({own:.1%}),<br>said "
+            f"<figure>{drawn}<figcaption>is <b>{name(true)}</b> ({_small(own)}),<br>said "
             f"<b>{name(said)}</b> ({share:.1%})<br><span class=\"soft\">{name(_cut(file, 40))}"
             "</span></figcaption></figure>"
         )
     return "".join(figures)
+
+
+def _small(share: float) -> str:
+    return percent(share) if share >= 0.0005 else "below 0.1%"
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -414,9 +418,8 @@ def _recipe(recipe: Recipe) -> str:
 def _environment(run: Run) -> str:
     told, data = run.facts, run.facts.data
     versions = ", ".join(f"{package} {number}" for package, number in told.versions.items())
-    threads = f", {told.threads} threads" * told.device.startswith("cpu")
     return section("Environment of the training", facts([
-        ("machine", told.device_name and f"{told.device_name}{threads}"),
+        ("machine", told.device_name and f"{told.device_name}{_threads(run)}"),
         ("system", told.system),
         ("precision", told.precision),
         ("started", told.started),
@@ -430,6 +433,12 @@ def _environment(run: Run) -> str:
          if data.train_images else ""),
         ("checksum", data.checksum),
     ]))  # fmt: skip
+
+
+def _threads(run: Run) -> str:
+    """What stands behind the machine's name: on a GPU they matter little."""
+    count = run.facts.threads
+    return f", {count} thread{'s' * (count != 1)}" * run.facts.device.startswith("cpu")
 
 
 def _times(count: int) -> str:

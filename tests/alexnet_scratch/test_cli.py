@@ -463,6 +463,7 @@ def test_resume_without_its_data(learnt: Path, tmp_path: Path, capsys: Capture) 
 COMMANDS = [
     [], ["prepare"], ["stats"], ["train"], ["evaluate"], ["predict"], ["summary"], ["diff"],
     ["show-augment"], ["doctor"], ["find-lr"], ["bench"], ["learn"], ["completion"],
+    ["report"], ["demo"],
 ]  # fmt: skip
 
 

@@ -65,7 +65,9 @@ def test_an_odd_file_as_an_argument_is_told(
     for command in (
         "predict run odd.png", "predict odd.png data/val/red/0.png", "prepare odd.png out",
         "train odd.png --out new", "train --resume odd.png", "evaluate odd.png", "stats odd.png",
-        "evaluate run --data odd.png", "doctor odd.png", "show-augment odd.png", "diff run odd.png",
+        "evaluate run --data odd.png", "evaluate run odd.png", "evaluate run odd.png data",
+        "report odd.png", "report run odd.png", "demo odd.png", "doctor odd.png",
+        "show-augment odd.png", "diff run odd.png",
         "prepare data out --classes odd.png", "prepare data odd.png",
     ):  # fmt: skip
         capsys.readouterr()

@@ -55,6 +55,7 @@ FLAGS = [
 ]  # fmt: skip
 COMMANDS = (
     "predict run data/train/red/0.png", "predict run data --json", "evaluate run",
+    "evaluate run run/last.safetensors data", "report run --out report.html",
     "summary --recipe small --input-size 64", "diff small paper", "stats packed --verify",
     "prepare data out --image-size 16 --per-class 2 --workers 1", "show-augment data --out a.png",
     "train --resume run", "completion bash", "compare run --json",
