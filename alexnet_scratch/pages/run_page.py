@@ -161,13 +161,18 @@ def _networks(networks: Sequence[dict[str, Any]] | None, classes: int) -> list[s
     """A line for each of several networks."""
     if networks is None:
         return []
+    files = [network["checkpoint"] for network in networks]
+    folders = [Path(file).parent.name for file in files]
+    named = folders if len(set(folders)) == len(folders) else files
+    one = all(len(network["scores"]) == 1 for network in networks)
     rows = [
-        (network["checkpoint"], views, *_score_cells(scores, classes))
-        for network in networks
+        (called, *[views] * (not one), *_score_cells(scores, classes))
+        for called, network in zip(named, networks, strict=True)
         for views, scores in network["scores"].items()
     ]
-    head = ("network", "views", *_score_names(classes))
-    return [section("Each network by itself", table(head, rows))]
+    head = ("network", *["views"] * (not one), *_score_names(classes))
+    where = folded("Where they are", facts(zip(named, files, strict=True)))
+    return [section("Each network by itself", table(head, rows), where)]
 
 
 def _views(measured: Measured) -> list[str]:
