@@ -157,9 +157,11 @@ def _parser() -> Parser:
             "alexnet train                          # drawn patterns: runs/patterns-small",
             "alexnet prepare imagenette2-320.tgz imagenette",
             "alexnet train imagenette --epochs 30   # runs/imagenette-small",
-            "alexnet evaluate runs/imagenette-small --ten-crop --report report",
+            "alexnet evaluate runs/imagenette-small --ten-crop",
+            "alexnet report runs/imagenette-small   # a page of it, to open in a browser",
             "alexnet predict runs/imagenette-small photo.jpg",
             "alexnet predict photo.jpg              # by a network that comes with it",
+            "alexnet demo                           # a page where you drop photos",
         ),
     )
     parser.add_argument("--version", action="version", version=f"alexnet {minigrad.__version__}")

@@ -41,6 +41,7 @@ def test_a_set_is_prepared_a_network_trained_and_asked(system, tmp_path, colours
         [*train, "--out", "run", "--epochs", "1", "--image-size", "256"],
         ["train", "--resume", "run", "--epochs", "2"],
         ["evaluate", "run", "--report", "report"],
+        ["report", "run"],
         ["predict", "run", photo],
         ["inside", "run", photo, "--what", "grad-cam"],
         ["doctor", "set"],

@@ -11,6 +11,7 @@ from typing import Any
 
 from minigrad.tools.text import align
 
+from ..evaluation import TOP
 from ..names import one_line
 from ..recipe.flags import shown
 from ..runs import RESULTS, Group, as_json, classes_of, differing, grouped, read_run
@@ -69,7 +70,10 @@ def table(groups: Sequence[Group], width: int) -> list[str]:
     rows.append([""] * len(rows[0]))
     rows.append(["seeds", *(_seeds(group) for group in groups)])
     rows.append(["epochs", *(_epochs(group) for group in groups)])
+    few = 0 < classes_of(groups) <= TOP  # the top five are all of them
     for name, (value, form) in RESULTS.items():
+        if few and name == "its top-5":
+            continue
         spreads = [group.spread(value) for group in groups]
         rows.append([name, *("-" if s is None else s.text(form) for s in spreads)])
     lines: list[str] = []

@@ -333,7 +333,8 @@ def _table(found: Evaluation) -> list[str]:
 
 def network_names(checkpoints: Sequence[Checkpoint]) -> list[str]:
     """Their folders, or files where two lie in one folder."""
-    folders = [str(checkpoint.path.parent) for checkpoint in checkpoints]
+    places = [checkpoint.path.parent for checkpoint in checkpoints]
+    folders = [BOXED.name if place == BOXED else str(place) for place in places]
     return folders if len(set(folders)) == len(folders) else [str(c.path) for c in checkpoints]
 
 

@@ -68,12 +68,12 @@ def _lines(network: Trained, written: list[Path], to: str) -> list[str]:
     averaged = ", averaged over the training" if recipe.average else ""
     path, *beside = map(str, written)
     lines = [
-        f"{path}: {recipe.variant}, {len(network.classes)} classes, {count:,} parameters{averaged}",
+        f"{path}: {recipe.title}, {len(network.classes)} classes, {count:,} parameters{averaged}",
         f"Images: {described(network, written[-1] if beside else None)}",
     ]
     if to == "torch":
         lines.append(f"PyTorch: state = torch.load({path!r}, weights_only=True)")
-        if recipe.variant == "one-tower" and recipe.norm != "batch":
+        if recipe.model == "alexnet" and recipe.variant == "one-tower" and recipe.norm != "batch":
             lines.append(
                 f"         torchvision.models.alexnet(num_classes={len(network.classes)})"
                 ".load_state_dict(state)"

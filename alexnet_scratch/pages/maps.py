@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from minigrad import Tensor, nn
 
 from ..data.views import CENTRE, cut
-from ..inside import activations, saliency
-from ..pixels import ToInput
+from ..inside import activations, grad_cam, last_maps, saliency
 from ..trained import Trained
 
 MOST_MAPS = 64  # of a layer that are shown
@@ -49,11 +49,18 @@ def asked(network: Trained, image: NDArray[np.uint8], label: int) -> Asked:
     """The centre of a whole image (S, S, 3), as the network sees it."""
     size = network.recipe.input_size
     (view,) = CENTRE
-    place = view.within(image.shape, size)
-    seen = cut(image, view, size)
-    to_input = ToInput(network.recipe, network.pixels, network.device)
-    x = to_input(Tensor(np.ascontiguousarray(seen)[None]), np.array([place], np.int16))
-    return Asked(network, seen, x, label)
+    return Asked(network, cut(image, view, size), network.preprocess(image[None]), label)
+
+
+def grad_cam_map(of: Asked) -> Map:
+    """See `inside.grad_cam`, of the last convolution's maps; laid over the photograph."""
+    model = of.network.model
+    found = grad_cam(model, of.input, [of.label], last_maps(model, of.input))[0]
+    side = of.seen.shape[1::-1]
+    smooth = Image.fromarray(found.astype(np.float32)).resize(side, Image.Resampling.BICUBIC)
+    over = (of.seen.astype(np.float64) + heat(np.maximum(np.asarray(smooth), 0))) / 2
+    about = "where the last convolution sees this class: the brighter, the more"
+    return Map("Grad-CAM", about, over.round().astype(np.uint8))
 
 
 def saliency_map(of: Asked) -> Map:
@@ -73,7 +80,7 @@ def first_layer(of: Asked) -> Map:
     return Map("First layer", about, heat(_side_by_side(maps)))
 
 
-MAPS: tuple[Callable[[Asked], Map], ...] = (saliency_map, first_layer)
+MAPS: tuple[Callable[[Asked], Map], ...] = (grad_cam_map, saliency_map, first_layer)
 
 
 def heat(values: NDArray[np.floating]) -> NDArray[np.uint8]:

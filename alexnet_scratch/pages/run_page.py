@@ -19,9 +19,10 @@ from minigrad import arrays, nn
 from minigrad.files import write_text
 
 from ..evaluation import TOP
+from ..inside.draw import filter_grid
 from ..names import short_names
 from ..progress import duration, quantity
-from ..recipe import RECIPES, Recipe
+from ..recipe import NETWORKS, RECIPES, Recipe
 from ..recipe.flags import shown
 from ..recipe.notes import NOTES, differences
 from ..report import HARDEST, NUMBERED, Report, class_rows, confusion_matrix, hardest
@@ -96,7 +97,7 @@ def _below_title(run: Run | None, model: nn.Module | None) -> list[str]:
     if run is None:
         return []
     recipe, data = run.recipe, run.facts.data
-    what = [f"recipe {recipe.name}", f"{recipe.variant}, {recipe.input_size} pixels"]
+    what = [f"recipe {recipe.name}", f"{recipe.title}, {recipe.input_size} pixels"]
     if model is not None:
         count = sum(parameter.data.size for parameter in model.parameters())
         what.append(f"{_millions(count)} parameters")
@@ -147,8 +148,7 @@ def _headline(run: Run | None, measured: Measured | None) -> list[str]:
     if run is not None and run.epochs:
         cards.append(("training and validation", duration(60 * run.minutes), "text"))
     if run is not None and run.facts.device_name:
-        threads = f", {run.facts.threads} threads" * run.facts.device.startswith("cpu")
-        cards.append((f"machine{threads}", run.facts.device_name, "text"))
+        cards.append((f"machine{_threads(run)}", run.facts.device_name, "text"))
     if not cards:
         return ['<p class="note">Nothing is measured yet.</p>']
     items = (
@@ -162,13 +162,18 @@ def _networks(networks: Sequence[dict[str, Any]] | None, classes: int) -> list[s
     """A line for each of several networks."""
     if networks is None:
         return []
+    files = [network["checkpoint"] for network in networks]
+    folders = [Path(file).parent.name for file in files]
+    named = folders if len(set(folders)) == len(folders) else files
+    one = all(len(network["scores"]) == 1 for network in networks)
     rows = [
-        (network["checkpoint"], views, *_score_cells(scores, classes))
-        for network in networks
+        (called, *[views] * (not one), *_score_cells(scores, classes))
+        for called, network in zip(named, networks, strict=True)
         for views, scores in network["scores"].items()
     ]
-    head = ("network", "views", *_score_names(classes))
-    return [section("Each network by itself", table(head, rows))]
+    head = ("network", *["views"] * (not one), *_score_names(classes))
+    where = folded("Where they are", facts(zip(named, files, strict=True)))
+    return [section("Each network by itself", table(head, rows), where)]
 
 
 def _views(measured: Measured) -> list[str]:
@@ -245,10 +250,11 @@ def _confusion(report: Report) -> list[str]:
     else:
         drawn = picture(_matrix(confusion), _matrix_words(confusion), "pixels matrix")
     worst = section("The hardest images", f'<div class="hardest">{_hardest(report, short)}</div>')
-    classes = table(
-        ("class", "name", "images", "top-1", "most often taken for", "times"),
-        _class_lines(report, confusion, short),
-    )
+    head = ["class", "name", "images", "top-1", "most often taken for", "times"]
+    lines = _class_lines(report, confusion, short)
+    if list(report.classes) == list(short):  # said once
+        head, lines = head[1:], [line[1:] for line in lines]
+    classes = table(head, lines)
     if len(report.classes) > NUMBERED:
         listed = table(("is", "taken for", "times"), _largest(confusion, short))
         classes = folded("The same for each class, the worst first", classes)
@@ -333,11 +339,15 @@ def _hardest(report: Report, short: Sequence[str]) -> str:
         share, own = predictions.probabilities[i, 0], math.exp(-predictions.losses[i])
         drawn = picture(_thumbnail(report.load(i)), f"{file}: {true}", form="JPEG")
         figures.append(
-            f"<figure>{drawn}<figcaption>is <b>{name(true)}</b> ({own:.1%}),<br>said "
+            f"<figure>{drawn}<figcaption>is <b>{name(true)}</b> ({_small(own)}),<br>said "
             f"<b>{name(said)}</b> ({share:.1%})<br><span class=\"soft\">{name(_cut(file, 40))}"
             "</span></figcaption></figure>"
         )
     return "".join(figures)
+
+
+def _small(share: float) -> str:
+    return percent(share) if share >= 0.0005 else "below 0.1%"
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -372,22 +382,16 @@ def _filters(model: nn.Module) -> list[str]:
 
 
 def filter_picture(weight: NDArray[np.floating], columns: int = 16) -> NDArray[np.uint8]:
-    """Filters (F, 3, kh, kw) side by side as a picture (H, W, 4), nothing between them."""
-    count, _, kh, kw = weight.shape
-    columns = min(columns, count)
-    largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
-    shades = np.round(127.5 + 127.5 * weight / np.where(largest > 0, largest, 1))
-    grid = np.zeros((-(-count // columns) * (kh + 1) - 1, columns * (kw + 1) - 1, 4), np.uint8)
-    for n, one in enumerate(shades.transpose(0, 2, 3, 1)):
-        i, j = n // columns * (kh + 1), n % columns * (kw + 1)
-        grid[i : i + kh, j : j + kw, :3] = one
-        grid[i : i + kh, j : j + kw, 3] = 255
-    return grid
+    """`filter_grid` as bytes with transparency (H, W, 4): nothing between the filters."""
+    columns = min(columns, len(weight))
+    grid = filter_grid(weight, columns)
+    covered = filter_grid(np.zeros_like(weight), columns)[:, :, :1] == 0.5
+    return np.round(255 * np.concatenate([grid, covered], axis=2)).astype(np.uint8)
 
 
 def _recipe(recipe: Recipe) -> str:
     """What differs from its preset, field by field with what the choice does; then all of it."""
-    preset = RECIPES.get(recipe.name)
+    preset = {**RECIPES, **NETWORKS}.get(recipe.name)
     every = [
         (field, shown(value), NOTES.get(field, ""))
         for field, value in json.loads(recipe.to_json()).items()
@@ -414,9 +418,8 @@ def _recipe(recipe: Recipe) -> str:
 def _environment(run: Run) -> str:
     told, data = run.facts, run.facts.data
     versions = ", ".join(f"{package} {number}" for package, number in told.versions.items())
-    threads = f", {told.threads} threads" * told.device.startswith("cpu")
     return section("Environment of the training", facts([
-        ("machine", told.device_name and f"{told.device_name}{threads}"),
+        ("machine", told.device_name and f"{told.device_name}{_threads(run)}"),
         ("system", told.system),
         ("precision", told.precision),
         ("started", told.started),
@@ -430,6 +433,12 @@ def _environment(run: Run) -> str:
          if data.train_images else ""),
         ("checksum", data.checksum),
     ]))  # fmt: skip
+
+
+def _threads(run: Run) -> str:
+    """What stands behind the machine's name: on a GPU they matter little."""
+    count = run.facts.threads
+    return f", {count} thread{'s' * (count != 1)}" * run.facts.device.startswith("cpu")
 
 
 def _times(count: int) -> str:

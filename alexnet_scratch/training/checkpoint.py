@@ -328,7 +328,7 @@ def is_run(path: str | os.PathLike[str]) -> bool:
     if path.endswith(".safetensors") or os.path.isfile(os.path.join(path, "recipe.json")):
         return True
     with contextlib.suppress(CheckpointError):
-        return not os.path.isfile(path) and bool(find_checkpoint(path))
+        return place_of(path).is_dir() and bool(find_checkpoint(path))
     return False
 
 

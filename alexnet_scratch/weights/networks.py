@@ -26,18 +26,18 @@ from ..data.disk import read_array
 from ..model import COUNT
 from ..names import did_you_mean
 from ..pixels import PixelStatistics, needs_statistics, pixel_statistics
+from ..recipe import NETWORKS as OTHERS
 from ..recipe import RECIPES, Recipe, RecipeError, shapes_of
 from ..schema import SchemaError, json_of
 from ..training.checkpoint import unfit
 from .file import WeightFile
+from .onnx_alexnet import CAFFE_MEAN
 
 Arrays = dict[str, NDArray[Any]]
 
 # What wrappers put before every name: DataParallel, Lightning and the like, torch.compile.
 PREFIXES = ("module.", "model.", "net.", "_orig_mod.")
 PIXELS = ("pixels.mean", "pixels.axes")  # what a file of ours holds beside the network
-# The mean of Caffe's mean image of ILSVRC 2012, which it gives as blue, green and red.
-CAFFE_MEAN = (122.67891434, 116.66876762, 104.00698793)
 
 
 def _as_it_is(arrays: Arrays, source: str) -> Arrays:
@@ -175,11 +175,21 @@ def _torchvision(name: str, recipe: Recipe, **how: Any) -> Network:
     return Network(name, f"torchvision's {name}", recipe, **how)
 
 
+def _googlenet() -> Network:
+    """torchvision ported its weights from TensorFlow: they take pixels from -1 to 1, which there is
+    done within the network ("transform_input")."""
+    found = _torchvision("googlenet", OTHERS["googlenet"], extra=("aux1.", "aux2."))
+    halves = (127.5, 127.5, 127.5)
+    return replace(found, recipe=replace(found.recipe, input_mean=halves, input_std=halves))
+
+
 # Of two that fit equally the first one is meant, or the one that --network names.
 NETWORKS: tuple[Network, ...] = (
     _torchvision("alexnet", RECIPES["owt"], sized=_owt_sized),
     _caffe("bvlc_alexnet", "Caffe's bvlc_alexnet", "relu-lrn-pool"),
     _caffe("caffenet", "Caffe's CaffeNet (pooling before LRN)", "relu-pool-lrn"),
+    *(_torchvision(name, OTHERS[name]) for name in ("vgg11", "vgg16", "resnet18")),
+    _googlenet(),
 )
 
 

@@ -464,6 +464,7 @@ COMMANDS = [
     [], ["prepare"], ["stats"], ["train"], ["evaluate"], ["predict"], ["summary"], ["diff"],
     ["show-augment"], ["doctor"], ["find-lr"], ["bench"], ["learn"], ["completion"], ["import"],
     ["export"], ["inside"], ["features"], ["probe"],
+    ["report"], ["demo"],
 ]  # fmt: skip
 
 

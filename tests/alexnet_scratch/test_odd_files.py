@@ -68,6 +68,9 @@ def test_an_odd_file_as_an_argument_is_told(
         "evaluate run --data odd.png", "doctor odd.png", "show-augment odd.png", "diff run odd.png",
         "inside odd.png", "inside run odd.png", "inside run --data odd.png",
         "inside run data/val/red/0.png --out odd.png",
+        "evaluate run --data odd.png", "evaluate run odd.png", "evaluate run odd.png data",
+        "report odd.png", "report run odd.png", "demo odd.png", "doctor odd.png",
+        "show-augment odd.png", "diff run odd.png",
         "prepare data out --classes odd.png", "prepare data odd.png",
     ):  # fmt: skip
         capsys.readouterr()

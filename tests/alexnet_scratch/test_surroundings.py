@@ -19,6 +19,8 @@ COMMANDS = {
     "train": ["train", "{data}", "--out", "{out}", "--max-steps", "1", "{narrow}"],
     "resume": ["train", "--resume", "{run}"],
     "evaluate": ["evaluate", "{run}", "--report", "{out}"],
+    "evaluate two": ["evaluate", "{run}", "{run}/last.safetensors", "{data}"],
+    "report": ["report", "{run}", "--ten-crop"],
     "predict": ["predict", "{run}", "{image}"],
     "inside": ["inside", "{run}", "{image}", "--what", "saliency,fooling", "--out", "{out}"],
     "show-augment": ["show-augment", "{data}", "--out", "{out}.png"],

@@ -64,6 +64,7 @@ FLAGS = [
 FIXED = 1 << 20  # bytes that reading weights may take besides twice a file's size
 COMMANDS = (
     "predict run data/train/red/0.png", "predict run data --json", "evaluate run",
+    "evaluate run run/last.safetensors data", "report run --out report.html",
     "summary --recipe small --input-size 64", "diff small paper", "stats packed --verify",
     "prepare data out --image-size 16 --per-class 2 --workers 1", "show-augment data --out a.png",
     "train --resume run", "completion bash", "compare run --json",
@@ -630,7 +631,7 @@ TARGETS = {
             data.decode("utf-8", "replace")), (RecipeError,)),
         Target("run", 3_000, _part, _load_run, (RunError,)),
         Target("events", 1_000, _bytes, _load_events, ()),
-        Target("image", 15_300, _bytes, lambda data, _: load_image(data, 8), (BadImageError,)),
+        Target("image", 12_300, _bytes, lambda data, _: load_image(data, 8), (BadImageError,)),
         Target("archive", 8_000, _archive, _load_archive, (DataError,)),
         Target("mat", 5_000, _bytes, lambda data, _: load_mat(data), (ValueError,)),
         Target("pickle", 3_000, _bytes, lambda data, _: load_pickle(

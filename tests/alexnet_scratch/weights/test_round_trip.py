@@ -12,11 +12,9 @@ import pytest
 import minigrad as mg
 from alexnet_scratch.recipe import build_model
 from alexnet_scratch.trained import load_trained
-from alexnet_scratch.weights.out import write
-
-pytest.importorskip("alexnet_scratch.weights.networks")
 from alexnet_scratch.weights import read_weights
 from alexnet_scratch.weights.networks import identify
+from alexnet_scratch.weights.out import write
 
 sys.path.append(str(Path(__file__).parent))  # `import caffe_files`
 
