@@ -33,7 +33,7 @@ import sections
 from alexnet_scratch.cli import main as alexnet
 from alexnet_scratch.commands.compare import labels
 from alexnet_scratch.data.views import CENTRE, TEN_CROP, name_of
-from alexnet_scratch.recipe import RECIPES
+from alexnet_scratch.recipe import BY_NAME
 from alexnet_scratch.recipe.flags import shown
 from alexnet_scratch.recipe.notes import differences
 from alexnet_scratch.runs import METRICS, RECIPE, Group, Run, classes_of, grouped, read_run
@@ -242,9 +242,9 @@ def _set_text(folder: Path, name: str, runs: Sequence[Run]) -> str:
 def described(run: Run) -> str:
     """The recipe by its name and the flags that make it of the preset."""
     recipe = run.recipe
-    if recipe.name not in RECIPES:
+    if recipe.name not in BY_NAME:
         return recipe.name
-    preset = replace(RECIPES[recipe.name], seed=recipe.seed)
+    preset = replace(BY_NAME[recipe.name], seed=recipe.seed)
     source = run.facts.init_from.run
     flags = []
     if source:  # its network comes with the weights

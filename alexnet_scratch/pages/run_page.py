@@ -22,7 +22,7 @@ from ..evaluation import TOP
 from ..inside.draw import filter_grid
 from ..names import short_names
 from ..progress import duration, quantity
-from ..recipe import NETWORKS, RECIPES, Recipe
+from ..recipe import BY_NAME, Recipe
 from ..recipe.flags import shown
 from ..recipe.notes import NOTES, differences
 from ..report import HARDEST, NUMBERED, Report, class_rows, confusion_matrix, hardest
@@ -391,7 +391,7 @@ def filter_picture(weight: NDArray[np.floating], columns: int = 16) -> NDArray[n
 
 def _recipe(recipe: Recipe) -> str:
     """What differs from its preset, field by field with what the choice does; then all of it."""
-    preset = {**RECIPES, **NETWORKS}.get(recipe.name)
+    preset = BY_NAME.get(recipe.name)
     every = [
         (field, shown(value), NOTES.get(field, ""))
         for field, value in json.loads(recipe.to_json()).items()

@@ -8,11 +8,11 @@ raw pixels, another dropout form is another optimisation problem, and so on. The
 from .build import build_average, build_model, shapes_of
 from .fields import Recipe
 from .groups import build_optimizer, freeze, parameter_groups
-from .networks import NETWORKS
+from .networks import BY_NAME, NETWORKS
 from .option import RecipeError
 from .presets import PRESETS, RECIPES
 
 __all__ = [
-    "NETWORKS", "PRESETS", "RECIPES", "Recipe", "RecipeError", "build_average", "build_model",
+    "BY_NAME", "NETWORKS", "PRESETS", "RECIPES", "Recipe", "RecipeError", "build_average", "build_model",
     "build_optimizer", "freeze", "parameter_groups", "shapes_of",
 ]  # fmt: skip

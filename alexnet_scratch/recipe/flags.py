@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from ..names import did_you_mean
 from ..schema import SchemaError, read_text
 from .fields import Recipe
-from .networks import NETWORKS, with_network
+from .networks import BY_NAME, NETWORKS, with_network
 from .option import RecipeError
 from .presets import RECIPES
 
@@ -75,13 +75,12 @@ def _begun_with(name: str | None, model: str | None) -> Recipe:
 
 def recipe_named(name: str) -> Recipe:
     """A preset by its name, or the recipe in a .json file. Raises RecipeError for another name."""
-    known = {**RECIPES, **NETWORKS}
-    if name in known:
-        return known[name]
+    if name in BY_NAME:
+        return BY_NAME[name]
     if not name.endswith(".json"):
         raise RecipeError(
-            f"recipe {name}: use {', '.join(known)}, or the recipe.json of a run"
-            + did_you_mean(name, known)
+            f"recipe {name}: use {', '.join(BY_NAME)}, or the recipe.json of a run"
+            + did_you_mean(name, BY_NAME)
         )
     try:
         text = read_text(name)

@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from .fields import Recipe
+from .presets import RECIPES
 
 # ImageNet's, as torchvision's weights expect them: 255 times its mean and standard deviation.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -92,6 +93,7 @@ def resnet18() -> Recipe:
 
 OTHERS: tuple[Callable[[], Recipe], ...] = (lenet5, zfnet, vgg11, vgg16, googlenet, resnet18)
 NETWORKS = {preset.__name__: preset() for preset in OTHERS}
+BY_NAME = {**RECIPES, **NETWORKS}
 
 
 def with_network(recipe: Recipe, network: Recipe) -> Recipe:

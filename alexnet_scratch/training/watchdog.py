@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from ..recipe import RECIPES, Recipe
+from ..recipe import BY_NAME, Recipe
 
 WINDOW = 100  # losses in the mean: single ones jump about
 PATIENCE = 400  # iterations after which a recipe that works has left ln(C)
@@ -23,7 +23,7 @@ def is_chance(loss: float, classes: int) -> bool:
 
 def own_rate(recipe: Recipe) -> float:
     """The rate of the recipe's preset, or of its optimiser where it has none."""
-    preset = RECIPES.get(recipe.name)
+    preset = BY_NAME.get(recipe.name)
     if preset is None or preset.optimizer != recipe.optimizer:
         return 0.01 if recipe.optimizer == "sgd" else 0.0003
     return preset.lr

@@ -32,8 +32,8 @@ class GoogLeNet(Stemmed):
     `aux_logits`: with the two heads half way, whose losses kept gradients alive before batch
     normalisation did; in training the output is then (logits, aux2, aux1), as torchvision's.
     `conv1_kernel`, `conv1_stride`: 7 and 2, or for small images 3 and 1 or 2, without the first
-    pooling. torchvision's own weights were ported from TensorFlow: they take pixels with mean 0.5 and
-    standard deviation 0.5 in all channels (its `transform_input`).
+    pooling. torchvision's own weights were ported from TensorFlow: they take pixels with mean 0.5
+    and standard deviation 0.5 in all channels (its `transform_input`).
     """
 
     title = "GoogLeNet"
