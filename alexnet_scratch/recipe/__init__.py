@@ -13,6 +13,6 @@ from .option import RecipeError
 from .presets import PRESETS, RECIPES
 
 __all__ = [
-    "BY_NAME", "NETWORKS", "PRESETS", "RECIPES", "Recipe", "RecipeError", "build_average", "build_model",
-    "build_optimizer", "freeze", "parameter_groups", "shapes_of",
+    "BY_NAME", "NETWORKS", "PRESETS", "RECIPES", "Recipe", "RecipeError", "build_average",
+    "build_model", "build_optimizer", "freeze", "parameter_groups", "shapes_of",
 ]  # fmt: skip

@@ -227,7 +227,7 @@ def _chosen(arrays: Arrays, file: WeightFile, network: str | None) -> Network:
         close = did_you_mean(network, [known.name for known in NETWORKS])
         raise CheckpointError(f"no network {network!r} is known: use one of {names}{close}")
     shares = [_share(known, arrays, file.source) for known in NETWORKS]
-    if max(shares) > 0:
+    if max(shares) > 0.1:  # ResNet-18 has a conv1.weight, too
         chosen = NETWORKS[shares.index(max(shares))]
         if chosen.name == "bvlc_alexnet" and _pooled_first(file.facts):
             return next(known for known in NETWORKS if known.name == "caffenet")

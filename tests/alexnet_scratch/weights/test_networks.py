@@ -66,6 +66,21 @@ def test_torchvisions_alexnet_gives_torchvisions_logits(
             np.testing.assert_allclose(logits(found, x.numpy()), owt(x).numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "googlenet"])
+def test_its_other_networks_give_its_logits(
+    torch: Any, torchvision_models: ModuleType, name: str
+) -> None:
+    halves = name == "googlenet"  # what its transform_input makes of normalised pixels
+    unlike = {"init_weights": False} if halves else {}
+    theirs = getattr(torchvision_models, name)(num_classes=5, **unlike).eval()
+    found = identify(WeightFile(arrays_of(theirs), "torch"))
+    assert (found.recipe.model, found.recipe.input_size, found.outputs) == (name, 224, 5)
+    assert found.recipe.input_std == ((127.5,) * 3 if halves else RECIPES["owt"].input_std)
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        np.testing.assert_allclose(logits(found, x.numpy()), theirs(x).numpy(), atol=1e-4)
+
+
 def test_an_image_becomes_what_torchvision_makes_of_it(torchvision_models: ModuleType) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
     image = Image.fromarray(pixels)
