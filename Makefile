@@ -17,6 +17,9 @@ SITE := $(VENV)/.site
 # NVIDIA's compiler for the CUDA sources. WITH_ORACLES=1 installs them, as .ci/run does.
 TEST_NEEDS := $(DEV) $(if $(filter 1,$(WITH_ORACLES)),$(ORACLES))
 
+# Two tests at a time, or four; one by one with ARGS="-n 0".
+TOGETHER := -n auto --maxprocesses 4 --dist worksteal
+
 .DEFAULT_GOAL := help
 SET := build/imagenette-144
 .PHONY: help train test lint bench fuzz notebooks site boxed clean
@@ -29,7 +32,7 @@ train: $(READY) ## Train AlexNet; flags in ARGS, for example ARGS="--epochs 3"
 	@trap : INT; $(BIN)/alexnet train $(ARGS) || [ $$? -eq 130 ]  # Ctrl-C is no error
 
 test: $(TEST_NEEDS) ## Run the tests, but the slow ones and those that need a GPU
-	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(TOGETHER) $(ARGS)
 
 lint: $(DEV) ## Check style (ruff) and types (mypy)
 	$(BIN)/ruff check .

@@ -129,7 +129,9 @@ class Recorder:
         self.parts.append(Part(layer, phase, self._begin, end, self._launches))
         self._begin, self._launches = end, []
 
-    def observe(self, phase: str, operation: str, seconds: float, result: Any) -> None:
+    def observe(
+        self, phase: str, operation: str, seconds: float, result: Any, arguments: Any
+    ) -> None:
         """An operation is over (`modes.observers`); backward comes in the reverse order."""
         if phase == "forward":
             self._forward[operation].append(self._layer)

@@ -225,6 +225,8 @@ def _read(path: StrPath) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str
         for name in file.keys():  # noqa: SIM118 (not a dict)
             try:
                 arrays[name] = file.get_tensor(name)
+                if arrays[name].dtype.isbuiltin != 1:  # of a package, where that is installed
+                    raise TypeError(arrays[name].dtype)
             except (TypeError, AttributeError, KeyError) as error:
                 raise CheckpointError(
                     f"{path}: {name!r} is of dtype {file.get_slice(name).get_dtype()}, which NumPy "

@@ -187,7 +187,7 @@ def test_stats_prints_and_draws(tmp_path: Path, colours: Path, capsys: Capture) 
     assert [float(value) for value in row[1::2]] == pytest.approx([red, red / 255], abs=1e-3)
     assert "mean, 0-255" in said
     assert "variance, 0-1" in said
-    assert all(len(line) <= 80 or str(out) in line for line in said.splitlines())
+    assert all(len(line) <= 80 or str(tmp_path) in line for line in said.splitlines())
     with Image.open(picture) as drawn:
         assert drawn.size == (1560, 480)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["set", "stats.png"]

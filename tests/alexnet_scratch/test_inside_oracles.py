@@ -60,7 +60,7 @@ def _two_tower(models: ModuleType, twin: ModuleType) -> Pair:
 
 def _cifar(models: ModuleType, twin: ModuleType) -> Pair:
     ours = build_model(replace(RECIPES["cifar"], norm="batch"), 3)
-    return Pair(ours, twin.torch_network(ours), _noise(24), "relu3")
+    return Pair(ours, twin.torch_network(ours), _noise(28), "relu3")
 
 
 class Residual(nn.Module):
