@@ -13,6 +13,7 @@ import json
 import os
 import re
 import socketserver
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -124,7 +125,9 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = HOST, self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away is no error."""
+        """A browser that went away is no error; anything else is ours, and keeps its traceback."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -162,12 +165,19 @@ class Handler(BaseHTTPRequestHandler):
             answer, status = known[path](), 200
         except Refused as refused:
             answer, status = _error(str(refused)), refused.status
-        except (BadImageError, CheckpointError) as error:
+        except BadImageError as error:
             said = str(error).removeprefix("image: ")
             answer, status = _error(f"this photograph cannot be used: {said}"), 422
+        except CheckpointError as error:
+            answer, status = _error(str(error)), 500
         except MemoryError as error:
             where = "on the GPU " if cuda.is_out_of_memory(error) else ""
             answer, status = _error(f"there is not enough memory {where}for this"), 503
+        except OSError:
+            raise
+        except Exception:
+            self._send(500, _error("this went wrong: the terminal says where"))
+            raise
         self._send(status, answer)
 
     def _check_asker(self) -> None:

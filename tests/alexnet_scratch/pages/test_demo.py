@@ -313,6 +313,22 @@ def test_memory_that_does_not_suffice_is_told(
     assert error(server, "POST", "/look", photo()) == (503, "there is not enough memory for this")
 
 
+def test_a_network_of_nan_and_a_fault_of_ours_are_told(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nan = np.full((1, 10), np.nan, np.float32)
+    monkeypatch.setattr(Trained, "predict", lambda *_: nan)
+    status, said = error(server, "POST", "/look", photo())
+    assert status == 500
+    assert "its network gives NaN or infinity" in said
+    monkeypatch.setattr(Trained, "predict", lambda *_: 1 / 0)
+    status, said = error(server, "POST", "/look", photo())
+    assert (status, said) == (500, "this went wrong: the terminal says where")
+    monkeypatch.undo()
+    assert looked(server, photo())["predictions"]  # the network is free again
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
 def test_nobody_else_on_the_network_can_ask(server: Server) -> None:
     assert server.socket.getsockname()[0] == "127.0.0.1"
 
