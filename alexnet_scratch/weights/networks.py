@@ -6,6 +6,7 @@ before it sees it, so that this comes with the weights.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -257,9 +258,13 @@ def _share(network: Network, arrays: Arrays, source: str) -> float:
     """How much of the network's tensors and of the file's have the same names."""
     if network.sources and source not in network.sources:
         return 0.0
-    held = set(network.converted(arrays, source))
-    expected = set(shapes_of(network.recipe, 1))
+    held, expected = set(network.converted(arrays, source)), _names_of(network.recipe)
     return len(held & expected) / len(held | expected)
+
+
+@functools.cache
+def _names_of(recipe: Recipe) -> frozenset[str]:
+    return frozenset(shapes_of(recipe, 1))
 
 
 def _fitted(

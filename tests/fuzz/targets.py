@@ -443,6 +443,8 @@ def _load_weights(data: bytes, work: Path) -> None:
 def _load_foreign(data: bytes, work: Path) -> None:
     """Runs nothing, and takes at most twice the file's size and a fixed amount."""
     (work / "file").write_bytes(data)
+    with contextlib.suppress(CheckpointError):
+        identify(WeightFile({}, "torch"))  # the names that networks have are made once, and stay
     tracemalloc.start()
     try:
         weights = read_weights(work / "file")
