@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 from contextlib import closing, suppress
 from pathlib import Path
@@ -102,9 +103,12 @@ def test_weight_files_of_others_run_nothing_and_take_at_most_twice_their_size(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     target, seeds = TARGETS["foreign"], seeds_of(root, TARGETS["foreign"])
-    for index in range(200):
-        with suppress(*target.errors):
-            target.run(input_of(target, seeds, 0, index), root)
+    try:
+        for index in range(200):
+            with suppress(*target.errors):
+                target.run(input_of(target, seeds, 0, index), root)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.slow
