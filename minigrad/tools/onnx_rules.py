@@ -63,7 +63,8 @@ BATCH = ByBatch()
 def rule(*functions: type[Function]) -> Callable[[Rule], Rule]:
     """Register `write(graph, y, *arguments of forward) -> name of the result` for operations.
 
-    Arrays among the arguments are `Value`s or, where they are constants, arrays; y is the result.
+    Arrays among the arguments are of class `Value` or, where they are constants, arrays; y is the
+    result.
     """
 
     def register(write: Rule) -> Rule:
