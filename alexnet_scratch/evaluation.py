@@ -103,8 +103,8 @@ def collect(
     batches: uint8 images (N, H, W, 3) and labels (N,). The views are cut from the images here, on
     the device; central crops (N, input_size, input_size, 3) serve as well where no other view is
     asked for. pixels: the run's, may be None for a recipe that measures nothing. outputs: for each
-    label, which of the network's outputs is its class; as if it had no others; None for
-    all of them in their order.
+    label, which of the network's outputs is its class, as if it had no others; None for all of them
+    in their order.
     Raises NoImagesError, a ValueError, if there is no image, and DataError for images that have no
     room for the views. Where the network gives NaN, so do the losses, without a warning.
     """

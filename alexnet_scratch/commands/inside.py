@@ -34,7 +34,7 @@ from ..progress import say, to_stderr, told_if_slow
 from ..trained import Trained, check_numbers, trained
 from ..training.checkpoint import BOXED, Checkpoint, find_checkpoint, is_run, load_checkpoint
 from .common import add_device_flags, count, device_from
-from .evaluate import EvaluationData, evaluation_data
+from .evaluation_data import EvaluationData, evaluation_data
 from .predict import boxed_line, files_of, is_image, short_by_class
 
 GALLERY = 1000  # validation images at most that are looked through

@@ -28,9 +28,9 @@ def class_images(
 ) -> Tensor:  # fmt: skip
     """For each class an image with a large logit, as the network's input (N, 3, size, size).
 
-    argmax over I of S_c(I) - lambda (I, I), from grey, by gradient ascent on the logit S_c, not on
+    argmax over I of S_c(I) - lambda sum(I²), from grey, by gradient ascent on the logit S_c, not on
     the probability, which grows as well by making other classes less likely (Simonyan et al. 2014,
-    section 2, equation 1). (I, I) counts from grey; `decay` is its lambda. What makes the result
+    section 2, equation 1). I counts from grey, and `decay` is its lambda. What makes the result
     fit to look at: the image is moved by up to a sixteenth of its side each step and blurred in
     every second (Yosinski et al. 2015, section 3), a step has the length `rate` whatever the
     slopes' size, and changes of colour count `colour` of those of brightness, as photographs vary.
