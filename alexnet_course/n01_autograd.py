@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from .checks import Function, Hint, close, exercise, result_for_case, result_of
+from .checks import Function, Hint, close, exercise, generator, result_for_case, result_of
 
 SPACING = 2.2  # between the columns of a picture; rows are 1 apart
 DEEP = 5000  # operations in a chain, more than Python's calls may nest
@@ -134,7 +134,7 @@ def _square() -> _Value:
 
 def _tangle(seed: int) -> _Value:
     """Values that use up to three of those before them."""
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     data = rng.uniform(-2, 2, 14)
     values = [_Value("v0", data[0]), _Value("v1", data[1])]
     for number in range(2, 14):

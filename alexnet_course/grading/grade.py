@@ -60,8 +60,11 @@ class Graded(NamedTuple):
     held: str = ""  # what kept its code in bounds
     seconds: float = 0.0
 
+    well_held: bool = True  # by the system alone
+
     @property
     def points(self) -> int:
+        """A point for each exercise that is right."""
         return sum(score.right for score in self.scores)
 
 
@@ -111,7 +114,8 @@ def grade(task: Task) -> Graded:
     try:
         with _Run(submission, checks, task.limits) as run, own_inputs(seed):
             scores = tuple(run.score(exercise) for exercise in exercises_of(checks))
-        result = result._replace(scores=scores, held=str(run.held))
+        well = run.held is None or all(run.held)
+        result = result._replace(scores=scores, held=str(run.held or ""), well_held=well)
     except WireError as error:
         result = result._replace(problem=f"its process cannot be started: {error}")
     return result._replace(seconds=perf_counter() - start)
@@ -168,7 +172,7 @@ class _Run:
             return Score(name, False, f"{name}: cell {broken[0]} is no Python. {broken[1]}")
         if not program:
             return Score(name, False, f"{name}: there is no function of this name.")
-        mark = fingerprint(program, name, self._given)
+        mark = fingerprint(program, self._given)
         for last in (False, True):
             peer = self._peer or self._begin()
             try:
@@ -339,4 +343,4 @@ def solution_prints(lesson: str) -> dict[str, str]:
     except SubmissionError:
         return {}
     names = [exercise.name for exercise in exercises_of(checks_of(lesson, NOTEBOOKS))]
-    return {name: fingerprint(solution.program(name), name, given) for name in names}
+    return {name: fingerprint(solution.program(name), given) for name in names}
