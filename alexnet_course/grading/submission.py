@@ -148,8 +148,10 @@ def student_of(path: Path) -> str:
     if match is None:
         return path.stem
     own = path.stem[: match.start()].strip("_- .")
-    parents = [p for p in path.absolute().parent.parts if not _LESSON.fullmatch(p)]
-    return own or parents[-1]
+    folders = path.absolute().parent.parts
+    if not own and "submitted" in folders[:-1]:  # nbgrader's submitted/STUDENT/ASSIGNMENT
+        return folders[folders.index("submitted") + 1]
+    return own or [folder for folder in folders if not _LESSON.fullmatch(folder)][-1]
 
 
 # ----- names -----

@@ -197,7 +197,8 @@ def test_the_command_writes_what_it_finds(hand_in, tmp_path, capsys):
         ("anna/04_convolution.ipynb", "anna"),
         ("anna_04_convolution.ipynb", "anna"),
         ("anna.ipynb", "anna"),
-        ("submitted/anna/04_convolution/04_convolution.ipynb", "anna"),
+        ("anna/04_convolution/04_convolution.ipynb", "anna"),
+        ("submitted/anna/ps1/04_convolution.ipynb", "anna"),  # nbgrader's
         ("Anna Smith_12_file_/04_convolution.ipynb", "Anna Smith_12_file_"),
     ],
 )
