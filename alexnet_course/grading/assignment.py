@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from .submission import Submission, SubmissionError, read
 
 Notebook = dict[str, Any]
 Cell = dict[str, Any]
+
+
+_TO_THE_SOLUTION = re.compile(r"\[Solutions\]\(solutions/[^)]*\)\. ?")
 
 
 class AssignmentError(Exception):
@@ -40,6 +44,7 @@ def write(number: int, program: str, folder: Path) -> list[Path]:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell.update(outputs=[], execution_count=None)
+        cell["source"] = _TO_THE_SOLUTION.sub("", _source(cell))
     files = {}
     if program == "nbgrader":
         _for_nbgrader(notebook, exercises, lesson)

@@ -47,6 +47,14 @@ def without_solutions(index: str) -> str:
     return "".join(block for block in blocks if ":caption: Solutions" not in block)
 
 
+def lesson(path: Path, solutions: bool) -> nbformat.NotebookNode:
+    """A notebook as it is committed; without the link to its solution where that is left out."""
+    notebook = nbformat.read(NOTEBOOKS / path, 4)
+    for cell in notebook.cells if not solutions else ():
+        cell.source = re.sub(r"\[Solutions\]\(solutions/[^)]*\)\. ?", "", cell.source)
+    return notebook
+
+
 def with_link(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookNode:
     """The notebook with a link to itself in JupyterLite, below its title."""
     up = "../" * len(path.parts)
@@ -86,7 +94,7 @@ def build_pages(work: Path, out: Path, solutions: bool) -> None:
     for path in notebooks(solutions):
         target = source / "notebooks" / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(with_link(nbformat.read(NOTEBOOKS / path, 4), path), target)
+        nbformat.write(with_link(lesson(path, solutions), path), target)
     run(
         work,
         "sphinx",
@@ -108,7 +116,7 @@ def build_lite(work: Path, out: Path, solutions: bool) -> None:
     for path in notebooks(solutions):
         target = contents / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(with_install(nbformat.read(NOTEBOOKS / path, 4)), target)
+        nbformat.write(with_install(lesson(path, solutions)), target)
     run(work, "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps", "-w", wheels, ROOT)
     (wheel,) = wheels.glob("*.whl")
     run(

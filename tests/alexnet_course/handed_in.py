@@ -29,6 +29,8 @@ def notebook(lesson, answers, first="", last=""):
         cells.append(_cell(text.strip("\n"), tags))
     cells[:0] = [_cell(first)] if first else []
     cells += [_cell(last)] if last else []
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
     return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
 
