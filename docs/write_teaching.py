@@ -44,7 +44,7 @@ def sentence(lesson: str, function: str, words: str, edits: Any) -> str:
     checks = importlib.import_module(f"alexnet_course.n{lesson}")
     exercise = getattr(checks, function.partition("_by_")[0])
     said = exercise.verdict(namespace[function])
-    hint = said.partition("not yet. ")[2] or said
+    hint = re.split("not (?:yet|so)[.] ", said, maxsplit=1)[-1]
     parts = re.split(r"(?<=[.?!]) (?=[A-Z])", hint)
     return next((part for part in parts if words.strip() in part), hint)
 

@@ -14,6 +14,7 @@ from handed_in import SOURCE, functions, notebook
 from alexnet_course import n04_convolution
 from alexnet_course.checks import generator, own_inputs
 from alexnet_course.grading import grade, outputs, submission
+from alexnet_course.questions import Choice
 from alexnet_scratch.cli import main
 
 LESSON = "04_convolution"
@@ -88,6 +89,7 @@ def always(*a): return np.zeros(3).view(Yes)
         (["import socket", "socket.create_connection(('127.0.0.1', 9))"], "stopped with Refused"),
         (["open('/etc/nobody', 'w')"], "may write into its own folder only"),
         (["import subprocess; subprocess.run(['ls'])"], "stopped with Refused"),
+        (["import os, threading", "threading.Timer(0.1, os._exit, [1]).start()"], "right."),
         (["raise KeyError('k')"], "stopped with KeyError: 'k' (in the line: raise KeyError('k'))"),
     ],
 )  # fmt: skip
@@ -210,6 +212,17 @@ def test_a_spreadsheet_gets_no_formula(tmp_path):
     one = grade.Graded("=HYPERLINK(1)", "x.ipynb", problem="not graded")
     outputs.write_csv([one], tmp_path / "scores.csv")
     assert "\n'=HYPERLINK(1)," in (tmp_path / "scores.csv").read_text("utf-8")
+
+
+def test_questions_count_and_predictions_when_they_were_made(hand_in, monkeypatch):
+    wrong = {"a": "No.", "c": "Nor that."}
+    for name, prediction in (("why", False), ("guess", True), ("open", False)):
+        asked = Choice(name, "b", "So it is.", wrong=wrong, prediction=prediction)
+        monkeypatch.setattr(n04_convolution, name, asked, raising=False)
+    said = graded(hand_in("anna", last='why = "b"\nguess = "a"\nopen = None'))
+    assert [s.right for s in said.scores[3:]] == [True, True, False]
+    assert said.scores[4].verdict == "guess: not so. You said (a), and it was (b). No."
+    assert (said.points, len(said.scores)) == (5, 6)
 
 
 # ----- own inputs -----
