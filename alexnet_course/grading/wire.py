@@ -15,6 +15,7 @@ import functools
 import importlib
 import inspect
 import json
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -336,11 +337,13 @@ class _Reader:
         return array
 
 
+_DTYPE = re.compile(r"[<>|][biufcSU]\d{1,6}")
+
+
 def _dtype(name: Any) -> np.dtype[Any]:
-    dtype = np.dtype(str(name))
-    if dtype.kind not in "biufcSU":
-        raise WireError(f"an array of dtype {dtype}")
-    return dtype
+    if not _DTYPE.fullmatch(str(name)):  # NumPy would read a whole grammar there
+        raise WireError("an array of no dtype that can travel")
+    return np.dtype(name)
 
 
 class _Before:
