@@ -1,4 +1,4 @@
-"""Notebook 12's CUDA kernels, run where they can be: on a GPU, or emulated by a C++ compiler."""
+"""Notebook 16's CUDA kernels, run where they can be: on a GPU, or emulated by a C++ compiler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training run of notebooks 10 and 11: AlexNet with narrow layers, on small drawn patterns.
+"""The training run of notebooks 12 and 11: AlexNet with narrow layers, on small drawn patterns.
 
 All eight layers, both towers, and 11 x 11 filters with stride 4 in conv1; but 112 x 112 pixels,
 fewer maps, and 256 units where the paper has 4096. It reads 2,400 images ten times, which takes

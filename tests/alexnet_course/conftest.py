@@ -11,7 +11,7 @@ SOLUTIONS = Path(__file__).resolve().parents[2] / "notebooks/source/solutions"
 
 @pytest.fixture
 def solutions():
-    """solutions("04_pooling"): the functions of a solution; with edits, pairs of texts, as wrong
+    """solutions("05_pooling"): the functions of a solution; with edits, pairs of texts, as wrong
     as these make them. The file's own calls of the checks are left out."""
 
     def load(name, *edits):

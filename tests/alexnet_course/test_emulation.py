@@ -1,4 +1,4 @@
-"""The kernels of notebook 12, on the emulation, and the GPU that is none."""
+"""The kernels of notebook 16, on the emulation, and the GPU that is none."""
 
 import re
 import sys

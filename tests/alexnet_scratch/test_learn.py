@@ -38,21 +38,21 @@ def test_the_list_names_every_notebook(capsys):
 
 def test_a_number_opens_its_notebook(opened):
     assert main(["learn", "4"]) == 0
-    assert opened[0][-1].endswith("04_pooling.ipynb")
+    assert opened[0][-1].endswith("05_pooling.ipynb")
 
 
 def test_a_copy_is_opened_and_keeps_what_was_written_in_it(opened, tmp_path, capsys):
     mine = tmp_path / "mine"
     assert main(["learn", "4", "--copy", str(mine)]) == 0
-    assert opened[0][-1] == str(mine / "04_pooling.ipynb")
+    assert opened[0][-1] == str(mine / "05_pooling.ipynb")
     names = {path.relative_to(mine).as_posix() for path in mine.glob("**/*.*")}
     assert {"01_autograd.ipynb", "solutions/01_autograd.ipynb"} <= names
     assert not any(name.endswith(".py") for name in names)
-    (mine / "04_pooling.ipynb").write_text("my work")
-    (mine / "05_relu.ipynb").unlink()
+    (mine / "05_pooling.ipynb").write_text("my work")
+    (mine / "06_relu.ipynb").unlink()
     assert main(["learn", "5", "--copy", str(mine)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"1 notebook copied to {mine}"
-    assert (mine / "04_pooling.ipynb").read_text() == "my work"
+    assert (mine / "05_pooling.ipynb").read_text() == "my work"
     assert main(["learn", "--copy", str(tmp_path / "another")]) == 0
     folder = tmp_path / "another"
     said = capsys.readouterr().out
@@ -82,17 +82,17 @@ def answered(path, names):
 def test_the_list_tells_what_is_done_in_the_copies(opened, tmp_path, capsys):
     mine = tmp_path / "mine"
     assert main(["learn", "--copy", str(mine)]) == 0
-    answered(mine / "04_pooling.ipynb", ["pool_forward", "pool_backward"])
-    answered(mine / "03_convolution.ipynb", ["conv_forward"])
-    (mine / "05_relu.ipynb").write_text("damaged")
+    answered(mine / "05_pooling.ipynb", ["pool_forward", "pool_backward"])
+    answered(mine / "04_convolution.ipynb", ["conv_forward"])
+    (mine / "06_relu.ipynb").write_text("damaged")
     capsys.readouterr()
     assert main(["learn"]) == 0
     lines = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
     assert "4 Pooling done" in lines
     assert "3 Convolution 1 of 3 exercises" in lines
-    assert {"5 05_relu", "6 Local response normalisation"} <= lines
+    assert {"5 06_relu", "6 Local response normalisation"} <= lines
     assert main(["learn", "4"]) == 0  # goes on in the copies
-    assert opened[0][-1] == str(mine / "04_pooling.ipynb")
+    assert opened[0][-1] == str(mine / "05_pooling.ipynb")
     shutil.rmtree(mine)
     capsys.readouterr()
     assert main(["learn"]) == 0

@@ -24,12 +24,12 @@ def notebook():
 
 def test_all_notebooks_and_solutions_go_in(build):
     names = [path.as_posix() for path in build.notebooks()]
-    assert "04_pooling.ipynb" in names
-    assert "solutions/04_pooling.ipynb" in names
+    assert "05_pooling.ipynb" in names
+    assert "solutions/05_pooling.ipynb" in names
 
 
 def test_a_page_links_to_itself_in_the_browser_below_its_title(build):
-    source = build.with_link(notebook(), Path("solutions/04_pooling.ipynb")).cells[0].source
+    source = build.with_link(notebook(), Path("solutions/05_pooling.ipynb")).cells[0].source
     assert source.startswith('# 4. Pooling\n\n<a href="../../lite/lab/index.html?path=solutions/04')
     assert source.endswith("\nText")
 
@@ -47,12 +47,12 @@ def test_in_the_browser_the_first_code_installs(build):
         ("https://example.org/gone", False),
         ("#here", False),
         ("gone.html", True),
-        ("lite/lab/index.html?path=04_pooling.ipynb", False),
+        ("lite/lab/index.html?path=05_pooling.ipynb", False),
         ("lite/lab/index.html?path=99_gone.ipynb", True),
     ],
 )
 def test_a_link_that_leads_nowhere_is_named(build, tmp_path, link, broken):
-    for name in ("other.html", "lite/lab/index.html", "lite/files/04_pooling.ipynb"):
+    for name in ("other.html", "lite/lab/index.html", "lite/files/05_pooling.ipynb"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     (tmp_path / "index.html").write_text(f'<a href="{link}">x</a>')

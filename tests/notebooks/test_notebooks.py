@@ -126,7 +126,7 @@ def test_the_notebook_runs_from_the_top_and_prints_the_same(source, tmp_path, mo
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     if sys.platform == "win32":
         pytest.skip("the kernel's event loop warns there")
-    if source == build.SOURCE / "12_gpu.py" and testing.problem():
+    if source == build.SOURCE / "16_gpu.py" and testing.problem():
         pytest.skip(f"its kernels cannot run, as its cells say: {testing.problem()}")
     notebook = build.unexecuted(source)
     build.execute(notebook, ROOT / "notebooks")

@@ -1,0 +1,178 @@
+"""Checks of notebook 09, dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad.kernels.dropout import dropout_forward, dropout_mask
+from minigrad.random import Key
+
+from .checks import Function, Hint, close, exercise, result_of
+
+# Away from 1/2, where p and 1 - p are the same number.
+_RATES = (0.2, 0.7)
+
+
+@exercise
+def inverted_dropout(learner: Function) -> None:
+    """inverted_dropout(x, u, p) -> y, for random numbers u in [0, 1) of the shape of x."""
+    for seed, p in enumerate(_RATES):
+        rng = np.random.default_rng(seed)
+        x, u = rng.uniform(1.0, 2.0, (20, 30)), rng.random((20, 30))
+        keep = u >= p
+        got = result_of(learner, x, u, p, shape=x.shape)
+        if close(got, x * keep / (1 - p)):
+            continue
+        wrong = (
+            (x * keep, "The mask is right. That is the paper's form: the inverted form scales."),
+            (
+                x * keep * (1 - p),
+                "The mask is right, and what is kept gets smaller: its mean has to stay that of x.",
+            ),
+            (
+                x * keep / p,
+                "The mask is right. You divide by p, the share of zeros: what share is kept?",
+            ),
+            (
+                x * ~keep / (1 - p),
+                "You keep an element with probability p: p is the probability of a zero. "
+                "(At p = 0.5 nobody would notice.)",
+            ),
+            (
+                x * ~keep / p,
+                "It is right for a p that means 'kept'. Here, as in the paper and in PyTorch, p is "
+                "the probability of a zero. (At p = 0.5 nobody would notice.)",
+            ),
+            (x * ~keep, "Two things: p is the probability of a zero, and what is kept is scaled."),
+        )
+        for value, words in wrong:
+            if close(got, value):
+                raise Hint(words)
+        if np.array_equal(result_of(learner, 2 * x, u, p, shape=x.shape), got):
+            raise Hint("y is the same for another x: where is x in it?")
+        if np.array_equal(np.asarray(got) == 0, ~keep):
+            raise Hint("The right elements are zero. What are the others divided by?")
+        raise Hint(
+            f"At p = {p:g}, {np.mean(np.asarray(got) == 0):.0%} of the elements are zero; u < p "
+            f"holds for {np.mean(~keep):.0%}. Which elements do you drop?"
+        )
+
+
+@exercise
+def to_inverted(learner: Function) -> None:
+    """to_inverted(weight, lr, decay, p) -> (weight, lr, decay) with which the inverted form does
+    what the paper's form does with the old ones."""
+    lr, decay = 0.01, 5e-4
+    for seed, p in enumerate(_RATES):
+        weight = np.random.default_rng(seed).standard_normal((3, 4))
+        keep = 1 - p
+        got = result_of(learner, weight, lr, decay, p)
+        if not isinstance(got, tuple) or len(got) != 3:
+            raise Hint("Expected three things: the weight, the rate and the decay.")
+        if np.shape(got[0]) != weight.shape or np.shape(got[1]) or np.shape(got[2]):
+            raise Hint("Expected, in this order: an array like weight, and two numbers.")
+        if close(got[0], weight / keep):
+            raise Hint(
+                "The weight goes the wrong way: at test the paper's form multiplies by 1 - p, the "
+                "inverted form by nothing. So its weight must have that factor inside."
+            )
+        if not close(got[0], weight * keep):
+            raise Hint("At test, W' x must be (1 - p) W x for every x: what is W'?")
+        if close(got[1], lr):
+            raise Hint(
+                "The weight is right. The rate must change, too: the gradient by W' is not the "
+                "gradient by W, and the step has to be 1 - p times the old one."
+            )
+        if close(got[1], lr * keep):
+            raise Hint(
+                "The step has to be 1 - p times the old one: that is in your rate. But the "
+                "gradient by W' is larger than that by W, by 1 / (1 - p): once more."
+            )
+        if close(got[1], lr / keep**2) or close(got[1], lr / keep):
+            raise Hint("The rate goes the wrong way: the gradient by W' is larger than that by W.")
+        if not close(got[1], lr * keep**2):
+            raise Hint(
+                "The weight is right and the rate is not: write the step of W' by that of W."
+            )
+        if close(got[2], decay):
+            raise Hint(
+                "Weight and rate are right. The decay takes lr * decay of the weight in each step: "
+                "that share has to stay as it was."
+            )
+        if not close(got[2], decay / keep**2):
+            raise Hint("Weight and rate are right. The product of rate and decay must stay.")
+
+
+@exercise
+def geometric_mean(learner: Function) -> None:
+    """geometric_mean(probabilities) -> (C,), from the predictions (M, C) of M networks."""
+    for seed, networks, classes in ((0, 4, 3), (1, 3000, 5)):
+        logits = np.random.default_rng(seed).standard_normal((networks, classes)) * 2
+        odds = np.exp(logits)
+        probabilities = odds / odds.sum(1, keepdims=True)
+        logs = np.log(probabilities).mean(0)
+        expected = np.exp(logs) / np.exp(logs).sum()
+        got = learner(probabilities.copy())
+        if seed and got is not None and not np.isfinite(got).all():
+            raise Hint(
+                f"Right for 4 networks, NaN for {networks}: so many small numbers multiplied are "
+                "0 in floating point. Add logarithms instead."
+            )
+        got = result_of(learner, probabilities, shape=(classes,))
+        if close(got, expected):
+            continue
+        if close(got, probabilities.mean(0)):
+            raise Hint("That is the arithmetic mean: multiply, and take the root of degree M.")
+        if close(got, np.exp(logs)):
+            raise Hint("Its sum is less than 1: divide by it, so that it is a distribution.")
+        product = np.exp(logs * networks - logs.max() * networks)
+        if close(got, product / product.sum()) or close(got, np.exp(logs * networks)):
+            raise Hint("You multiply and take no root: M networks, so the M-th root.")
+        if close(got, np.exp(logits.mean(0))) or close(got, logs):
+            raise Hint("These are no probabilities: exp, then divide by the sum.")
+        raise Hint("It is not the geometric mean over the networks (axis 0), made to add up to 1.")
+
+
+@exercise
+def dropout_backward(learner: Function) -> None:
+    """dropout_backward(grad, p, key) -> dx, with the mask of the forward pass drawn again."""
+    for seed, p in enumerate(_RATES):
+        key = Key(seed, 7)
+        grad = np.random.default_rng(seed).uniform(1.0, 2.0, (16, 25))
+        keep = dropout_mask(grad.shape, p, key)
+        got = result_of(learner, grad, p, key, shape=grad.shape)
+        if close(got, dropout_forward(grad, p, key)):
+            continue
+        if close(got, grad / (1 - p)) or close(got, grad):
+            raise Hint("Every element gets a gradient, dropped ones, too: where is the mask?")
+        if close(got, grad * keep):
+            raise Hint("The mask is right. Forward has a factor, so backward has it, too.")
+        if close(got, grad * keep * (1 - p)):
+            raise Hint(
+                "The mask is right. Backward multiplies by the factor of forward: it does not undo "
+                "it."
+            )
+        zero = np.asarray(got) == 0
+        if np.array_equal(zero, keep):
+            raise Hint("The mask is upside down: it is True where an element is kept.")
+        if np.array_equal(zero, ~keep):
+            raise Hint("The mask is right and the factor is not: it is that of forward.")
+        if _another_rate(zero, p, key):
+            raise Hint(
+                "The mask comes from this key, but with another probability: draw it with the p "
+                "that was given."
+            )
+        if close(np.mean(~zero), 1 - p, 0.2):
+            raise Hint(
+                "About the right share is zero, but not the elements that forward dropped: is the "
+                "mask drawn from this key, with this p?"
+            )
+        raise Hint(
+            "dx is grad where the mask is True, times the factor of forward, and 0 elsewhere."
+        )
+
+
+def _another_rate(zero: np.ndarray, p: float, key: Key) -> bool:
+    """Whether a mask of this key, drawn with 1 - p or 1/2, or its opposite, leaves these zeros."""
+    masks = (dropout_mask(zero.shape, other, key) for other in (1 - p, 0.5))
+    return any(np.array_equal(zero, mask) or np.array_equal(zero, ~mask) for mask in masks)

@@ -1,0 +1,295 @@
+# %% [markdown]
+# # 15. Which pixels matter?
+#
+# **At the end you will know** TODO
+#
+# TODO
+
+# %%
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigrad as mg
+from alexnet_course import n15_which_pixels as check
+from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, as_jpeg, use_style
+from alexnet_scratch import inside
+
+use_style()
+
+# %% [markdown]
+# ## Which pixels matter? The slope
+#
+# Now the other direction: from an answer back to the image. Let $z_k$ be the **logit** of class $k$ (`label`), the
+# network's output before the softmax. Ask how much it changes when one number of the image $x$ changes a little:
+#
+# $$s_{i,j} = \max_{c} \; \left| \frac{\partial z_k}{\partial x_{c,i,j}} \right|$$
+#
+# This map is called **saliency** (Simonyan, Vedaldi and Zisserman 2014). It costs one backward pass, as training
+# does, but down to the image and not to the weights.
+#
+# Why the logit and not the probability $p_k$? By the chain rule, through all logits,
+#
+# $$\frac{\partial p_k}{\partial x} = p_k \sum_{j \ne k} p_j \left( \frac{\partial z_k}{\partial x} - \frac{\partial z_j}{\partial x} \right).$$
+#
+# That is tiny where the network is sure (at $p_k = 0.999$ the $p_j$ add up to a thousandth), and mixed with the
+# slopes of the other classes.
+#
+# ## Exercise 1: saliency
+#
+# `model` takes tensors (1, 3, size, size) and returns logits (1, classes); `image` is an array. Make a tensor of it
+# with `requires_grad=True`. `mg.grad(output, [tensor])` returns a tuple with the gradient. The check compares with
+# finite differences, so its network and its images are float64.
+
+
+# %% tags=["exercise"]
+def saliency(model, image, label):
+    """image (3, size, size) -> (size, size): the size of the logit's slope, largest over colours."""
+    raise NotImplementedError
+
+
+# %%
+check.saliency(saliency)
+
+# %% [markdown]
+# ## Which pixels matter? The cover
+#
+# Another way needs no derivative at all: cover a part of the image, and look whether the answer changes (Zeiler and
+# Fergus 2014). Move the cover over the image, and write down the probability of the class for each place. This
+# **occlusion** map costs a forward pass for each place. The cover gets the mean colour of the image, so that it is
+# as plain as possible.
+#
+# ## Exercise 2: occlusion
+#
+# `probability(image)` returns the probability of the class in question. The patch begins at rows and columns 0,
+# `stride`, 2 `stride`, ..., as long as it lies in the image.
+
+
+# %% tags=["exercise"]
+def occlusion(probability, image, patch, stride):
+    """image (3, size, size) -> (rows, columns): probability with a patch covered, for each place."""
+    raise NotImplementedError
+
+
+# %%
+check.occlusion(occlusion)
+
+# %% [markdown]
+# ## An image with a known answer
+#
+# Both methods paint a map. Is it true? With a photograph nobody can say. So we build images of which we know the
+# answer: the left half of one image and the right half of another, of two classes. Then we can ask about **both**
+# classes, and we know where each is. We make 100 such pairs. First a plain check, with a cover of half the image:
+# cover the half that has the class, or the other one.
+
+# %%
+rng = np.random.default_rng(12)
+half = size // 2
+every = np.arange(100)
+left = rng.integers(0, len(crops), 100)
+right = np.array([rng.choice(np.flatnonzero(labels != labels[i])) for i in left])
+pairs = crops[left]
+pairs[:, :, half:] = crops[right][:, :, half:]
+asked = {"left": labels[left], "right": labels[right]}  # the class of each half
+
+mixed = to_input(mg.tensor(pairs)).numpy()
+mean = mixed.mean(axis=(2, 3), keepdims=True)
+covered = {side: mixed.copy() for side in asked}
+covered["left"][..., :half] = mean
+covered["right"][..., half:] = mean
+
+
+def answers_to(x, classes_asked):
+    return inside.probabilities(model, mg.tensor(x))[every, classes_asked]
+
+
+whole = {side: answers_to(mixed, asked[side]) for side in asked}
+own = {side: answers_to(covered[side], asked[side]) for side in asked}
+other = {"left": answers_to(covered["right"], asked["left"])}
+other["right"] = answers_to(covered["left"], asked["right"])
+means = [np.mean([p["left"], p["right"]]) for p in (whole, own, other)]
+print("own half covered, the probability keeps half of itself:  ", means[1] > means[0] / 2)
+print("other half covered, the probability keeps half of itself:", means[2] > means[0] / 2)
+
+# %% [markdown]
+# (These are means over all pairs and both questions.) Covers know where the class is. Now the maps, with a patch a
+# third of the image wide. We picked two pairs in which the network sees something of both classes, and in which
+# covering a half changes both answers: the clearest cases for occlusion.
+
+# %%
+clear = np.prod([whole[side] * (other[side] - own[side]).clip(0) for side in asked], axis=0)
+fig, axes = plt.subplots(2, 5, figsize=(9.5, 4.2))
+for row, i in zip(axes, np.argsort(-clear)[:2], strict=True):
+    one = mg.tensor(mixed[[i]])
+    row[0].imshow(pairs[i])
+    row[0].set_title(" | ".join(classes[asked[side][i]] for side in asked), fontsize=10)
+    for k, side in enumerate(asked):
+        label = asked[side][i]
+        slopes = inside.saliency(model, one, [label])[0]
+        row[1 + 2 * k].imshow(slopes, cmap="inferno", vmax=np.quantile(slopes, 0.995))
+        row[1 + 2 * k].set_title(f"saliency: {classes[label]}", fontsize=10)
+        map_of_p = inside.occlusion(model, one, label, patch=size // 3, stride=size // 16)
+        change = map_of_p - whole[side][i]
+        picture = row[2 + 2 * k].imshow(change, cmap="PuOr_r", vmin=-0.8, vmax=0.8)
+        row[2 + 2 * k].set_title(f"occlusion: {classes[label]}", fontsize=10)
+for ax in axes.ravel():
+    ax.set_axis_off()
+fig.colorbar(picture, ax=axes, label="change of the probability", shrink=0.8, extend="both")
+as_jpeg(fig)
+
+# %% [markdown]
+# Drawn is how the cover changes the probability of the class: purple, the class needs the place; orange, the place
+# speaks against the class; white, nothing changes. The two occlusion maps of an image are nearly each other's
+# opposite, because the two classes share the probability. The two saliency maps are not: much is bright in both.
+# Perhaps you see each lean to the half of its class.
+#
+# Two examples prove nothing. Before we count, one look at how the two methods are related.
+#
+# ## The slope is a small cover
+#
+# Let $\Delta$ be what a cover changes: the mean colour minus the image inside the patch, 0 outside. Cover only a
+# little, with $x + \varepsilon \Delta$. For small $\varepsilon$ the definition of the derivative says
+#
+# $$z_k(x + \varepsilon \Delta) - z_k(x) \;\approx\; \varepsilon \sum_{c,i,j} \frac{\partial z_k}{\partial x_{c,i,j}} \, \Delta_{c,i,j}$$
+#
+# At $\varepsilon = 1$ the left side is the occlusion (of the logit), and the right side is a **prediction of it
+# from one backward pass**. It uses the slope with its *sign*, times what the cover does to the pixel. Saliency has
+# thrown away both. How far can the prediction be trusted? We cover the left half slowly and ask for its class.
+# Solid: the logit; dashed: the prediction.
+
+
+# %%
+def slopes_of(network, x, labels):
+    """d logit of labels[n] / d x[n], like x, by one backward pass."""
+    x = mg.tensor(x, requires_grad=True)
+    chosen = np.eye(len(classes), dtype=np.float32)[labels]
+    return mg.grad(network(x), [x], mg.tensor(chosen))[0].numpy()
+
+
+def logits_of(network, x, labels):
+    return network(mg.tensor(x)).numpy()[np.arange(len(x)), labels]
+
+
+delta = covered["left"] - mixed
+predicted = (slopes_of(model, mixed, asked["left"]) * delta).sum(axis=(1, 2, 3))
+change = logits_of(model, covered["left"], asked["left"]) - logits_of(model, mixed, asked["left"])
+by_error = np.argsort(np.abs(predicted - change))
+epsilon = np.linspace(0, 1, 21, dtype=np.float32)
+for place, name, colour in ((10, "good", BLUE), (50, "middle", ORANGE), (90, "bad", GREEN)):
+    i = by_error[place]
+    steps = mixed[i] + epsilon[:, None, None, None] * delta[i]
+    logits = logits_of(model, steps, asked["left"][i])
+    plt.plot(epsilon, logits - logits[0], color=colour, label=f"{name}: {place} of 100 are better")
+    plt.plot(epsilon, epsilon * predicted[i], color=colour, ls="--")
+plt.xlabel("ε: 0 is the image, 1 is the half with the class covered")
+plt.ylabel("change of the logit")
+plt.title("The slope is right at the start; how far, is not the same everywhere")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# The line touches the curve at 0, as it must. Then the curve bends: units are switched on and off, and LRN is not
+# straight either. How far the line is good differs from image to image. Perhaps its sign is good enough.
+#
+# ## The test
+#
+# 100 pairs with two questions each: *in which half is the class?* Each method answers with the half that has more
+# of it:
+#
+# - **size of the slope**: the sum of the saliency in each half;
+# - **slope**: the sum of the slopes, with their signs;
+# - **size times size**: the sum of the products of slope and change, without their signs;
+# - **slope times change**: which half's cover is *predicted* to lower the logit more;
+# - **occlusion**: which half's cover does lower it more.
+#
+# Guessing is right in half of the questions. And as before, we ask the untrained network, too: a method that gives
+# the same with a network that knows nothing cannot show what the network knows (Adebayo and others 2018).
+
+
+# %%
+def by_halves(values):
+    """Sums of maps (N, ..., size) in the left and the right half, (N, 2)."""
+    axes = tuple(range(1, values.ndim))
+    return np.stack([values[..., :half].sum(axes), values[..., half:].sum(axes)], axis=1)
+
+
+def size_of_slope(network, labels):
+    return by_halves(inside.saliency(network, mg.tensor(mixed), labels))
+
+
+def slope(network, labels):
+    return by_halves(slopes_of(network, mixed, labels))
+
+
+def size_times_size(network, labels):
+    return by_halves(np.abs(slopes_of(network, mixed, labels) * (mixed - mean)))
+
+
+def slope_times_change(network, labels):
+    return by_halves(slopes_of(network, mixed, labels) * (mixed - mean))
+
+
+def cover(network, labels):
+    before = logits_of(network, mixed, labels)
+    return np.stack([before - logits_of(network, covered[side], labels) for side in asked], axis=1)
+
+
+def score(method, network):
+    """The share of the 200 questions that the method answers with the right half."""
+    first, second = (method(network, asked[side]) for side in asked)
+    return np.mean([first[:, 0] > first[:, 1], second[:, 1] > second[:, 0]])
+
+
+methods = {
+    "size of\nthe slope": size_of_slope,
+    "slope": slope,
+    "size times\nsize": size_times_size,
+    "slope times\nchange": slope_times_change,
+    "occlusion": cover,
+}
+scores = np.array([[score(f, net) for f in methods.values()] for net in (model, untrained)])
+for shift, values, name, colour in zip(
+    (-0.2, 0.2), scores, ("trained", "untrained"), (BLUE, ORANGE), strict=True
+):
+    plt.bar(np.arange(5) + shift, 100 * values, 0.36, color=colour, label=name)
+plt.axhline(50, color=BLACK, ls="--", lw=1, label="guessing")
+plt.xticks(range(5), list(methods))
+plt.ylim(0, 115)
+plt.ylabel("right half named (%)")
+plt.title("The slope finds the class only with its sign, and times the change")
+plt.legend(ncols=3, loc="upper center", fontsize=9)
+plt.show()
+for name, value in zip(methods, scores[0], strict=True):
+    print(f"{' '.join(name.split())}: above 75 %: {value > 0.75}")
+print("untrained, any of them above 75 %:", (scores[1] > 0.75).any())
+share = {}  # of the saliency, how much is in the left half
+for side, asked_labels in asked.items():
+    left_sum, right_sum = size_of_slope(model, asked_labels).T
+    share[side] = left_sum / (left_sum + right_sum)
+leans = (share["left"] > share["right"]).mean()
+print("the two saliency maps lean to their own halves in over 70 % of the pairs:", leans > 0.7)
+
+# %% [markdown]
+# This is worth a second look. The famous picture, the size of the slope, is not far from a guess in our network.
+# Neither is the slope with its sign alone, nor the product without signs; and where two saliency maps seemed to lean
+# each to its own half, that was not far from chance, either. The *same* backward pass, with the sign kept **and**
+# multiplied by what would change, is nearly as good as the occlusion, which needs a forward pass for each cover. The
+# size of a slope says where the network is *sensitive*. That is not the same as what speaks for the class.
+#
+# What of this holds elsewhere? Our network is small, the classes are textures, and the test is about halves. In
+# photographs of one object, Simonyan and others did find the object with saliency. But the order of work holds
+# everywhere: make images whose answer you know, ask a network that knows nothing as well, and only then believe the
+# map.
+#
+# ## What to remember
+#
+# - Subtract the start before you judge a first layer. What it learnt tells you what the data have in common: here,
+#   luminance.
+# - Before you believe in a difference, shuffle; before you believe in a map, ask an untrained network and an image
+#   whose answer you know.
+# - The slope is an infinitely small cover. Its sign, times the change, says what speaks for a class; its size only
+#   says where the network is sensitive.
+# - Near in fc7 means alike in what training asked for; near in pixels means alike in colour.
+# - An average of views is never worse than the mean of the views, in the loss.
+#
+# [Solutions](solutions/15_which_pixels.ipynb). Next: [notebook 16](16_gpu.ipynb), the GPU.
