@@ -1,4 +1,4 @@
-"""Notebook 02: what its checks do beyond right and wrong answers (`test_verdicts.py`)."""
+"""Notebook 08: what its checks do beyond right and wrong answers (`test_verdicts.py`)."""
 
 import functools
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from alexnet_course import mutants
-from alexnet_course import n02_gradient_checking as check
+from alexnet_course import n08_blind_checks as check
 
 
 def test_a_solution_with_random_numbers_is_always_right(solutions):
-    solution = solutions("02_gradient_checking")
+    solution = solutions("08_blind_checks")
     for _ in range(50):
         assert check.agrees.verdict(solution.agrees).endswith(": right.")
 
