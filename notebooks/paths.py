@@ -21,7 +21,8 @@ def written(text: str) -> str:
     _, end, after = rest.partition(END)
     if not end:
         sys.exit(f"paths: no {BEGIN.strip()} ... {END}")
-    return f"{before}{BEGIN}{markdown('notebooks/')}{END}{after}"
+    there = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    return f"{before}{BEGIN}{markdown(there, 'notebooks/')}{END}{after}"
 
 
 if __name__ == "__main__":

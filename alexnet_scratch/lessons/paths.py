@@ -1,10 +1,12 @@
 """Short ways through the course: README, the site's front page and `alexnet learn` show these.
 
-After a change here: `python notebooks/paths.py` writes it into README.md and docs/site/index.md.
+After a change here, and when a lesson comes or goes: `python notebooks/paths.py` writes it into
+README.md and docs/site/index.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 
@@ -79,14 +81,16 @@ def duration(minutes: int) -> str:
     return " ".join([f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest or not hours))
 
 
-def markdown(folder: str = "", suffix: str = ".ipynb") -> str:
-    """The ways as Markdown, with links to the notebooks in `folder`."""
+def markdown(there: Collection[str], folder: str = "") -> str:
+    """The ways as Markdown, with links to the notebooks in `folder` that are `there` (names of
+    files); a lesson that is not is named without."""
     lines = []
     for way in PATHS:
         lines += [f"**{way.title}** ({duration(way.minutes)}): {way.what}.", ""]
-        for i, stop in enumerate(way.stops, 1):
+        for stop in way.stops:
             part = f", {stop.part}" if stop.part else ""
-            link = f"[{stop.number}. {stop.title}]({folder}{stop.name}{suffix})"
-            lines.append(f"{i}. {link}{part}: {duration(stop.minutes)}")
+            name, file = f"Lesson {stop.number}: {stop.title}", f"{stop.name}.ipynb"
+            shown = f"[{name}]({folder}{file})" if file in there else name
+            lines.append(f"- {shown}{part} ({duration(stop.minutes)})")
         lines.append("")
     return "\n".join(lines).strip() + "\n"

@@ -65,7 +65,8 @@ def page(folder: Path) -> nb.Notebook:
     }  # fmt: skip
     words: nb.Cell = {"cell_type": "markdown"}
     code: nb.Cell = {"cell_type": "code", "execution_count": 1, "outputs": [output]}
-    ways = f"## In a hurry?\n\n{paths.markdown()}".rstrip()
+    there = {lesson.name for lesson in now.lessons}
+    ways = f"## In a hurry?\n\n{paths.markdown(there)}".rstrip()
     parts = [(INTRO, words), (NOW, code), (ways, words)]
     some = next(iter(copies.find_lessons(copies.NOTEBOOKS).values()))
     metadata = nb.read(some)["metadata"]  # the kernel, as the lessons have it

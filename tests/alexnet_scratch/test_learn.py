@@ -284,4 +284,5 @@ def test_the_short_ways_stand_on_the_page(page):
     shown, end, _ = rest.partition("<!-- paths: end -->")
     assert begin
     assert end
-    assert shown == paths.markdown("notebooks/"), "run: python notebooks/paths.py"
+    there = {path.name for path in copies.NOTEBOOKS.glob("*.ipynb")}
+    assert shown == paths.markdown(there, "notebooks/"), "run: python notebooks/paths.py"
