@@ -179,5 +179,5 @@
     new ResizeObserver(fit).observe(host);
   }
 
-  for (const host of document.querySelectorAll(".mg-player:not([data-ready])")) play(host);
+  for (const host of document.querySelectorAll(".mg-player[data-tape]:not([data-ready])")) play(host);
 })();

@@ -123,11 +123,13 @@ class Player:
         rows = []
         for number, step in enumerate(self.steps, 1):
             lines = "<br>".join(html.escape(line) for line in step.lines)
-            rows.append(
-                f"<tr><td>{number}</td><td>{step.phase}</td>"
-                f"<td><code>{html.escape(step.title)}</code></td><td>{lines}</td></tr>"
-            )
-        head = "".join(f'<th scope="col">{word}</th>' for word in ("step", "phase", "of", "what"))
+            cells = str(number), step.phase, f"<code>{html.escape(step.title)}</code>", lines
+            row = "".join(f'<td style="text-align: left">{cell}</td>' for cell in cells)
+            rows.append(f"<tr>{row}</tr>")
+        head = "".join(
+            f'<th scope="col" style="text-align: left">{word}</th>'
+            for word in ("step", "phase", "of", "what")
+        )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
