@@ -25,7 +25,7 @@ Function = Callable[..., Any]
 _seed: contextvars.ContextVar[int | None] = contextvars.ContextVar("seed", default=None)
 
 
-def rng(number: int) -> np.random.Generator:
+def generator(number: int) -> np.random.Generator:
     """Random numbers for a check's inputs: the same for everybody, or, within `own_inputs`, a
     learner's own. Every check draws from here."""
     own = _seed.get()
@@ -62,7 +62,7 @@ class Exercise:
         print(self.verdict(learner))
 
     def must(self, learner: Function) -> None:
-        """Raise AssertionError with the verdict unless it is "right": for graders that run cells."""
+        """Raise AssertionError with the verdict unless it is right: for graders that run cells."""
         verdict = self.verdict(learner)
         if verdict != f"{self.name}: right.":
             raise AssertionError(verdict)

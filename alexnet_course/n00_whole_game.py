@@ -16,7 +16,7 @@ import minigrad as mg
 from alexnet_scratch import inside
 from alexnet_scratch.trained import Trained
 
-from .checks import Function, Hint, close, exercise, result_of, rng
+from .checks import Function, Hint, close, exercise, generator, result_of
 from .photographs import photograph
 from .questions import Choice, Number
 from .style import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
@@ -86,7 +86,7 @@ def _ranks(scores: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
 @exercise
 def top_k_error(learner: Function) -> None:
     """top_k_error(scores, labels, k) -> the share of images whose label is not among the best k."""
-    numbers = rng(0)
+    numbers = generator(0)
     for images, classes, k in ((211, 12, 5), (41, 7, 1), (89, 9, 3)):
         scores = numbers.permutation(images * classes).reshape(images, classes) / 10.0
         labels = numbers.integers(0, classes, images)

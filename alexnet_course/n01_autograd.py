@@ -17,7 +17,7 @@ from minigrad import Tensor
 from minigrad.core import Node
 from minigrad.tools.graph import nodes_of
 
-from .checks import Function, Hint, close, exercise, result_for_case, result_of, rng
+from .checks import Function, Hint, close, exercise, generator, result_for_case, result_of
 from .questions import Choice, Number
 
 calls_of_20 = Number(
@@ -210,7 +210,7 @@ def _shown(graph: str) -> Iterator[None]:
 
 def _tangle(seed: int) -> _Value:
     """Values that use up to three of those before them."""
-    numbers = rng(seed)
+    numbers = generator(seed)
     data = numbers.uniform(-2, 2, 14)
     values = [_Value("v0", data[0]), _Value("v1", data[1])]
     for number in range(2, 14):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import Function, Hint, close, exercise, result_of, rng
+from .checks import Function, Hint, close, exercise, generator, result_of
 from .mutants import RIGHT, STEP
 from .questions import Choice, Number
 
@@ -91,7 +91,7 @@ def _moved(x: np.ndarray, eps: float, ahead: float, behind: float, rows: bool = 
 def numeric_gradient(learner: Function) -> None:
     """numeric_gradient(f, x, eps) -> the gradient of f, an array of x's shape."""
     for shape in ((3,), (2, 2)):
-        x = rng(5).uniform(0.5, 1.5, shape)
+        x = generator(5).uniform(0.5, 1.5, shape)
         eps = 0.125
         right = _moved(x, eps, 1, -1)
         result = result_of(learner, _of_shape(shape), x, eps)
@@ -159,7 +159,7 @@ def numeric_gradient(learner: Function) -> None:
 @exercise
 def complex_slope(learner: Function) -> None:
     """complex_slope(f, x, v) -> the slope of f(x) along v, an array of f(x)'s shape."""
-    numbers = rng(6)
+    numbers = generator(6)
     for name in ("LRN, alpha = 1", "softmax"):
         forward, _, x = RIGHT[name]
         v = numbers.uniform(-1, 1, x.shape)

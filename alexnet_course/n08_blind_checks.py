@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 from .mutants import MUTANTS, NEAR_A_KINK, RIGHT, Mutant
 from .questions import Choice, Number
 
@@ -130,7 +130,7 @@ def _forgets_abs(learner: Function) -> bool:
     """Whether a checker accepts a dx that is far too large, or far too small. Along a random
     direction that is half of the time; with a loose tolerance it is by chance, and seldom."""
     forward, backward, x = RIGHT["linear"]
-    far = np.random.default_rng(7).uniform(50, 150, x.shape)
+    far = generator(7).uniform(50, 150, x.shape)
     wrong = [lambda g, x: backward(g, x) + far, lambda g, x: backward(g, x) - far]
     return sum(bool(learner(forward, w, x)) for w in 32 * wrong) >= 16
 

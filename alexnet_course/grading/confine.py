@@ -2,8 +2,8 @@
 
 Called once, before that code is read. On Linux the system itself holds it: namespaces without a
 network and without other processes, Landlock for files, limits for memory, time and the size of
-files. Where the system has no such thing, Python refuses the calls, which code that means to can get
-around. What was held by whom is told, so that nobody relies on more.
+files. Where the system has no such thing, Python refuses the calls, which code that means to can
+get around. What was held by whom is told, so that nobody relies on more.
 """
 
 from __future__ import annotations
@@ -79,9 +79,8 @@ def _namespaces() -> tuple[bool, bool]:
     if not network:
         return False, False
     try:
-        for name, text in (
-            ("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1"),
-        ):  # fmt: skip
+        ids = {"uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"}
+        for name, text in {"setgroups": "deny", **ids}.items():
             Path(f"/proc/self/{name}").write_text(text)
     except OSError:  # then it is nobody: enough for what it does
         pass
@@ -156,8 +155,8 @@ def needed_to_read() -> list[str]:
 _REFUSED = (
     "socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname",
     "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork",
-    "os.forkpty", "os.kill", "os.killpg", "os.putenv", "os.startfile", "pty.spawn", "ftplib.connect",
-    "urllib.Request", "ctypes.dlopen", "ctypes.dlsym", "ctypes.cdata", "webbrowser.open",
+    "os.forkpty", "os.kill", "os.killpg", "os.startfile", "pty.spawn", "urllib.Request",
+    "ctypes.dlopen", "ctypes.dlsym", "ctypes.cdata", "webbrowser.open",
     "signal.pthread_kill", "winreg.OpenKey",
 )  # fmt: skip
 _PATHS = {
@@ -167,7 +166,7 @@ _PATHS = {
 }  # fmt: skip  (of how many arguments each must lie in the folder)
 
 
-class Refused(PermissionError):
+class Refused(PermissionError):  # noqa: N818  (read by learners and teachers)
     """Something that a submission may not do."""
 
 
@@ -179,7 +178,8 @@ def refuse(folder: Path) -> None:
 
 def _hook(folder: str) -> Callable[[str, tuple[Any, ...]], None]:
     realpath, fspath, inside = os.path.realpath, os.fspath, folder + os.sep
-    refused, paths, writing = frozenset(_REFUSED), dict(_PATHS), os.O_WRONLY | os.O_RDWR | os.O_CREAT
+    refused, paths = frozenset(_REFUSED), dict(_PATHS)
+    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
     def elsewhere(path: Any) -> bool:
         if isinstance(path, int):  # a file that is open already

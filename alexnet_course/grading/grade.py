@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ..checks import Exercise, own_inputs
+from ..questions import Question, done
 from .confine import Held
 from .submission import Submission, SubmissionError, fingerprint, given_statements, read
 from .wire import Closed, Peer, WireError, receive
@@ -39,10 +40,10 @@ class Limits(NamedTuple):
 
 
 class Score(NamedTuple):
-    """What an exercise got. `same_as`: who else wrote the same code."""
+    """What an exercise or a question got. `same_as`: who else wrote the same code."""
 
     exercise: str
-    right: bool
+    right: bool  # of a prediction: it was made
     verdict: str
     print: str = ""  # of the code, for copies
     same_as: tuple[str, ...] = ()
@@ -60,8 +61,11 @@ class Graded(NamedTuple):
     held: str = ""  # what kept its code in bounds
     seconds: float = 0.0
 
+    well_held: bool = True  # by the system alone
+
     @property
     def points(self) -> int:
+        """A point for each exercise and question that is right."""
         return sum(score.right for score in self.scores)
 
 
@@ -110,8 +114,9 @@ def grade(task: Task) -> Graded:
     result = Graded(submission.student, str(task.path), lesson, seed)
     try:
         with _Run(submission, checks, task.limits) as run, own_inputs(seed):
-            scores = tuple(run.score(exercise) for exercise in exercises_of(checks))
-        result = result._replace(scores=scores, held=str(run.held))
+            scores = tuple(run.score(asked) for asked in asked_of(checks))
+        well = run.held is None or all(run.held)
+        result = result._replace(scores=scores, held=str(run.held or ""), well_held=well)
     except WireError as error:
         result = result._replace(problem=f"its process cannot be started: {error}")
     return result._replace(seconds=perf_counter() - start)
@@ -133,6 +138,11 @@ def checks_of(lesson: str, path: Path) -> ModuleType:
 def exercises_of(checks: ModuleType) -> list[Exercise]:
     """The exercises of a lesson, in their order."""
     return [value for value in vars(checks).values() if isinstance(value, Exercise)]
+
+
+def asked_of(checks: ModuleType) -> list[Exercise | Question]:
+    """The exercises and the questions of a lesson, in their order."""
+    return [value for value in vars(checks).values() if isinstance(value, Exercise | Question)]
 
 
 # ----- one submission -----
@@ -161,28 +171,30 @@ class _Run:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def score(self, exercise: Exercise) -> Score:
-        """Hold one exercise to its check. A process that was stopped is followed by another."""
+    def score(self, exercise: Exercise | Question) -> Score:
+        """Hold one exercise, or one answer, to its check. A process that is gone is followed by
+        another; what an exercise before has left in it may be to blame, so it is tried again."""
         name, program = exercise.name, self._submission.program(exercise.name)
         if broken := self._submission.broken_cell_of(name):
             return Score(name, False, f"{name}: cell {broken[0]} is no Python. {broken[1]}")
         if not program:
-            return Score(name, False, f"{name}: there is no function of this name.")
-        mark = fingerprint(program, name, self._given)
-        for last in (False, True):
+            return Score(name, False, f"{name}: there is nothing of this name.")
+        question = isinstance(exercise, Question)
+        mark = "" if question else fingerprint(program, self._given)
+        fresh, verdict = False, ""
+        while not (fresh or verdict):
+            fresh = self._peer is None
             peer = self._peer or self._begin()
             try:
                 with self._deadline(self._limits.seconds):
                     verdict = self._verdict(peer, exercise, program)
-                break
             except _Stopped as stopped:
                 self._end()
-                verdict = f"{name}: {stopped}"
-                if last or stopped.args[-1:] != ("",):
-                    break
-        return Score(name, verdict == f"{name}: right.", verdict, mark)
+                verdict = f"{name}: {stopped}" if fresh else ""
+        right = done(verdict) if question else verdict == f"{name}: right."
+        return Score(name, right, verdict, mark)
 
-    def _verdict(self, peer: Peer, exercise: Exercise, program: list[Any]) -> str:
+    def _verdict(self, peer: Peer, exercise: Exercise | Question, program: list[Any]) -> str:
         cells = self._submission.cells_of(program)
         try:
             function = _Guarded(peer.call(0, "__call__", (cells, exercise.name), {}), self._why)
@@ -339,4 +351,4 @@ def solution_prints(lesson: str) -> dict[str, str]:
     except SubmissionError:
         return {}
     names = [exercise.name for exercise in exercises_of(checks_of(lesson, NOTEBOOKS))]
-    return {name: fingerprint(solution.program(name), name, given) for name in names}
+    return {name: fingerprint(solution.program(name), given) for name in names}

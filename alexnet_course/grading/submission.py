@@ -1,8 +1,8 @@
 """A notebook that was handed in: whose it is, of which lesson, and the statements that count.
 
 A notebook need not be run to be graded. Of an exercise those statements are taken that define its
-function and what this needs, from whichever cells they stand in: imports, helper functions, constants.
-Cells that draw, train or call checks are left out, unless they define such a name.
+function and what this needs, from whichever cells they stand in: imports, helper functions,
+constants. Cells that draw, train or call checks are left out, unless they define such a name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Statement(NamedTuple):
     """A statement at the top level of a cell: what it gives names to, and what names it uses."""
 
     cell: int
-    index: int
+    place: int  # in its cell
     node: ast.stmt
     gives: frozenset[str]
     uses: frozenset[str]
@@ -53,16 +53,17 @@ class Submission:
                 text = _MAGIC.sub(r"\1pass", text)
                 body = ast.parse(text).body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            line = f" (in the line: {error.text.strip()})" if _line(error) else ""
-            self.broken[cell] = f"{type(error).__name__}: {getattr(error, 'msg', error)}{line}"
+            line = str(getattr(error, "text", None) or "").strip()
+            where = f" (in the line: {line})" if line else ""
+            self.broken[cell] = f"{type(error).__name__}: {getattr(error, 'msg', error)}{where}"
             return
         self.cells[cell] = text
-        for index, node in enumerate(body):
-            yield Statement(cell, index, node, *_names(node))
+        for place, node in enumerate(body):
+            yield Statement(cell, place, node, *_names(node))
 
     @property
     def lesson(self) -> str:
-        """The lesson whose checks it calls, or that its file's name says. Raises SubmissionError."""
+        """The lesson that its file's name or its import of checks says. Raises SubmissionError."""
         for statement in self.statements:
             node = statement.node
             if isinstance(node, ast.ImportFrom) and node.module == "alexnet_course":
@@ -84,14 +85,14 @@ class Submission:
             return []
         end = max(last, defined[-1].cell)
         stars = [s for s in self.statements if "*" in s.gives]
-        taken, waiting = {(s.cell, s.index): s for s in [*defined, *stars]}, [*defined]
+        taken, waiting = {(s.cell, s.place): s for s in [*defined, *stars]}, [*defined]
         while waiting:
             for wanted in waiting.pop().uses:
                 giving = [s for s in self.statements if wanted in s.gives]
                 before = [s for s in giving if s.cell <= end]
                 for statement in before or giving:
-                    if (statement.cell, statement.index) not in taken:
-                        taken[statement.cell, statement.index] = statement
+                    if (statement.cell, statement.place) not in taken:
+                        taken[statement.cell, statement.place] = statement
                         waiting.append(statement)
         return [taken[place] for place in sorted(taken)]
 
@@ -107,7 +108,7 @@ class Submission:
         """A program as the worker takes it."""
         chosen: dict[int, list[int]] = {}
         for statement in program:
-            chosen.setdefault(statement.cell, []).append(statement.index)
+            chosen.setdefault(statement.cell, []).append(statement.place)
         return [(cell, self.cells[cell], indices) for cell, indices in chosen.items()]
 
     def broken_cell_of(self, name: str) -> tuple[int, str] | None:
@@ -116,10 +117,6 @@ class Submission:
             if re.search(rf"^\s*(def\s+{name}\b|{name}\s*=)", self.cells[cell], re.MULTILINE):
                 return cell, why
         return None
-
-
-def _line(error: BaseException) -> bool:
-    return isinstance(error, SyntaxError) and bool(error.text and error.text.strip())
 
 
 def read(path: Path) -> Submission:
@@ -151,8 +148,10 @@ def student_of(path: Path) -> str:
     if match is None:
         return path.stem
     own = path.stem[: match.start()].strip("_- .")
-    parents = [p for p in path.absolute().parent.parts if not _LESSON.fullmatch(p)]
-    return own or parents[-1]
+    folders = path.absolute().parent.parts
+    if not own and "submitted" in folders[:-1]:  # nbgrader's submitted/STUDENT/ASSIGNMENT
+        return folders[folders.index("submitted") + 1]
+    return own or [folder for folder in folders if not _LESSON.fullmatch(folder)][-1]
 
 
 # ----- names -----
@@ -169,7 +168,7 @@ def _names(node: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     uses = {s.get_name() for s in symbols if s.is_referenced()} | set(_globals(table))
     if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
         gives.add("*")
-    for part in ast.walk(node):  # table[key] = ..., table.x = ..., table.update(...) belong to table
+    for part in _outside(node):  # table[key] = ..., table.update(...) belong to table
         if isinstance(part, ast.Subscript | ast.Attribute) and isinstance(part.ctx, ast.Store):
             gives.add(_root(part))
         elif isinstance(part, ast.AugAssign):
@@ -177,9 +176,17 @@ def _names(node: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     call = node.value if isinstance(node, ast.Expr) else None
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
         gives.update([_root(call.func)] if call.func.attr in _CHANGES else [])
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        gives = {node.name}
+    if isinstance(node, ast.Delete):
+        gives = set()
     return frozenset(gives - {""}), frozenset(uses)
+
+
+def _outside(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a statement that stand in no function."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        yield node
+        for part in ast.iter_child_nodes(node):
+            yield from _outside(part)
 
 
 def _globals(table: symtable.SymbolTable) -> Iterator[str]:
@@ -224,12 +231,12 @@ class _Anonymous(ast.NodeTransformer):
             node.body = node.body[1:] or [ast.Pass()]
         return self.generic_visit(node)
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _defined
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _defined  # noqa: N815
 
 
-def fingerprint(program: Iterable[Statement], name: str, given: frozenset[str]) -> str:
+def fingerprint(program: Iterable[Statement], given: frozenset[str]) -> str:
     """The same text for the same code, whatever its names, comments and layout are; "" for code so
-    short that it says nothing. given: fingerprints of single statements that all have been given."""
+    short that it says nothing. given: the statements that everybody was given."""
     own = [s.node for s in program if not isinstance(s.node, ast.Import | ast.ImportFrom)]
     own = [node for node in own if _text(node) not in given]
     tree = ast.parse("\n\n".join(ast.unparse(node) for node in own))

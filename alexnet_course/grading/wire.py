@@ -1,23 +1,24 @@
 """Calls between a process that is trusted and one that is not: values by copy, functions by name.
 
 A message is JSON with the bytes of its arrays behind it. Nothing in it is run when it is read, as a
-pickle would be: numbers, texts, containers and arrays are made anew, a function stays where it is and
-is called through a `Remote`, an object of the packages' own classes is copied with its attributes.
-What a callee changes in an array, a list or an object it was given is changed at the caller's, too,
-so that a check sees an argument changed as it would in one process.
+pickle would be: numbers, texts, containers and arrays are made anew, a function stays where it is
+and is called through a `Remote`, an object of the packages' own classes is copied with its
+attributes. What a callee changes in an array, a list or an object it was given is changed at the
+caller's, too, so that a check sees an argument changed as it would in one process.
 """
 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import importlib
 import inspect
 import json
 import struct
 import sys
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from typing import IO, Any
 
 import numpy as np
 
@@ -40,14 +41,14 @@ class WireError(Exception):
     """The other process has gone, or sends what is no message."""
 
 
-class Closed(WireError):
+class Closed(WireError):  # noqa: N818  (an end, which is expected)
     """The other process has gone."""
 
 
 # ----- bytes -----
 
 
-def send(file: BinaryIO, value: Any, blobs: list[bytes]) -> None:
+def send(file: IO[bytes], value: Any, blobs: list[bytes]) -> None:
     """Write one message."""
     head = json.dumps([value, [len(b) for b in blobs]]).encode()
     if len(head) + sum(map(len, blobs)) > MOST_BYTES:
@@ -59,7 +60,7 @@ def send(file: BinaryIO, value: Any, blobs: list[bytes]) -> None:
         raise Closed("the other process has gone") from None
 
 
-def receive(file: BinaryIO) -> tuple[Any, list[bytes]]:
+def receive(file: IO[bytes]) -> tuple[Any, list[bytes]]:
     """Read one message. Raises Closed at its end, WireError for what is none."""
     (size,) = struct.unpack("<Q", _exactly(file, 8))
     if size > MOST_BYTES:
@@ -73,7 +74,7 @@ def receive(file: BinaryIO) -> tuple[Any, list[bytes]]:
         raise WireError(f"no message: {error}") from None
 
 
-def _exactly(file: BinaryIO, size: int) -> bytes:
+def _exactly(file: IO[bytes], size: int) -> bytes:
     try:
         data = file.read(size)
     except (OSError, ValueError):
@@ -88,6 +89,9 @@ def _exactly(file: BinaryIO, size: int) -> bytes:
 
 class Remote:
     """A function, or an object that stays where it is, of the other process."""
+
+    _peer: Peer
+    _number: int
 
     def __init__(self, peer: Peer, number: int, name: str, parameters: list[str] | None) -> None:
         self.__dict__.update(_peer=peer, _number=number, __name__=name)
@@ -204,8 +208,9 @@ class _Writer:
             return ["yours", value._number]
         if isinstance(value, tuple):
             items = [self.value(v) for v in value]
-            named = _ours(kind) and self.peer.trusted
-            return ["named", kind.__module__, kind.__qualname__, items] if named else ["tuple", items]
+            if _ours(kind) and self.peer.trusted:
+                return ["named", kind.__module__, kind.__qualname__, items]
+            return ["tuple", items]
         if isinstance(value, type):
             return ["class", kind.__module__, value.__qualname__]
         if (number := self.peer.theirs(value)) is not None:
@@ -258,6 +263,12 @@ def _called(value: Any) -> list[Any]:
     return [str(getattr(value, "__name__", "")), parameters, hasattr(value, "__setitem__")]
 
 
+_CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {
+    "list": lambda items: items, "tuple": tuple, "set": set, "frozenset": frozenset,
+    "iterator": iter,
+}  # fmt: skip
+
+
 class _Reader:
     """One message's values, and what they were before somebody changed them."""
 
@@ -282,13 +293,11 @@ class _Reader:
         if type(given) in _ATOMS:
             return given
         tag, *rest = given
-        if tag in ("list", "tuple", "set", "frozenset", "iterator"):
+        if tag in _CONTAINERS:
             items = [self.value(v) for v in rest[0]]
             if tag == "list":
                 self.lists.append(items)
-            return {"list": lambda x: x, "iterator": iter}.get(tag, getattr(builtins, tag, None))(
-                items
-            )
+            return _CONTAINERS[tag](items)
         if tag == "dict":
             return {self.value(k): self.value(v) for k, v in rest[0]}
         if tag == "complex":
@@ -316,7 +325,7 @@ class _Reader:
             return type(str(rest[1]), (Opaque,), {})
         if tag == "opaque":
             return type(str(rest[0]), (Opaque,), {})()
-        raise WireError(f"no value: {str(tag):.20}")
+        raise WireError(f"no value: {tag!s:.20}")
 
     def _array(self, dtype: str, shape: list[int], blob: int, writeable: bool, own: Any) -> Any:
         array = np.ndarray(shape, _dtype(dtype), self.blobs[blob]).copy()
@@ -382,7 +391,7 @@ def _apply(changes: list[Any], sent: _Writer, read: _Reader) -> None:
 class Peer:
     """One end of the line. `trusted`: the other end is not."""
 
-    def __init__(self, source: BinaryIO, target: BinaryIO, trusted: bool) -> None:
+    def __init__(self, source: IO[bytes], target: IO[bytes], trusted: bool) -> None:
         self._source, self._target, self.trusted = source, target, trusted
         self._numbers: dict[int, int] = {}  # of my own values, by id
         self._mine: list[Any] = []
@@ -512,7 +521,7 @@ class Peer:
         if type(back) is int and 0 <= back < len(self._raised):
             return self._raised[back]
         kind = _exception_class(str(module), str(name))
-        error = type(kind.__name__, (kind,), {"__str__": lambda self: str(words)})()
+        error: Exception = type(kind.__name__, (kind,), {"__str__": lambda self: str(words)})()
         for key, value in (("learner_line", str(line)), ("_number", number), ("learner", True)):
             setattr(error, key, value)
         return error
@@ -546,7 +555,8 @@ def _exception_class(module: str, name: str) -> type[Exception]:
     if module.startswith("alexnet_course.") and module in sys.modules:
         kind = getattr(sys.modules[module], name, None)
         kind = kind if isinstance(kind, type) and issubclass(kind, Hint) else None
-    plain = isinstance(kind, type) and issubclass(kind, Exception)
-    if plain and not issubclass(kind, UnicodeError | BaseExceptionGroup):  # made of more
-        return kind
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        with contextlib.suppress(TypeError):  # made of more than words
+            kind("")
+            return kind
     return type(name, (Exception,), {})

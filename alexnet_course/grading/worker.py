@@ -24,9 +24,6 @@ def main() -> int:
     silence = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(silence, standard)
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(os.devnull, mode, encoding="utf-8") for mode in ("r", "w", "w")
-    )
     held = confine(folder, needed_to_read(), order["memory"], order["seconds"])
 
     import importlib
