@@ -390,7 +390,8 @@ def _check_order(got: list[Any], right: list[_Value]) -> None:
             f"{twice.name} is in your list twice: it is reached once for every use (by "
             f"{_users(twice, right)}), and must be listed once."
         )
-    missing = [value.name for value in right if value not in set(got)]
+    found = set(got)
+    missing = [value.name for value in right if value not in found]
     if missing:
         raise Hint(
             f"{missing[0]} is missing. The list holds the output and everything it was "

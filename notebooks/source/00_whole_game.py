@@ -28,7 +28,7 @@ use_style()
 # ## A network that names what it sees
 #
 # A trained network comes with this project. It has AlexNet's eight layers, made narrower, and was shown 9,469
-# photographs of ten kinds of thing, forty times over. It has never seen the two pictures below: the first is
+# photographs of ten kinds of thing, about forty times over. It has never seen the two pictures below: the first is
 # computed, a sphere with dimples on a photograph of grass, and so is the second.
 
 # %%
@@ -99,8 +99,8 @@ if my_photograph is not None:
 #
 # ImageNet, which this is a small part of, has more than 15 million photographs in some 22,000 classes, labelled by
 # people on the web (paper, section 2). Its yearly contest, ILSVRC, took 1000 classes and 1.2 million photographs.
-# Each has *one* label, though many show several things: a dog on a sofa may be labelled "sofa". So the contest
-# counts an answer as right if the label is among the five likeliest classes. The share of wrong ones is the
+# Each has *one* label, though many show several things: a dog on a sofa may be labelled "studio couch". So the
+# contest counts an answer as right if the label is among the five likeliest classes. The share of wrong ones is the
 # **top-5 error**.
 #
 # ### Exercise 1: the top-k error
@@ -138,8 +138,8 @@ check.mistakes(logits, labels, classes)
 # in the direction in which the loss falls. Again, and again: that is all of training.
 #
 # It is often not even that. Below, a tiny AlexNet learns ten drawn patterns, twice. Both times everything is the
-# same, except how large the random numbers are at the start: as the paper has it, with a standard deviation of
-# 0.01, and as one would do it since.
+# same, except how large the random numbers are at the start: as in the paper, with a standard deviation of 0.01,
+# and scaled layer by layer until the signal keeps its size, as has been done since.
 #
 # **Predict before you run.** A network that has learnt nothing gives each of ten classes the same share. What is
 # its loss?
@@ -154,8 +154,9 @@ drawn = np.stack([patterns.draw(patterns.CLASSES[label], rng, 67) for label in l
 x = (drawn.transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 64
 loss_of = nn.CrossEntropyLoss()
 
-for start, colour in (("paper", ORANGE), ("lsuv", BLUE)):
+for start, colour, name in (("paper", ORANGE, "paper's start"), ("lsuv", BLUE, "scaled by layer")):
     mg.manual_seed(0)
+    rng = np.random.default_rng(1)  # the same images in the same order
     network = AlexNet(10, input_size=67, widths=(16, 24, 24, 24, 16), fc_width=64, dropout_p=0.0)
     initialise(network, start, mg.tensor(x[:40]))
     optimizer = optim.SGD(network.parameters(), lr=0.015, momentum=0.9)
@@ -167,11 +168,9 @@ for start, colour in (("paper", ORANGE), ("lsuv", BLUE)):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    plt.plot(
-        losses, color=colour, label={"paper": "the paper's start", "lsuv": "a later start"}[start]
-    )
+    plt.plot(losses, color=colour, label=name)
 plt.axhline(np.log(10), color="0.4", linestyle=":")
-plt.text(0, 1.05 * np.log(10), "ln 10", color="0.4")
+plt.text(165, 1.04 * np.log(10), "ln 10", color="0.4")
 plt.xlabel("step")
 plt.ylabel("loss")
 plt.ylim(0, 2.9)
@@ -181,8 +180,9 @@ plt.show()
 check.stuck_at(stuck_at)
 
 # %% [markdown]
-# The orange line is the most asked question about AlexNet. Nothing is broken there: every gradient is right, and
-# far too small to get anywhere. Lesson 12 finds out why, and how the paper's own network escaped.
+# The orange line is one of the most asked questions about AlexNet. Nothing is broken there: every gradient is
+# right, but hardly anything of the image reaches the last layer, and hardly anything of the loss comes back to the
+# first. Lesson 12 finds out why, and how the paper's own network escaped.
 #
 # ## How it came to this
 #
@@ -194,7 +194,8 @@ check.stuck_at(stuck_at)
 # Networks in which *everything* comes from data existed. **LeNet-5** (LeCun and others, 1998) read digits with
 # 60,000 weights, and has the convolutions, the pooling and the fully connected layers that AlexNet has. But it
 # was not known to work for photographs of a thousand kinds: there were neither enough of them, nor machines to
-# learn from them. ImageNet (2009) was the first, graphics cards were the second.
+# learn from them. ImageNet (2009) brought the photographs, and cards made for computer games the computing: two of
+# them took five to six days.
 #
 # Alex Krizhevsky, Ilya Sutskever and Geoffrey Hinton put both together. On the classes of 2010, where the test
 # labels are public, the paper compares (table 1), top-1 and top-5 error:
@@ -205,8 +206,9 @@ check.stuck_at(stuck_at)
 # | SIFT and Fisher vectors | 45.7% | 25.7% |
 # | AlexNet | 37.5% | 17.0% |
 #
-# And in the contest of 2012, five such networks had 16.4%, and with two more that had been trained on all of
-# ImageNet before, 15.3%. The second best, with features by hand, had 26.2%:
+# (On a larger set, the 10,184 classes of fall 2009, it had 67.4% and 40.9%.) And in the contest of 2012, five such
+# networks together had a top-5 error of 16.4%, and with two more that had been trained on all of ImageNet before,
+# 15.3%. The second best, with features by hand, had 26.2%:
 
 # %%
 fig, axes = plt.subplots(figsize=(6.4, 3.6))
@@ -215,12 +217,12 @@ axes.set_title("ILSVRC: orange: features by hand; blue: networks", fontsize=11)
 plt.show()
 
 # %% [markdown]
-# Two years later nobody entered with anything else. **ZFNet** (2013) looked into AlexNet and improved what it saw;
-# **VGG** (2014) replaced large filters by stacks of 3×3 ones; **GoogLeNet** (2014) had 22 layers with a tenth of
-# the weights; **ResNet** (2015) had 152 layers, each of which adds to its input. What the networks had learnt turned
-# out to help with other tasks (finding objects, medical images), which is called *transfer*. Since 2020 the
-# largest ones are often *transformers*, which were made for text, but are trained by the same loop. The year
-# 2012 did not invent the convolution. It showed that data, computing and depth were what had been missing.
+# Two years later nearly every entry was a network. **ZFNet** (2013) looked into AlexNet and improved what it saw;
+# **VGG** (2014) replaced large filters by stacks of 3×3 ones; **GoogLeNet** (2014) had 22 layers and a twelfth of
+# the weights; **ResNet** (2015) had 152 layers, in blocks that add to their input. What the networks had learnt
+# turned out to help with other tasks (finding objects, medical images), which is called *transfer*. Since 2020 the
+# largest are often *transformers*, which were made for text and are trained by the same loop. The year 2012 did
+# not invent the convolution. It showed that data, computing and depth were what had been missing.
 #
 # ### Why convolutions?
 #

@@ -29,6 +29,40 @@ def test_a_checker_that_stops_at_the_first_error_is_not_said_to_look_at_one_elem
     assert "second term" in check.agrees.verdict(agrees)
 
 
+def by_two_directions(forward, backward, x, rng):
+    grad = rng.standard_normal(forward(x).shape)
+    dx = backward(grad, x)
+    for _ in range(2):
+        v = rng.standard_normal(x.shape)
+        left = np.vdot(grad, forward(x + 1e-30j * v).imag) / 1e-30
+        if abs(left - np.vdot(dx, v)) > 1e-10 * np.linalg.norm(dx) * np.linalg.norm(v):
+            return False
+    return True
+
+
+def by_the_jacobian(forward, backward, x, rng):
+    grad = rng.uniform(-2, 2, forward(x).shape)
+    steps = 1e-30j * np.eye(x.size).reshape(-1, *x.shape)
+    slopes = np.array([(forward(x + s).imag / 1e-30 * grad).sum() for s in steps])
+    return np.allclose(slopes, backward(grad, x).ravel(), rtol=0, atol=1e-9 * abs(slopes).max())
+
+
+def by_root_mean_squares(forward, backward, x, rng):
+    grad, slopes = rng.uniform(-1, 1, forward(x).shape), np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        step = np.zeros(x.shape)
+        step[place] = 1e-6
+        slopes[place] = ((forward(x + step) - forward(x - step)) * grad).sum() / 2e-6
+    error = backward(grad, x) - slopes
+    return np.sqrt(np.mean(error**2)) < 1e-6 * np.sqrt(np.mean(slopes**2))
+
+
+@pytest.mark.parametrize("way", [by_two_directions, by_the_jacobian, by_root_mean_squares])
+def test_other_right_checkers_are_right(way):
+    rng = np.random.default_rng(3)
+    assert check.agrees.verdict(functools.partial(way, rng=rng)) == "agrees: right."
+
+
 def test_signs_alone_are_told_that_sums_cancel():
     def agrees(forward, backward, x, seed):
         rng = np.random.default_rng(seed)
