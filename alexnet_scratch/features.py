@@ -18,6 +18,7 @@ from minigrad.data import DataLoader, Dataset
 from minigrad.files import replacing
 
 from .data import DataError
+from .data.disk import read_npy_header
 from .data.image import check_plain
 from .data.source import SPLITS
 from .inside import activations
@@ -168,10 +169,7 @@ def _entry(archive: zipfile.ZipFile, name: str, kind: str, most: int) -> Any:
     if info.file_size > most:
         raise ValueError(f"{name} claims more bytes than the file has")
     data = io.BytesIO(archive.read(info))
-    version = np.lib.format.read_magic(data)
-    if version != (1, 0):
-        raise ValueError(f"{name} has version {version} of the format")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(data)
+    shape, fortran, dtype = read_npy_header(data)
     rest = data.getbuffer()[data.tell() :]
     count = 1
     for side in shape:

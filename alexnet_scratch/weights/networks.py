@@ -287,18 +287,19 @@ def _fitted(
     except RecipeError as error:
         raise CheckpointError(f"{network.title}: its recipe cannot be used: {error}") from error
     arrays = {
-        name: _plain(arrays[name]) for name in (*shapes, *arrays) if name in arrays
+        name: arrays[name] for name in (*shapes, *arrays) if name in arrays
     } | {
         name: np.zeros((), np.int64)  # PyTorch counts since 0.4.1
         for name in shapes if name.endswith(COUNT) and name not in arrays
     }  # fmt: skip
     wrong = unfit(
-        {name: Tensor(array) for name, array in arrays.items()},
+        {name: Tensor(_outline(array)) for name, array in arrays.items()},
         {name: (np.int64 if name.endswith(COUNT) else np.float32, shape)
          for name, shape in shapes.items()},
     )  # fmt: skip
     if wrong:
         raise CheckpointError(f"not the weights of {network.title}: {wrong}")
+    arrays = {name: array.astype(_plain(array.dtype), copy=False) for name, array in arrays.items()}
     # What is loaded is what was validated; there is no other set of weights to average.
     recipe = replace(recipe, average=0.0)
     said = _json(file.facts, "preprocessing")
@@ -362,9 +363,15 @@ def _are_numbers(held: Any, count: int) -> bool:
     return fine and all(isinstance(number, int | float) for number in held)
 
 
-def _plain(array: NDArray[Any]) -> NDArray[Any]:
+def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Of floats float32; others do not belong there, which is told later."""
-    return np.asarray(array, np.float32) if array.dtype.kind == "f" else array
+    return np.dtype(np.float32) if dtype.kind == "f" else dtype
+
+
+def _outline(array: NDArray[Any]) -> NDArray[Any]:
+    """An array of its shape and of the dtype that it will have, without memory for its numbers: a
+    constant of ONNX can have any size."""
+    return np.broadcast_to(np.zeros((), _plain(array.dtype)), array.shape)
 
 
 def _unwrapped(tensors: Mapping[str, NDArray[Any]]) -> Arrays:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,15 @@ def test_the_last_layer_before_the_classes_is_the_default() -> None:
     assert last_layer(alexnet_scratch.load("boxed")) == "relu7"
 
 
+def headed(header: bytes) -> bytes:
+    """An npz file whose features have this header, which is Python."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        text = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+        archive.writestr("features.npy", text)
+    return buffer.getvalue()
+
+
 def npz(**entries: Any) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **entries)
@@ -144,6 +154,8 @@ def claiming(shape: str) -> bytes:
         (b"", "expected a file of `alexnet features`"),
         (b"PK" * 100, "expected a file of `alexnet features`"),
         (npz(features=np.zeros((2, 2), np.float32)), "expected a file of `alexnet features`"),
+        (headed(b"("), "a damaged header"), (headed(b"{1: 2, 'a': 3}"), "a damaged header"),
+        (headed(b"-" * 9000), "a damaged header"),
         (claiming("(9**9,6)"), "expected a file of `alexnet features`"),
         (claiming("(240, 6)"), r"of shape \(240, 6\) in 2880 bytes"),
     ],

@@ -261,6 +261,14 @@ def test_what_does_not_fit_names_the_tensor(owt: Any) -> None:
         identify(WeightFile(odd, "npy"))
 
 
+def test_constants_of_any_size_take_no_memory_before_they_fit() -> None:
+    """As ConstantOfShape gives them: float64, which has to become float32."""
+    names = [f"{layer}.{i}" for layer in ("conv1", "conv2", "fc6", "fc7", "fc8") for i in (0, 1)]
+    huge = np.broadcast_to(np.float64(1), (1 << 20, 1 << 20))
+    with pytest.raises(CheckpointError, match="not the weights of Caffe's bvlc_alexnet"):
+        identify(WeightFile(dict.fromkeys(names, huge), "onnx"))
+
+
 def first_names(names: Sequence[str]) -> list[str]:
     return [name.partition(",")[0].lower() for name in names]
 
