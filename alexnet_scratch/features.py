@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import nn
 from minigrad.data import DataLoader, Dataset
 from minigrad.files import replacing
 
@@ -24,7 +23,6 @@ from .data.source import SPLITS
 from .inside import activations
 from .pixels import ToInput
 from .progress import progress_bar
-from .recipe.groups import head_of
 from .schema import as_given
 from .trained import Trained, check_numbers
 from .training.input import Splits, fitted, open_splits, pinned_for
@@ -62,19 +60,6 @@ class Features:
         """Features and labels of the images of a split."""
         chosen = self.splits == split
         return self.features[chosen], self.labels[chosen]
-
-
-def last_layer(network: Trained) -> str:
-    """The name of the layer from which the classes are computed; dropout, idle here, is none."""
-    head, before = head_of(network.recipe)[-1], ""
-    for name, module in network.model.named_modules():
-        if name == head:
-            return before
-        if next(module.children(), None) is None and not isinstance(
-            module, nn.Dropout | nn.PaperDropout
-        ):
-            before = name
-    raise ValueError(f"last_layer: the network has no layer {head}")
 
 
 def central(network: Trained, root: str | os.PathLike[str]) -> Splits:

@@ -14,7 +14,7 @@ import alexnet_scratch
 from alexnet_scratch.cli import main
 from alexnet_scratch.data import DataError
 from alexnet_scratch.data.image import load_image
-from alexnet_scratch.features import Features, last_layer, load_features, save_features
+from alexnet_scratch.features import Features, load_features, save_features
 from alexnet_scratch.inside import activations
 from alexnet_scratch.pixels import ToInput
 from alexnet_scratch.probe import path, probe
@@ -112,10 +112,6 @@ def test_features_are_the_layers_outputs_for_the_central_crops(
     assert row["top1"] == 1
     assert main(["probe", "boxed", str(colours), "--layer", "pool9", "--workers", "0"]) == 2
     assert "there is no layer 'pool9'; there are conv1" in capsys.readouterr().err
-
-
-def test_the_last_layer_before_the_classes_is_the_default() -> None:
-    assert last_layer(alexnet_scratch.load("boxed")) == "relu7"
 
 
 def headed(header: bytes) -> bytes:

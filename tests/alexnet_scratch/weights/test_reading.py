@@ -244,6 +244,7 @@ def test_our_own_safetensors_are_compared_with_their_checksum(tmp_path: Path) ->
 def test_what_is_no_file_of_weights_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("weights?\n" * 50)
     (tmp_path / "empty").touch()
+    (tmp_path / "cut.safetensors").touch()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a.txt", "x")
@@ -251,7 +252,9 @@ def test_what_is_no_file_of_weights_is_said(tmp_path: Path) -> None:
     header = json.dumps({"a": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}).encode()
     (tmp_path / "f8").write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
     for name, said in (
-        ("a.txt", "is not a safetensors file"), ("empty", "is not a safetensors file"),
+        ("a.txt", r"begins with b'weights\?\\nweights', .* safetensors, .*, a .caffe.* .onnx$"),
+        ("empty", "is empty, as no weights that are known; expected PyTorch's .pth"),
+        ("cut.safetensors", "is not a safetensors file"),
         ("a.zip", "a zip without a data.pkl"), ("none", "no such file; expected a file of weights"),
         (".", "is a folder"), ("f8", "'a' is of dtype F8_E4M3"),
     ):  # fmt: skip
