@@ -16,6 +16,7 @@ from minigrad import Tensor, nn
 
 from ..data.views import CENTRE, cut
 from ..inside import activations, grad_cam, last_maps, saliency
+from ..inside.draw import tiled
 from ..trained import Trained
 
 MOST_MAPS = 64  # of a layer that are shown
@@ -76,8 +77,10 @@ def first_layer(of: Asked) -> Map:
     found = activations(model, of.input, [first_layer_name(model)])
     (maps,) = (a[0] for a in found.values())
     maps = np.maximum(maps[:MOST_MAPS], 0)
+    largest = maps.max(axis=(1, 2), keepdims=True)  # each map on its own scale
+    grid = np.nan_to_num(tiled(maps / np.where(largest > 0, largest, 1)))
     about = f"where each of {len(maps)} filters finds what it looks for: the brighter, the more"
-    return Map("First layer", about, heat(_side_by_side(maps)))
+    return Map("First layer", about, heat(grid))
 
 
 MAPS: tuple[Callable[[Asked], Map], ...] = (grad_cam_map, saliency_map, first_layer)
@@ -111,16 +114,3 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
             [w * padded.take(range(i, i + count), axis) for i, w in enumerate(weights)], axis=0
         )
     return values
-
-
-def _side_by_side(maps: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Maps (N, h, w), each with its own largest value as 1, in a square with gaps of 0."""
-    count, h, w = maps.shape
-    columns = int(np.ceil(np.sqrt(count)))
-    rows = -(-count // columns)
-    grid = np.zeros((rows * (h + 1) - 1, columns * (w + 1) - 1), maps.dtype)
-    largest = maps.max(axis=(1, 2), keepdims=True)
-    for n, one in enumerate(maps / np.where(largest > 0, largest, 1)):
-        i, j = n // columns * (h + 1), n % columns * (w + 1)
-        grid[i : i + h, j : j + w] = one
-    return grid
