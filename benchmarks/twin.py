@@ -35,6 +35,7 @@ from alexnet_scratch.pixels import colour_alphas
 from alexnet_scratch.recipe import RecipeError
 from alexnet_scratch.training.batch import Batch
 from alexnet_scratch.training.trainer import Trainer
+from alexnet_scratch.zoo import GoogLeNet, LeNet5, ResNet18, googlenet, lenet, resnet
 from minigrad import Tensor
 from minigrad import nn as ours
 
@@ -111,6 +112,68 @@ class CeilPad(nn.Module):
         return F.pad(x, (0, right, 0, below))
 
 
+class Parts(nn.Module):
+    """The twins of a module's parts, and what is computed with them: compute(self, x)."""
+
+    def __init__(self, module: ours.Module, compute: Callable[[Any, Any], Any]) -> None:
+        super().__init__()
+        for name, child in module.named_children():
+            self.add_module(name, _twin(child))
+        self.compute = compute
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As the module's own."""
+        return self.compute(self, x)  # type: ignore[no-any-return]
+
+
+def _block(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """ResNet's."""
+    within = m.bn2(m.conv2(m.relu1(m.bn1(m.conv1(x)))))
+    return m.relu2(within + (m.downsample(x) if hasattr(m, "downsample") else x))  # type: ignore[no-any-return]
+
+
+def _inception(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """GoogLeNet's."""
+    return torch.cat([branch(x) for branch in m.children()], 1)
+
+
+def _partly_connected(table: Any) -> Callable[[Any, Any], torch.Tensor]:
+    """LeNet's C3."""
+    return lambda m, x: torch.cat(
+        [conv(x[:, list(row)]) for conv, row in zip(m.children(), table, strict=True)], 1
+    )
+
+
+class Subsampling(nn.Module):
+    """LeNet's: the sum over 2 x 2, times a weight and plus a bias for each map."""
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.zeros(maps)) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C, H / 2, W / 2)."""
+        total = F.avg_pool2d(x, 2, divisor_override=1)
+        return total * self.weight.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
+
+
+class ScaledTanh(nn.Module):
+    """LeNet's: 1.7159 tanh(2/3 x)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Any shape."""
+        return torch.tanh(x * (2 / 3)) * 1.7159
+
+
+class Grey(nn.Sequential):
+    """LeNet, which sees colours in grey."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 3, 32, 32) -> (N, classes)."""
+        weights = torch.tensor([0.299, 0.587, 0.114], dtype=x.dtype).reshape(1, 3, 1, 1)
+        return super().forward((x * weights).sum(1, keepdim=True))  # type: ignore[no-any-return]
+
+
 def _batch_norm(m: ours.BatchNorm2d) -> nn.Module:
     kind = nn.BatchNorm1d if isinstance(m, ours.BatchNorm1d) else nn.BatchNorm2d
     return kind(m.num_features, m.eps, m.momentum, m.affine, m.track_running_stats)
@@ -143,6 +206,11 @@ _TWINS: dict[type, Callable[[Any], nn.Module]] = {
     ours.Flatten: lambda m: nn.Flatten(m.start_dim, m.end_dim),
     ours.Identity: lambda m: nn.Identity(),
     CeilEdge: lambda m: CeilPad(m.kernel, m.stride),
+    resnet.Block: lambda m: Parts(m, _block),
+    googlenet.Inception: lambda m: Parts(m, _inception),
+    lenet.PartlyConnected: lambda m: Parts(m, _partly_connected(m.table)),
+    lenet.Subsampling: lambda m: Subsampling(len(m.weight)),
+    lenet.ScaledTanh: lambda m: ScaledTanh(),
 }  # fmt: skip
 
 
@@ -164,8 +232,9 @@ def torch_network(model: ours.Module) -> nn.Module:
 
 
 def _twin(module: ours.Module) -> nn.Module:
-    if isinstance(module, ours.Sequential):  # AlexNet, too
-        layers = nn.Sequential()
+    # AlexNet is Sequential, and the others compute their parts in the order in which they stand.
+    if isinstance(module, ours.Sequential | ResNet18 | GoogLeNet | LeNet5):
+        layers = Grey() if isinstance(module, LeNet5) else nn.Sequential()
         for name, child in module.named_children():
             layers.add_module(name, _twin(child))
         return layers
