@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from minigrad.data import DataLoader, Dataset
 from minigrad.files import replacing
+from minigrad.tools.text import format_bytes
 
 from .data import DataError
 from .data.disk import read_npy_header
 from .data.image import check_plain
 from .data.source import SPLITS
 from .inside import activations
+from .out_of_memory import free_memory
 from .pixels import ToInput
 from .progress import progress_bar
 from .schema import as_given
@@ -78,8 +80,8 @@ def extract(
 
     splits: see `central`. run: what the file calls the network. root: the data set's folder, which
     names do without. batch: images computed at a time.
-    Raises DataError for a layer that is not there, and CheckpointError for features that are no
-    numbers.
+    Raises DataError for a layer that is not there and for features that the memory has no room
+    for, and CheckpointError for features that are no numbers.
     """
     to_input = ToInput(network.recipe, network.pixels, network.device)
     parts: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
@@ -99,6 +101,8 @@ def extract(
                     found = activations(network.model, to_input(crops), layers)
                 except ValueError as error:
                     raise DataError(str(error).partition(": ")[2]) from error
+                if not labels:
+                    _check_room(found, len(splits.train) + len(splits.val))
                 for layer in layers:
                     parts[layer].append(found[layer].reshape(len(targets), -1))
                 labels.append(targets.numpy())
@@ -117,6 +121,20 @@ def extract(
             np.array(splits.classes), layer, run,
         ))  # fmt: skip
     return made, skipped
+
+
+def _check_room(batch: dict[str, Any], images: int) -> None:
+    """DataError where the features of all images, and those of a layer once more, do not fit."""
+    widths = {layer: values[0].size for layer, values in batch.items()}
+    needed, free = 4 * images * (sum(widths.values()) + max(widths.values())), free_memory()
+    if free is None or needed <= free:
+        return
+    widest = max(widths, key=widths.__getitem__)
+    raise DataError(
+        f"{widths[widest]:,} features of {widest} for each of {images:,} images: "
+        f"{', '.join(widths)} would take {format_bytes(needed)}, and {format_bytes(free)} are "
+        "free: name another layer, or give fewer images"
+    )
 
 
 def save_features(features: Features, path: str | os.PathLike[str]) -> None:

@@ -114,6 +114,16 @@ def test_features_are_the_layers_outputs_for_the_central_crops(
     assert "there is no layer 'pool9'; there are conv1" in capsys.readouterr().err
 
 
+def test_features_that_do_not_fit_into_memory_are_refused_after_a_batch(
+    colours: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alexnet_scratch.features.free_memory", lambda: 1_000_000)
+    assert main(["probe", "boxed", str(colours), "--layer", "relu7,conv1", "--workers", "0"]) == 2
+    said = capsys.readouterr().err
+    assert "features of conv1 for each of 48 images: relu7, conv1 would take" in said
+    assert "name another layer, or give fewer images" in said
+
+
 def headed(header: bytes) -> bytes:
     """An npz file whose features have this header, which is Python."""
     buffer = io.BytesIO()
