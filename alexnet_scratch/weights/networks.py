@@ -252,9 +252,12 @@ def _fitted(
     image = _mean_image(recipe, said.get("mean_file"), folder)
     if image is not None:  # of the central crop, whatever the crop then is
         recipe = replace(recipe, mean="image-centre")
+    pixels = _pixels(recipe, file, said) if image is None else image
+    if not (np.isfinite(pixels.mean).all() and np.isfinite(pixels.axes).all()):
+        raise CheckpointError("what it subtracts from pixels is no number, or too large a one")
     return Identified(
         network.title, recipe, arrays, _RESIZES.get(str(said.get("resize")), network.resize),
-        _pixels(recipe, file, said) if image is None else image, _names(file.facts),
+        pixels, _names(file.facts),
     )  # fmt: skip
 
 
@@ -295,7 +298,8 @@ def _pixels(recipe: Recipe, file: WeightFile, said: Mapping[str, Any]) -> PixelS
             f"which the file does not hold ({PIXELS[0]}): give a recipe with a constant mean"
         )
     axes = np.zeros((3, 3)) if held[1] is None else held[1]
-    found = PixelStatistics(np.asarray(mean, np.float32), np.asarray(axes, np.float32))
+    with np.errstate(over="ignore"):
+        found = PixelStatistics(np.asarray(mean, np.float32), np.asarray(axes, np.float32))
     side = recipe.image_size
     shape = (side, side, 3) if recipe.mean.startswith("image") else (3,)
     if found.mean.shape != shape or found.axes.shape != (3, 3):

@@ -208,6 +208,10 @@ def test_a_file_of_ours_says_its_classes_and_how_images_are_prepared(narrow: Any
     found = identify(WeightFile(tensors, "torch", facts))
     assert (found.resize, found.classes) == ("squash", {"n1": "cat", "n2": "n2"})
     assert found.pixels.mean.tolist() == [1.5, 2, 3]
+    for mean in ("[NaN, 2, 3]", "[1e300, 2, 3]"):
+        facts["preprocessing"] = f'{{"mean": {mean}}}'
+        with pytest.raises(CheckpointError, match=r"subtract"):
+            identify(WeightFile(tensors, "torch", facts))
 
 
 def test_a_mean_image_beside_a_file_of_ours_is_subtracted_from_central_crops(
