@@ -93,7 +93,7 @@ class Trained:
         """What a layer puts out for each image, in one row: (N, D) float32.
 
         images: as for `preprocess`. layer: a name as in `model.named_modules()`; "fc7" is before
-        its ReLU, "relu7" behind it. By default the last hidden layer, as the classifier reads it.
+        its ReLU, "relu7" behind it. By default the last hidden layer.
         Raises ValueError for an unknown layer.
         """
         if isinstance(images, str | bytes | os.PathLike):

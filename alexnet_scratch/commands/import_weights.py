@@ -39,9 +39,10 @@ def add_parser(commands: Any) -> None:
         usage="alexnet import [flags] FILE OUT\n       alexnet import [flags] --download NAME OUT",
         description="Read weights that another program has written, find out by names and shapes "
         "which network they are of, and make a run folder that evaluate, predict and training "
-        "take. FILE is a state_dict in PyTorch's .pth or in safetensors, or a .npy of "
-        "Caffe's network. No other program is needed, and nothing in the file is run. How images "
-        "are prepared comes with the network, and so do the names of ImageNet's 1,000 classes.",
+        "take. FILE is a state_dict in PyTorch's .pth or in safetensors, Caffe's network in "
+        ".caffemodel or .npy, or an .onnx model. No other program is needed, and nothing in the "
+        "file is run. How images are prepared comes with the network, and so do the names of "
+        "ImageNet's 1,000 classes.",
     )
     source = parser.add_argument("source", metavar="FILE", help="file of weights")
     out = parser.add_argument("out", metavar="OUT", help="run folder to make")

@@ -139,6 +139,8 @@ def _from_zip(
 ) -> Any:
     with zipfile.ZipFile(ZipHeaders(file, _LIST + stored.size // _SHARE)) as archive:
         members = {member.filename: member for member in archive.infolist()}
+    if sum(member.file_size for member in members.values()) > stored.size:
+        raise ValueError("a zip whose parts are packed, or lie over each other")
     roots = sorted((name for name in members if name.endswith("/data.pkl")), key=len)
     if not roots:
         raise ValueError("a zip without a data.pkl, as torch.save writes it")
@@ -195,7 +197,8 @@ def _from_legacy(
         raise ValueError("numbers in the byte order of another machine")
     whole = _unpickled(file, stored, storages)
     keys = _unpickled(file, stored, storages)
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages):
+    known = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not known or sorted(keys) != sorted(storages):
         raise ValueError("a list of storages that is not that of its tensors")
     at = file.tell()
     for key in keys:
@@ -246,7 +249,9 @@ def _arrays(state: dict[Any, Any], stored: Stored) -> dict[str, NDArray[Any]]:
         whole = isinstance(shape, tuple) and isinstance(strides, tuple)
         if not isinstance(storage, _Storage) or storage.data is None or not whole:
             raise ValueError(f"the tensor {name!r:.80} is not described as a tensor is")
-        key = (id(storage), f"{offset!r:.20}", f"{shape!r:.200}", f"{strides!r:.200}")
+        if any(type(number) is not int for number in (offset, *shape, *strides)):
+            raise ValueError(f"{name!r:.80}: a shape, stride or offset that is no whole number")
+        key = (id(storage), offset, shape, strides)
         try:
             if key not in made:
                 made[key] = stored.array(storage.data, storage.dtype, offset, shape, strides)

@@ -194,3 +194,16 @@ def test_colourfulness_is_drawn_beside_the_filters_of_each_tower() -> None:
     assert all(re.fullmatch(r"mean 0\.6\d", title) for title in titles[1::2])
     dots = figure.axes[1].lines[0]
     np.testing.assert_allclose(dots.get_xdata(), pictures.filters.colourfulness(weight[:24]))
+
+
+def test_classes_of_one_name_have_a_picture_and_a_title_each(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ImageNet's two cranes."""
+    drawn = Pictures(alexnet_scratch.load("boxed"), here)
+    drawn.names = ["crane", *drawn.names[1:4], "crane", *drawn.names[5:]]
+    titles: list[str] = []
+    of = draw.draw_images
+    monkeypatch.setattr(draw, "draw_images", lambda i, t: titles.extend(t) or of(i, t))
+    drawn.draw_classes(drawn.class_images())
+    assert [title.startswith("crane") for title in titles] == [c in (0, 4) for c in range(10)]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import alexnet_scratch
 from alexnet_scratch.cli import main
 from alexnet_scratch.data import DataError
 from alexnet_scratch.data.image import load_image
-from alexnet_scratch.features import Features, last_layer, load_features, save_features
+from alexnet_scratch.features import Features, load_features, save_features
 from alexnet_scratch.inside import activations
 from alexnet_scratch.pixels import ToInput
 from alexnet_scratch.probe import path, probe
@@ -113,8 +114,23 @@ def test_features_are_the_layers_outputs_for_the_central_crops(
     assert "there is no layer 'pool9'; there are conv1" in capsys.readouterr().err
 
 
-def test_the_last_layer_before_the_classes_is_the_default() -> None:
-    assert last_layer(alexnet_scratch.load("boxed")) == "relu7"
+def test_features_that_do_not_fit_into_memory_are_refused_after_a_batch(
+    colours: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alexnet_scratch.features.free_memory", lambda: 1_000_000)
+    assert main(["probe", "boxed", str(colours), "--layer", "relu7,conv1", "--workers", "0"]) == 2
+    said = capsys.readouterr().err
+    assert "features of conv1 for each of 48 images: relu7, conv1 would take" in said
+    assert "name another layer, or give fewer images" in said
+
+
+def headed(header: bytes) -> bytes:
+    """An npz file whose features have this header, which is Python."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        text = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+        archive.writestr("features.npy", text)
+    return buffer.getvalue()
 
 
 def npz(**entries: Any) -> bytes:
@@ -144,6 +160,8 @@ def claiming(shape: str) -> bytes:
         (b"", "expected a file of `alexnet features`"),
         (b"PK" * 100, "expected a file of `alexnet features`"),
         (npz(features=np.zeros((2, 2), np.float32)), "expected a file of `alexnet features`"),
+        (headed(b"("), "a damaged header"), (headed(b"{1: 2, 'a': 3}"), "a damaged header"),
+        (headed(b"-" * 9000), "a damaged header"),
         (claiming("(9**9,6)"), "expected a file of `alexnet features`"),
         (claiming("(240, 6)"), r"of shape \(240, 6\) in 2880 bytes"),
     ],
