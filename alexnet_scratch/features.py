@@ -68,7 +68,7 @@ def central(network: Trained, root: str | os.PathLike[str]) -> Splits:
     """The splits of a data set of any classes, of each image the central crop."""
     whole = fitted(network.recipe, root, trained=True)
     recipe = replace(whole, crop="centre", flip=False, rotation=0.0, colour_jitter=0.0)
-    return open_splits(root, recipe)
+    return open_splits(root, recipe, trained=True)
 
 
 def extract(

@@ -23,13 +23,14 @@ from ..data.sources.archive import ZipHeaders
 from ..pickles import STEPS, Attributed, Makers, Name, load_pickle
 from ..schema import json_of
 from .file import WeightFile
-from .stored import BFLOAT16, Stored
+from .stored import BFLOAT16, CutShortError, Stored
 
 # A state_dict stands below one of these in a checkpoint with more in it.
 INNER = ("state_dict", "model_state_dict", "model")
 ALONE = "write its weights alone, with torch.save(model.state_dict(), FILE) or as safetensors"
 NOTES = "alexnet.json"  # what a file of ours holds beside its tensors, as `alexnet export` writes
 MOST_NOTES = 1 << 18  # bytes; 1,000 classes with their names have 80,000
+AGAIN = "it is cut short or damaged: copy or download it again"
 MAGIC = 0x1950A86A20F9469CFC6C  # what the form before 1.6 begins with
 _LOCAL = struct.Struct("<4s22xHH")  # the header of a zip's member, up to the lengths of its names
 _LIST = 1 << 18  # bytes of a zip's list of members, and a share of the file
@@ -131,7 +132,9 @@ def _read(path: str, load: Loader) -> WeightFile:
         UnicodeError, EOFError,
     ) as error:  # fmt: skip
         said = " ".join(f"{error}".split()) or type(error).__name__
-        raise CheckpointError(f"{path}: not read as PyTorch's: {said}; {ALONE}") from error
+        damaged = isinstance(error, zipfile.BadZipFile | EOFError | CutShortError)
+        advice = AGAIN if damaged else ALONE
+        raise CheckpointError(f"{path}: not read as PyTorch's: {said}; {advice}") from error
 
 
 def _from_zip(

@@ -58,6 +58,21 @@ def test_the_classifier_is_scikit_learns(l2: float) -> None:
     np.testing.assert_allclose(p, theirs.predict_proba(z), rtol=0, atol=1e-5)
 
 
+def test_more_features_than_images_have_the_same_minimum() -> None:
+    """There the weights are sought as sums of the images; the slope of the loss as it is defined
+    says whether that is its minimum."""
+    rng = np.random.default_rng(1)
+    y = np.arange(30, dtype=np.int64) % 3
+    x = rng.standard_normal((30, 200)) + 0.2 * y[:, None]
+    *_, fit = path(x, y, 3, [1.0, 0.05])
+    p = np.exp(fit(x))
+    error = (p / p.sum(axis=1, keepdims=True) - np.eye(3)[y]) / len(y)
+    assert fit.weight.shape == (200, 3)
+    z = (x - fit.mean) / fit.std
+    np.testing.assert_allclose(z.T @ error + 0.05 * fit.weight, 0, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(error.sum(axis=0), 0, rtol=0, atol=1e-5)
+
+
 def test_a_path_ends_where_each_strength_alone_does() -> None:
     x, y = drawn()
     *_, last = path(x, y, 3, [10.0, 0.1, 0.01])

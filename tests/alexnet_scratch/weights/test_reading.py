@@ -391,3 +391,14 @@ def test_a_state_dict_of_python_2_is_read(tmp_path: Path, torch: Any) -> None:
     pairs = b"".join(b"](" + pair + b"e" for pair in (pickled[start:at], pickled[at:end]))
     rezipped(tmp_path / "a.pth", {"data.pkl": pickled[:2] + dict_of_items + pairs + b"etR."})
     assert_same(read_weights(tmp_path / "a.pth"), tensors, torch)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before 1.6"])
+def test_half_a_file_of_pytorchs_is_to_be_copied_again(
+    tmp_path: Path, torch: Any, zipped: bool
+) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.ones(1000)}, path, _use_new_zipfile_serialization=zipped)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(CheckpointError, match="cut short or damaged: copy or download it again"):
+        read_weights(path)
