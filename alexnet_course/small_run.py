@@ -1,4 +1,4 @@
-"""The training run of notebooks 12 and 11: AlexNet with narrow layers, on small drawn patterns.
+"""The training run of notebooks 13 and 14: AlexNet with narrow layers, on small drawn patterns.
 
 All eight layers, both towers, and 11 x 11 filters with stride 4 in conv1; but 112 x 112 pixels,
 fewer maps, and 256 units where the paper has 4096. It reads 2,400 images ten times, which takes
@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
 from alexnet_scratch.data import patterns
 from alexnet_scratch.recipe import RECIPES, Recipe
@@ -57,3 +58,17 @@ def epochs(trainer: Trainer) -> Iterator[EpochMetrics]:
         if outcome is Outcome.INTERRUPTED:
             return
         yield EpochMetrics(**trainer.at.metrics[-1])
+
+
+def watch(trainer: Trainer) -> None:
+    """Train in a notebook: shows the run's curves, drawn anew after each epoch, and how long it has
+    to go at the pace so far."""
+    from IPython.display import Image, Markdown, display
+
+    curves, left = display(display_id=True), display(display_id=True)
+    first, started = trainer.at.epoch, perf_counter()
+    for metrics in epochs(trainer):
+        pace = (perf_counter() - started) / (metrics.epoch - first)
+        seconds = pace * (trainer.recipe.epochs - metrics.epoch)
+        curves.update(Image(trainer.folder / "curves.png", width=850))
+        left.update(Markdown(f"about {seconds:.0f} seconds to go" if seconds else "trained"))

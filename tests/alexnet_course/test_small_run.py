@@ -1,4 +1,4 @@
-"""The training run of notebooks 12 and 11, cut to two epochs of a few images."""
+"""The training run of notebooks 13 and 14, cut to two epochs of a few images."""
 
 from dataclasses import replace
 
