@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from .checks import Function, Hint, close, exercise, result_of
 from .questions import Choice, Number
+from .yours.pieces import PIECES
 
 stuck_at = Number(
     "stuck_at",
@@ -63,11 +63,7 @@ def whose_lsuv(learner: Function) -> tuple[Function, str]:
     """The function that scales a weight, and whose it is: the learner's, once it is right."""
     if lsuv.verdict(learner).endswith(": right."):
         return learner, "your lsuv"
-    return _lsuv, "ours: yours is not right yet"
-
-
-def _lsuv(weight: Any, x: Any, target: float) -> Any:
-    return weight * (target / (x @ weight.T).std())
+    return next(piece.ready for piece in PIECES if piece.exercise == "lsuv"), "ready-made"
 
 
 @exercise

@@ -18,7 +18,7 @@ import numpy as np
 
 import minigrad as mg
 from alexnet_course import n12_stuck_loss as check
-from alexnet_course import signals, small_run
+from alexnet_course import signals, small_run, yours
 from alexnet_course.style import BLUE, ORANGE, PURPLE, RED, use_style
 from alexnet_scratch import signal_meter
 from alexnet_scratch.data import patterns
@@ -349,6 +349,12 @@ check.diagnosis(diagnosis)
 # %% [markdown]
 # ## Your code is the network
 #
+# Your two functions beside minigrad's:
+
+# %%
+yours.plug("12_stuck_loss", globals())
+
+# %% [markdown]
 # The network of "Asleep or dead" once more, with weights of a third of He's and biases of 0. This time each of its
 # layers is scaled by *your* `lsuv` before training (by ours until yours is right). How many steps does it need to
 # leave $\ln 10$, and how many without?
