@@ -1,8 +1,8 @@
 """Every check of the course takes the solution, and tells wrong answers apart.
 
-wrong_answers/NN_name.py holds WRONG: for each function of the solution, the edits that make it
-wrong, and words of the hint that the learner must then read. An entry is (old, new, words), or
-([(old, new), ...], words).
+wrong_answers/NN_name.py holds WRONG: for each function of the solution, and each answer to a
+question, the edits that make it wrong, and words of the hint that the learner must then read. An
+entry is (old, new, words), or ([(old, new), ...], words).
 """
 
 import importlib
@@ -29,7 +29,8 @@ def verdict(solution, notebook, function):
 )
 def test_the_solution_is_right(solutions, notebook, function):
     exercise, _, _ = function.partition("_by_")
-    assert verdict(solutions(notebook), notebook, function) == f"{exercise}: right."
+    said = verdict(solutions(notebook), notebook, function)
+    assert said.startswith(f"{exercise}: right.")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_wrong_answer_gets_its_hint(solutions, notebook, function, wrong):
     if isinstance(edits[0], str):
         edits = [[tuple(edits)]]
     said = verdict(solutions(notebook, *edits[0]), notebook, function)
-    assert "not yet." in said
+    assert "not yet." in said or "not so." in said  # of a prediction
     assert words in said
 
 

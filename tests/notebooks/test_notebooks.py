@@ -94,7 +94,7 @@ def test_the_notebook_is_light_and_shows_what_its_cells_did(source):
 @lessons
 def test_the_lesson_has_exercises_and_each_has_a_solution_that_is_right(source):
     asked = [c for c in committed(source).cells if "exercise" in c.metadata.get("tags", [])]
-    assert 2 <= len(asked) <= 4
+    assert 1 <= len(asked) <= 4
     names = [re.search(r"^def (\w+)", cell.source, re.MULTILINE)[1] for cell in asked]
     text = "".join(printed(committed(source)))
     solved = "".join(printed(committed(build.SOURCE / "solutions" / source.name)))
@@ -102,6 +102,17 @@ def test_the_lesson_has_exercises_and_each_has_a_solution_that_is_right(source):
         assert f"{name}: not filled in yet." in text
         assert f"{name}: right." in solved
     assert "not yet." not in solved
+
+
+@lessons
+def test_each_question_of_the_lesson_is_open_and_answered_in_the_solution(source):
+    cells = committed(source).cells
+    asked = [c.source for c in cells if "answer" in c.metadata.get("tags", [])]
+    text = "".join(printed(committed(source)))
+    solved = "".join(printed(committed(build.SOURCE / "solutions" / source.name)))
+    for name in re.findall(r"^(\w+) = None", "\n".join(asked), re.MULTILINE):
+        assert f"{name}: not answered yet." in text
+        assert f"{name}: right." in solved
 
 
 @sources

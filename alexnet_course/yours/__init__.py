@@ -1,0 +1,103 @@
+"""The learner's functions in the place of minigrad's: "Your code is the network".
+
+    yours.plug("05_pooling", globals())     # at the end of a lesson: judged, plugged in, compared
+
+The table of what stands in the place of what is in `parts.py` (operations) and `pieces.py` (what
+has no backward). `halves.py` takes the learner's functions of one image to whole batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from minigrad import names
+
+from .parts import PARTS
+from .pieces import PIECES
+from .plugged import RIGHT, Plugged, compare, compare_piece, judged, lessons
+
+__all__ = ["plug"]
+
+
+def plug(lesson: str, namespace: Mapping[str, Any]) -> None:
+    """Judge the learner's functions of a lesson (in `namespace`, as globals()), put those that are
+    right in the place of minigrad's, compare the two on the same inputs, and print a table.
+
+    Times are printed for what is the learner's only, so that an unsolved notebook always prints
+    the same.
+    """
+    if lesson not in lessons():
+        raise ValueError(names.unknown("lesson", lesson, lessons()))
+    functions = {name: namespace.get(name) for name in lessons()[lesson]}
+    functions = {name: f if callable(f) else None for name, f in functions.items()}
+    verdicts = {name: judged(lesson, name, f) for name, f in functions.items()}
+    there = {name: f for name, f in functions.items() if f is not None}
+    rows, timed = [], []
+    for part in PARTS:
+        if part.lesson == lesson:
+            plugged = Plugged(part, verdicts, there)
+            found, seconds = _rows_of(plugged, verdicts)
+            rows += found
+            timed += seconds
+    for piece in PIECES:
+        if piece.lesson == lesson:
+            if verdicts[piece.exercise] == RIGHT:
+                apart, mine, ready = compare_piece(piece, there[piece.exercise])
+                rows.append((piece.exercise, f"your {piece.exercise}", _apart(apart)))
+                timed.append((piece.exercise, mine, ready))
+            else:
+                rows.append((piece.exercise, _ready(verdicts, (piece.exercise,)), ""))
+    _print(rows, timed)
+
+
+def _rows_of(
+    plugged: Plugged, verdicts: Mapping[str, str]
+) -> tuple[list[tuple[str, str, str]], list[tuple[str, float, float]]]:
+    part, rows, timed = plugged.part, [], []
+    states = {**verdicts, **plugged.stopped}
+    compared = compare(part, plugged.used) if any(plugged.by) else None
+    for number, (half, ways) in enumerate(
+        (("forward", part.forwards), ("backward", part.backwards or part.forwards))
+    ):
+        name, by = f"{part.name} {half}", plugged.by[number]
+        if not ways:
+            rows.append((name, "ready-made (no exercise asks for it)", ""))
+        elif not by or compared is None:
+            rows.append((name, _ready(states, tuple(way.exercise for way in ways)), ""))
+        else:
+            apart = compared.backward if number else compared.forward
+            rows.append((name, f"your {by}", _apart(apart)))
+            timed.append((name, compared.seconds[number], compared.ready_seconds[number]))
+    return rows, timed
+
+
+def _ready(states: Mapping[str, str], exercises: tuple[str, ...]) -> str:
+    """Why minigrad's stays: what each of the functions that could take its place still is."""
+    kinds = dict.fromkeys(states[name] for name in exercises)
+    why = [
+        f"{' and '.join(name for name in exercises if states[name] == kind)} {kind}"
+        for kind in kinds
+    ]
+    return f"ready-made ({', '.join(why)})"
+
+
+def _apart(difference: float) -> str:
+    if difference == 0:
+        return "the same"
+    return f"differs by {difference:.0e}"
+
+
+def _print(rows: list[tuple[str, str, str]], timed: list[tuple[str, float, float]]) -> None:
+    wide = max(len(row[0]) for row in rows)
+    for name, whose, apart in rows:
+        print(f"{name:{wide}}  {whose}{f', {apart}' if apart else ''}")
+    mine = sum(1 for _, _, apart in rows if apart)
+    print(f"\n{mine} of {len(rows)} {'is' if mine == 1 else 'are'} yours.", end="")
+    if not timed:
+        print(" Fill in an exercise above, then run this cell again.")
+        return
+    print(" (Difference: the largest, as a part of the largest number; 1e-16 is rounding.)\n")
+    print("Milliseconds for a few images, on this machine just now:")
+    for name, seconds, ready in timed:
+        print(f"{name:{wide}}  {1000 * seconds:8.3f} yours  {1000 * ready:8.3f} ready-made")
