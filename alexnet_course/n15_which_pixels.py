@@ -335,15 +335,13 @@ def _wrong_cam(
     if close(got, np.maximum(slopes.sum(axis=(1, 2))[:, None, None] * maps, 0).sum(axis=0)):
         return "a_k is the mean over the map, and max(0, ...) comes after the sum over k."
     if close(got, np.maximum(share * maps, 0).sum(axis=0)):
-        return "The max(0, ...) is inside the sum: add up over k first, with the signs."
+        return "Maps with a negative a_k count, too: first the sum over k, then max(0, ...)."
     if close(got, np.maximum((slopes * maps).sum(axis=0), 0)):
         return "It multiplies each value by its own slope. a_k is one number a map: the mean slope."
     if close(got, np.maximum((slopes.sum(axis=(1, 2))[:, None, None] * maps).sum(axis=0), 0)):
         return "It is H times W too large: a_k is the mean over the map, not the sum."
     if close(got, np.maximum((share * maps).mean(axis=0), 0)):
         return "It is the mean over the maps: the formula has the sum over k."
-    if close(got, np.maximum((np.maximum(share, 0) * maps).sum(axis=0), 0)):
-        return "It drops the maps with a negative a_k: they count, too, until the end."
     if close(got, np.maximum((np.abs(slopes).mean(axis=(1, 2))[:, None, None] * maps).sum(0), 0)):
         return "It takes the sizes of the slopes: the signs say for or against."
     if close(got, np.maximum((maps.mean(axis=(1, 2), keepdims=True) * slopes).sum(axis=0), 0)):

@@ -175,10 +175,11 @@ check.by_chance(by_chance)
 shares = {
     "start": inside.colourfulness(start),
     "added, patterns": inside.colourfulness(added),
-    "photographs": inside.colourfulness(boxed.model.conv1.weight.numpy()),
+    "photographs": inside.colourfulness(boxed.model.conv1.weight.data),
 }
 for name, values in shares.items():
-    print(f"{name:16} below 0.6: {values.mean() < 0.6}, between 0.64 and 0.7: {0.64 < values.mean() < 0.7}")
+    mean = values.mean()
+    print(f"{name:16} below 0.6: {mean < 0.6}, between 0.64 and 0.7: {0.64 < mean < 0.7}")
 
 # %% [markdown]
 # The start is what chance gives. What the patterns taught is much closer to grey. That fits the data: the classes

@@ -342,8 +342,9 @@ print("the two saliency maps lean to their own halves in over 70 % of the pairs:
 # This is worth a second look. The famous picture, the size of the slope, is not far from a guess in our network.
 # Neither is the slope with its sign alone, nor the product without signs; and where two saliency maps seemed to lean
 # each to its own half, that was not far from chance, either. The *same* backward pass, with the sign kept **and**
-# multiplied by what would change, is nearly as good as the occlusion, which needs a forward pass for each cover. The
-# size of a slope says where the network is *sensitive*. That is not the same as what speaks for the class.
+# multiplied by what would change, is nearly as good as the occlusion, which needs a forward pass for each cover.
+# Grad-CAM, which multiplies slopes and maps with their signs, too, is right in most of them, with six columns of
+# pixels. The size of a slope says where the network is *sensitive*. That is not the same as what speaks for the class.
 #
 # What of this holds elsewhere? Our network is small, the classes are textures, and the test is about halves. In
 # photographs of one object, Simonyan and others did find the object with saliency. But the order of work holds
@@ -388,7 +389,12 @@ for ax in axes.ravel():
 as_jpeg(fig)
 
 # %% [markdown]
-# Above: why the first answer, below: why the second. *Guided* is guided backpropagation (Springenberg and others
+# Above: why the first answer, below: why the second. For the cat, covering an eye takes the most from "French horn",
+# and Grad-CAM lights up at the eyes: something round and shining, with a dark middle. You may guess that the network
+# takes them for the bells of horns. A map says *where*, never *why*; a guess has to be tested, for example by
+# painting the eyes over.
+#
+# *Guided* is guided backpropagation (Springenberg and others
 # 2015): every ReLU hands on only what is positive. Its picture is the sharpest, and it is almost the same for both
 # answers: it shows what the network *sees*, hardly what it sees as a horn (Nie and others 2018; notebook 8 has met it as
 # a backward that is wrong). Grad-CAM and the occlusion differ between the answers. Of these maps, believe those that

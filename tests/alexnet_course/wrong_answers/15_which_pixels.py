@@ -49,7 +49,7 @@ WRONG = {
         ("np.maximum(weighted, 0)", "weighted", "Right but for"),
         ("np.maximum(weighted, 0)", "np.abs(weighted)", "size of the sum"),
         ("(weights * maps).sum(axis=0)", "np.maximum(weights * maps, 0).sum(axis=0)",
-         "inside the sum"),
+         "first the sum over k"),
         ("(weights * maps)", "(slopes * maps)", "its own slope"),
         ("slopes.mean(axis=(1, 2), keepdims=True)", "slopes.sum(axis=(1, 2), keepdims=True)",
          "H times W too large"),
