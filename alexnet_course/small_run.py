@@ -12,10 +12,11 @@ import hashlib
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,18 +43,21 @@ RECIPE = replace(
     epochs=10,
 )
 TRAIN, VAL = 240, 30  # images of each class
+START = "start.safetensors"  # the first weights
 
 
 def begin(folder: Path, recipe: Recipe = RECIPE) -> Trainer:
     """A trainer that has not begun: patterns in folder/patterns (drawn if they are not there), the
-    run in folder/run, which must be new."""
+    first weights in folder/start.safetensors, the run in folder/run, which must be new."""
     data = folder / "patterns"
     if not data.is_dir():
         patterns.generate(data, TRAIN, VAL, size=recipe.image_size, progress=False)
     run = folder / "run"
     run.mkdir()
     splits = open_splits(data, recipe)
-    return Trainer(run, recipe, splits, data_note(data, splits))
+    trainer = Trainer(run, recipe, splits, data_note(data, splits))
+    save_file(trainer.model.state_dict(), folder / START)
+    return trainer
 
 
 def epochs(trainer: Trainer) -> Iterator[EpochMetrics]:
@@ -74,15 +78,16 @@ def epochs(trainer: Trainer) -> Iterator[EpochMetrics]:
 def watch(trainer: Trainer) -> None:
     """Train in a notebook: shows the run's curves, drawn anew after each epoch, and how long it has
     to go at the pace so far."""
-    from IPython.display import Image, Markdown, display
+    from IPython import display
 
-    curves, left = display(display_id=True), display(display_id=True)
+    show: Any = display  # IPython has no types
+    curves, left = show.display(display_id=True), show.display(display_id=True)
     first, started = trainer.at.epoch, perf_counter()
     for metrics in epochs(trainer):
         pace = (perf_counter() - started) / (metrics.epoch - first)
         seconds = pace * (trainer.recipe.epochs - metrics.epoch)
-        curves.update(Image(trainer.folder / "curves.png", width=850))
-        left.update(Markdown(f"about {seconds:.0f} seconds to go" if seconds else "trained"))
+        curves.update(show.Image(trainer.folder / "curves.png", width=850))
+        left.update(show.Markdown(f"about {seconds:.0f} seconds to go" if seconds else "trained"))
 
 
 @dataclass(frozen=True)
@@ -115,24 +120,46 @@ def trained() -> Trained:
 
     It appears there only when it is whole, so an interrupted one leaves nothing half done.
     """
-    told = f"{RECIPE.to_json()} {TRAIN} {VAL}"
-    folder = patterns.cache_folder() / f"course-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            _train(workshop / "whole")
-            if not folder.is_dir():  # otherwise another process was first, with the same bytes
-                rename(workshop / "whole", folder)
-        finally:
-            shutil.rmtree(workshop, ignore_errors=True)
+    folder = _kept()
+    _put(folder, _train)
     return _load(folder)
+
+
+def keep(trainer: Trainer) -> None:
+    """Let `trained` have this run of `begin`, once it is over, so that no second one is needed."""
+    if trainer.recipe == RECIPE and trainer.at.epoch == RECIPE.epochs:
+        _put(_kept(), lambda folder: _copy(trainer.folder.parent, folder))
+
+
+def _copy(made: Path, folder: Path) -> None:
+    """What `begin` and the run have written; the learner's folder may hold other things, too."""
+    for part in ("patterns", "run"):
+        shutil.copytree(made / part, folder / part)
+    shutil.copy(made / START, folder / START)
+
+
+def _kept() -> Path:
+    told = f"{RECIPE.to_json()} {TRAIN} {VAL}"
+    return patterns.cache_folder() / f"course-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+
+
+def _put(folder: Path, make: Callable[[Path], object]) -> None:
+    """Make the folder, if it is not there: it appears when it is whole."""
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    workshop = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        make(workshop / "whole")
+        if not folder.is_dir():  # otherwise another process was first, with the same bytes
+            rename(workshop / "whole", folder)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
 
 
 def _train(folder: Path) -> None:
     folder.mkdir()
     trainer = begin(folder, RECIPE)
-    save_file(trainer.model.state_dict(), folder / "start.safetensors")
     for _ in epochs(trainer):
         pass
     if trainer.at.epoch < trainer.recipe.epochs:
@@ -143,7 +170,7 @@ def _load(folder: Path) -> Trained:
     checkpoint = load_checkpoint(find_checkpoint(folder / "run"))
     model = checkpoint.model()
     untrained = build_model(checkpoint.recipe, len(checkpoint.classes))
-    untrained.load_state_dict(load_file(folder / "start.safetensors"))
+    untrained.load_state_dict(load_file(folder / START))
     for network in (model, untrained):
         network.eval()
         network.requires_grad_(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+from matplotlib.patches import Rectangle
 
 from .style import BLACK, GREEN, RED, SKY
 
@@ -20,7 +21,7 @@ def draw_towers() -> None:
     _, axes = plt.subplots(figsize=(9, 3.9))
 
     def box(x: float, y: float, text: str, colour: str) -> None:
-        face = plt.Rectangle((x, y - 0.4), 0.98, 0.8, facecolor=colour, alpha=0.45, edgecolor=BLACK)
+        face = Rectangle((x, y - 0.4), 0.98, 0.8, facecolor=colour, alpha=0.45, edgecolor=BLACK)
         axes.add_patch(face)
         axes.text(x + 0.49, y, text, ha="center", va="center", fontsize=8.5)
 

@@ -393,6 +393,7 @@ def resumed(trainer):
 if trainer.at.epoch < trainer.recipe.epochs:  # you have interrupted it
     trainer = resumed(trainer)
     small_run.watch(trainer)
+small_run.keep(trainer)  # a copy, for notebook 14
 
 # %% [markdown]
 # Read the curves. The loss begins at the dotted line, at $\ln 10$, and leaves it within the first epochs. For

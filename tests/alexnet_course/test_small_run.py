@@ -54,6 +54,18 @@ def test_the_trained_one_is_made_once_and_keeps_its_start(trainer, tmp_path, mon
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
+def test_a_run_that_is_kept_is_not_trained_again(trainer, tmp_path, monkeypatch):
+    monkeypatch.setattr(small_run, "RECIPE", trainer.recipe)
+    monkeypatch.setenv("ALEXNET_CACHE", str(tmp_path / "cache"))
+    small_run.keep(trainer)  # it has not begun
+    assert not (tmp_path / "cache").exists()
+    list(small_run.epochs(trainer))
+    small_run.keep(trainer)
+    monkeypatch.setattr(small_run, "begin", None)
+    model = small_run.trained().model
+    assert np.array_equal(model.conv1.weight.numpy(), trainer.model.conv1.weight.detach().numpy())
+
+
 def test_an_interrupted_one_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("ALEXNET_CACHE", str(tmp_path))
     monkeypatch.setattr(small_run, "TRAIN", 4)
