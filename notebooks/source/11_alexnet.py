@@ -166,9 +166,8 @@ print(f"fc6 alone:    {weights[5]:.1f}% of the parameters, {macs[5]:.1f}% of the
 print(f"{55 * 55 * 96 * 3 * 224 * 224:,} weights in conv1, in place of {rows['conv1'].parameters - 96:,}")
 
 # %% [markdown]
-# The difference between the two kinds of layers decides later how the
-# network is best spread over many machines, what dropout is for (it acts where the parameters are), and
-# why a program for AlexNet must be fast at convolutions.
+# The difference between the two kinds of layers decides how the network is best spread over many machines, what
+# dropout is for (it acts where the parameters are), and why a program for AlexNet must be fast at convolutions.
 #
 # Some descriptions say "62 million parameters". Then the groups were left out. Without them the three
 # layers have twice the weights:
@@ -579,8 +578,8 @@ class TwoCards(mg.Function):
     def backward(ctx, grad):
         x, weight = ctx.saved
         half = grad.shape[1] // 2
-        dx = cards(grad[:, :half], grad[:, half:], weight)
-        return np.concatenate(dx, 1), *conv2d_backward(grad, x, weight, padding=(1, 1))[1:]
+        dx = np.concatenate(cards(grad[:, :half], grad[:, half:], weight), 1)
+        return dx.astype(x.dtype), *conv2d_backward(grad, x, weight, padding=(1, 1))[1:]
 
 
 model, whose_network = check.whose_network(build)

@@ -379,12 +379,12 @@ fc7 = nn.Linear(6, 5).to(np.float64)
 v0, p = draw.standard_normal(4), 0.5
 new = translate(5, 1e-4, v0, 0.01, 0.0005, fc7.weight.data.copy(), fc7.bias.data.copy(), p)
 print(f"translated by {whose}")
-torch_lrn = nn.LocalResponseNorm(5, new["alpha"], 0.75, k=2.0)
+torch_lrn = nn.LocalResponseNorm(5, float(new["alpha"]), 0.75, k=2.0)
 print("LRN:          ", np.allclose(nn.PaperLRN()(mg.tensor(a)).numpy(), torch_lrn(mg.tensor(a)).numpy()))
 steps = {}
 for rule, buffer, decay in (("paper", v0, 0.0005), ("torch", new["momentum_buffer"], new["weight_decay"])):
     w = mg.tensor(w0.copy(), requires_grad=True)
-    sgd = mg.optim.SGD([w], lr=0.01, momentum=0.9, weight_decay=decay, rule=rule)
+    sgd = mg.optim.SGD([w], lr=0.01, momentum=0.9, weight_decay=float(decay), rule=rule)
     w.grad = mg.tensor(0 * g)
     sgd.step()  # now there is a velocity
     sgd.state[0]["momentum_buffer"][...] = buffer
