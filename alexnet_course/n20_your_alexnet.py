@@ -10,7 +10,7 @@ import numpy as np
 import minigrad as mg
 from minigrad.kernels.threefry import Key
 
-from .checks import Function, Hint, close, exercise
+from .checks import Function, Hint, close, exercise, generator
 from .questions import Choice, Number
 from .yours import ready_made
 from .yours.training import SHAPES, Weights
@@ -120,7 +120,7 @@ class _Recorder:
 
 def _weights(seed: int) -> Weights:
     """Large enough for LRN to matter, with biases that are not 0."""
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     return {
         name: (
             mg.tensor(rng.standard_normal(shape) * 2 / np.sqrt(np.prod(shape[1:]))),
@@ -134,7 +134,7 @@ def _weights(seed: int) -> Weights:
 def alexnet(learner: Function) -> None:
     """alexnet(ops, weights, x, keys) -> logits (N, 6), for images x (N, 3, 67, 67)."""
     weights = _weights(0)
-    x = mg.tensor(30 * np.random.default_rng(1).standard_normal((3, 3, 67, 67)))
+    x = mg.tensor(30 * generator(1).standard_normal((3, 3, 67, 67)))
     for keys in (None, (Key(1, 0), Key(1, 1))):
         expected = _Recorder(weights)
         right = _alexnet(expected, weights, x, keys).numpy()
@@ -288,7 +288,7 @@ class _Line:
 
 
 def _line_batches() -> list[tuple[Any, Any]]:
-    rng = np.random.default_rng(3)
+    rng = generator(3)
     return [(x := rng.uniform(-1, 1, size), 2 * x + 1) for size in (4, 4, 4)]
 
 
@@ -442,7 +442,7 @@ class _Told:
 @exercise
 def accuracy(learner: Function) -> None:
     """accuracy(net, images, labels, batch) -> the part of the images that is named right."""
-    rng = np.random.default_rng(5)
+    rng = generator(5)
     for count, batch in ((12, 4), (11, 4), (3, 8)):
         labels = rng.integers(0, 6, count)
         logits = rng.standard_normal((count, 6))
