@@ -9,6 +9,7 @@ import numpy as np
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward
 
 from .checks import Function, Hint, close, exercise, result_for_case
+from .questions import Number
 
 
 class _Case(NamedTuple):
@@ -191,3 +192,38 @@ def _check_dx(got: np.ndarray, grad: np.ndarray, winners: np.ndarray, case: _Cas
     if close(got.sum(), dx.sum()):
         raise Hint(f"The gradients arrive, but at the wrong pixels: {_PLACES}")
     raise Hint("The gradients that arrive do not add up to those that came in.")
+
+
+largest_gradient = Number(
+    "largest_gradient",
+    4,
+    "A pixel where two rows and two columns of windows overlap lies in four, and may win all four.",
+    typical={
+        1: "So it would be if windows did not overlap. A pixel may win several windows, and gets "
+        "the sum.",
+        2: "That is a pixel at an edge between two windows. At a corner more of them meet.",
+        9: "No pixel lies in all nine windows: the first and the last do not touch.",
+        3: "A pixel lies in one, two or four windows.",
+        0.25: "The gradient is not shared out among windows: each gives the winner its whole 1.",
+        2.25: "That would be 9 / 4, the mean number of windows over a pixel of a large map: the "
+        "largest is asked for.",
+    },
+    small="How many windows may one pixel win? Look at the counts printed above.",
+    large="How many windows does a pixel lie in at most? Look at the counts printed above.",
+)
+
+windows_with_a_tie = Number(
+    "windows_with_a_tie",
+    0.2,
+    "Nine zeros are needed, and (1/2)^9 is 0.2%.",
+    within=0.3,
+    prediction=True,
+    typical={
+        50: "That is the share of zeros. For a tie the largest of the nine must be 0: all of them.",
+        11: "That is one in nine. A tie needs all nine numbers to be 0.",
+        100: "Some zeros are in nearly every window, but a tie is between the largest.",
+        25: "That is two zeros out of two. All nine numbers of a window must be 0.",
+    },
+    small="A little more: all nine are 0 now and then.",
+    large="Far fewer: the largest of nine numbers is 0 only if all nine are.",
+)

@@ -8,6 +8,7 @@ from minigrad.kernels.dropout import dropout_forward, dropout_mask
 from minigrad.random import Key
 
 from .checks import Function, Hint, close, exercise, result_of
+from .questions import Number
 
 # Away from 1/2, where p and 1 - p are the same number.
 _RATES = (0.2, 0.7)
@@ -128,6 +129,22 @@ def geometric_mean(learner: Function) -> None:
         product = np.exp(logs * networks - logs.max() * networks)
         if close(got, product / product.sum()) or close(got, np.exp(logs * networks)):
             raise Hint("You multiply and take no root: M networks, so the M-th root.")
+        for root in (2, classes):
+            mean = np.exp(logs * networks / root - logs.max() * networks / root)
+            if close(got, mean / mean.sum()):
+                raise Hint(f"You take the root of degree {root}: {networks} networks, so degree M.")
+        harmonic = 1 / (1 / probabilities).mean(0)
+        if close(got, harmonic / harmonic.sum()) or close(got, harmonic):
+            raise Hint("That is the harmonic mean: multiply, and take the root of degree M.")
+        if any(close(got, probabilities[row]) for row in (0, -1)):
+            raise Hint("That is the prediction of one network: all of them take part.")
+        if close(got, np.exp(logs) / np.exp(logs).max()):
+            raise Hint("You divide by the largest, so the sum is more than 1: divide by the sum.")
+        if close(got, logs / logs.sum()):
+            raise Hint("The mean of the logarithms is divided by its sum: first go back with exp.")
+        binary = np.exp(logs / np.log(2))
+        if close(got, binary / binary.sum()):
+            raise Hint("Logarithm and power have different bases: np.exp undoes np.log.")
         if close(got, np.exp(logits.mean(0))) or close(got, logs):
             raise Hint("These are no probabilities: exp, then divide by the sum.")
         raise Hint("It is not the geometric mean over the networks (axis 0), made to add up to 1.")
@@ -176,3 +193,37 @@ def _another_rate(zero: np.ndarray, p: float, key: Key) -> bool:
     """Whether a mask of this key, drawn with 1 - p or 1/2, or its opposite, leaves these zeros."""
     masks = (dropout_mask(zero.shape, other, key) for other in (1 - p, 0.5))
     return any(np.array_equal(zero, mask) or np.array_equal(zero, ~mask) for mask in masks)
+
+
+kept_unit = Number(
+    "kept_unit",
+    12.5,
+    "What is kept is divided by 1 - p = 0.8, so that the mean stays 10.",
+    typical={
+        10: "That is the paper's form, and what comes out at test. The inverted form scales in "
+        "training.",
+        8: "It is multiplied by 0.8, so the mean over the masks would be 6.4, not 10.",
+        50: "You divide by p: in PyTorch, p is the probability of a zero, so 0.8 is kept.",
+        2: "You multiply by p: what is kept must get larger, so that the mean stays 10.",
+        12: "Larger, but by what factor? 0.8 of the units remain, and their mean must be 10.",
+        0: "That is what comes out if the unit is dropped.",
+        20: "So it is for p = 0.5.",
+    },
+    small="Four units in five are kept, and the mean over all of them must stay 10.",
+    large="Four units in five are kept, and the mean over all of them must stay 10.",
+)
+
+error_without_units = Number(
+    "error_without_units",
+    40,
+    "Without dropout units rely on each other: those that remain no longer fit together.",
+    factor=1.25,
+    prediction=True,
+    typical={
+        16: "As many as before would mean that nobody needs the units that are gone.",
+        30: "The share that is removed and the errors are not the same thing.",
+        90: "That is guessing. A network of this size has more to spare.",
+    },
+    small="More is lost than that: the errors more than double.",
+    large="It is not that bad: the units that remain still know something.",
+)

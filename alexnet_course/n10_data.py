@@ -8,6 +8,7 @@ from alexnet_scratch.data.augment import Place, centre, colour_axes, cut
 from minigrad.kernels.softmax import log_softmax_forward
 
 from .checks import Function, Hint, close, exercise, result_of
+from .questions import Choice, Number
 
 
 @exercise
@@ -257,3 +258,39 @@ def average_views(learner: Function) -> None:
             "Right for most logits, not if one view's are far below another's: subtract the "
             "largest of each view, not of all."
         )
+
+
+shared_area = Number(
+    "shared_area",
+    90.4,
+    "Two places differ by 11 pixels on average along a side, of 224: 95% are shared there, and 95% "
+    "of 95% of the area.",
+    within=2,
+    prediction=True,
+    typical={
+        50: "The places are at most 32 pixels apart, and a crop has 224.",
+        95: "That is along one side: rows and columns multiply.",
+        77: "That is a crop's share of the whole image, (224 / 256) squared.",
+        76.6: "That is a crop's share of the whole image, (224 / 256) squared.",
+        87.5: "That is 224 / 256, the side of a crop next to that of the image.",
+        73.5: "That is the least, for opposite corners: (192 / 224) squared.",
+        100: "That is the same place twice, which happens once in 1,089 times.",
+        0.05: "That is how often two crops are the same.",
+    },
+    small="More: the places are at most 32 pixels apart along a side.",
+    large="A little less: two random places of 33 are 11 apart on average.",
+)
+
+mean_at_test = Choice(
+    "mean_at_test",
+    "b",
+    "The network has learned to read pixels less this mean: at test it gets the same.",
+    wrong={
+        "a": "Then the prediction for an image would depend on which other images are tested with "
+        "it, and it is not what the network was trained with.",
+        "c": "The centre is a crop like any other, and its part of the mean image is known. The "
+        "network has seen no other mean in training.",
+        "d": "That takes the brightness out of each image: the network has learned with images "
+        "that kept theirs.",
+    },
+)

@@ -16,6 +16,9 @@ WRONG = {
         ("for left in starts for m", "for left in [top] for m", "diagonal"),
         ("(top, left, m) for", "(top, left) for", "three numbers"),
         ("for m in (False, True)", 'for m in ("no", "yes")', "True or False"),
+        ("for top in starts for left in starts", "for top in starts[1:] for left in starts",
+         "Some places are missing"),
+        ("(top, left, m) for", "(top, left, m or top > 0) for", "listed twice"),
     ],
     "subtract_mean": [
         ("mean = mean[:, ::-1]", "pass", "Which mean belongs"),
@@ -88,5 +91,22 @@ WRONG = {
         (SOFTMAX, "return logits.mean(axis=0)", "where is the softmax"),
         (SOFTMAX, "e = np.exp(logits)\n    return e.sum(axis=0) / e.sum()", "its own sum"),
         ("return p.mean(axis=0)", "return np.exp(np.log(p).mean(axis=0))", "geometric"),
+    ],
+    "mean_at_test": [
+        ('= "b", 90', '= "a", 90', "which other images"),
+        ('= "b", 90', '= "c", 90', "a crop like any other"),
+        ('= "b", 90', '= "d", 90', "kept theirs"),
+    ],
+    "shared_area": [
+        ('= "b", 90', '= "b", 50', "at most 32"),
+        ('= "b", 90', '= "b", 95', "along one side"),
+        ('= "b", 90', '= "b", 77', "share of the whole image"),
+        ('= "b", 90', '= "b", 76.6', "share of the whole"),
+        ('= "b", 90', '= "b", 87.5', "224 / 256"),
+        ('= "b", 90', '= "b", 73.5', "opposite corners"),
+        ('= "b", 90', '= "b", 100', "same place twice"),
+        ('= "b", 90', '= "b", 0.05', "how often"),
+        ('= "b", 90', '= "b", 20', "More: the places"),
+        ('= "b", 90', '= "b", 98', "11 apart"),
     ],
 }
