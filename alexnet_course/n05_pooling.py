@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,8 +83,8 @@ def pool_forward(learner: Function) -> None:
         x = _map(seed, case)
         y, winners = _pooled(x, case.size, case.stride)
         got_y, got_winners = _forward_of(learner, x, case)
-        _check_y(got_y, y, case)
-        _check_winners(got_winners, winners, case)
+        _check_y(got_y, y, x, case)
+        _check_winners(got_winners, winners, x, case)
     for rows, first in _TIES:
         x = np.array(rows)
         _, got_winners = _forward_of(learner, x, _Case((3, 3), 3, 1))
@@ -102,6 +103,11 @@ def _forward_of(learner: Function, x: np.ndarray, case: _Case) -> tuple[np.ndarr
     got_y, got_winners = _numbers("y", got[0]), _numbers("winners", got[1])
     if got_winners.shape == y.shape and close(got_winners, y):
         raise Hint("y comes second: return first y, then the winners.")
+    if got_y.shape == (y.size,):
+        raise Hint(
+            f"{case}, y has one number for each window, but in one row: expected {y.shape}, rows "
+            "and columns of windows."
+        )
     if got_y.shape != y.shape:
         raise Hint(
             f"{case}, y has shape {got_y.shape}, expected {y.shape}: the last window must still "
@@ -116,9 +122,30 @@ def _forward_of(learner: Function, x: np.ndarray, case: _Case) -> tuple[np.ndarr
     return got_y, got_winners
 
 
-def _check_y(got: np.ndarray, y: np.ndarray, case: _Case) -> None:
+def _windows(x: np.ndarray, case: _Case) -> np.ndarray:
+    """The windows of a map, (oh, ow, size * size)."""
+    view = np.lib.stride_tricks.sliding_window_view(x, (case.size, case.size))
+    view = view[:: case.stride, :: case.stride]
+    return view.reshape(*view.shape[:2], -1)
+
+
+def _check_y(got: np.ndarray, y: np.ndarray, x: np.ndarray, case: _Case) -> None:
     if close(got, y):
         return
+    windows = _windows(x, case)
+    rows, columns = y.shape
+    for wrong, words in (
+        (windows.mean(2), "y is the mean of each window: keep the largest."),
+        (windows.sum(2), "y is the sum of each window: keep the largest."),
+        (windows.min(2), "y is the smallest of each window: keep the largest."),
+        (abs(windows).max(2), "y is the largest size |x|: -20 is less than 3, so signs count."),
+        (
+            _windows(x, case._replace(stride=1))[:rows, :columns].max(2),
+            "The windows move by one pixel: window (i, j) begins at (i * stride, j * stride).",
+        ),
+    ):
+        if wrong.shape == got.shape and close(got, wrong):
+            raise Hint(words)
     if got.dtype.kind in "biu":
         raise Hint(f"y has whole numbers (dtype {got.dtype}): make it with dtype float.")
     if close(got, np.maximum(y, 0)):
@@ -130,9 +157,16 @@ def _check_y(got: np.ndarray, y: np.ndarray, case: _Case) -> None:
     )
 
 
-def _check_winners(got: np.ndarray, winners: np.ndarray, case: _Case) -> None:
+def _check_winners(got: np.ndarray, winners: np.ndarray, x: np.ndarray, case: _Case) -> None:
     if close(got, winners):
         return
+    i, j = np.indices(winners.shape)
+    u, v = np.divmod(winners.astype(int), case.size)
+    if close(got, (i * case.stride + u) * x.shape[1] + j * case.stride + v):
+        raise Hint(
+            "The winners are places in the whole map: number the taps within each window, from 0 "
+            "to size * size - 1."
+        )
     if close(got, winners % case.size * case.size + winners // case.size):
         raise Hint("The winners count down the columns: count along the rows, u * size + v.")
     i, j = _first_wrong(got, winners)
@@ -189,9 +223,51 @@ def _check_dx(got: np.ndarray, grad: np.ndarray, winners: np.ndarray, case: _Cas
             "of all of them must be added (+=), not written (=). (With arrays of places, "
             "dx[rows, columns] += ... writes, too; np.add.at adds.)"
         )
+    for wrong, words in _wrong_dxs(grad, winners, case):
+        if close(got, wrong):
+            raise Hint(words)
     if close(got.sum(), dx.sum()):
         raise Hint(f"The gradients arrive, but at the wrong pixels: {_PLACES}")
     raise Hint("The gradients that arrive do not add up to those that came in.")
+
+
+def _wrong_dxs(
+    grad: np.ndarray, winners: np.ndarray, case: _Case
+) -> Iterator[tuple[np.ndarray, str]]:
+    """What wrong backwards make, and the hints."""
+    whole, largest, in_map, by_size = (np.zeros(case.shape) for _ in range(4))
+    for i, j in np.ndindex(*grad.shape):
+        u, v = divmod(int(winners[i, j]), case.size)
+        row, column = i * case.stride, j * case.stride
+        whole[row : row + case.size, column : column + case.size] += grad[i, j]
+        place = row + u, column + v
+        largest[place] = max(largest[place], grad[i, j])
+        in_map[divmod(int(winners[i, j]), case.shape[1])] += grad[i, j]
+        row, column = i * case.size + u, j * case.size + v
+        if row < case.shape[0] and column < case.shape[1]:
+            by_size[row, column] += grad[i, j]
+    yield whole, "Every pixel of a window gets its gradient: only the one that won gets it."
+    yield (
+        whole / case.size**2,
+        "The gradient is shared out among all pixels of the window: that is the backward of a "
+        "mean. Here the winner gets it whole.",
+    )
+    yield (
+        _backward(np.ones_like(grad), winners, case),
+        "dx counts the windows that a pixel wins: how much does L grow with y[i, j]?",
+    )
+    yield largest, "A pixel that wins several windows gets the largest gradient: add them up."
+    yield (
+        in_map,
+        "A tap is taken for a place in the whole map: it is counted within its window, which "
+        "begins at (i * stride, j * stride).",
+    )
+    yield (
+        by_size,
+        "The gradients arrive, but at the wrong pixels: window (i, j) begins at (i * stride, "
+        "j * stride), not at i * size or at a fixed step.",
+    )
+    yield _backward(np.abs(grad), winners, case), "The gradients have lost their signs."
 
 
 largest_gradient = Number(

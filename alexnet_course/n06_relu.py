@@ -53,6 +53,10 @@ def relu_backward(learner: Function) -> None:
     for value, words in wrong:
         if close(got, value):
             raise Hint(words)
+    if close(got, np.ones_like(grad)):
+        raise Hint("It returns 1 everywhere: which gradients pass, and what came in?")
+    if close(got, grad * (y <= 0)):
+        raise Hint("It is the other way round: where y is 0 the gradient stops.")
     on = y > 0
     if close(got[on], grad[on]) and not close(got, grad * on):
         raise Hint("It is right where y > 0. Where y is 0 the slope is 0, at the corner, too.")
@@ -164,6 +168,12 @@ def prelu_backward(learner: Function) -> None:
             "dx is right for slopes of 0 and more, and wrong for a negative one: does your test "
             "look at y? Ask x."
         )
+    if close(got_dx, np.where(x > 0, 1, slope)):
+        raise Hint("dx lacks grad: it holds the slopes alone.")
+    if close(got_dx, np.where(x > 0, grad * slope, grad)):
+        raise Hint("dx is the other way round: the map's weight is the slope where x <= 0.")
+    if close(got_dx, np.where(x > 0, grad, grad * slope * x)):
+        raise Hint("Where x <= 0, dx has x in it: y = a x, so what is dy/dx?")
     if not close(got_dx, dx):
         raise Hint("dx is wrong: where x > 0 the slope is 1, elsewhere it is the map's weight.")
     part = np.where(x > 0, 0, grad * x)
@@ -178,6 +188,10 @@ def prelu_backward(learner: Function) -> None:
         )
     if close(got_dweight, (grad * x).sum(axis=(0, 2, 3))):
         raise Hint("dweight counts all places: where x > 0 the weight has no part in y.")
+    if close(got_dweight, np.where(x > 0, grad * x, 0).sum(axis=(0, 2, 3))):
+        raise Hint("dweight sums over x > 0: the weight acts where x <= 0.")
+    if close(got_dweight, np.where(x > 0, 0, x).sum(axis=(0, 2, 3))):
+        raise Hint("dweight lacks grad: by how much does L grow with y?")
     if close(got_dweight, part.mean(axis=(0, 2, 3))):
         raise Hint("dweight is a mean, expected the sum.")
     if close(got_dweight, np.where(x > 0, 0, grad).sum(axis=(0, 2, 3))):

@@ -51,6 +51,12 @@ def inverted_dropout(learner: Function) -> None:
                 raise Hint(words)
         if np.array_equal(result_of(learner, 2 * x, u, p, shape=x.shape), got):
             raise Hint("y is the same for another x: where is x in it?")
+        if close(got, x / (1 - p)) or close(got, x):
+            raise Hint("Every element is kept: drop those where u < p.")
+        if not np.array_equal(got, result_of(learner, x, u, p, shape=x.shape)):
+            raise Hint(
+                "The same u gives another y each time: u holds the random numbers, draw none."
+            )
         if np.array_equal(np.asarray(got) == 0, ~keep):
             raise Hint("The right elements are zero. What are the others divided by?")
         raise Hint(
@@ -77,6 +83,10 @@ def to_inverted(learner: Function) -> None:
                 "The weight goes the wrong way: at test the paper's form multiplies by 1 - p, the "
                 "inverted form by nothing. So its weight must have that factor inside."
             )
+        if close(got[0], weight * p):
+            raise Hint("The weight is multiplied by p: at test, the paper's form has 1 - p.")
+        if close(got[0], weight / 2):
+            raise Hint("A half is right for p = 0.5 only: p is an argument.")
         if not close(got[0], weight * keep):
             raise Hint("At test, W' x must be (1 - p) W x for every x: what is W'?")
         if close(got[1], lr):
@@ -99,6 +109,11 @@ def to_inverted(learner: Function) -> None:
             raise Hint(
                 "Weight and rate are right. The decay takes lr * decay of the weight in each step: "
                 "that share has to stay as it was."
+            )
+        if close(got[2], decay * keep**2):
+            raise Hint(
+                "Weight and rate are right. The decay goes the wrong way: the rate got smaller, "
+                "and rate times decay must stay."
             )
         if not close(got[2], decay / keep**2):
             raise Hint("Weight and rate are right. The product of rate and decay must stay.")
@@ -172,6 +187,10 @@ def dropout_backward(learner: Function) -> None:
         zero = np.asarray(got) == 0
         if np.array_equal(zero, keep):
             raise Hint("The mask is upside down: it is True where an element is kept.")
+        if close(got, grad * keep / p):
+            raise Hint(
+                "The mask is right. You divide by p, the share of zeros: what share is kept?"
+            )
         if np.array_equal(zero, ~keep):
             raise Hint("The mask is right and the factor is not: it is that of forward.")
         if _another_rate(zero, p, key):

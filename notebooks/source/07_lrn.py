@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 7. Local response normalisation
+# # 7. Local response normalisation, and whose alpha
 #
 # **At the end you will know** what LRN computes, why "the AlexNet numbers" give four different layers
 # in the paper and four programs, how loud a layer must be before LRN acts on it, and why a very

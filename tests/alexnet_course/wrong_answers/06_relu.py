@@ -5,6 +5,8 @@ WRONG = {
     "relu_backward": [
         ("grad * (y > 0)", "grad * (y >= 0)", ">= that should be >"),
         ("grad * (y > 0)", "grad * y", "multiplies by y"),
+        ("grad * (y > 0)", "np.ones_like(grad)", "1 everywhere"),
+        ("grad * (y > 0)", "grad * (y <= 0)", "other way round"),
         ("grad * (y > 0)", "(y > 0) * 1.0", "grad"),
         ("grad * (y > 0)", "np.maximum(grad, 0)", "Which sign decides"),
         ("grad * (y > 0)", "grad * (y > 0) * (grad > 0)", "also cuts the negative"),
@@ -57,6 +59,12 @@ WRONG = {
         ("np.where(x > 0, 0, x), axis", "np.where(x > 0, 0, 1), axis", "the gradients alone"),
         ("np.where(x > 0, 0, x), axis", "np.where(x > 0, 0, slope * x), axis", "dy/da"),
         ("np.sum(", "np.mean(", "a mean"),
+        ("np.where(x > 0, grad, grad * slope)", "np.where(x > 0, 1, slope)", "dx lacks grad"),
+        ("np.where(x > 0, grad, grad * slope)", "np.where(x <= 0, grad, grad * slope)",
+         "other way round"),
+        ("grad * slope)", "grad * slope * x)", "dx has x in it"),
+        ("grad * np.where(x > 0, 0, x)", "grad * np.where(x > 0, x, 0)", "sums over x > 0"),
+        ("grad * np.where(x > 0, 0, x)", "np.where(x > 0, 0, x)", "dweight lacks grad"),
         ("return dx, dweight", "return dx", "expected two"),
     ],
     "dead_at_the_start": [

@@ -16,6 +16,8 @@ WRONG = {
         (MASK, "    return x * (u < p) / p", "means 'kept'"),
         (MASK, "    return x * (u < p)", "Two things"),
         ("keep = u >= p", "keep = u >= 0.5", "Which elements"),
+        ("x * keep / (1 - p)", "x / (1 - p)", "Every element is kept"),
+        ("keep = u >= p", "keep = np.random.random(x.shape) >= p", "draw none"),
     ],
     "to_inverted": [
         ("weight * keep,", "weight / keep,", "the wrong way"),
@@ -26,6 +28,9 @@ WRONG = {
         ("lr * keep**2,", "lr * keep**3,", "the step of W'"),
         ("decay / keep**2", "decay", "that share has to stay"),
         ("decay / keep**2", "decay / keep", "The product"),
+        ("decay / keep**2", "decay * keep**2", "decay goes the wrong way"),
+        ("weight * keep,", "weight * p,", "multiplied by p"),
+        ("weight * keep,", "weight / 2,", "for p = 0.5 only"),
         ("weight * keep, lr * keep**2, decay / keep**2", "weight * keep", "three things"),
         ("weight * keep, lr * keep**2, decay / keep**2", "lr, decay, weight", "in this order"),
     ],
@@ -48,6 +53,7 @@ WRONG = {
     "dropout_backward": [
         (AGAIN, "grad / (1 - p)", "where is the mask"),
         (AGAIN, "grad * keep", "has a factor"),
+        (AGAIN, "grad * keep / p", "share of zeros"),
         (AGAIN, "grad * keep * (1 - p)", "does not undo"),
         (AGAIN, "grad * ~keep / (1 - p)", "upside down"),
         (
