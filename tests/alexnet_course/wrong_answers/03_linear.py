@@ -83,7 +83,7 @@ WRONG = {
         (LEAD, "", "it returns an array of grad's shape"),
         (ONES, "", "it returns an array of grad's shape"),
         (SUMS, "    return grad.sum(0)", "It is right for a bias."),
-        (SUMS, "    return grad.sum(0)", "nothing was repeated here"),
+        (SUMS, "    return grad.sum(0)", "nothing was repeated"),
         ("        grad = grad.sum(axis=0)\n", "        grad = grad.sum(axis=-1)\n",
          "you sum the axes at the end"),
         (SUMS, "    return grad", "nothing is summed"),
