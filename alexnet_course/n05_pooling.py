@@ -160,9 +160,9 @@ def _check_y(got: np.ndarray, y: np.ndarray, x: np.ndarray, case: _Case) -> None
 def _check_winners(got: np.ndarray, winners: np.ndarray, x: np.ndarray, case: _Case) -> None:
     if close(got, winners):
         return
-    rows, columns = np.indices(winners.shape) * case.stride
-    rows, columns = rows + winners // case.size, columns + winners % case.size
-    if close(got, rows * x.shape[1] + columns):
+    corner = np.indices(winners.shape) * case.stride
+    row, column = corner[0] + winners // case.size, corner[1] + winners % case.size
+    if close(got, row * x.shape[1] + column):
         raise Hint(
             "The winners are places in the whole map: number the taps within each window, from 0 "
             "to size * size - 1."
