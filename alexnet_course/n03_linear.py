@@ -333,6 +333,16 @@ def _check_sum_shape(
         if got.dtype.kind in "biu":
             raise Hint(f"It returns whole numbers (dtype {got.dtype}): use floats, like grad.")
         return
+    if grad.shape == shape:
+        raise Hint(
+            f"{said}, it returns shape {got.shape}: nothing was repeated, so nothing is summed."
+        )
+    last = grad.sum(tuple(range(len(shape), grad.ndim)))
+    if got.shape == last.shape != grad.shape and close(got, last):
+        raise Hint(
+            f"{said}, it returns shape {got.shape}: you sum the axes at the end. NumPy lines "
+            "shapes up at their right ends, so the axes that are not in `shape` stand in front."
+        )
     if got.shape == grad.shape:
         raise Hint(f"{said}, it returns an array of grad's shape: nothing is summed. {question}")
     if got.size == np.prod(shape, dtype=int) and got.ndim < len(shape):
@@ -399,9 +409,8 @@ def softmax(learner: Function) -> None:
         totals = got.sum(1)
         if not close(totals, np.ones(len(z))):
             raise Hint(f"{said}, row 0 adds up to {totals[0]:.4g}, expected 1: divide by the sum.")
-        raise Hint(
-            f"{said}, {_first_wrong('p', got, softmax_forward(z))}: exp(z) by its row's sum."
-        )
+        first = _first_wrong("p", got, softmax_forward(z))
+        raise Hint(f"{said}, {first}: it is exp(z), divided by the sum of its row.")
     _check_large(learner)
 
 
@@ -435,6 +444,25 @@ def _wrong_softmaxes(z: Array) -> Wrong:
                     "result: one shift for a whole row, of shape (N, 1)."
                 ),
             )
+    row, column = z.max(1, keepdims=True), z.max(0)
+    for largest in (row, column, z.max()):
+        yield (
+            np.exp(z - largest) / e.sum(1, keepdims=True),
+            ("The exponents are shifted above the line and not below it: the same shift in both."),
+        )
+    shifted = np.exp(z - column)
+    yield (
+        shifted / shifted.sum(1, keepdims=True),
+        (
+            "It subtracts each column's maximum, another number for each class, which changes the "
+            "result: subtract the row's, max(axis=1, keepdims=True)."
+        ),
+    )
+    scaled = np.exp(z / z.max(1, keepdims=True))
+    yield (
+        scaled / scaled.sum(1, keepdims=True),
+        ("It divides by the row's maximum: that changes the differences. Subtract it."),
+    )
     yield log_softmax_forward(z), "That is the logarithm of the softmax."
     yield 2.0**z / (2.0**z).sum(1, keepdims=True), "It takes powers of 2, expected powers of e."
     yield (
@@ -510,7 +538,7 @@ def _check_loss(value: Any, loss: float, z: Array, labels: Array) -> None:
     if close(got, loss):
         return
     log_p, rows = log_softmax_forward(z), np.arange(len(z))
-    p, at_labels = np.exp(log_p), log_p[rows, labels]
+    p, at_labels, t = np.exp(log_p), log_p[rows, labels], np.eye(z.shape[1])[labels]
     wrong = (
         (-loss, "The loss is negative: a probability is below 1, so its logarithm needs a minus."),
         (loss * len(z), "The loss is a sum over the images, expected the mean."),
@@ -527,13 +555,27 @@ def _check_loss(value: Any, loss: float, z: Array, labels: Array) -> None:
          "each row with its own label, p[np.arange(N), labels]."),
         (-(p * log_p).sum(1).mean(), "That is the entropy of p itself: use the label's p."),
         (-(at_labels.sum() / z.size), "The loss is divided by all numbers of z: only by N."),
-        (((p - np.eye(z.shape[1])[labels]) ** 2).sum(1).mean(), "That is the squared error."),
+        (((p - t) ** 2).sum(1).mean(), "That is the squared error."),
+        (-at_labels[-1], "That is the loss of the last image alone: add up, then divide by N."),
+        (-at_labels[-1] / len(z), "Only the last image is there: is something written (=) that "
+         "should be added (+=)?"),
+        (-log_p[:, np.unique(labels)].sum(1).mean(), "t[:, labels] = 1 marks the labels of all "
+         "images in every row: pair each row with its own, t[np.arange(N), labels] = 1."),
+        (-(t * log_p + (1 - t) * np.log1p(-p)).sum(1).mean(), "That is the loss of a yes-or-no "
+         "question for each class (binary cross-entropy): only the label's -log p counts."),
     )  # fmt: skip
     for number, words in wrong:
         if close(got, number):
             raise Hint(words)
     if not np.isfinite(got):
-        raise Hint("The loss is not a number: is there a logarithm of 0 or of a negative number?")
+        raise Hint(
+            "The loss is not a number: is there a logarithm of 0 or of a negative number? (With "
+            "log(p * t) there is: multiply after the logarithm.)"
+        )
+    if max(labels) < len(z) and close(got, -log_p[labels].mean()):
+        raise Hint(
+            "p[labels] takes whole rows: p[np.arange(N), labels] picks one number from each."
+        )
     raise Hint(
         f"The loss is {got:.4g}, expected {loss:.4g}: the mean over the images of -log of the "
         "softmax at the label."
@@ -589,6 +631,13 @@ def _wrong_dlogits(z: Array, labels: Array, dlogits: Array) -> Wrong:
         yield (
             -t / p * factor,
             ("That is the derivative by p, -1 / p: go on to the logits, through the softmax."),
+        )
+        yield (
+            (p - labels[:, None]) * factor,
+            (
+                "The label itself, a number like 2, is subtracted: t is 1 at the label and 0 "
+                "elsewhere."
+            ),
         )
         yield (z - t) * factor, "It is z - t: p, the softmax of z, has that place."
         yield (log_softmax_forward(z) - t) * factor, "It is log p - t: p itself has that place."

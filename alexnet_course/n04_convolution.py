@@ -469,8 +469,8 @@ windows_of_a_pixel = Choice(
     "multiply: 4, 6 or 9.",
     prediction=True,
     wrong={
-        "a": "That is the mean. But 4 does not divide 11: along one side it is 2 or 3, and 7 or 8 is "
-        "no product of these.",
+        "a": "That is the mean. But 4 does not divide 11: along one side it is 2 or 3, and 7 or 8 "
+        "is no product of these.",
         "b": "Along one side three windows begin within 11 pixels only for some: for a quarter of "
         "the pixels it is two.",
         "d": "16 is the step squared. Windows begin every 4 pixels, and 11 pixels hold 2 or 3 such "

@@ -7,6 +7,7 @@ import numpy as np
 from minigrad.kernels.activation import relu_forward
 
 from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Choice, Number
 
 STEP = 1e-6  # of the finite differences
 
@@ -28,7 +29,7 @@ def relu_backward(learner: Function) -> None:
     x, grad = _signal(0, 4, 5), _signal(1, 4, 5)
     y = relu_forward(x)
     slope = _slopes(relu_forward, x)
-    got = result_of(learner, grad, y, shape=x.shape)
+    got = np.asarray(result_of(learner, grad, y, shape=x.shape))
     missing = "The gradient that came in is missing: the slope is multiplied by grad."
     wrong = (
         (slope, missing),
@@ -52,6 +53,10 @@ def relu_backward(learner: Function) -> None:
     for value, words in wrong:
         if close(got, value):
             raise Hint(words)
+    if close(got, np.ones_like(grad)):
+        raise Hint("It returns 1 everywhere: which gradients pass, and what came in?")
+    if close(got, grad * (y <= 0)):
+        raise Hint("It is the other way round: where y is 0 the gradient stops.")
     on = y > 0
     if close(got[on], grad[on]) and not close(got, grad * on):
         raise Hint("It is right where y > 0. Where y is 0 the slope is 0, at the corner, too.")
@@ -67,7 +72,7 @@ def tanh_backward(learner: Function) -> None:
     x, grad = _signal(2, 4, 5), _signal(3, 4, 5)
     y = np.tanh(x)
     slope = _slopes(np.tanh, x)
-    got = result_of(learner, grad, y, shape=x.shape)
+    got = np.asarray(result_of(learner, grad, y, shape=x.shape))
     if close(got, slope, 1e-5):
         raise Hint("The gradient that came in is missing: the slope is multiplied by grad.")
     if close(got, grad * (1 - np.tanh(y) ** 2)):
@@ -79,6 +84,18 @@ def tanh_backward(learner: Function) -> None:
             "For y > 0 the slope is too small, and for y < 0 it is above 1: tanh is symmetric, and "
             "so is its slope. Which power of y is it?"
         )
+    if close(got, grad * (1 + y**2)):
+        raise Hint("A slope above 1? tanh is nowhere steeper than at 0: which sign has y squared?")
+    if close(got, grad * y**2) or close(got, grad * (y**2 - 1)):
+        raise Hint("At y = 0 tanh is steepest, with the slope 1: put y = 0 into yours.")
+    if close(got, grad * np.sqrt(1 - y**2)):
+        raise Hint("1 - y squared is the slope itself: no root is taken.")
+    if close(got, grad / (1 - y**2)):
+        raise Hint("It divides by the slope: backward multiplies by it.")
+    if close(got, grad * (1 - grad**2)) or close(got, y * (1 - grad**2)):
+        raise Hint("The slope is made of grad: have the two arguments changed places?")
+    if close(got, -grad * slope, 1e-5):
+        raise Hint("The sign is wrong: tanh rises everywhere, so its slope is positive.")
     if not close(got, grad * slope, 1e-5):
         raise Hint("It differs from finite differences: write the slope with y, and multiply.")
 
@@ -151,6 +168,12 @@ def prelu_backward(learner: Function) -> None:
             "dx is right for slopes of 0 and more, and wrong for a negative one: does your test "
             "look at y? Ask x."
         )
+    if close(got_dx, np.where(x > 0, 1, slope)):
+        raise Hint("dx lacks grad: it holds the slopes alone.")
+    if close(got_dx, np.where(x > 0, grad * slope, grad)):
+        raise Hint("dx is the other way round: the map's weight is the slope where x <= 0.")
+    if close(got_dx, np.where(x > 0, grad, grad * slope * x)):
+        raise Hint("Where x <= 0, dx has x in it: y = a x, so what is dy/dx?")
     if not close(got_dx, dx):
         raise Hint("dx is wrong: where x > 0 the slope is 1, elsewhere it is the map's weight.")
     part = np.where(x > 0, 0, grad * x)
@@ -165,6 +188,10 @@ def prelu_backward(learner: Function) -> None:
         )
     if close(got_dweight, (grad * x).sum(axis=(0, 2, 3))):
         raise Hint("dweight counts all places: where x > 0 the weight has no part in y.")
+    if close(got_dweight, np.where(x > 0, grad * x, 0).sum(axis=(0, 2, 3))):
+        raise Hint("dweight sums over x > 0: the weight acts where x <= 0.")
+    if close(got_dweight, np.where(x > 0, 0, x).sum(axis=(0, 2, 3))):
+        raise Hint("dweight lacks grad: by how much does L grow with y?")
     if close(got_dweight, part.mean(axis=(0, 2, 3))):
         raise Hint("dweight is a mean, expected the sum.")
     if close(got_dweight, np.where(x > 0, 0, grad).sum(axis=(0, 2, 3))):
@@ -175,3 +202,47 @@ def prelu_backward(learner: Function) -> None:
         raise Hint("dweight has the right length by chance: it is summed over the wrong axes.")
     if not close(got_dweight, dweight):
         raise Hint("dx is right and dweight is not: it is the sum of grad * x where x <= 0.")
+
+
+dead_at_the_start = Number(
+    "dead_at_the_start",
+    25,
+    "A unit is dead if b is below -|w|: half of the biases are negative, and of those half are "
+    "negative enough.",
+    within=8,
+    prediction=True,
+    typical={
+        0: "There are points from -1 to 1 only: a unit with w = 0.1 and b = -0.9 is 0 at all of "
+        "them.",
+        50: "At a single point half of the units are 0. Dead are those that are 0 at all points.",
+        100: "That would leave a constant: nothing could be fitted.",
+        12.5: "Half of the biases are negative, and half of those are below -|w|: once less.",
+    },
+    small="More: b has to be below -|w|, so that no point from -1 to 1 reaches the hinge.",
+    large="At a single point half of the units are 0. Dead are those that are 0 at all points.",
+)
+
+stuck_at_ln_10 = Choice(
+    "stuck_at_ln_10",
+    "b",
+    "One large step threw them out of the data. What is left is the bias of the last layer: all "
+    "classes are equally likely, and ln 10 is 2.303.",
+    wrong={
+        "a": "With too small a rate the loss would not have jumped to 40, and it would still fall "
+        "a little.",
+        "c": "ReLU has no upper end: it does not saturate there.",
+        "d": "Wrong labels can be learned by heart: the loss falls on the training set.",
+    },
+)
+
+leak_at_large_rate = Choice(
+    "leak_at_large_rate",
+    "c",
+    "Nothing stops the units that are thrown out: with a leak they still push.",
+    prediction=True,
+    wrong={
+        "a": "A leak lets gradients through on the flat side. But the steps are as much too large "
+        "as before.",
+        "b": "For that the units would have to be 0 everywhere: a leaky unit is not.",
+    },
+)

@@ -393,7 +393,8 @@ alpha_for_tensorflow = Number(
 twice_as_loud = Choice(
     "twice_as_loud",
     "d",
-    "At 100 the sum is already more than k, and the divisor grows by more than 2.",
+    "At 100 the sum is above k already, and the divisor grows by more than 2: y falls from 23.2 to "
+    "19.7.",
     prediction=True,
     wrong={
         "a": "It would, if s were the constant k. But at 100 the sum, 5 alpha r^2 = 5, is above "

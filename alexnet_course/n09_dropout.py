@@ -8,6 +8,7 @@ from minigrad.kernels.dropout import dropout_forward, dropout_mask
 from minigrad.random import Key
 
 from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Number
 
 # Away from 1/2, where p and 1 - p are the same number.
 _RATES = (0.2, 0.7)
@@ -50,6 +51,12 @@ def inverted_dropout(learner: Function) -> None:
                 raise Hint(words)
         if np.array_equal(result_of(learner, 2 * x, u, p, shape=x.shape), got):
             raise Hint("y is the same for another x: where is x in it?")
+        if close(got, x / (1 - p)) or close(got, x):
+            raise Hint("Every element is kept: drop those where u < p.")
+        if not np.array_equal(got, result_of(learner, x, u, p, shape=x.shape)):
+            raise Hint(
+                "The same u gives another y each time: u holds the random numbers, draw none."
+            )
         if np.array_equal(np.asarray(got) == 0, ~keep):
             raise Hint("The right elements are zero. What are the others divided by?")
         raise Hint(
@@ -76,6 +83,10 @@ def to_inverted(learner: Function) -> None:
                 "The weight goes the wrong way: at test the paper's form multiplies by 1 - p, the "
                 "inverted form by nothing. So its weight must have that factor inside."
             )
+        if close(got[0], weight * p):
+            raise Hint("The weight is multiplied by p: at test, the paper's form has 1 - p.")
+        if close(got[0], weight / 2):
+            raise Hint("A half is right for p = 0.5 only: p is an argument.")
         if not close(got[0], weight * keep):
             raise Hint("At test, W' x must be (1 - p) W x for every x: what is W'?")
         if close(got[1], lr):
@@ -98,6 +109,11 @@ def to_inverted(learner: Function) -> None:
             raise Hint(
                 "Weight and rate are right. The decay takes lr * decay of the weight in each step: "
                 "that share has to stay as it was."
+            )
+        if close(got[2], decay * keep**2):
+            raise Hint(
+                "Weight and rate are right. The decay goes the wrong way: the rate got smaller, "
+                "and rate times decay must stay."
             )
         if not close(got[2], decay / keep**2):
             raise Hint("Weight and rate are right. The product of rate and decay must stay.")
@@ -128,6 +144,22 @@ def geometric_mean(learner: Function) -> None:
         product = np.exp(logs * networks - logs.max() * networks)
         if close(got, product / product.sum()) or close(got, np.exp(logs * networks)):
             raise Hint("You multiply and take no root: M networks, so the M-th root.")
+        for root in (2, classes):
+            mean = np.exp(logs * networks / root - logs.max() * networks / root)
+            if close(got, mean / mean.sum()):
+                raise Hint(f"You take the root of degree {root}: {networks} networks, so degree M.")
+        harmonic = 1 / (1 / probabilities).mean(0)
+        if close(got, harmonic / harmonic.sum()) or close(got, harmonic):
+            raise Hint("That is the harmonic mean: multiply, and take the root of degree M.")
+        if any(close(got, probabilities[row]) for row in (0, -1)):
+            raise Hint("That is the prediction of one network: all of them take part.")
+        if close(got, np.exp(logs) / np.exp(logs).max()):
+            raise Hint("You divide by the largest, so the sum is more than 1: divide by the sum.")
+        if close(got, logs / logs.sum()):
+            raise Hint("The mean of the logarithms is divided by its sum: first go back with exp.")
+        binary = np.exp(logs / np.log(2))
+        if close(got, binary / binary.sum()):
+            raise Hint("Logarithm and power have different bases: np.exp undoes np.log.")
         if close(got, np.exp(logits.mean(0))) or close(got, logs):
             raise Hint("These are no probabilities: exp, then divide by the sum.")
         raise Hint("It is not the geometric mean over the networks (axis 0), made to add up to 1.")
@@ -155,6 +187,10 @@ def dropout_backward(learner: Function) -> None:
         zero = np.asarray(got) == 0
         if np.array_equal(zero, keep):
             raise Hint("The mask is upside down: it is True where an element is kept.")
+        if close(got, grad * keep / p):
+            raise Hint(
+                "The mask is right. You divide by p, the share of zeros: what share is kept?"
+            )
         if np.array_equal(zero, ~keep):
             raise Hint("The mask is right and the factor is not: it is that of forward.")
         if _another_rate(zero, p, key):
@@ -176,3 +212,37 @@ def _another_rate(zero: np.ndarray, p: float, key: Key) -> bool:
     """Whether a mask of this key, drawn with 1 - p or 1/2, or its opposite, leaves these zeros."""
     masks = (dropout_mask(zero.shape, other, key) for other in (1 - p, 0.5))
     return any(np.array_equal(zero, mask) or np.array_equal(zero, ~mask) for mask in masks)
+
+
+kept_unit = Number(
+    "kept_unit",
+    12.5,
+    "What is kept is divided by 1 - p = 0.8, so that the mean stays 10.",
+    typical={
+        10: "That is the paper's form, and what comes out at test. The inverted form scales in "
+        "training.",
+        8: "It is multiplied by 0.8, so the mean over the masks would be 6.4, not 10.",
+        50: "You divide by p: in PyTorch, p is the probability of a zero, so 0.8 is kept.",
+        2: "You multiply by p: what is kept must get larger, so that the mean stays 10.",
+        12: "Larger, but by what factor? 0.8 of the units remain, and their mean must be 10.",
+        0: "That is what comes out if the unit is dropped.",
+        20: "So it is for p = 0.5.",
+    },
+    small="Four units in five are kept, and the mean over all of them must stay 10.",
+    large="Four units in five are kept, and the mean over all of them must stay 10.",
+)
+
+error_without_units = Number(
+    "error_without_units",
+    40,
+    "Without dropout units rely on each other: those that remain no longer fit together.",
+    factor=1.25,
+    prediction=True,
+    typical={
+        16: "As many as before would mean that nobody needs the units that are gone.",
+        30: "The share that is removed and the errors are not the same thing.",
+        90: "That is guessing. A network of this size has more to spare.",
+    },
+    small="More is lost than that: the errors more than double.",
+    large="It is not that bad: the units that remain still know something.",
+)

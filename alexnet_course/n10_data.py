@@ -7,7 +7,8 @@ import numpy as np
 from alexnet_scratch.data.augment import Place, centre, colour_axes, cut
 from minigrad.kernels.softmax import log_softmax_forward
 
-from .checks import Function, Hint, close, exercise, generator, result_of
+from .checks import Function, Hint, close, exercise, generator, result_for_case, result_of
+from .questions import Choice, Number
 
 
 @exercise
@@ -58,7 +59,11 @@ def subtract_mean(learner: Function) -> None:
     size = 8
     for place in (Place(1, 3, False), Place(4, 0, True)):
         crop = np.ascontiguousarray(cut(image, place, size))
-        got = result_of(learner, crop, mean_image, *place, shape=crop.shape)
+        args = (crop, mean_image, *place)
+        said = f"For a crop of shape {crop.shape} out of an image of {mean_image.shape}"
+        question = "Cut a part of the crop's size out of the mean image first."
+        result_for_case(learner, args, said, question=question)
+        got = result_of(learner, *args, shape=crop.shape)
         parts = {
             mirrored: cut(mean_image, place._replace(mirrored=mirrored), size)
             for mirrored in (False, True)
@@ -98,6 +103,15 @@ def _at_any_place(crop: np.ndarray, mean_image: np.ndarray, place: Place) -> Wro
             crop - mean_image.mean(axis=(0, 1)),
             "It subtracts one mean for each colour, expected one for each pixel.",
         ),
+        (
+            crop - cut(mean_image, place, size).mean(),
+            "It subtracts one number, the mean of the part: expected one for each pixel.",
+        ),
+        (
+            (crop - cut(mean_image, place, size)) / 255,
+            "It is divided by 255: the difference is asked for in grey levels, as it comes.",
+        ),
+        (crop.astype(float), "It is the crop itself: where is the mean subtracted?"),
         (cut(mean_image, place, size) - crop, "The sign is wrong: crop minus mean."),
     ]
 
@@ -187,6 +201,10 @@ def colour_shift(learner: Function) -> None:
         )
     if close(got, vectors.T @ (alpha * values)):
         raise Hint("The eigenvectors are taken by rows, each is a column; and look at the units.")
+    if close(got, vectors @ (alpha * values**2)):
+        raise Hint("The eigenvalues are squared: a standard deviation is the root of a variance.")
+    if close(got, vectors @ (alpha + np.sqrt(values))):
+        raise Hint("alpha is added to the deviations: it is how many of them, so multiply.")
     if close(got, vectors @ alpha):
         raise Hint("All three axes get the same strength: where do the eigenvalues come in?")
     if close(got, vectors @ np.sqrt(values)):
@@ -234,6 +252,18 @@ def average_views(learner: Function) -> None:
             "It divides by one sum over all views, so a view with large logits counts for more: "
             "each view is divided by its own sum."
         )
+    shifted = np.exp(logits - logits.max(axis=0))
+    if close(got, (shifted / shifted.sum(axis=1, keepdims=True)).mean(axis=0)):
+        raise Hint(
+            "It subtracts the largest of each class, another number within a view, which changes "
+            "the softmax: subtract the largest of each view."
+        )
+    if close(got, p.max(axis=0)):
+        raise Hint("It takes the largest probability of each class: expected the mean.")
+    if close(got, p[0]) or close(got, p[-1]):
+        raise Hint("It is the prediction of one view: all of them are averaged.")
+    if close(got, np.median(p, axis=0)):
+        raise Hint("It is the median over the views: expected the mean.")
     if close(got, np.exp(np.log(p).mean(axis=0))):
         raise Hint("That is the geometric mean of the probabilities, expected the plain mean.")
     if not close(got, p.mean(axis=0)):
@@ -257,3 +287,39 @@ def average_views(learner: Function) -> None:
             "Right for most logits, not if one view's are far below another's: subtract the "
             "largest of each view, not of all."
         )
+
+
+shared_area = Number(
+    "shared_area",
+    90.4,
+    "Two places differ by 11 pixels on average along a side, of 224: 95% are shared there, and 95% "
+    "of 95% of the area.",
+    within=2,
+    prediction=True,
+    typical={
+        50: "The places are at most 32 pixels apart, and a crop has 224.",
+        95: "That is along one side: rows and columns multiply.",
+        77: "That is a crop's share of the whole image, (224 / 256) squared.",
+        76.6: "That is a crop's share of the whole image, (224 / 256) squared.",
+        87.5: "That is 224 / 256, the side of a crop next to that of the image.",
+        73.5: "That is the least, for opposite corners: (192 / 224) squared.",
+        100: "That is the same place twice, which happens once in 1,089 times.",
+        0.05: "That is how often two crops are the same.",
+    },
+    small="More: the places are at most 32 pixels apart along a side.",
+    large="A little less: two random places of 33 are 11 apart on average.",
+)
+
+mean_at_test = Choice(
+    "mean_at_test",
+    "b",
+    "The network has learned to read pixels less this mean: at test it gets the same.",
+    wrong={
+        "a": "Then the prediction for an image would depend on which other images are tested with "
+        "it, and it is not what the network was trained with.",
+        "c": "The centre is a crop like any other, and its part of the mean image is known. The "
+        "network has seen no other mean in training.",
+        "d": "That takes the brightness out of each image: the network has learned with images "
+        "that kept theirs.",
+    },
+)

@@ -6,8 +6,8 @@
 # their gradient is simply $p - t$, and where 96% of AlexNet's weights are. You will have written all of it and
 # trained a classifier with it.
 #
-# About 75 minutes: 35 to read, 40 for the five exercises. You need notebook 1 (the chain rule backwards), the
-# product of two matrices, and the derivatives of $e^x$ and $\ln x$.
+# About 75 minutes: 35 to read, 40 for the five exercises. You need notebook 1 (the chain rule backwards), notebook
+# 2 for one check (differences), the product of two matrices, and the derivatives of $e^x$ and $\ln x$.
 
 # %%
 import matplotlib.pyplot as plt

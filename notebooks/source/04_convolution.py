@@ -366,7 +366,8 @@ try:
     g = grad.reshape(4, -1).T  # a row for each pixel, a column for each filter
     back = col2im(g @ W.T, Window((3, 3), (2, 2)), y.shape[1:], np.empty((1, 5, 7, 2)))
     print("col @ W + b is y:", np.allclose((col @ W + bias).T.reshape(y.shape), y))
-    print("col.T @ g is dweight:", np.allclose(col.T @ g, dweight.transpose(2, 3, 1, 0).reshape(-1, 4)))
+    as_matrix = dweight.transpose(2, 3, 1, 0).reshape(-1, 4)
+    print("col.T @ g is dweight:", np.allclose(col.T @ g, as_matrix))
     print("col2im(g @ W.T) is dx:", np.allclose(back[0].transpose(2, 0, 1), dx))
 except NotImplementedError:
     print("Fill in the three exercises, then run this cell again.")

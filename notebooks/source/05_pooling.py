@@ -5,7 +5,7 @@
 # its backward needs, who wins a tie, and why the border is filled with −∞ and not with 0. You will have
 # written both passes and proven them right.
 #
-# About 40 minutes: 20 to read, 20 for the exercises. You need notebooks 2 (gradient checks) and 4 (windows
+# About 45 minutes: 21 to read, 20 for the two exercises. You need notebooks 1 (the chain rule backwards) and 4 (windows
 # over a map).
 
 # %%
@@ -14,6 +14,7 @@ import numpy as np
 
 import minigrad as mg
 from alexnet_course import n05_pooling as check
+from alexnet_course import yours
 from alexnet_course.style import BLUE, GREEN, ORANGE, RED, use_style
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward, max_pool2d_naive
 from minigrad.nn import functional as F
@@ -55,7 +56,7 @@ right.set_title("y, one number a window")
 plt.show()
 
 # %% [markdown]
-# How often does a pixel lie in a window? With $k = 3$, $s = 2$ a pixel lies in one, two or four of them.
+# How often does a pixel lie in a window? With $k = 3$, $s = 2$ a pixel lies in one, two or four of them:
 
 # %%
 covered = np.zeros((7, 7), int)
@@ -115,6 +116,16 @@ def pool_backward(grad, winners, shape, size, stride):
 check.pool_backward(pool_backward)
 
 # %% [markdown]
+# **A question.** A map of 7×7 pixels is pooled with $k = 3$ and $s = 2$, and the gradient that comes back is 1 at each of
+# the nine outputs. What is the largest number that `dx` may hold, for the best possible map?
+
+# %% tags=["answer"]
+largest_gradient = None
+
+# %%
+check.largest_gradient(largest_gradient)
+
+# %% [markdown]
 # ## The kernels
 #
 # minigrad has the formula twice: `max_pool2d_naive`, written like it, and the fast one. The fast one does
@@ -168,7 +179,11 @@ print("windows:", top.size, "  gradients by winner:", right_sum, "  by equality:
 
 # %% [markdown]
 # How common are ties? It depends on how many units fire. Take a map of random numbers, put a ReLU before the
-# pooling, and count the windows whose maximum is not unique:
+# pooling, and count the windows whose maximum is not unique. **Predict before you run:** if the numbers have the mean 0,
+# half of them are cut to 0 by the ReLU. Which percentage of the 3×3 windows has a tie?
+
+# %% tags=["answer"]
+windows_with_a_tie = None
 
 # %%
 shares = []
@@ -182,6 +197,11 @@ plt.xlabel("mean of the numbers before ReLU (standard deviation 1)")
 plt.ylabel("windows with a tie (%)")
 plt.title("The fewer units fire, the more windows are all zero")
 plt.show()
+check.windows_with_a_tie(windows_with_a_tie, round(100 * shares[12], 1))
+
+# %% [markdown]
+# A tie needs nine zeros: two positive numbers are never equal here. With mean 0 that is $(1/2)^9$, one window in 500. In
+# a real network neighbours are alike, and maps are often silent over large areas: there ties are common.
 
 # %% [markdown]
 # ## The border is −∞, not 0
@@ -214,10 +234,25 @@ up = F.max_pool2d(even, 3, 2, ceil_mode=True)
 print("floor:", F.max_pool2d(even, 3, 2).shape, " ceil:", up.shape)
 
 # %% [markdown]
+# ## Your code is the network
+#
+# AlexNet pools three times. Here are your two functions in the place of minigrad's, for all maps of a batch:
+
+# %%
+yours.plug("05_pooling", globals())
+
+# %% [markdown]
 # ## What to remember
 #
 # - The gradient goes to the winner, whole; a pixel that wins several windows gets the sum.
 # - One byte an output is kept. Ties go to the first. The border is −∞.
 # - The loop runs over the taps, not over the windows.
+#
+# ## Further
+#
+# No check, only for you. Replace the largest number of a window by its mean (*average pooling*, as in LeNet, before
+# AlexNet). What does its backward need from forward? Write both, and look at a row of stripes, `np.tile([0, 1], (9, 5))`,
+# after each kind. You should see that the mean wipes out what the maximum keeps, and that its backward needs nothing but
+# the sizes.
 #
 # [Solutions](solutions/05_pooling.ipynb). Next: [notebook 6](06_relu.ipynb), ReLU.

@@ -5,8 +5,8 @@
 # alive, how the leaky and the parametric form learn, and what the paper's figure 1 ("six times faster")
 # depends on. You will have written the backward of three activations and a test for dead maps.
 #
-# About an hour: 40 minutes to read, 20 for the exercises. You need notebooks 1 (backward) and 2 (gradient
-# checks); notebook 4 helps (convolution).
+# About 80 minutes: 58 to read, 20 for the four exercises. You need notebooks 1 (backward), 2 (gradient checks) and 3
+# (linear layer, cross-entropy), what a standard deviation is, and notebook 4 for the convolutions.
 
 # %%
 import math
@@ -17,6 +17,7 @@ from PIL import Image
 
 import minigrad as mg
 from alexnet_course import n06_relu as check
+from alexnet_course import yours
 from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, use_style
 from alexnet_scratch.data import patterns
 from minigrad import nn, optim
@@ -197,7 +198,11 @@ print(f"mean slope: {(y_raw > 0).mean():.2f} and {(y_scaled > 0).mean():.2f}")
 #
 # Each unit is a hinge: it bends $f$ at $x = -b_i / w_i$ and is 0 on one side of it. We fit a wave, always from the
 # same start, with five learning rates (momentum 0.9, 300 steps), and count the units that are 0 at all 64
-# points.
+# points. **Predict before you run:** how many of the 100 units are dead at rate 0, that is before any training? The
+# weights $w_i$ and $b_i$ are drawn evenly from $-1$ to $1$.
+
+# %% tags=["answer"]
+dead_at_the_start = None
 
 # %%
 points = np.linspace(-1, 1, 64)[:, None]
@@ -220,6 +225,7 @@ def fit(activation, lr):
 
 rates = (0.0, 0.01, 0.05, 0.3, 0.5)
 relu_fits = {lr: fit(nn.ReLU(), lr) for lr in rates}
+check.dead_at_the_start(dead_at_the_start, np.sum((relu_fits[0.0][1] <= 0).all(axis=0)))
 print("rate   loss    dead units of 100")
 for lr, (loss, z, _) in relu_fits.items():
     print(f"{lr:4.2f}  {loss:6.4f}  {np.sum((z <= 0).all(axis=0)):4d}")
@@ -246,6 +252,17 @@ plt.show()
 #   classification task the loss is $-\ln$ of the probability given to the right class; a dead network gives all
 #   classes about the same, and the loss stays at $\ln(\text{number of classes})$.
 #
+# **A question.** You train a ReLU network on ten classes. In the first twenty steps the loss jumps to 40; then it is 2.303
+# and does not move any more. What is the likeliest? (a) The rate is too small. (b) All units of a layer are dead. (c) The
+# units are saturated at their upper end. (d) The labels are in a wrong order.
+
+# %% tags=["answer"]
+stuck_at_ln_10 = None
+
+# %%
+check.stuck_at_ln_10(stuck_at_ln_10)
+
+# %% [markdown]
 # ## Exercise 3: find dead maps
 #
 # In a convolutional network the units of one map share their weights. So a map is dead only if it is 0 at
@@ -300,12 +317,17 @@ for name, sums in (("noise of size 1", from_noise), ("raw patterns", from_raw)):
 # for each
 # map, it is the **PReLU** (He, Zhang, Ren and Sun 2015, who start it at 0.25). Both came after AlexNet.
 #
-# Does a leak save the network from the large rate? With $a = 0.1$:
+# **Predict before you run:** does a leak with $a = 0.1$ save the network from the rate of 0.5, at which every ReLU died?
+# (a) Yes, it fits. (b) It ends at the same loss as with dead units. (c) Its loss becomes infinite or not a number.
+
+# %% tags=["answer"]
+leak_at_large_rate = None
 
 # %%
 for lr in (0.05, 0.3, 0.5):
     loss, _, _ = fit(nn.LeakyReLU(0.1), lr)
     print(f"rate {lr:4.2f}  loss {loss:6.4f}")
+check.leak_at_large_rate(leak_at_large_rate)
 
 # %% [markdown]
 # No. At the rate that killed the ReLUs the leaky network *explodes*: its loss is not a number. Death was the
@@ -571,9 +593,16 @@ for start in ("2012", "fitted"):
 # weights of 2012 and pixels / 64, tanh arrived, and ReLU did at no rate that we tried. So each of them wants
 # inputs and weights that fit it. How to fit them for ReLU was published in 2015 (He and others).
 #
-# A warning about our own result, too: one small network and easy images. Try other seeds, and `nn.Sigmoid` (two
-# more lines in `rates`).
+# A warning about our own result, too: one small network and easy images.
 #
+# ## Your code is the network
+#
+# The next cell puts your three backwards in the place of minigrad's.
+
+# %%
+yours.plug("06_relu", globals())
+
+# %% [markdown]
 # ## What to remember
 #
 # - Saturation depends on the scale of the input. ReLU has none on its positive side: a larger input gives
@@ -584,5 +613,11 @@ for start in ("2012", "fitted"):
 #   of our example (0.1) the same rate exploded.
 # - "Six times faster" (figure 1) depends on the start: the scale of the pixels and of the first weights. (We
 #   changed both at once.)
+#
+# ## Further
+#
+# No check, only for you. Run the race with `nn.Sigmoid` (two more lines in `rates`; begin with four times the rates of
+# tanh), and with other seeds. You should see it come last or not arrive: its largest slope is 1/4, so each layer takes at
+# least three quarters of the gradient. Which of your results survive three seeds?
 #
 # [Solutions](solutions/06_relu.ipynb). Next: [notebook 7](07_lrn.ipynb), local response normalisation.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 7. Local response normalisation
+# # 7. Local response normalisation, and whose alpha
 #
 # **At the end you will know** what LRN computes, why "the AlexNet numbers" give four different layers
 # in the paper and four programs, how loud a layer must be before LRN acts on it, and why a very
@@ -230,8 +230,7 @@ twice_as_loud = None
 
 # %%
 soft, loud = (lrn_forward(np.full((1, 9, 1, 1), level))[0][0, 4, 0, 0] for level in (100.0, 200.0))
-check.twice_as_loud(twice_as_loud)
-print(f"y in the middle: {soft:.1f} before, {loud:.1f} after")
+check.twice_as_loud(twice_as_loud, "d" if loud < soft else "b")
 
 # %% [markdown]
 # For large $r$, $y$ behaves like $r^{1 - 2\beta}$. With $\beta = 0.75$ that is $1/\sqrt r$: it *falls*.

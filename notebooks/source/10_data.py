@@ -3,11 +3,12 @@
 #
 # **At the end you will know** how a photograph of any shape becomes 224×224×3 numbers, where the paper's
 # "factor of 2048" comes from and why it should be 2178, what a mean image is and where it is subtracted,
-# what noise on the colours really does, why the strength of the paper's formula depends on the unit of the pixels, and how ten
-# crops are averaged. You will have written four of these steps.
+# what noise on the colours really does, why the strength of the paper's formula depends on the unit of the pixels,
+# and how ten crops are averaged. You will have written four of these steps.
 #
-# About an hour: 35 minutes to read, 25 for the exercises. You need NumPy, and what an eigenvector is; notebook 4
-# (convolution) for one remark.
+# About 80 minutes: 57 to read, 25 for the four exercises. You need NumPy, the product of a matrix and a vector, mean and
+# standard deviation, and notebook 3 for the softmax; notebook 4 (convolution) for one remark. What an eigenvector is
+# stands where it is needed.
 
 # %%
 import io
@@ -18,6 +19,7 @@ from PIL import Image, ImageDraw
 
 import minigrad as mg
 from alexnet_course import n10_data as check
+from alexnet_course import yours
 from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, use_style
 from alexnet_scratch.data import load_image
 from alexnet_scratch.data.augment import Place, TrainingView, centre, colour_axes, cut
@@ -162,16 +164,19 @@ print(
 )
 
 # %% [markdown]
-# 2178 crops are not 2178 images. The paper calls them "highly interdependent". Two random crops of
-# an image share, on average,
+# 2178 crops are not 2178 images. The paper calls them "highly interdependent". **Predict before you run:** what
+# percentage of its area does a random crop share with another random crop of the same image, on average?
+
+# %% tags=["answer"]
+shared_area = None
 
 # %%
 distance = np.abs(starts[:, None] - starts)  # between two places, along one side
 overlap = (224 - distance).mean() / 224
-print(f"along one side {overlap:.1%}, of the area {overlap**2:.1%}")
+check.shared_area(shared_area, round(100 * overlap**2, 1))
 
 # %% [markdown]
-# of their pixels. The gain is another one: the network cannot rely on *where* something is. (A detail of the
+# So crops are no new images. The gain is another one: the network cannot rely on *where* something is. (A detail of the
 # 2012 code that the paper does not mention: 32 images in a row shared one place and one flip. The recipe
 # `source2012` has it as `crop_chunk`.)
 #
@@ -248,11 +253,58 @@ def subtract_mean(crop, mean_image, top, left, mirrored):
 check.subtract_mean(subtract_mean)
 
 # %% [markdown]
+# **A question.** A network was trained like this, with the mean image's part where each crop was. Now it is tested on
+# the centre of each test image. What is to be subtracted? (a) The centre of the mean image of the test set. (b) The
+# centre of the mean image of the training set. (c) One mean for each colour: at test there is no crop at random.
+# (d) The test image's own mean.
+
+# %% tags=["answer"]
+mean_at_test = None
+
+# %%
+check.mean_at_test(mean_at_test)
+
+# %% [markdown]
 # Another trap, for those who keep the mean as bytes to save memory: bytes cannot be negative. They wrap
 # around.
 
 # %%
 print(np.array([10], np.uint8) - np.array([20], np.uint8))
+
+# %% [markdown]
+# ## What an eigenvector is
+#
+# (Skip this if you know.) A matrix moves vectors: $C x$ usually points another way than $x$. But there may be
+# directions that it only stretches,
+#
+# $$C\,p = \lambda\, p .$$
+#
+# Then $p$ is an *eigenvector* of $C$ and the factor $\lambda$ its *eigenvalue*. If $C$ is symmetric, there are as many of
+# them as $C$ has rows, at right angles to each other, and they tell all about $C$: to apply it, take $x$ apart along
+# them, stretch each part by its own $\lambda$, and add the parts up. That is what $C = P\, \mathrm{diag}(\lambda)\,
+# P^\top$ says, with the eigenvectors as columns of $P$. Vectors of length 1, and where a matrix takes them:
+
+# %%
+matrix = np.array([[2.0, 0.8], [0.8, 1.0]])
+stretch, directions = np.linalg.eigh(matrix)  # the smaller eigenvalue first
+turns = np.arange(12) * np.pi / 6
+starts_at = np.stack([np.cos(turns), np.sin(turns)], 1)
+circle = np.stack([np.cos(np.linspace(0, 7, 200)), np.sin(np.linspace(0, 7, 200))])
+plt.figure(figsize=(6.4, 4.0))
+plt.plot(*circle, color="grey", linewidth=1, label="all x of length 1")
+plt.plot(*(matrix @ circle), color=BLUE, label="their Cx")
+for start in starts_at:
+    plt.annotate("", matrix @ start, start, arrowprops={"arrowstyle": "->", "color": SKY})
+for factor, p in zip(stretch, directions.T, strict=True):
+    ends = np.array([-factor * p, factor * p])
+    plt.plot(*ends.T, color=RED, linewidth=2.5)
+    right = ends[ends[:, 0].argmax()]
+    plt.annotate(f"eigenvalue {factor:.2f}", right, right + np.array([0.1, -0.3]), color=RED)
+plt.xlim(-2.5, 3.4)
+plt.gca().set_aspect("equal")
+plt.title("Two directions are only stretched (red)")
+plt.legend(loc="upper left", fontsize=9)
+plt.show()
 
 # %% [markdown]
 # ## The colours of a data set
@@ -280,6 +332,25 @@ for i in range(3):
         f"p{i + 1} = {eigenvectors[:, i].round(2)}   variance {eigenvalues[i]:7.0f}   "
         f"standard deviation {np.sqrt(eigenvalues[i]):5.1f}"
     )
+
+# %% [markdown]
+# ImageNet has 1.2 million images, 80 billion pixels at 256×256. Nobody holds them in memory at once, and nobody needs
+# to: $C$ is made of *sums*, and sums can be taken batch by batch. Thirteen numbers go along, how many pixels there were,
+# $\sum x$ and $\sum x x^\top$; at the end
+#
+# $$\mu = \frac1n \sum x, \qquad C = \frac1n \sum x x^\top - \mu \mu^\top .$$
+#
+# (A difference of two large numbers loses digits if they are rounded. Pixels are whole numbers: added as such they are
+# exact, and that is what `measure` does.)
+
+# %%
+count, total, products = 0, np.zeros(3, int), np.zeros((3, 3), int)
+for batch in np.array_split(training, 7):
+    x = batch.reshape(-1, 3).astype(int)
+    count, total, products = count + len(x), total + x.sum(axis=0), products + x.T @ x
+in_batches = products / count - np.outer(total / count, total / count)
+print("eigenvalues from seven batches:", np.linalg.eigvalsh(in_batches)[::-1].round(1))
+print("of all pixels at once:         ", eigenvalues.round(1))
 
 # %%
 sample = training.reshape(-1, 3)[np.random.default_rng(1).integers(0, training.size // 3, 3000)]
@@ -486,6 +557,10 @@ check.average_views(average_views)
 #
 # $$\text{input} = (\text{crop} - \text{mean} + \text{shift}) \,/\, \text{divisor} \,/\, \text{std}$$
 #
+# The processor (CPU) cuts and mirrors while the GPU is busy with the batch before, so that augmentation costs no time:
+# "in effect, computationally free", says the paper (section 4.1). minigrad does the same: its loader (`DataLoader` with
+# `workers`) prepares the next batches on the side.
+#
 # `divisor` is 1.1 in `source2012` when there is noise, else 1; `std` is 1 in both recipes here. Only bytes travel
 # to a GPU: a quarter of what floats would weigh. `ToInput` is that step. Nothing is cut off at 0 or 255. We print
 # the range with the noise and without:
@@ -513,6 +588,14 @@ for name in ("paper", "source2012"):
 #
 # See it for a picture of your own with `alexnet show-augment --image FILE`.
 #
+# ## Your code is the network
+#
+# The next cell compares your four functions with those that prepare the images of a training run.
+
+# %%
+yours.plug("10_data", globals())
+
+# %% [markdown]
 # ## What to remember
 #
 # - Resize, crop and mean belong to the network: test with what it was trained with.
@@ -520,5 +603,13 @@ for name in ("paper", "source2012"):
 # - The colour noise is one shift for the whole image. In the code its size is $0.1 \sqrt{\lambda}$; the paper's
 #   $0.1 \, \lambda$ depends on the unit of the pixels.
 # - Ten crops: average the probabilities, not the logits.
+#
+# ## Further
+#
+# No check, only for you. Open a photograph of your own (`load_image` takes the bytes of a file), and draw the row of
+# five colour shifts for it with the deviations of ImageNet's photographs, 121.78, 37.09 and 19.72, and the eigenvectors
+# of your photograph's own pixels (`measure(photo[None])`). You should see light and tint change as if the sun had moved.
+# Then give each *pixel* its own $\alpha$ in place of one for the image: what do you see, and why would an edge detector
+# no longer be blind to it?
 #
 # [Solutions](solutions/10_data.ipynb). Next: [notebook 11](11_alexnet.ipynb), AlexNet.

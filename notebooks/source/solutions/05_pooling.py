@@ -50,3 +50,15 @@ def pool_backward(grad, winners, shape, size, stride):
 
 # %%
 check.pool_backward(pool_backward)
+
+# %% [markdown]
+# ## The question and the prediction
+#
+# A pixel with an even row and an even column, not at the border, lies in four windows. And $(1/2)^9 = 0.2\%$.
+
+# %% tags=["solution"]
+largest_gradient, windows_with_a_tie = 4, 0.2
+
+# %%
+check.largest_gradient(largest_gradient)
+check.windows_with_a_tie(windows_with_a_tie)

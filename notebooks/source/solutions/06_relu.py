@@ -65,3 +65,17 @@ def prelu_backward(grad, x, weight):
 
 # %%
 check.prelu_backward(prelu_backward)
+
+# %% [markdown]
+# ## The question and the predictions
+#
+# A unit with weight $w$ and bias $b$ is 0 on all of $[-1, 1]$ if $b \le -|w|$. With both even between $-1$ and $1$ that
+# has the probability 1/4.
+
+# %% tags=["solution"]
+dead_at_the_start, stuck_at_ln_10, leak_at_large_rate = 25, "b", "c"
+
+# %%
+check.dead_at_the_start(dead_at_the_start)
+check.stuck_at_ln_10(stuck_at_ln_10)
+check.leak_at_large_rate(leak_at_large_rate)

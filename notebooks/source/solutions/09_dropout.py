@@ -74,3 +74,15 @@ def dropout_backward(grad, p, key):
 
 # %%
 check.dropout_backward(dropout_backward)
+
+# %% [markdown]
+# ## The question and the prediction
+#
+# $10 / 0.8$. And without dropout about 40% of the points are wrong when 30% of the units are gone.
+
+# %% tags=["solution"]
+kept_unit, error_without_units = 12.5, 40
+
+# %%
+check.kept_unit(kept_unit)
+check.error_without_units(error_without_units)

@@ -1,9 +1,12 @@
 """Notebook 06: edits that make the solution wrong, and words of the hint that each must get."""
 
+ANSWERS = '= 25, "b", "c"'
 WRONG = {
     "relu_backward": [
         ("grad * (y > 0)", "grad * (y >= 0)", ">= that should be >"),
         ("grad * (y > 0)", "grad * y", "multiplies by y"),
+        ("grad * (y > 0)", "np.ones_like(grad)", "1 everywhere"),
+        ("grad * (y > 0)", "grad * (y <= 0)", "other way round"),
         ("grad * (y > 0)", "(y > 0) * 1.0", "grad"),
         ("grad * (y > 0)", "np.maximum(grad, 0)", "Which sign decides"),
         ("grad * (y > 0)", "grad * (y > 0) * (grad > 0)", "also cuts the negative"),
@@ -11,13 +14,20 @@ WRONG = {
         ("grad * (y > 0)", "grad * np.where(y > 0, 1, 0.5)", "at the corner, too"),
         ("grad * (y > 0)", "grad * np.where(y > 0, 1, 0.01)", "right where y > 0"),
         ("grad * (y > 0)", "-grad * (y > 0)", "finite differences"),
+        ("return grad * (y > 0)", "grad *= y > 0; return grad", "work on a copy"),
     ],
     "tanh_backward": [
         ("grad * (1 - y**2)", "grad * (1 - y)", "Which power"),
         ("grad * (1 - y**2)", "1 - y**2", "is missing"),
         ("grad * (1 - y**2)", "grad * (1 - np.tanh(y)**2)", "once more"),
         ("grad * (1 - y**2)", "grad * y * (1 - y)", "sigmoid"),
-        ("grad * (1 - y**2)", "grad * (1 + y**2)", "finite differences"),
+        ("grad * (1 - y**2)", "grad * (1 + y**2)", "A slope above 1"),
+        ("grad * (1 - y**2)", "grad * y**2", "At y = 0 tanh is steepest"),
+        ("grad * (1 - y**2)", "grad * (y**2 - 1)", "At y = 0 tanh is steepest"),
+        ("grad * (1 - y**2)", "grad * np.sqrt(1 - y**2)", "no root"),
+        ("grad * (1 - y**2)", "grad / (1 - y**2)", "divides by the slope"),
+        ("grad * (1 - y**2)", "y * (1 - grad**2)", "changed places"),
+        ("grad * (1 - y**2)", "grad * (1 - y**4)", "finite differences"),
     ],
     "dead_maps": [
         ("~(y > 0).any(axis=(0, 2, 3))", "(y == 0).any(axis=(0, 2, 3))", "every map dead"),
@@ -49,6 +59,29 @@ WRONG = {
         ("np.where(x > 0, 0, x), axis", "np.where(x > 0, 0, 1), axis", "the gradients alone"),
         ("np.where(x > 0, 0, x), axis", "np.where(x > 0, 0, slope * x), axis", "dy/da"),
         ("np.sum(", "np.mean(", "a mean"),
+        ("np.where(x > 0, grad, grad * slope)", "np.where(x > 0, 1, slope)", "dx lacks grad"),
+        ("np.where(x > 0, grad, grad * slope)", "np.where(x <= 0, grad, grad * slope)",
+         "other way round"),
+        ("grad * slope)", "grad * slope * x)", "dx has x in it"),
+        ("grad * np.where(x > 0, 0, x)", "grad * np.where(x > 0, x, 0)", "sums over x > 0"),
+        ("grad * np.where(x > 0, 0, x)", "np.where(x > 0, 0, x)", "dweight lacks grad"),
         ("return dx, dweight", "return dx", "expected two"),
+    ],
+    "dead_at_the_start": [
+        (ANSWERS, '= 0, "b", "c"', "from -1 to 1"),
+        (ANSWERS, '= 50, "b", "c"', "at all points"),
+        (ANSWERS, '= 100, "b", "c"', "a constant"),
+        (ANSWERS, '= 12.5, "b", "c"', "once less"),
+        (ANSWERS, '= 8, "b", "c"', "below -|w|"),
+        (ANSWERS, '= 75, "b", "c"', "at all points"),
+    ],
+    "stuck_at_ln_10": [
+        (ANSWERS, '= 25, "a", "c"', "jumped to 40"),
+        (ANSWERS, '= 25, "c", "c"', "no upper end"),
+        (ANSWERS, '= 25, "d", "c"', "by heart"),
+    ],
+    "leak_at_large_rate": [
+        (ANSWERS, '= 25, "b", "a"', "too large"),
+        (ANSWERS, '= 25, "b", "b"', "0 everywhere"),
     ],
 }
