@@ -472,7 +472,7 @@ def accuracy(learner: Function) -> None:
         try:
             got = learner(net, images, labels, batch)
         except (ValueError, IndexError) as error:
-            _check_sizes(net.sizes, batch, count)
+            _check_sizes(net.sizes, batch)
             raise Hint(
                 f"It stops with {type(error).__name__}: {error}. net.logits gives a row for each "
                 "image it was shown: the class is the place of the largest number in a row "
@@ -488,7 +488,13 @@ def _check_accuracy(got: Any, logits: Any, labels: Any, batch: int, sizes: list[
         raise Hint("It returns None: is there a `return` at the end?")
     if not sizes:
         raise Hint("net.logits(x) was not called: what does the network say to the images?")
-    _check_sizes(sizes, batch, count)
+    _check_sizes(sizes, batch)
+    if sum(sizes) < count:
+        raise Hint(
+            f"{case}, only {sum(sizes)} were shown: the last batch may be smaller, and counts, too."
+        )
+    if sum(sizes) > count:
+        raise Hint(f"{case}, {sum(sizes)} were shown: each image once.")
     if np.ndim(got) != 0:
         raise Hint("It returns several numbers, expected one.")
     value, right = float(got), float(hits.mean())
@@ -528,16 +534,12 @@ def _check_accuracy(got: Any, logits: Any, labels: Any, batch: int, sizes: list[
     )
 
 
-def _check_sizes(sizes: list[int], batch: int, count: int) -> None:
-    case = f"For {count} images in batches of {batch}"
-    if max(sizes) > batch:
-        raise Hint(f"{case}, net.logits got {max(sizes)} images at once: give it `batch` at most.")
-    if sum(sizes) < count:
+def _check_sizes(sizes: list[int], batch: int) -> None:
+    if sizes and max(sizes) > batch:
         raise Hint(
-            f"{case}, only {sum(sizes)} were shown: the last batch may be smaller, and counts, too."
+            f"In batches of {batch}, net.logits got {max(sizes)} images at once: give it `batch` "
+            "at most."
         )
-    if sum(sizes) > count:
-        raise Hint(f"{case}, {sum(sizes)} were shown: each image once.")
 
 
 # ----- questions -----
