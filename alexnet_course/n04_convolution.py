@@ -11,6 +11,7 @@ from minigrad.kernels.conv import conv2d_backward, conv2d_forward
 from minigrad.kernels.im2col import Window, im2col
 
 from .checks import Function, Hint, close, exercise, result_for_case
+from .questions import Choice, Number
 
 
 class _Case(NamedTuple):
@@ -436,3 +437,43 @@ def _wrong_dxs(
         "dx is made with the kernel turned by 180 degrees. If you go through the windows and give "
         "each pixel its part back, nothing is turned.",
     )
+
+
+weights_of_linear = Number(
+    "weights_of_linear",
+    96 * 55 * 55 * 224 * 224 * 3,
+    "Each of 290,400 units has a weight for each of 150,528 numbers: 43.7 billion, against the "
+    "34,848 of the convolution.",
+    factor=1.001,
+    typical={
+        96 * 11 * 11 * 3: "That is the convolution: 96 filters of 11 x 11 x 3.",
+        96 * 55 * 55 * 11 * 11 * 3: "That is one window for each unit: a linear unit reads all "
+        "pixels.",
+        96 * 55 * 55: "That is the number of units: how many weights has each?",
+        224 * 224 * 3: "That is the number of weights of one unit: how many units are there?",
+        96 * 224 * 224 * 3: "That is one unit for each map: a map has 55 x 55 of them.",
+        96 * 55 * 55 * 224 * 224: "You count one colour: there are three.",
+        55 * 55 * 224 * 224 * 3: "You count one map: there are 96.",
+        96 * 55 * 224 * 224 * 3: "A map has 55 rows and 55 columns.",
+        96 * 55 * 55 * 224 * 3: "The image has 224 rows and 224 columns.",
+        96 * 55 * 55 + 224 * 224 * 3: "Each unit has a weight for each pixel: multiply.",
+    },
+    small="Each unit, 96 * 55 * 55 of them, has a weight for each of the 224 * 224 * 3 numbers.",
+    large="Each unit, 96 * 55 * 55 of them, has one weight for each of the 224 * 224 * 3 numbers.",
+)
+
+windows_of_a_pixel = Choice(
+    "windows_of_a_pixel",
+    "c",
+    "Along one side a pixel lies in 2 or 3 windows, since 4 does not divide 11; the two sides "
+    "multiply: 4, 6 or 9.",
+    prediction=True,
+    wrong={
+        "a": "That is the mean. But 4 does not divide 11: along one side it is 2 or 3, and 7 or 8 is "
+        "no product of these.",
+        "b": "Along one side three windows begin within 11 pixels only for some: for a quarter of "
+        "the pixels it is two.",
+        "d": "16 is the step squared. Windows begin every 4 pixels, and 11 pixels hold 2 or 3 such "
+        "places along a side.",
+    },
+)

@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.kernels.lrn import lrn_backward, lrn_forward
 
 from .checks import Function, Hint, close, exercise, result_of
+from .questions import Choice, Number
 
 # Channels, window, k, alpha, beta: alphas at which the sum counts as much as k. The first has the
 # paper's window, k and beta, so that who writes these numbers down fails at the second.
@@ -371,3 +372,34 @@ def _which_part(
         "Both terms are right for a window of one channel (n = 1), and wrong for a larger one: "
         "which channels does your sum add, and is each letter i or j?"
     )
+
+
+alpha_for_tensorflow = Number(
+    "alpha_for_tensorflow",
+    2e-5,
+    "PyTorch multiplies the sum by alpha / 5, TensorFlow by alpha itself.",
+    typical={
+        1e-4: "That is the same number, but PyTorch divides it by the size of the window and "
+        "TensorFlow does not.",
+        5e-4: "That is the other way round, from TensorFlow's alpha to PyTorch's.",
+        5e-5: "depth_radius is half of the window, but what PyTorch divides by is the size, 5.",
+        4e-6: "Divided twice: what does TensorFlow multiply the sum by?",
+        1e-4 / 11: "11 channels are TensorFlow's default window; here depth_radius is 2.",
+    },
+    small="PyTorch multiplies the sum by 1e-4 / 5. TensorFlow must multiply it by as much.",
+    large="PyTorch multiplies the sum by 1e-4 / 5. TensorFlow must multiply it by as much.",
+)
+
+twice_as_loud = Choice(
+    "twice_as_loud",
+    "d",
+    "At 100 the sum is already more than k, and the divisor grows by more than 2.",
+    prediction=True,
+    wrong={
+        "a": "It would, if s were the constant k. But at 100 the sum, 5 alpha r^2 = 5, is above "
+        "k = 2.",
+        "b": "So it is up to a certain loudness. But the divisor, s^0.75, grows like r^1.5 in the "
+        "end: faster than r.",
+        "c": "It would for beta = 1/2 and a large r: then y no longer depends on r.",
+    },
+)

@@ -1,13 +1,14 @@
 # %% [markdown]
 # # 4. Convolution
 #
-# **At the end you will know** how a convolution becomes one matrix product, why its backward is two more
-# of them, what groups leave out, how much memory the matrix of all windows would take and how to do
-# without it, and which test images hide a wrong convolution. You will have written forward, this matrix
-# (*im2col*) and backward and proven them right.
+# **At the end you will know** why a network for images convolves, how a convolution becomes one matrix product,
+# why its backward is two more of them, and what groups leave out. You will have written forward, the matrix of all
+# windows (*im2col*) and backward and proven them right. Three optional sections at the end show test images that hide
+# a wrong convolution, how much memory the matrix would take and how to do without it, and why the order of the axes in
+# memory matters.
 #
-# About 90 minutes: 50 to read, 40 for the three exercises. You need notebooks 1 (what a backward is) and 2
-# (gradient checks), the product of two matrices, and what a transposed matrix is.
+# About 85 minutes: 42 to read, 45 for the three exercises; the optional sections take 15 more. You need notebooks 1
+# (what a backward is), 2 (gradient checks) and 3 (a linear layer and its backward).
 
 # %%
 from time import perf_counter
@@ -17,6 +18,7 @@ import numpy as np
 
 import minigrad as mg
 from alexnet_course import n04_convolution as check
+from alexnet_course import yours
 from alexnet_course.style import BLUE, GREEN, ORANGE, PURPLE, SKY, use_style
 from minigrad.kernels.conv import conv2d_backward, conv2d_forward, conv2d_naive
 from minigrad.kernels.fast.conv import WORKSPACE
@@ -72,6 +74,44 @@ plt.show()
 # top and bottom. Nobody will write such filters for AlexNet: the network finds the 96 filters of its first
 # layer by itself, and for that it needs $\partial L / \partial\, \mathrm{weight}$.
 #
+# ## Why not a linear layer?
+#
+# The linear layer of notebook 3 could compute these maps, too: any number of $y$ is a sum of pixels with weights. What
+# would that take for AlexNet's first layer, from 224×224 pixels in three colours to 96 maps of 55×55? The paper's
+# answer (section 1) rests on two assumptions about images, "mostly correct" ones:
+#
+# - **Locality**: what belongs together stands together. A unit that looks for an edge needs 11×11 pixels and not all
+#   of them. So each unit is connected to one window.
+# - **Stationarity**: what is worth looking for at one place is worth looking for at every other. So all units of a map
+#   share one filter.
+#
+# The first saves connections, the second weights.
+#
+# **A question.** How many weights would the linear layer have, without biases? Compute it in the next cell.
+
+# %% tags=["answer"]
+weights_of_linear = None
+
+# %%
+check.weights_of_linear(weights_of_linear)
+
+# %%
+units, window_size, pixels = 96 * 55 * 55, 11 * 11 * 3, 224 * 224 * 3
+kinds = {
+    "convolution": (96 * window_size, units * window_size),
+    "windows, nothing shared": (units * window_size, units * window_size),
+    "linear layer": (units * pixels, units * pixels),
+}
+print(f"{'':24}{'weights':>16}{'connections':>16}")
+for name, counts in kinds.items():
+    print(f"{name:24}" + "".join(f"{count:16,}" for count in counts))
+
+# %% [markdown]
+# The connections are also the multiplications of one image. A convolution that has fewer of both is, in the paper's
+# words, "easier to train", while its best possible result is "likely to be only slightly worse". What is given up: a
+# convolution cannot treat the sky at the top of the image in another way than the ground at the bottom. That is left
+# to the linear layers at AlexNet's end.
+#
 # ## Exercise 1: forward, by loops
 #
 # For one image. Begin with `np.pad(x, ((0, 0), (padding, padding), (padding, padding)))`: the channels get
@@ -89,14 +129,9 @@ def conv_forward(x, weight, bias, stride, padding):
 check.conv_forward(conv_forward)
 
 # %% [markdown]
-# How long does that take for the first layer of AlexNet? It has 96 filters of 11×11 in three channels
-# (section 3.5 of the AlexNet paper) and makes maps of 55×55 (its figure 2):
-
-# %%
-sums = 96 * 55 * 55
-print(f"{sums:,} sums of {3 * 11 * 11} products: {sums * 3 * 11 * 11:,} multiplications an image")
-
-# %% [markdown]
+# How long does that take for the first layer of AlexNet, with its 105 million multiplications an image (section 3.5
+# and figure 2 of the paper)?
+#
 # `conv2d_naive` is minigrad's version by loops over filters and windows; what is inside a window is left to
 # NumPy. It does the backward, too, about two thirds of its work: compare a third of its time. The next cell
 # prints this time for one image and one layer, beside that of minigrad's fast code, which this notebook arrives
@@ -120,7 +155,7 @@ for name, conv in (("loops", conv2d_naive), ("fast", conv2d_forward)):
 #
 # $$\mathrm{col}_{(i,j),\,(u,v,c)} = x_{i s + u,\; j s + v,\; c}$$
 #
-# where $x$ has its padding already, and the channel is now its *last* index ("Channels last" says why).
+# where $x$ has its padding already, and the channel is now its *last* index ("Channels last", at the end, says why).
 # Step by step, for a 4×4 image, one channel and a 3×3 kernel:
 
 # %%
@@ -171,31 +206,8 @@ y = conv2d_naive(x[None, None], weight)[0]  # [0] is y, the others are gradients
 print("one product agrees with the loops:", np.allclose(product, y[0]))
 
 # %% [markdown]
-# To scale, for one image in the second layer of AlexNet. The paper splits this layer in two halves,
-# *groups*, explained below. One group has 48 channels, 128 filters of 5×5 and maps of 27×27 (figure 2):
-
-# %%
-pixels, seen, filters = 27 * 27, 5 * 5 * 48, 128  # of a map, by a window, in a group
-fig, ax = plt.subplots(figsize=(8.4, 4.2))
-left = 0
-for (height, width), name, colour, sign in (
-    ((pixels, seen), "col", BLUE, "@"),
-    ((seen, filters), "W", ORANGE, "="),
-    ((pixels, filters), "y", GREEN, ""),
-):
-    ax.add_patch(plt.Rectangle((left, -height), width, height, color=colour, alpha=0.5))
-    ax.text(left + width / 2, -height / 2, name, ha="center", va="center", fontsize=16)
-    ax.text(left + width / 2, -height - 30, f"{height} x {width}", ha="center", va="top")
-    ax.text(left + width + 90, -350, sign, ha="center", va="center", fontsize=18)
-    left += width + 180
-ax.set(xlim=(-20, left - 120), ylim=(-1330, 30), aspect="equal")
-ax.set_title("conv2, one image, one group. y: rows are pixels, columns are filters")
-ax.axis("off")
-plt.show()
-
-# %% [markdown]
-# Each number of y is a sum of 1,200 products, and each number of `col` is used 128 times, once for each
-# filter. That is why copying pays.
+# In the second layer of AlexNet each number of y is a sum of 1,200 products (5×5 pixels of 48 maps), and each number of
+# `col` is used 128 times, once for each filter of a group. That is why copying pays.
 #
 # ## Exercise 2: im2col
 #
@@ -270,9 +282,12 @@ print("adjoint:", np.isclose(forth, back, rtol=1e-12))
 # %% [markdown]
 # ### How many windows does a pixel lie in?
 #
-# col2im of ones counts it. In the first layer of AlexNet (kernel 11, step 4) the answer is not the same
-# for neighbouring pixels, because 4 does not divide 11. Here on a small map, 51×51 without padding; far from
-# the border a larger one has the same pattern:
+# col2im of ones counts it. **Predict before you run**, for the first layer of AlexNet, kernel 11 and step 4: in how many
+# windows does a pixel lie that is far from the border? (a) In 11² / 4² ≈ 7.6, rounded to 7 or 8. (b) In 9, all of them.
+# (c) In 4, 6 or 9, and neighbours differ. (d) In 16, all of them.
+
+# %% tags=["answer"]
+windows_of_a_pixel = None
 
 
 # %%
@@ -285,6 +300,7 @@ def coverage(side, size, stride):
 
 
 conv1, other = coverage(51, 11, 4), coverage(27, 5, 1)
+check.windows_of_a_pixel(windows_of_a_pixel)
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.4))
 for ax, counts, title in zip(
     axes,
@@ -390,7 +406,67 @@ turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)  # filters and channels change 
 print("agree:", np.allclose(dx, conv2d_forward(g, turned, padding=(3 - 1 - 1, 3 - 1 - 1))))
 
 # %% [markdown]
-# ## Images that hide mistakes
+# ## Groups
+#
+# The paper's network ran on two graphics cards (GPUs). In its layers 2, 4 and 5 a filter sees only half of
+# the maps: those on its own GPU (section 3.5). With `groups=2` the channels and the filters are split in two
+# halves, and each half is a convolution of its own. It is the same as *one* convolution in which half of the
+# weights are zero and stay zero:
+
+# %%
+weight = rng.standard_normal((8, 3, 3, 3))  # 8 filters; each sees 3 of 6 channels
+full = np.zeros((8, 6, 3, 3))
+full[:4, :3], full[4:, 3:] = weight[:4], weight[4:]
+x = rng.standard_normal((2, 6, 7, 7))
+grouped = conv2d_forward(x, weight, groups=2)
+print("groups=2 is a full convolution with zeros:", np.allclose(grouped, conv2d_forward(x, full)))
+
+fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.2))
+for ax, values, title in (
+    (axes[0], np.abs(rng.standard_normal((8, 6, 9))).mean(2), "groups=1: a filter sees all"),
+    (axes[1], np.abs(full).mean((2, 3)), "groups=2: a filter sees half"),
+):
+    image = ax.imshow(values, vmin=0, vmax=1.4, cmap="Blues")
+    ax.set(title=title, xlabel="channel of x", ylabel="filter", xticks=range(6), yticks=range(8))
+    ax.grid(False)
+fig.colorbar(image, ax=axes, label="mean size of a weight")
+plt.show()
+
+# %% [markdown]
+# Half of the weights, half of the multiplications, and two halves that do not hear of each other. What
+# this was good for, and where the two halves meet, is the subject of notebook 11.
+#
+# ## Your code is the network
+#
+# The next cell puts your functions in the place of minigrad's, for whole batches, and compares them on a layer with two
+# groups. `columns` gives the faster forward: one product for each image.
+
+# %%
+yours.plug("04_convolution", globals())
+
+# %% [markdown]
+# ## What to remember
+#
+# - im2col writes each window down as a row; then forward and dweight are one matrix product each, and dx is
+#   one that col2im follows.
+# - What was copied in forward is added up in backward: col2im is im2col's adjoint, and two sums of
+#   products test that it is.
+# - `groups=2` is a full convolution in which half of the weights are zero.
+# - A convolution is a linear layer that looks at one window at a time (few connections) with the same weights
+#   everywhere (few weights).
+# - Ones, symmetric kernels and single channels hide mistakes. Test with random inputs that have no symmetry.
+#
+# ## Further
+#
+# No check, only for you. Write `F.conv2d(x, filters, stride=4)` for a picture of your own (PIL opens it, `np.moveaxis`
+# brings the channels to the front) with filters that you make up: the two edges above, a blur, a stripe pattern at 45
+# degrees. Show the maps. Then make one filter answer to red on the left and green on the right, and nothing else. You
+# should see that a filter with the sum 0 in each colour is silent on even areas.
+#
+# That is the end of the lesson: [solutions](solutions/04_convolution.ipynb), and next
+# [notebook 5](05_pooling.ipynb), pooling. What follows is optional.
+#
+# ## Optional: images that hide mistakes
 #
 # A test is as good as its input. Here are three wrong convolutions and four test inputs. Which input shows
 # which mistake?
@@ -431,37 +507,7 @@ print("y:", y.shape[2:], " dx, where all weights and all g are 1:")
 print(dx[0, 0].astype(int))
 
 # %% [markdown]
-# ## Groups
-#
-# The paper's network ran on two graphics cards (GPUs). In its layers 2, 4 and 5 a filter sees only half of
-# the maps: those on its own GPU (section 3.5). With `groups=2` the channels and the filters are split in two
-# halves, and each half is a convolution of its own. It is the same as *one* convolution in which half of the
-# weights are zero and stay zero:
-
-# %%
-weight = rng.standard_normal((8, 3, 3, 3))  # 8 filters; each sees 3 of 6 channels
-full = np.zeros((8, 6, 3, 3))
-full[:4, :3], full[4:, 3:] = weight[:4], weight[4:]
-x = rng.standard_normal((2, 6, 7, 7))
-grouped = conv2d_forward(x, weight, groups=2)
-print("groups=2 is a full convolution with zeros:", np.allclose(grouped, conv2d_forward(x, full)))
-
-fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.2))
-for ax, values, title in (
-    (axes[0], np.abs(rng.standard_normal((8, 6, 9))).mean(2), "groups=1: a filter sees all"),
-    (axes[1], np.abs(full).mean((2, 3)), "groups=2: a filter sees half"),
-):
-    image = ax.imshow(values, vmin=0, vmax=1.4, cmap="Blues")
-    ax.set(title=title, xlabel="channel of x", ylabel="filter", xticks=range(6), yticks=range(8))
-    ax.grid(False)
-fig.colorbar(image, ax=axes, label="mean size of a weight")
-plt.show()
-
-# %% [markdown]
-# Half of the weights, half of the multiplications, and two halves that do not hear of each other. What
-# this was good for, and where the two halves meet, is the subject of notebook 11.
-#
-# ## What the columns would take
+# ## Optional: what the columns would take
 #
 # A pixel is copied once for every window it lies in: about $k^2 / s^2$ times. Here are the columns of
 # AlexNet's five convolutions, for the paper's batch of 128 images in float32:
@@ -518,7 +564,7 @@ print("columns would be: ", format_bytes(8 * 27 * 27 * 25 * 48 * 4))
 print("workspace:        ", format_bytes(WORKSPACE), "a thread")
 
 # %% [markdown]
-# ## Channels last
+# ## Optional: channels last
 #
 # Memory is one long row of numbers. In the order (C, H, W) the pixels of a map lie side by side; in the
 # order (H, W, C) the *channels of a pixel* do. Which numbers of memory does the 3×3 window at row 1,
@@ -563,41 +609,4 @@ y = conv2d_forward(rng.standard_normal((1, 3, 8, 8)), rng.standard_normal((5, 3,
 print("shape (N, C, H, W):", y.shape, "  steps in memory, in numbers:", [s // 8 for s in y.strides])
 
 # %% [markdown]
-# The step along C is 1: the channels of a pixel are neighbours. The next cell makes the columns of conv2
-# (one group, eight images) out of both orders, with the same NumPy calls. Which is faster, and how many
-# times? Run it; its output is not kept.
-
-# %% tags=["machine"]
-view = np.lib.stride_tricks.sliding_window_view
-chw = np.random.default_rng(0).standard_normal((8, 48, 31, 31)).astype("f4")  # 27 + 2 * 2 zeros
-hwc = np.ascontiguousarray(chw.transpose(0, 2, 3, 1))
-col = np.empty((8, 27, 27, 48 * 5 * 5), "f4")  # filled before: the first use of memory is slow
-col[...] = 0
-ways = {  # windows as (n, i, j, c, u, v) and as (n, i, j, u, v, c)
-    "(C, H, W)": lambda: np.copyto(
-        col.reshape(8, 27, 27, 48, 5, 5), view(chw, (5, 5), (2, 3)).transpose(0, 2, 3, 1, 4, 5)
-    ),
-    "(H, W, C)": lambda: np.copyto(
-        col.reshape(8, 27, 27, 5, 5, 48), view(hwc, (5, 5), (1, 2)).transpose(0, 1, 2, 4, 5, 3)
-    ),
-}
-for name, way in ways.items():
-    times = []
-    for _ in range(7):
-        start = perf_counter()
-        way()
-        times.append(perf_counter() - start)
-    print(f"{name}: {min(times) * 1000:6.1f} ms")
-
-# %% [markdown]
-# ## What to remember
-#
-# - im2col writes each window down as a row; then forward and dweight are one matrix product each, and dx is
-#   one that col2im follows.
-# - What was copied in forward is added up in backward: col2im is im2col's adjoint, and two sums of
-#   products test that it is.
-# - `groups=2` is a full convolution in which half of the weights are zero.
-# - Columns are made, used and thrown away: kept, they would be 2.3 GB for a batch of AlexNet.
-# - Ones, symmetric kernels and single channels hide mistakes. Test with random inputs that have no symmetry.
-#
-# [Solutions](solutions/04_convolution.ipynb). Next: [notebook 5](05_pooling.ipynb), pooling.
+# The step along C is 1: the channels of a pixel are neighbours.

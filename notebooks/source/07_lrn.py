@@ -5,8 +5,9 @@
 # in the paper and four programs, how loud a layer must be before LRN acts on it, and why a very
 # loud pixel comes out *quieter*. You will have written both passes and proven them right.
 #
-# About an hour: 40 minutes to read, 20 for the exercises. You need notebook 2 (gradient checks) and the
-# derivative of a power.
+# About 75 minutes: 50 to read, 25 for the three exercises. You need notebook 1 (the chain rule backwards), the
+# derivative of a power and of a quotient of two functions, and notebook 4 for what a channel is. What a Jacobian is
+# stands where it comes up.
 
 # %%
 from functools import partial
@@ -16,6 +17,7 @@ import numpy as np
 
 import minigrad as mg
 from alexnet_course import n07_lrn as check
+from alexnet_course import yours
 from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
 from alexnet_scratch.data.patterns import CLASSES, draw
 from minigrad.kernels.contrast import contrast_norm_forward
@@ -117,6 +119,17 @@ print("PyTorch's call with the paper's numbers is the paper:", np.allclose(same_
 print("                 with alpha multiplied by 5 it is:   ", np.allclose(times_n, paper))
 
 # %% [markdown]
+# **A question.** You have weights that were trained with PyTorch's `LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2)`
+# and want to use them with TensorFlow's `tf.nn.lrn(x, depth_radius=2, bias=2, alpha=?, beta=0.75)`. Which number
+# belongs in the place of the question mark?
+
+# %% tags=["answer"]
+alpha_for_tensorflow = None
+
+# %%
+check.alpha_for_tensorflow(alpha_for_tensorflow)
+
+# %% [markdown]
 # ## Where it bites
 #
 # Let all channels at a pixel be about equally loud: their root mean square (rms) is $r$. Then the sum is $n r^2$, and
@@ -208,7 +221,20 @@ print("\n".join(rows))
 #
 # $$y(r) = \frac{r}{(k + \alpha n r^2)^{\beta}} .$$
 #
-# For large $r$ this behaves like $r^{1 - 2\beta}$. With $\beta = 0.75$ that is $1/\sqrt r$: it *falls*.
+# **Predict before you run.** Take the paper's numbers. All channels of a window have the value 100, and then all of
+# them get twice as large, 200. What does $y$ do? (a) It doubles. (b) It grows, but less. (c) It stays the same. (d) It
+# gets smaller.
+
+# %% tags=["answer"]
+twice_as_loud = None
+
+# %%
+soft, loud = (lrn_forward(np.full((1, 9, 1, 1), level))[0][0, 4, 0, 0] for level in (100.0, 200.0))
+check.twice_as_loud(twice_as_loud)
+print(f"y in the middle: {soft:.1f} before, {loud:.1f} after")
+
+# %% [markdown]
+# For large $r$, $y$ behaves like $r^{1 - 2\beta}$. With $\beta = 0.75$ that is $1/\sqrt r$: it *falls*.
 
 # %%
 for (name, (n, k, alpha, beta)), colour, line in zip(
@@ -317,7 +343,10 @@ for name, values in (("before", x), ("after", y)):
 # Note the letters: in the sum, $g$, $x$ and $s$ all belong to $j$; only the $x_i$ in front belongs to $i$.
 # So backward is again a sum over a window, of $g_j x_j s_j^{-\beta-1}$ in place of $x_j^2$.
 #
-# As a matrix (the *Jacobian*), $\partial y_j / \partial x_i$ has $n$ diagonals. When all is quiet it is $k^{-\beta}$
+# All derivatives of all outputs by all inputs, $\partial y_j / \partial x_i$ in row $j$ and column $i$, are a matrix,
+# the *Jacobian* $J$. Row $j$ says how output $j$ depends on the inputs; column $i$, where input $i$ goes. Backward sums
+# over the outputs, $\partial L / \partial x_i = \sum_j g_j J_{ji}$: it is the product of `grad` and $J$, and no program
+# writes $J$ down for that. LRN's has $n$ diagonals. When all is quiet it is $k^{-\beta}$
 # times the identity; when it is loud the neighbours pull against each other. The picture multiplies row $j$ by
 # $s_j^\beta$, so that quiet shows 1:
 
@@ -497,6 +526,15 @@ for subtract_mean in (False, True):
 # now ask of any normalisation: over which neighbours, at which scale does it act, and does its backward know
 # all the places where $x_i$ occurs?
 #
+# ## Your code is the network
+#
+# AlexNet has two such layers, behind conv1 and conv2. Here are your two functions in their place (a loop over the
+# pixels of four images: slow, and right):
+
+# %%
+yours.plug("07_lrn", globals())
+
+# %% [markdown]
 # ## What to remember
 #
 # - $y_i = x_i / (k + \alpha \sum x_j^2)^\beta$, over neighbouring channels of one pixel. Ask whether alpha
@@ -505,5 +543,12 @@ for subtract_mean in (False, True):
 #   pixels. With variance 1 it is a constant.
 # - Beyond $\sqrt 2$ times that, with $\beta = 0.75$, louder pixels come out quieter.
 # - $x_i$ occurs in $n$ denominators, so backward is a sum over a window. Test it where alpha bites.
+#
+# ## Further
+#
+# No check, only for you. In the cell with the grating, add brightness instead of contrast: a grating of one contrast
+# plus `np.linspace(0, 100, 160)`. What do filter 8 and LRN make of it? Then remove the line `wave -= wave.mean()`, so
+# that the filters see brightness, and look again. You should see nothing of the ramp at first; afterwards a filter that
+# rises with it, and LRN flatten it: "brightness normalization", if the filters let brightness through.
 #
 # [Solutions](solutions/07_lrn.ipynb). Next: [notebook 8](08_blind_checks.ipynb), how a check goes blind.

@@ -104,3 +104,15 @@ def backward_by_columns(grad, x, weight, stride, padding):
 
 
 check.conv_backward(backward_by_columns)
+
+# %% [markdown]
+# ## The question and the prediction
+#
+# $96 \cdot 55 \cdot 55$ units with $224 \cdot 224 \cdot 3$ weights each.
+
+# %% tags=["solution"]
+weights_of_linear, windows_of_a_pixel = (96 * 55 * 55) * (224 * 224 * 3), "c"
+
+# %%
+check.weights_of_linear(weights_of_linear)
+check.windows_of_a_pixel(windows_of_a_pixel)

@@ -65,3 +65,16 @@ def normalise_backward(grad, x, s, n, alpha, beta):
 
 # %%
 check.normalise_backward(normalise_backward)
+
+# %% [markdown]
+# ## The question and the prediction
+#
+# PyTorch's $\alpha / n$ is TensorFlow's $\alpha$: $10^{-4} / 5$. And $100 / 7^{0.75} = 23.2$, but
+# $200 / 22^{0.75} = 19.7$.
+
+# %% tags=["solution"]
+alpha_for_tensorflow, twice_as_loud = 1e-4 / 5, "d"
+
+# %%
+check.alpha_for_tensorflow(alpha_for_tensorflow)
+check.twice_as_loud(twice_as_loud)

@@ -10,6 +10,7 @@ PADDED_BACK = PADDED.replace("out", "_, _")
 ALL = "(weight[o] * window).sum()"
 SUM = "(g[:, None, None, None] * weight).sum(0)"
 FLAT = "x[top : top + size, left : left + size].reshape(-1)"
+LINEAR = "(96 * 55 * 55) * (224 * 224 * 3), "
 WRONG = {
     "conv_forward": [
         (WINDOW, WINDOW + "[:, ::-1, ::-1]", "turned by 180 degrees"),
@@ -100,5 +101,24 @@ WRONG = {
         (CUT, "dpadded", "cut its border off"),
         (CUT, "dpadded[:, : x.shape[1], : x.shape[2]]", "cut at the wrong end"),
         ("return dx, dweight, dbias", "return dx", "three things"),
+    ],
+    "weights_of_linear": [
+        (LINEAR, "96 * 363, ", "That is the convolution"),
+        (LINEAR, "96 * 55 * 55 * 363, ", "reads all"),
+        (LINEAR, "96 * 55 * 55, ", "number of units"),
+        (LINEAR, "224 * 224 * 3, ", "how many units"),
+        (LINEAR, "96 * 224 * 224 * 3, ", "one unit for each map"),
+        (LINEAR, "96 * 55 * 55 * 224 * 224, ", "one colour"),
+        (LINEAR, "55 * 55 * 224 * 224 * 3, ", "count one map"),
+        (LINEAR, "96 * 55 * 224 * 224 * 3, ", "55 rows and 55 columns"),
+        (LINEAR, "96 * 55 * 55 * 224 * 3, ", "224 rows and 224 columns"),
+        (LINEAR, "290_400 + 150_528, ", "multiply"),
+        (LINEAR, "10, ", "has a weight for each"),
+        (LINEAR, "1e12, ", "has one weight for each"),
+    ],
+    "windows_of_a_pixel": [
+        ('3), "c"', '3), "a"', "That is the mean"),
+        ('3), "c"', '3), "b"', "it is two"),
+        ('3), "c"', '3), "d"', "the step squared"),
     ],
 }  # fmt: skip

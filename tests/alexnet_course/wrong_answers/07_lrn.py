@@ -105,4 +105,18 @@ WRONG = {
         (TOTAL, "part[0] * (n > 1) + part[i]", "wrong for a larger one"),
         ("dx = grad * s**-beta", "dx = np.zeros(len(x), int)", "whole numbers"),
     ],
+    "alpha_for_tensorflow": [
+        ("1e-4 / 5, ", "1e-4, ", "TensorFlow does not"),
+        ("1e-4 / 5, ", "5e-4, ", "other way round"),
+        ("1e-4 / 5, ", "5e-5, ", "the size, 5"),
+        ("1e-4 / 5, ", "1e-4 / 25, ", "Divided twice"),
+        ("1e-4 / 5, ", "1e-4 / 11, ", "default window"),
+        ("1e-4 / 5, ", "1e-3, ", "by as much"),
+        ("1e-4 / 5, ", "1e-6, ", "by as much"),
+    ],
+    "twice_as_loud": [
+        ('5, "d"', '5, "a"', "the constant k"),
+        ('5, "d"', '5, "b"', "faster than r"),
+        ('5, "d"', '5, "c"', "beta = 1/2"),
+    ],
 }
