@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minigrad import names
-
 from .collected import Yours, collect, ready_made
 from .parts import PARTS, Way
 from .pieces import PIECES
@@ -30,7 +28,10 @@ def plug(lesson: str, namespace: Mapping[str, Any]) -> None:
     the same.
     """
     if lesson not in lessons():
-        raise ValueError(names.unknown("lesson", lesson, lessons()))
+        there = ", ".join(lessons())
+        raise ValueError(
+            f"plug: no lesson {lesson!r} gives the network a function; give one of {there}"
+        )
     functions = {name: namespace.get(name) for name in lessons()[lesson]}
     functions = {name: f if callable(f) else None for name, f in functions.items()}
     verdicts = {name: judged(lesson, name, f) for name, f in functions.items()}

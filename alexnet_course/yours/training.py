@@ -204,11 +204,12 @@ class Run:
     net: Net
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
-    accuracies: list[float] = field(default_factory=list)  # on the images for testing
+    tested: list[int] = field(default_factory=list)  # the epochs (from 1) after which it was tested
+    accuracies: list[float] = field(default_factory=list)  # in these tests
 
     @property
     def accuracy(self) -> float:
-        """The mean over the last three epochs: that of one is one image more or less."""
+        """The mean after the last three epochs: a single one goes up and down."""
         last = self.accuracies[-3:]
         return sum(last) / len(last)
 
@@ -231,42 +232,56 @@ def train(
     start = perf_counter()
     for epoch, rate in enumerate(rates(epochs)):
         run.losses.append(float(train_epoch(net, source.batches(images, rng), rate)))
-        run.accuracies.append(float(accuracy(net, seen, test.labels, 64)))
+        if _tested(epoch + 1, epochs):
+            run.tested.append(epoch + 1)
+            run.accuracies.append(float(accuracy(net, seen, test.labels, 64)))
         run.seconds = perf_counter() - start
         if progress is not None and epoch == 0:
             progress(f"One epoch of {epochs} took {run.seconds:.1f} s.")
     return run
 
 
+def _tested(epoch: int, epochs: int) -> bool:
+    """Every fourth epoch, and the last three."""
+    return epoch % 4 == 0 or epoch > epochs - 3
+
+
 # ----- what fits into the time -----
+
+_FORWARDS = 1.5  # for each image of an epoch, with those of the tests
 
 
 def fit(
     yours: Yours, assembly: Assembly, images: Images, seconds: float = 240.0, epochs: int = EPOCHS
 ) -> list[str]:
     """Take minigrad's in the place of what would make the run longer than that. Returns a sentence
-    for each such function. A step with two images is measured."""
-    few = Images(images.pixels[:: max(1, len(images.labels) // 2)][:2], images.labels[:2])
-    source = Input(yours, images)
+    for each such function. A step with one image is measured."""
+    one = Images(images.pixels[:1], images.labels[:1])
+    x = Input(yours, images).centre(one)
+    net = Net(ready_made(), assembly, x, 0)
+    net.yours = yours
     said: list[str] = []
     while True:
-        net = Net(yours, assembly, source.centre(few), 0)
-        costs = _costs(net, source.centre(few), few.labels)
-        whole = sum(costs.values()) / 2 * len(images.labels) * epochs
+        seconds_of = _costs(net, x, one.labels)
+        count = len(images.labels) * epochs
+        costs = {
+            key: cost * count * (_FORWARDS if key[1] == "forward" else 1)
+            for key, cost in seconds_of.items()
+        }
+        whole = sum(costs.values())
         mine = {key: cost for key, cost in costs.items() if _by(yours, *key)}
         if whole <= seconds or not mine:
             return said
         name, half = max(mine, key=lambda key: mine[key])
         operation = yours.operations[name]
         by = _by(yours, name, half)
-        share = mine[name, half] / 2 * len(images.labels) * epochs
         operation.skipped.add(f"{half} {by}")
         operation.choose()
         now = _by(yours, name, half)
         instead = f"your {now}" if now else "minigrad's"
         said.append(
-            f"{name} {half}: your {by} is right, and alone would take {share / 60:.0f} minutes "
-            f"here: {instead} takes its place."
+            f"{name} {half}: your {by} is right, and alone would take about "
+            f"{mine[name, half] / 60:.0f} minutes here: {instead} takes its place."
         )
 
 

@@ -155,7 +155,7 @@ check.accuracy(accuracy)
 # ## Does it fit into five minutes?
 #
 # Some right functions are slow: a convolution in five nested loops of Python needs minutes for a batch. The next
-# cell takes one step with two images, and reckons what the run would take. As long as it is more than four
+# cell takes one step with one image, and reckons what the run would take. As long as it is more than four
 # minutes, the slowest of your functions makes room for a faster one of yours, or for minigrad's, and the cell says
 # which. (If it says nothing, all fits.)
 
@@ -186,7 +186,8 @@ for one, name, colour, line in (
     (run, "with yours", BLUE, "--"),
 ):
     left.plot(epochs, one.losses, line, color=colour, label=name)
-    right.plot(epochs, [100 * a for a in one.accuracies], line, color=colour, label=name)
+    percent = [100 * a for a in one.accuracies]
+    right.plot(one.tested, percent, line, marker="o", color=colour, label=name)
 left.axhline(np.log(6), color="0.5", lw=1, ls=":")
 left.text(len(epochs), np.log(6) + 0.03, "ln 6: knows nothing", ha="right", color="0.35")
 left.set(title="Mean loss of the training images", xlabel="epoch", ylim=(0, 2))
