@@ -15,7 +15,7 @@ from typing import Any
 from .collected import Yours, collect, ready_made
 from .parts import PARTS, Way
 from .pieces import PIECES
-from .plugged import RIGHT, Plugged, compare_piece, compare_way, judged, lessons
+from .plugged import RIGHT, Plugged, compare_piece, compare_way, judged, lessons, state_of_piece
 
 __all__ = ["Yours", "collect", "plug", "ready_made"]
 
@@ -28,9 +28,9 @@ def plug(lesson: str, namespace: Mapping[str, Any]) -> None:
     the same.
     """
     if lesson not in lessons():
-        there = ", ".join(lessons())
         raise ValueError(
-            f"plug: no lesson {lesson!r} gives the network a function; give one of {there}"
+            f"plug: lesson {lesson!r} gives the network no function; give one of "
+            f"{', '.join(lessons())}"
         )
     functions = {name: namespace.get(name) for name in lessons()[lesson]}
     functions = {name: f if callable(f) else None for name, f in functions.items()}
@@ -45,12 +45,14 @@ def plug(lesson: str, namespace: Mapping[str, Any]) -> None:
             timed += seconds
     for piece in PIECES:
         if piece.lesson == lesson:
-            if verdicts[piece.exercise] == RIGHT:
-                apart, mine, ready = compare_piece(piece, there[piece.exercise])
-                rows.append((piece.exercise, f"your {piece.exercise}", _apart(apart)))
-                timed.append((piece.exercise, mine, ready))
+            name = piece.exercise
+            state = state_of_piece(piece, verdicts[name], functions[name])
+            if state == RIGHT:
+                apart, mine, ready = compare_piece(piece, there[name])
+                rows.append((name, f"your {name}", _apart(apart)))
+                timed.append((name, mine, ready))
             else:
-                rows.append((piece.exercise, _ready(verdicts, (piece.exercise,)), ""))
+                rows.append((name, _ready({name: state}, (name,)), ""))
     _print(rows, timed)
 
 
@@ -59,11 +61,11 @@ def _rows_of(
 ) -> tuple[list[tuple[str, str, str]], list[tuple[str, float, float]]]:
     """The lines of an operation: one for each way that could be the learner's."""
     part, rows, timed = plugged.part, [], []
-    states = {**verdicts, **plugged.stopped}
     for number, (half, ways) in enumerate(
         (("forward", part.forwards), ("backward", part.backwards or part.forwards))
     ):
         name, exercises = f"{part.name} {half}", [way.exercise for way in ways]
+        states = {e: plugged.stopped.get(f"{half} {e}", verdicts[e]) for e in exercises}
         if not ways:
             rows.append((name, "ready-made (no exercise asks for it)", ""))
         elif all(states[exercise] != RIGHT for exercise in exercises):

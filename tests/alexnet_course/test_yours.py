@@ -108,6 +108,21 @@ def test_what_is_wrong_or_stops_on_a_batch_is_not_plugged_in(capsys):
     assert "ready-made (prelu_backward stopped with KeyError on a batch)" in said
 
 
+def test_a_step_that_is_right_for_vectors_alone_is_not_plugged_in(solutions, capsys):
+    right = solutions("13_optimisers").sgd_step
+
+    def sgd_step(w, *args):
+        assert w.ndim == 1
+        return right(w, *args)
+
+    yours.plug("13_optimisers", {"sgd_step": sgd_step})
+    said = "(sgd_step stopped with AssertionError on the network's numbers)"
+    assert said in capsys.readouterr().out
+    mine = yours.Yours({"sgd_step": sgd_step})
+    assert "sgd_step" not in mine.in_use()
+    assert short(mine).losses == short(yours.ready_made()).losses
+
+
 def test_a_lesson_without_a_part_is_an_error():
     with pytest.raises(ValueError, match="give one of 01_autograd"):
         yours.plug("05_poling", {})
