@@ -122,7 +122,7 @@ class _Recorder:
         self._layers = {id(t): name for name, pair in weights.items() for t in pair}
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self._ready.operations or name == "cross_entropy":
+        if name.startswith("_") or name not in self._ready.operations or name == "cross_entropy":
             raise AttributeError(f"there is no operation {name!r}: the text names them all")
         operation = self._ready.operations[name]
 

@@ -170,7 +170,8 @@ for sentence in training.fit(mine, assembly, images):
 # Twice 24 epochs: your network, and the same with minigrad's functions in every place. Both begin with the same
 # weights (normal numbers, scaled layer by layer as in notebook 12: your `lsuv`), see the same batches and drop
 # the same units. The rate rises for two epochs and then falls in a straight line to 0. With every function your
-# own it takes about a minute, and a few seconds with minigrad's; the first epoch says how long.
+# own it takes half a minute to two, and a few seconds with minigrad's; the first epoch says how long. (As long as
+# nothing is yours, the two runs are the same.)
 
 # %% tags=["machine"]
 run = training.train(mine, assembly, loop, judge, images, test, progress=print)
