@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -147,7 +146,7 @@ def as_file(picture: Pixels) -> bytes:
     return file.getvalue()
 
 
-def mistakes(
+def print_mistakes(
     logits: NDArray[Any], labels: NDArray[Any], classes: Sequence[str], count: int = 4
 ) -> None:
     """Print which classes are taken for which others most often."""
@@ -211,15 +210,20 @@ def parachute(size: int = 320) -> Pixels:
 # ----- charts -----
 
 
-def draw_named(
-    images: Sequence[Pixels], shares: NDArray[np.floating], classes: Sequence[str], best: int = 3
-) -> Any:
-    """Images, each above the `best` classes with the largest shares. shares: (N, classes)."""
+def names_of(trained: Trained) -> list[str]:
+    """The classes that a network knows, each in a word or two."""
+    return [trained.names.get(name, name).split(",")[0] for name in trained.classes]
+
+
+def show(trained: Trained, images: Sequence[Pixels], best: int = 3) -> None:
+    """Show images, each above the `best` classes to which the network gives the largest shares."""
     import matplotlib.pyplot as plt
 
+    classes = names_of(trained)
+    shares = trained.predict(np.stack([trained.image(as_file(image)) for image in images]))
     columns = 2
     rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(
+    _, axes = plt.subplots(
         2 * rows, columns, figsize=(5.6, 3.3 * rows), height_ratios=[2.4, 1] * rows, squeeze=False
     )
     for number in range(rows * columns):
@@ -235,16 +239,16 @@ def draw_named(
         for place, one in enumerate(order):
             below.text(0.02, place, f"{classes[one]}  {shares[number][one]:.0%}", va="center")
         below.set(xlim=(0, 1), ylim=(best - 0.4, -0.6))
-    return figure
+    plt.show()
 
 
-def draw_covered(trained: Trained, picture: Pixels, name: str) -> None:
-    """What the network gets of a picture, and the share of the class `name` (an entry of
-    `trained.classes`) with a grey patch in each place."""
+def show_covered(trained: Trained, picture: Pixels, name: str) -> None:
+    """Show what the network gets of a picture, and the share of the class `name` with a grey patch
+    in each place."""
     import matplotlib.pyplot as plt
 
     x = trained.preprocess(as_file(picture))
-    covered = inside.occlusion(trained.model, x, trained.classes.index(name), patch=48, stride=8)
+    covered = inside.occlusion(trained.model, x, names_of(trained).index(name), patch=48, stride=8)
     figure, (left, right) = plt.subplots(1, 2, figsize=(5.6, 2.6))
     left.imshow(trained.as_images(x)[0])
     shown = right.imshow(covered)
@@ -253,6 +257,7 @@ def draw_covered(trained: Trained, picture: Pixels, name: str) -> None:
     for axes in (left, right):
         axes.set_axis_off()
     figure.colorbar(shown)
+    plt.show()
 
 
 TOP_5 = {  # the winner of each year's ILSVRC, per cent of the test images
@@ -267,8 +272,11 @@ SECOND_IN_2012 = 26.2
 ONE_PERSON = 5.1  # Russakovsky and others, 2015, section 6.4
 
 
-def draw_top_5(axes: Axes) -> None:
-    """The top-5 error of the winners from 2010 to 2015."""
+def show_top_5() -> None:
+    """Show the top-5 error of the winners from 2010 to 2015."""
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(6.4, 3.6))
     names, errors = list(TOP_5), list(TOP_5.values())
     colours = [ORANGE] * 2 + [BLUE] * 4  # features by hand, networks
     bars = axes.bar(range(len(errors)), errors, color=colours)
@@ -280,6 +288,8 @@ def draw_top_5(axes: Axes) -> None:
     axes.set_xticks(range(len(names)), names, fontsize=8)
     axes.set(ylabel="top-5 error (%)", xlim=(-0.6, 6.9), ylim=(0, 31))
     axes.grid(False, axis="x")
+    axes.set_title("ILSVRC: orange: features by hand; blue: networks", fontsize=11)
+    plt.show()
 
 
 _LESSON = {  # of a layer, by the first letters of its name, and its colour in the map
@@ -293,9 +303,9 @@ _LESSON = {  # of a layer, by the first letters of its name, and its colour in t
 }
 
 
-def draw_map(trained: Trained) -> None:
-    """A bar for each layer, as long as the logarithm of how many numbers it puts out for an image,
-    with the lesson that takes it apart."""
+def show_map(trained: Trained) -> None:
+    """Show a bar for each layer, as long as the logarithm of how many numbers it puts out for an
+    image, with the lesson that takes it apart."""
     import matplotlib.pyplot as plt
 
     x, _ = trained.black_and_white()
@@ -315,3 +325,4 @@ def draw_map(trained: Trained) -> None:
     axes.text(6.0, -1, "lesson", va="center", fontsize=9, weight="bold")
     axes.set(xlim=(0, 7.4), ylim=(len(sizes) - 0.4, -1.6))
     axes.set_axis_off()
+    plt.show()

@@ -33,18 +33,9 @@ use_style()
 
 # %%
 trained = alexnet_scratch.load("boxed")
-classes = [trained.names[name].split(",")[0] for name in trained.classes]
+classes = check.names_of(trained)
 print("It knows:", ", ".join(classes))
-
-
-def shares_of(pictures):
-    """What the network gives each of its ten classes, for each picture."""
-    return trained.predict(np.stack([trained.image(check.as_file(p)) for p in pictures]))
-
-
-pictures = [check.golf_ball(), check.parachute()]
-check.draw_named(pictures, shares_of(pictures), classes)
-plt.show()
+check.show(trained, [check.golf_ball(), check.parachute()])
 
 # %% [markdown]
 # Nobody wrote down what a golf ball is. There is no line in the program about dimples. There are 1.4 million
@@ -62,9 +53,7 @@ plt.show()
 what_of_a_cat = None  # "a", "b" or "c"
 
 # %%
-pictures = [photograph(name) for name in ("cat", "rocket", "clock", "bricks")]
-check.draw_named(pictures, shares_of(pictures), classes)
-plt.show()
+check.show(trained, [photograph(name) for name in ("cat", "rocket", "clock", "bricks")])
 check.what_of_a_cat(what_of_a_cat)
 
 # %% [markdown]
@@ -75,9 +64,7 @@ check.what_of_a_cat(what_of_a_cat)
 # "church" falls where the rocket stands and at the feet of the masts, and hardly anywhere in the sky:
 
 # %%
-church = trained.classes[classes.index("church")]
-check.draw_covered(trained, photograph("rocket"), church)
-plt.show()
+check.show_covered(trained, photograph("rocket"), "church")
 
 # %% [markdown]
 # A photograph of your own, beside this notebook? (Lesson 19 does more with it.)
@@ -86,16 +73,13 @@ plt.show()
 my_photograph = None  # for example "holiday.jpg"
 
 if my_photograph is not None:
-    own = trained.image(my_photograph)[None]
-    check.draw_named(own, trained.predict(own), classes)
-    plt.show()
+    check.show(trained, [trained.image(my_photograph)])
 
 # %% [markdown]
 # ## How good is it? Top-1 and top-5
 #
-# For a fair mark, photographs are held back and used for nothing but the test. The photographs themselves
-# belong to others, so here are only the numbers that the network gave for them: ten scores (*logits*) for each of
-# 3,925, and the right class. The likeliest class is right for about four of five.
+# For a fair mark, photographs are held back and used for the test alone. They belong to others, so here are only
+# the numbers that the network gave for them: ten scores (*logits*) for each of 3,925, and the right class.
 #
 # ImageNet, which this is a small part of, has more than 15 million photographs in some 22,000 classes, labelled by
 # people on the web (paper, section 2). Its yearly contest, ILSVRC, took 1000 classes and 1.2 million photographs.
@@ -121,14 +105,14 @@ check.top_k_error(top_k_error)
 
 # %% [markdown]
 # If yours is right, the next cell prints both errors of the network. (With ten classes, five guesses are
-# generous. With a thousand they are not.) Below them are the mistakes that it makes most often.
+# generous; with a thousand they are not.) Then come its most frequent mistakes.
 
 # %%
 logits, labels = check.answers()
 if check.top_k_error.verdict(top_k_error) == "top_k_error: right.":
     for k in (1, 5):
         print(f"top-{k} error: {top_k_error(logits, labels, k):.1%}")
-check.mistakes(logits, labels, classes)
+check.print_mistakes(logits, labels, classes)
 
 # %% [markdown]
 # ## It learns, or it is stuck
@@ -137,7 +121,7 @@ check.mistakes(logits, labels, classes)
 # far off it was (minus the logarithm of the share that it gave the right class), and every weight moves a little
 # in the direction in which the loss falls. Again, and again: that is all of training.
 #
-# It is often not even that. Below, a tiny AlexNet learns ten drawn patterns, twice. Both times everything is the
+# Sometimes not even that happens. Below, a tiny AlexNet learns ten drawn patterns, twice. Both times everything is the
 # same, except how large the random numbers are at the start: as in the paper, with a standard deviation of 0.01,
 # and scaled layer by layer until the signal keeps its size, as has been done since.
 #
@@ -211,10 +195,7 @@ check.stuck_at(stuck_at)
 # 15.3%. The second best, with features by hand, had 26.2%:
 
 # %%
-fig, axes = plt.subplots(figsize=(6.4, 3.6))
-check.draw_top_5(axes)
-axes.set_title("ILSVRC: orange: features by hand; blue: networks", fontsize=11)
-plt.show()
+check.show_top_5()
 
 # %% [markdown]
 # Two years later nearly every entry was a network. **ZFNet** (2013) looked into AlexNet and improved what it saw;
@@ -255,8 +236,7 @@ check.fewer_connections(fewer_connections)
 # numbers it puts out for an image; beside it is the lesson that takes this layer apart.
 
 # %%
-check.draw_map(trained)
-plt.show()
+check.show_map(trained)
 
 # %% [markdown]
 # And around it:
