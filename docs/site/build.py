@@ -4,20 +4,22 @@
 
 The pages are Sphinx's, from the notebooks as they are committed. FOLDER/lite is JupyterLite: the
 notebooks with a Python that runs in the browser (Pyodide), and a wheel of the packages, which
-the first cell installs. A reader's browser fetches Pyodide, NumPy and the other compiled packages,
-and MathJax for the formulas, from cdn.jsdelivr.net; all else is in FOLDER, which any web server can
-show.
-Look at it with `python -m http.server -d FOLDER`. Fails on a warning of Sphinx and on a link that
-leads nowhere.
+the first cell installs. A reader's browser fetches Pyodide, NumPy and the other compiled packages
+from cdn.jsdelivr.net when a notebook is run; all else, MathJax for the formulas too, is in FOLDER,
+which any web server can show.
+Look at it with `python -m http.server -d FOLDER`. Fails on a warning of Sphinx, on a link that
+leads nowhere, and on a page that loads anything from elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -28,7 +30,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 INSTALL = """\
-# In the browser: the two packages, and NumPy, Pillow and Matplotlib with them.
+# In the browser: the packages, and NumPy, Pillow and Matplotlib with them. What you change is kept
+# in this browser; the site's page "Your copies in this browser" downloads it and resets it.
 %pip install -q alexnet-scratch"""
 
 
@@ -74,6 +77,12 @@ def build_pages(work: Path, out: Path) -> None:
         target = source / "notebooks" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(with_link(nbformat.read(NOTEBOOKS / path, 4), path), target)
+    found = importlib.util.find_spec("jupyter_server_mathjax")
+    if found is None or found.origin is None:
+        sys.exit("site: jupyter_server_mathjax, which has MathJax, is missing: pip install it")
+    unused = shutil.ignore_patterns("localization", "SVG", "asciimath2jax.js", "jsMath2jax.js")
+    mathjax = Path(found.origin).parent / "static"
+    shutil.copytree(mathjax, source / "_static/mathjax", ignore=unused)
     run(
         work,
         "sphinx",
@@ -105,24 +114,24 @@ def build_lite(work: Path, out: Path) -> None:
 
 
 class _Links(HTMLParser):
-    """What a page links to or shows."""
+    """What a page links to or shows, and what of it a browser loads by itself."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.loaded: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if name in ("href", "src") and value]
+        links = [value for name, value in attrs if name in ("href", "src") and value]
+        self.found += links
+        if tag != "a":
+            self.loaded += links
 
 
 def broken_links(folder: Path) -> list[str]:
     """PAGE: LINK for each link between the pages of `folder`, or into lite, that leads nowhere."""
     broken = []
-    for page in sorted(folder.glob("**/*.html")):
-        if page.is_relative_to(folder / "lite"):
-            continue
-        links = _Links()
-        links.feed(page.read_text("utf-8"))
+    for page, links in _pages(folder):
         for link in links.found:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc or not parts.path:
@@ -135,6 +144,23 @@ def broken_links(folder: Path) -> list[str]:
     return broken
 
 
+def loaded_from_elsewhere(folder: Path) -> list[str]:
+    """PAGE: ADDRESS for what a page of `folder` loads from another host."""
+    return [
+        f"{page.relative_to(folder)}: {link}"
+        for page, links in _pages(folder) for link in links.loaded if urlsplit(link).netloc
+    ]  # fmt: skip
+
+
+def _pages(folder: Path) -> Iterator[tuple[Path, _Links]]:
+    """The pages, but those of lite, and their links."""
+    for page in sorted(folder.glob("**/*.html")):
+        if not page.is_relative_to(folder / "lite"):
+            links = _Links()
+            links.feed(page.read_text("utf-8"))
+            yield page, links
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "build/site")
@@ -145,6 +171,8 @@ def main() -> int:
         build_lite(Path(work), out / "lite")
     if broken := broken_links(out):
         sys.exit("\n".join(["site: links that lead nowhere:", *broken]))
+    if foreign := loaded_from_elsewhere(out):
+        sys.exit("\n".join(["site: pages that load from elsewhere:", *foreign]))
     print(f"{out}: look at it with: python -m http.server -d {out}")
     return 0
 

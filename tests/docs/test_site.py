@@ -30,7 +30,7 @@ def test_all_notebooks_and_solutions_go_in(build):
 
 def test_a_page_links_to_itself_in_the_browser_below_its_title(build):
     source = build.with_link(notebook(), Path("solutions/05_pooling.ipynb")).cells[0].source
-    assert source.startswith('# 4. Pooling\n\n<a href="../../lite/lab/index.html?path=solutions/04')
+    assert source.startswith('# 4. Pooling\n\n<a href="../../lite/lab/index.html?path=solutions/05')
     assert source.endswith("\nText")
 
 
@@ -57,3 +57,24 @@ def test_a_link_that_leads_nowhere_is_named(build, tmp_path, link, broken):
         (tmp_path / name).write_text("")
     (tmp_path / "index.html").write_text(f'<a href="{link}">x</a>')
     assert build.broken_links(tmp_path) == ([f"index.html: {link}"] if broken else [])
+
+
+@pytest.mark.parametrize(
+    ("tag", "foreign"),
+    [
+        ('<a href="https://example.org/x">x</a>', False),
+        ('<script src="_static/mathjax/MathJax.js"></script>', False),
+        ('<script src="https://cdn.example.org/x.js"></script>', True),
+        ('<link rel="stylesheet" href="//fonts.example.org/x.css">', True),
+        ('<img src="http://example.org/x.png">', True),
+    ],
+)
+def test_what_a_page_loads_from_elsewhere_is_named(build, tmp_path, tag, foreign):
+    (tmp_path / "index.html").write_text(tag)
+    assert len(build.loaded_from_elsewhere(tmp_path)) == foreign
+
+
+def test_the_pages_say_what_the_course_in_the_browser_loads_from_where():
+    page = (BUILD.parent / "index.md").read_text("utf-8")
+    assert "cdn.jsdelivr.net" in page
+    assert "pypi.org" in page
