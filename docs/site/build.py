@@ -34,6 +34,17 @@ INSTALL = """\
 # in this browser; the site's page "Your copies in this browser" downloads it and resets it.
 %pip install -q alexnet-scratch"""
 
+# What JupyterLite writes of its kernel when it opens a notebook: with another text there the
+# notebook would count as changed before anybody has changed it.
+METADATA = {
+    "kernelspec": {"display_name": "Python (Pyodide)", "language": "python", "name": "python"},
+    "language_info": {
+        "codemirror_mode": {"name": "python", "version": 3}, "file_extension": ".py",
+        "mimetype": "text/x-python", "name": "python", "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3", "version": "3.8",
+    },
+}  # fmt: skip
+
 
 def notebooks() -> list[Path]:
     """All notebooks, relative to their folder."""
@@ -50,9 +61,10 @@ def with_link(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookN
 
 
 def with_install(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with a first cell that installs the packages."""
+    """The notebook with a first cell that installs the packages, and JupyterLite's own metadata."""
     cell = nbformat.v4.new_code_cell(INSTALL, id="install")
     notebook.cells.insert(1, cell)
+    notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
 
 

@@ -40,6 +40,13 @@ def test_in_the_browser_the_first_code_installs(build):
     assert "%pip install -q alexnet-scratch" in cells[1].source
 
 
+def test_in_the_browser_a_notebook_opens_as_saved(build):
+    """With another kernel's words in it, it would have the dot of what is not saved."""
+    metadata = build.with_install(notebook()).metadata
+    assert metadata.kernelspec.display_name == "Python (Pyodide)"
+    assert metadata.language_info.version
+
+
 @pytest.mark.parametrize(
     ("link", "broken"),
     [
