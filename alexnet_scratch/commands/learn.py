@@ -57,9 +57,11 @@ def _learn(options: argparse.Namespace) -> int:
     if options.number is None and (options.reset or options.update):
         flag = "--reset" if options.reset else "--update"
         raise DataError(f"{flag} needs the number of a lesson: {program()} learn 6 {flag} ...")
+    lessons = copies.find_lessons(copies.NOTEBOOKS)
     folder = _folder(options.copy)
     _copied(folder)
-    lessons = copies.find_lessons(copies.NOTEBOOKS)
+    if options.copy is not None:
+        _remember(folder)
     if options.number is None or options.list:
         return _start(folder, options.list)
     if options.number not in lessons:
@@ -92,8 +94,6 @@ def _folder(asked: Path | None) -> Path:
                 f"Your copies of the lessons will be in {one_line(str(folder))} (elsewhere: "
                 f"{program()} learn --copy DIR)"
             )
-    if asked is not None:
-        _remember(asked)
     return folder
 
 

@@ -196,7 +196,7 @@ def test_questions_count_as_exercises_do():
         {"metadata": {"tags": ["answer"]}, "source": ["why = 'b'\n", "how = None"]},
         {"metadata": {}, "source": "", "outputs": [{"text": ["why: right.\n", "how: no."]}]},
     ]
-    assert nb.progress({"cells": cells}) == (1, 2)
+    assert nb.progress({"cells": cells}, nb.answers({"cells": cells})) == (1, 2)
 
 
 def test_an_exercise_is_reset_and_the_old_text_stays_below_it(course, tmp_path, capsys):
@@ -209,13 +209,13 @@ def test_an_exercise_is_reset_and_the_old_text_stays_below_it(course, tmp_path, 
     assert main(["learn", "6", "--copy", str(mine), "--reset", "relu_backward"]) == 0
     assert "relu_backward is as it came; what you had is below it" in capsys.readouterr().out
     notebook, original = nb.read(mine / "06_relu.ipynb"), nb.read(course / "06_relu.ipynb")
-    assert nb.answers(notebook)[("relu_backward",)] == nb.answers(original)[("relu_backward",)]
-    assert "return grad * 7" in nb.answers(notebook)[("tanh_backward",)]
-    place = next(i for i, c in enumerate(notebook["cells"]) if nb.asked(c) == ("relu_backward",))
+    assert nb.answers(notebook)["relu_backward"] == nb.answers(original)["relu_backward"]
+    assert "return grad * 7" in nb.answers(notebook)["tanh_backward"]
+    place = next(i for i, c in enumerate(notebook["cells"]) if "relu_backward" in nb.asked(c))
     assert "return grad * 7" in nb.source(notebook["cells"][place + 1])
     assert notebook["cells"][place + 1]["cell_type"] == "markdown"
     assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
-    assert nb.progress(notebook).right == 1  # the check has to be run again
+    assert nb.progress(notebook, nb.answers(original)).right == 1  # the check has to be run again
     assert main(["learn", "6", "--reset", "relu_backward"]) == 0  # nothing to keep now
     assert len(nb.read(mine / "06_relu.ipynb")["cells"]) == len(notebook["cells"])
     assert main(["learn", "6", "--reset", "relu_backwards"]) == 2
@@ -240,6 +240,26 @@ def test_the_start_page_is_written_anew_until_the_learner_writes_in_it(course, t
     assert start.write(mine).read_bytes() == before
 
 
+def test_a_function_of_ones_own_may_stand_beside_the_exercises(course, tmp_path):
+    mine = tmp_path / "mine"
+    copies.make(mine)
+    helped = "def pool_forward(", "def helper(x):\n    return x\n\n\ndef pool_forward("
+    edited(mine / "05_pooling.ipynb", helped, printed=POOL)
+    assert copies.overview(mine)[0].done
+    copies.update(mine, "05_pooling.ipynb")
+    assert "def helper(x):" in texts(mine / "05_pooling.ipynb")
+    assert copies.reset(mine, "05_pooling.ipynb", "pool_forward")
+    assert "def helper(x):" not in nb.answers(nb.read(mine / "05_pooling.ipynb"))["pool_forward"]
+
+
+def test_the_lessons_own_folder_is_no_place_for_copies(course, capsys):
+    before = sorted(course.glob("**/*"))
+    assert main(["learn", "--copy", str(course)]) == 2
+    assert "copies need another folder" in capsys.readouterr().err
+    assert sorted(course.glob("**/*")) == before
+    assert main(["learn", "--list"]) == 0  # and is not remembered
+
+
 def test_an_unknown_number_is_told_the_others(opened, capsys):
     assert main(["learn", "99"]) == 2
     assert "there is no lesson 99; there are" in capsys.readouterr().err
@@ -257,7 +277,7 @@ def test_without_jupyterlab_the_way_to_it_is_named(opened, monkeypatch, capsys):
 
 
 def test_without_the_sources_there_is_a_line_not_a_traceback(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(copies, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(copies, "NOTEBOOKS", tmp_path / "nowhere")
     assert main(["learn"]) == 2
     assert "clone the repository" in capsys.readouterr().err
 
