@@ -21,7 +21,7 @@ Notebook = dict[str, Any]
 Cell = dict[str, Any]
 
 
-_TO_THE_SOLUTION = re.compile(r"\[Solutions\]\(solutions/[^)]*\)\. ?")
+_TO_THE_SOLUTION = re.compile(r"\[[^]]*\]\(solutions/[^)]*\)[.,;]? ?")
 
 
 class AssignmentError(Exception):

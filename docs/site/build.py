@@ -65,7 +65,7 @@ def lesson(path: Path, solutions: bool) -> nbformat.NotebookNode:
     """A notebook as it is committed; without the link to its solution where that is left out."""
     notebook = nbformat.read(NOTEBOOKS / path, 4)
     for cell in notebook.cells if not solutions else ():
-        cell.source = re.sub(r"\[Solutions\]\(solutions/[^)]*\)\. ?", "", cell.source)
+        cell.source = re.sub(r"\[[^]]*\]\(solutions/[^)]*\)[.,;]? ?", "", cell.source)
     return notebook
 
 
