@@ -5,7 +5,7 @@
 # what a weight decay of 0.0005 is worth, how a plateau schedule decides, and what a run must keep so that it goes
 # on, to the bit, as if it had never stopped. You will have trained an AlexNet.
 #
-# About 55 minutes to read, 25 for the two exercises; the last section, on Adam, is optional. You need notebook 12 (the
+# About 60 minutes to read, 25 for the two exercises; the last section, on Adam, is optional. You need notebook 12 (the
 # network and its signal), and from school the derivative; the *curvature* of a loss is its second derivative.
 # One passage uses Bayes' rule for conditional probabilities; it may be skipped. On a quiet machine the whole
 # notebook computes for about two minutes, most of it in the training run, which says how long it has to go.
