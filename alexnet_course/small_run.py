@@ -15,8 +15,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,21 +71,6 @@ def epochs(trainer: Trainer) -> Iterator[EpochMetrics]:
         if outcome is Outcome.INTERRUPTED:
             return
         yield EpochMetrics(**trainer.at.metrics[-1])
-
-
-def watch(trainer: Trainer) -> None:
-    """Train in a notebook: shows the run's curves, drawn anew after each epoch, and how long it has
-    to go at the pace so far."""
-    from IPython import display
-
-    show: Any = display  # IPython has no types
-    curves, left = show.display(display_id=True), show.display(display_id=True)
-    first, started = trainer.at.epoch, perf_counter()
-    for metrics in epochs(trainer):
-        pace = (perf_counter() - started) / (metrics.epoch - first)
-        seconds = pace * (trainer.recipe.epochs - metrics.epoch)
-        curves.update(show.Image(trainer.folder / "curves.png", width=850))
-        left.update(show.Markdown(f"about {seconds:.0f} seconds to go" if seconds else "trained"))
 
 
 @dataclass(frozen=True)

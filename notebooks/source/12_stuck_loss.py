@@ -56,7 +56,7 @@ check.stuck_at(stuck_at)
 
 # %%
 print(f"ln 1000 = {math.log(1000):.2f}, ln 10 = {math.log(10):.2f}")
-recipe = small_run.RECIPE  # the AlexNet that we shall train
+recipe = small_run.RECIPE  # the AlexNet that notebook 13 trains
 print(f"input {recipe.input_size}, maps {recipe.widths}, fc6 and fc7 {recipe.fc_width} units")
 pictures = signals.pictures()  # four of each class
 

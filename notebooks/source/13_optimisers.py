@@ -5,7 +5,7 @@
 # what a weight decay of 0.0005 is worth, how a plateau schedule decides, and what a run must keep so that it goes
 # on, to the bit, as if it had never stopped. You will have trained an AlexNet.
 #
-# About 55 minutes to read, 25 for the two exercises; the last section, on Adam, is optional. You need notebook 12 (the
+# About 60 minutes to read, 25 for the two exercises; the last section, on Adam, is optional. You need notebook 12 (the
 # network and its signal), and from school the derivative; the *curvature* of a loss is its second derivative.
 # One passage uses Bayes' rule for conditional probabilities; it may be skipped. On a quiet machine the whole
 # notebook computes for about two minutes, most of it in the training run, which says how long it has to go.
@@ -18,9 +18,11 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import Image, Markdown, display
 from safetensors.numpy import load_file
 
 import minigrad as mg
@@ -377,10 +379,23 @@ plt.show()
 # You can **interrupt** it with the square button (interrupt the kernel): the trainer ends the step it is in,
 # saves everything, and returns. The cell after it goes on.
 
+
+
 # %%
+def watch(trainer):
+    """Train; show the run's curves, anew after each epoch, and how long it has to go."""
+    curves, left = display(display_id=True), display(display_id=True)
+    first, started = trainer.at.epoch, perf_counter()
+    for metrics in small_run.epochs(trainer):
+        pace = (perf_counter() - started) / (metrics.epoch - first)
+        seconds = pace * (trainer.recipe.epochs - metrics.epoch)
+        curves.update(Image(trainer.folder / "curves.png", width=850))
+        left.update(Markdown(f"about {seconds:.0f} seconds to go" if seconds else "trained"))
+
+
 workshop = tempfile.TemporaryDirectory()
 trainer = small_run.begin(Path(workshop.name))
-small_run.watch(trainer)
+watch(trainer)
 
 
 # %%
@@ -392,7 +407,7 @@ def resumed(trainer):
 
 if trainer.at.epoch < trainer.recipe.epochs:  # you have interrupted it
     trainer = resumed(trainer)
-    small_run.watch(trainer)
+    watch(trainer)
 small_run.keep(trainer)  # a copy, for notebook 14
 
 # %% [markdown]
@@ -430,7 +445,7 @@ print("moves the logits over ten times as far as before:", farther > 10)
 # ```python
 # ill = replace(recipe, init="paper", dropout="paper", input_std=(1.0, 1.0, 1.0), epochs=4)
 # paper_run = small_run.begin(Path(tempfile.mkdtemp()), ill)
-# small_run.watch(paper_run)
+# watch(paper_run)
 # for row in signals.signal(paper_run.model, paper_x):
 #     print(row.name, row.dead, row.image_rms)
 # ```

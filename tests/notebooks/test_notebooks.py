@@ -153,3 +153,15 @@ def test_the_lesson_runs_without_threads_and_processes_as_in_a_browser(source):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+@pytest.mark.slow
+@lessons
+def test_the_lesson_runs_when_it_is_solved(source):
+    script = Path(__file__).with_name("with_solutions.py")
+    done = subprocess.run(
+        [sys.executable, script, source], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert not re.search("not yet|not filled in|not answered", done.stdout), done.stdout

@@ -4,7 +4,8 @@ RIGHT = {
     "image_part": [
         "centred = outputs - outputs.mean(0)\n"
         "return np.sqrt(np.mean(outputs ** 2)), np.sqrt(np.mean(centred ** 2))",
-        "return [float(np.sqrt((outputs ** 2).mean())), float((outputs.std(0) ** 2).mean() ** 0.5)]",
+        "rms = float(np.sqrt((outputs ** 2).mean()))\n"
+        "return [rms, float((outputs.std(0) ** 2).mean() ** 0.5)]",
         """n, units = outputs.shape
 square = part = 0
 for u in range(units):

@@ -27,16 +27,19 @@ for i in range(0, len(x), most):
     part, of = x[i : i + most], labels[i : i + most]
     total = total + len(part) * gradient(part, of)
 return total / len(x)""",
-        """return sum(gradient(x[i : i + most], labels[i : i + most]) * min(most, len(x) - i) / len(x)
-           for i in range(0, len(x), most))""",
+        """n = len(x)
+return sum(gradient(x[i : i + most], labels[i : i + most]) * min(most, n - i) / n
+           for i in range(0, n, most))""",
         """cuts = list(range(most, len(x), most))
 parts = list(zip(np.split(x, cuts), np.split(labels, cuts)))
-return np.average([gradient(a, b) for a, b in parts], axis=0, weights=[len(a) for a, _ in parts])""",
-        """return np.mean([gradient(x[i : i + 1], labels[i : i + 1]) for i in range(len(x))], axis=0)""",
+sizes = [len(a) for a, _ in parts]
+return np.average([gradient(a, b) for a, b in parts], axis=0, weights=sizes)""",
+        "each = [gradient(x[i : i + 1], labels[i : i + 1]) for i in range(len(x))]\n"
+        "return np.mean(each, axis=0)",
         """if len(x) <= most:
     return gradient(x, labels)
-first, rest = gradient(x[:most], labels[:most]), gradient_in_parts(gradient, x[most:],
-                                                                   labels[most:], most)
+first = gradient(x[:most], labels[:most])
+rest = gradient_in_parts(gradient, x[most:], labels[most:], most)
 return (most * first + (len(x) - most) * rest) / len(x)""",
     ],
 }

@@ -24,9 +24,13 @@ return wrong / len(labels)""",
         "            weight=(1 - p) * weight, bias=bias)",
         "return {'bias': bias.copy(), 'weight': weight - p * weight, 'weight_decay': decay,\n"
         "        'momentum_buffer': -1 / lr * velocity, 'alpha': sum([alpha] * n)}",
-        "new = {}\nnew['alpha'] = float(n) * alpha\nnew['momentum_buffer'] = [-v / lr for v in velocity]"
-        "\nnew['weight_decay'] = decay\nnew['weight'] = [[(1 - p) * w for w in row] for row in weight]"
-        "\nnew['bias'] = list(bias)\nreturn new",
+        """new = {}
+new["alpha"] = float(n) * alpha
+new["momentum_buffer"] = [-v / lr for v in velocity]
+new["weight_decay"] = decay
+new["weight"] = [[(1 - p) * w for w in row] for row in weight]
+new["bias"] = list(bias)
+return new""",
         "keep = np.float64(1) - p\nreturn {'alpha': np.array(alpha * n), 'weight': weight * keep,\n"
         "    'momentum_buffer': np.negative(velocity) / lr, 'weight_decay': np.float64(decay),\n"
         "    'bias': bias, 'note': 'more keys do no harm'}",
