@@ -47,8 +47,8 @@ bench: $(READY) ## Time a training step, here and in PyTorch; DEVICE=cuda: on th
 fuzz: $(DEV) ## Change inputs at random until Ctrl-C; finds are kept in build/fuzz
 	@trap : INT; $(BIN)/python tests/fuzz/run.py --forever $(ARGS)
 
-notebooks: $(JUPYTER) ## Open the course in JupyterLab
-	$(BIN)/jupyter lab $(ARGS) notebooks
+notebooks: $(JUPYTER) ## Open the course in JupyterLab, in copies of your own
+	@trap : INT; $(BIN)/alexnet learn $(ARGS)
 
 site: $(SITE) ## Build the pages: notebooks, reference, JupyterLite; into build/site
 	@echo "Building the pages: minutes ..."

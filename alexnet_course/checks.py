@@ -11,15 +11,39 @@ filled in yet, or the hint. `window_sum.verdict(function)` returns the text, for
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 Function = Callable[..., Any]
+_seed: contextvars.ContextVar[int | None] = contextvars.ContextVar("seed", default=None)
+
+
+def generator(number: int) -> np.random.Generator:
+    """Random numbers for a check's inputs: the same for everybody, or, within `own_inputs`, a
+    learner's own. Every check draws from here."""
+    own = _seed.get()
+    return np.random.default_rng(number if own is None else [own, number])
+
+
+@contextlib.contextmanager
+def own_inputs(seed: int | None) -> Iterator[None]:
+    """The checks draw other inputs, which depend on `seed`: a copied number then is wrong.
+
+        with own_inputs(12):
+            check.conv_forward(conv_forward)
+    """
+    token = _seed.set(seed)
+    try:
+        yield
+    finally:
+        _seed.reset(token)
 
 
 class Hint(Exception):  # noqa: N818  (a word to the learner, not an error)
@@ -36,6 +60,12 @@ class Exercise:
 
     def __call__(self, learner: Function) -> None:
         print(self.verdict(learner))
+
+    def must(self, learner: Function) -> None:
+        """Raise AssertionError with the verdict unless it is right: for graders that run cells."""
+        verdict = self.verdict(learner)
+        if verdict != f"{self.name}: right.":
+            raise AssertionError(verdict)
 
     def verdict(self, learner: Function) -> str:
         """One line: right, not filled in yet, or what is wrong."""
@@ -61,6 +91,8 @@ def exercise(check: Callable[[Function], None]) -> Exercise:
 
 def _line_of(error: Exception, learner: Function) -> str:
     """The line of the learner's function where an error came up."""
+    if line := getattr(error, "learner_line", ""):  # it came up in another process
+        return f" (in the line: {line})"
     code = getattr(learner, "__code__", None)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if code is not None and frame.filename == code.co_filename and frame.line:

@@ -1,4 +1,4 @@
-"""Notebook 02's operations, their wrong backwards (mutants), and checkers that see some of them."""
+"""Notebook 08's operations, their wrong backwards (mutants), and checkers that see some of them."""
 
 from __future__ import annotations
 

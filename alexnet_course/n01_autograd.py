@@ -13,7 +13,48 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from .checks import Function, Hint, close, exercise, result_for_case, result_of
+from minigrad import Tensor
+from minigrad.core import Node
+from minigrad.tools.graph import nodes_of
+
+from .checks import Function, Hint, close, exercise, generator, result_for_case, result_of
+from .questions import Choice, Number
+
+calls_of_20 = Number(
+    "calls_of_20",
+    2**21 - 1,
+    "Each operation doubles the number of ways to the first value, and each way is walked: "
+    "1 + 2 + 4 + ... + 2^20 calls, for 21 values.",
+    typical={
+        20: "That is the number of operations: as if each value were visited once.",
+        21: "That is the number of values: as if each were visited once.",
+        40: "That is the number of arrows. But all that lies behind an arrow is walked again each "
+        "time the arrow is.",
+        41: "That is the number of arrows, and the first call. But all that lies behind an arrow "
+        "is walked again each time the arrow is.",
+        210: "That would be 1 + 2 + 3 + ... + 20: the calls of a value are not one more than those "
+        "of the one before, but twice as many.",
+        400: "That would be 20 times 20: the number of calls does not grow like a square.",
+    },
+    small="Far more: the calls of each value are twice those of the one before.",
+    large="Fewer: they double 20 times.",
+    factor=2.2,
+    prediction=True,
+)
+
+why_only_parameters = Choice(
+    "why_only_parameters",
+    "b",
+    "A parameter lives on from step to step, and so does its .grad, which the next backward adds "
+    "to. The tensors between are made anew in each step.",
+    wrong={
+        "a": "They are not 0: what the weights of a layer get is computed from them.",
+        "c": "step() changes the parameters and looks at nothing else. What happens to the tensors "
+        "between when the next forward begins?",
+        "d": "They change as much as the parameters' do. Which of the two still exists in the next "
+        "step?",
+    },
+)
 
 SPACING = 2.2  # between the columns of a picture; rows are 1 apart
 DEEP = 5000  # operations in a chain, more than Python's calls may nest
@@ -71,6 +112,21 @@ def draw_graph(
                 x, y, text, ha="center", va="center", fontsize=fontsize, color="#0072B2", zorder=5,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             )  # fmt: skip
+
+
+def draw_recorded(axes: Axes, output: Tensor, parameters: Mapping[str, Tensor]) -> None:
+    """The graph that minigrad recorded behind `output`, with the parameters' names in blue."""
+    names = {id(parameter): name for name, parameter in parameters.items()}
+    boxes: dict[Any, str] = {}
+    arrows: list[Arrow] = []
+    for node in nodes_of(output):
+        for target in (edge.target for edge in node.edges or () if edge.target is not None):
+            key = target if isinstance(target, Node) else names[id(target)]
+            boxes.setdefault(key, key if isinstance(key, str) else key.operation)
+            arrows.append((key, node, ""))
+        boxes[node] = node.operation
+    blue = {key: "#e6f2fa" for key in boxes if isinstance(key, str)}
+    draw_graph(axes, boxes, arrows, blue, fontsize=9)
 
 
 def _places(keys: list[Any], arrows: Sequence[Arrow]) -> dict[Any, tuple[float, float]]:
@@ -132,14 +188,34 @@ def _square() -> _Value:
     return _Value("x * x", 9.0, (x, x), (3.0, 3.0))
 
 
+def _graphs() -> list[tuple[_Value, str]]:
+    """The outputs that the checks begin at, and how each was computed, for the hints; of the larger
+    ones the hints say what is needed."""
+    return [
+        (_square(), "The graph is y = x * x at x = 3."),
+        (_diamond(), "The graph is u = w * x, s = u * u, loss = s + u at w = 2, x = 3."),
+        *((_tangle(seed), "") for seed in range(6)),
+        (_chain(DEEP), ""),
+    ]
+
+
+@contextlib.contextmanager
+def _shown(graph: str) -> Iterator[None]:
+    """A hint that comes up here ends with how the graph was computed: it is seen nowhere else."""
+    try:
+        yield
+    except Hint as hint:
+        raise Hint(f"{hint} {graph}".rstrip()) from None
+
+
 def _tangle(seed: int) -> _Value:
     """Values that use up to three of those before them."""
-    rng = np.random.default_rng(seed)
-    data = rng.uniform(-2, 2, 14)
+    numbers = generator(seed)
+    data = numbers.uniform(-2, 2, 14)
     values = [_Value("v0", data[0]), _Value("v1", data[1])]
     for number in range(2, 14):
-        inputs = [values[i] for i in rng.integers(0, number, rng.integers(1, 4))]
-        slopes = tuple(float(s) for s in rng.uniform(-2, 2, len(inputs)))
+        inputs = [values[i] for i in numbers.integers(0, number, numbers.integers(1, 4))]
+        slopes = tuple(float(s) for s in numbers.uniform(-2, 2, len(inputs)))
         values.append(_Value(f"v{number}", data[number], (values[-1], *inputs), (0.5, *slopes)))
     return values[-1]
 
@@ -239,7 +315,8 @@ def local_slopes(learner: Function) -> None:
         right = _RIGHT[operation](a, b)
         got = result_for_case(
             learner, (operation, a, b), f"For {operation} at a = {a:g}, b = {b:g}",
-            question="Does it compute what this operation does not ask for?",
+            question="Does it compute what this operation does not ask for? (A dictionary of all "
+            "results computes all four; one of functions, lambda a, b: ..., only what you take.)",
         )  # fmt: skip
         if not isinstance(got, tuple | np.ndarray) or np.shape(got) != (2,):
             raise Hint("It should return two numbers: the slope along a and the slope along b.")
@@ -274,58 +351,63 @@ def local_slopes(learner: Function) -> None:
 @exercise
 def order(learner: Function) -> None:
     """order(output) -> all values behind it, each once, each before its inputs."""
-    graphs = [_square(), _diamond(), *(_tangle(seed) for seed in range(6)), _chain(DEEP)]
-    for output in graphs:
+    graphs = _graphs()
+    for output, formula in graphs:
         right = _newest_first(output)
         with _shallow(output):
             got = result_of(learner, output)
             got = list(got) if isinstance(got, Iterable) else [got]
-        if any(not isinstance(value, _Value) for value in got):
-            raise Hint("It should return the values themselves, in a list.")
-        if len(set(got)) < len(got):
-            twice = next(value for value in got if got.count(value) > 1)
-            raise Hint(
-                f"{twice.name} is in your list twice: it is reached once for every use (by "
-                f"{_users(twice, right)}), and must be listed once."
-            )
-        missing = [value.name for value in right if value not in set(got)]
-        if missing:
-            raise Hint(
-                f"{missing[0]} is missing. The list holds the output and everything it was "
-                "computed from, down to the values without inputs."
-            )
-        place = {value: number for number, value in enumerate(got)}
-        early = [
-            (source, value)
-            for value in got
-            for source in value.inputs
-            if place[source] < place[value]
-        ]
-        if early:
-            if all(place[s] < place[v] for v in got for s in v.inputs):
-                raise Hint("The right order, backwards: the output comes first.")
-            raise Hint(
-                f"{early[0][0].name} stands before {early[0][1].name}, which uses it "
-                f"({_formula(early[0][1])}): when its turn comes, a gradient is still to arrive."
-            )
-    if list(learner(graphs[0])) != _newest_first(graphs[0]):
+        with _shown(formula):
+            _check_order(got, right)
+    if list(learner(graphs[0][0])) != _newest_first(graphs[0][0]):
         raise Hint(_AGAIN)
 
 
 @exercise
 def backward(learner: Function) -> None:
     """backward(output) -> a dictionary from each value to its gradient."""
-    graphs = [_square(), _diamond(), *(_tangle(seed) for seed in range(6)), _chain(DEEP)]
-    for output in graphs:
+    graphs = _graphs()
+    for output, formula in graphs:
         right = _walk(output, _newest_first(output))
         with _shallow(output):
             got = result_of(learner, output)
-        _check_keys(got, right)
-        if not _same(got, right):
-            raise Hint(_what_is_wrong(got, right, output))
-    right, again = _walk(graphs[0], _newest_first(graphs[0])), learner(graphs[0])
+        with _shown(formula):
+            _check_keys(got, right)
+            if not _same(got, right):
+                raise Hint(_what_is_wrong(got, right, output))
+    square = graphs[0][0]
+    right, again = _walk(square, _newest_first(square)), learner(square)
     if not isinstance(again, dict) or not right.keys() <= again.keys() or not _same(again, right):
         raise Hint(_AGAIN)
+
+
+def _check_order(got: list[Any], right: list[_Value]) -> None:
+    if any(not isinstance(value, _Value) for value in got):
+        raise Hint("It should return the values themselves, in a list.")
+    if len(set(got)) < len(got):
+        twice = next(value for value in got if got.count(value) > 1)
+        raise Hint(
+            f"{twice.name} is in your list twice: it is reached once for every use (by "
+            f"{_users(twice, right)}), and must be listed once."
+        )
+    found = set(got)
+    missing = [value.name for value in right if value not in found]
+    if missing:
+        raise Hint(
+            f"{missing[0]} is missing. The list holds the output and everything it was "
+            "computed from, down to the values without inputs."
+        )
+    place = {value: number for number, value in enumerate(got)}
+    early = [
+        (source, value) for value in got for source in value.inputs if place[source] < place[value]
+    ]
+    if early:
+        if all(place[s] < place[v] for v in got for s in v.inputs):
+            raise Hint("The right order, backwards: the output comes first.")
+        raise Hint(
+            f"{early[0][0].name} stands before {early[0][1].name}, which uses it "
+            f"({_formula(early[0][1])}): when its turn comes, a gradient is still to arrive."
+        )
 
 
 def _check_keys(got: Any, right: dict[_Value, float]) -> None:

@@ -6,8 +6,40 @@ from typing import Any
 
 import numpy as np
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 from .mutants import RIGHT, STEP
+from .questions import Choice, Number
+
+best_step = Number(
+    "best_step",
+    1e-5,
+    "Below it the rounding of f, divided by h, takes over, above it the series; they meet near the "
+    "third root of the rounding, (1e-16)^(1/3).",
+    typical={
+        2**-52: "That is the spacing of the numbers near 1: x + h and x - h hardly differ there.",
+        1e-16: "That is the rounding itself: x + h is x there, and the slope comes out as 0.",
+        1e-30: "x + h and x - h are the same number there, and the slope comes out as 0.",
+        1e-8: "That is the best step of a one-sided difference, the square root of the rounding.",
+    },
+    small="Too small: the difference of two almost equal numbers is mostly rounding.",
+    large="Too large: the error of the series, with h^2 in it, is still the larger one.",
+    factor=10,
+    prediction=True,
+)
+
+what_backward_is = Choice(
+    "what_backward_is",
+    "b",
+    "grad has 3 numbers, one for each row of J, and the result 4, one for each column: a sum over "
+    "the rows, which is what the transpose does.",
+    wrong={
+        "a": "J has 4 columns and grad only 3 numbers: the shapes do not fit. Which of the two has "
+        "one entry for each output?",
+        "c": "The 12 slopes are never built: for one ReLU of AlexNet they would fill 337 GB. Which "
+        "product with J is enough?",
+        "d": "That is grad, which backward is given. It returns the slopes along the inputs.",
+    },
+)
 
 
 def _array(result: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -59,7 +91,7 @@ def _moved(x: np.ndarray, eps: float, ahead: float, behind: float, rows: bool = 
 def numeric_gradient(learner: Function) -> None:
     """numeric_gradient(f, x, eps) -> the gradient of f, an array of x's shape."""
     for shape in ((3,), (2, 2)):
-        x = np.random.default_rng(5).uniform(0.5, 1.5, shape)
+        x = generator(5).uniform(0.5, 1.5, shape)
         eps = 0.125
         right = _moved(x, eps, 1, -1)
         result = result_of(learner, _of_shape(shape), x, eps)
@@ -127,10 +159,10 @@ def numeric_gradient(learner: Function) -> None:
 @exercise
 def complex_slope(learner: Function) -> None:
     """complex_slope(f, x, v) -> the slope of f(x) along v, an array of f(x)'s shape."""
-    rng = np.random.default_rng(6)
+    numbers = generator(6)
     for name in ("LRN, alpha = 1", "softmax"):
         forward, _, x = RIGHT[name]
-        v = rng.uniform(-1, 1, x.shape)
+        v = numbers.uniform(-1, 1, x.shape)
         right = forward(x + 1j * STEP * v).imag / STEP
         try:
             result = result_of(learner, forward, x, v, shape=right.shape)

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward
 
-from .checks import Function, Hint, close, exercise, result_for_case
+from .checks import Function, Hint, close, exercise, generator, result_for_case
 from .questions import Number
 
 
@@ -47,7 +47,7 @@ _PLACES = (
 
 def _map(seed: int, case: _Case) -> np.ndarray:
     """A map of numbers with fractions, no two equal, most of them negative."""
-    return np.random.default_rng(seed).uniform(-20, 5, case.shape)
+    return generator(seed).uniform(-20, 5, case.shape)
 
 
 def _pooled(x: np.ndarray, size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
@@ -202,7 +202,7 @@ def pool_backward(learner: Function) -> None:
     """pool_backward(grad, winners, shape, size, stride) -> dx (H, W)."""
     for seed, case in enumerate(_CASES, 10):
         y, winners = _pooled(_map(seed, case), case.size, case.stride)
-        grad = np.random.default_rng(seed).standard_normal(y.shape)
+        grad = generator(seed).standard_normal(y.shape)
         args = (grad, winners, case.shape, case.size, case.stride)
         got = result_for_case(learner, args, case, question=_PLACES.capitalize())
         _check_dx(_numbers("dx", got), grad, winners, case)

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.kernels.lrn import lrn_backward, lrn_forward
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 from .questions import Choice, Number
 
 # Channels, window, k, alpha, beta: alphas at which the sum counts as much as k. The first has the
@@ -23,7 +23,7 @@ _WHOLE = "It returns whole numbers: make an array of floats to write into, like 
 
 def _pixel(seed: int, channels: int) -> np.ndarray:
     """The channels at one pixel, signed, none of them near 0."""
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     return np.asarray(rng.choice((-1.0, 1.0), channels) * rng.uniform(1.0, 4.0, channels))
 
 
@@ -233,7 +233,7 @@ def normalise_backward(learner: Function) -> None:
     """normalise_backward(grad, x, s, n, alpha, beta) -> dx (C,)."""
     for seed, (channels, n, k, alpha, beta) in enumerate(_CASES):
         x = _pixel(seed + 10, channels)
-        grad = np.random.default_rng(seed).standard_normal(channels)
+        grad = generator(seed).standard_normal(channels)
         _, s = _forward(x, n, k, alpha, beta)
         got = np.asarray(result_of(learner, grad, x, s, n, alpha, beta, shape=x.shape))
         if got.dtype.kind in "iu":

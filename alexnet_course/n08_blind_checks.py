@@ -6,8 +6,41 @@ from typing import Any
 
 import numpy as np
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 from .mutants import MUTANTS, NEAR_A_KINK, RIGHT, Mutant
+from .questions import Choice, Number
+
+pass_with_ones = Number(
+    "pass_with_ones",
+    5,
+    "Ones see only the sums over the outputs (0 for a softmax), and neither the order nor the sign "
+    "nor the absence of grad.",
+    typical={
+        4: "The ReLU that stops negative gradients never meets one: 1 is positive.",
+        1: "The softmax is not the only one: what does a backward that forgets grad return, if "
+        "grad is 1?",
+        2: "The two softmaxes, yes; but a backward that forgets grad, or reverses its rows, gives "
+        "the same result, too, if all of grad is 1.",
+        3: "Of the three others, does any do with ones what the right backward would not?",
+    },
+    small="Each of them gives, for ones, what the right backward gives.",
+    large="There are only five.",
+    prediction=True,
+)
+
+how_to_see_it = Choice(
+    "how_to_see_it",
+    "b",
+    "At alpha = 1 the second term is about as large as the first, and a fine tolerance costs "
+    "nothing: the complex step measures to 1e-15.",
+    wrong={
+        "a": "Each of the hundred has the same second term, some 1e-4 of the first: none of them "
+        "reaches the tolerance.",
+        "c": "That makes it worse: float32 rounds to 6e-8, and slopes measured in it are good to "
+        "four digits only. Which number makes the second term small?",
+        "d": "The squares are positive already. Which number stands in front of their sum?",
+    },
+)
 
 _HINTS = {
     "sample": "Does every element of dx count? A fault may sit in one corner of the array; and in "
@@ -97,7 +130,7 @@ def _forgets_abs(learner: Function) -> bool:
     """Whether a checker accepts a dx that is far too large, or far too small. Along a random
     direction that is half of the time; with a loose tolerance it is by chance, and seldom."""
     forward, backward, x = RIGHT["linear"]
-    far = np.random.default_rng(7).uniform(50, 150, x.shape)
+    far = generator(7).uniform(50, 150, x.shape)
     wrong = [lambda g, x: backward(g, x) + far, lambda g, x: backward(g, x) - far]
     return sum(bool(learner(forward, w, x)) for w in 32 * wrong) >= 16
 

@@ -7,7 +7,7 @@ import numpy as np
 from minigrad.kernels.dropout import dropout_forward, dropout_mask
 from minigrad.random import Key
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 from .questions import Number
 
 # Away from 1/2, where p and 1 - p are the same number.
@@ -18,7 +18,7 @@ _RATES = (0.2, 0.7)
 def inverted_dropout(learner: Function) -> None:
     """inverted_dropout(x, u, p) -> y, for random numbers u in [0, 1) of the shape of x."""
     for seed, p in enumerate(_RATES):
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         x, u = rng.uniform(1.0, 2.0, (20, 30)), rng.random((20, 30))
         keep = u >= p
         got = result_of(learner, x, u, p, shape=x.shape)
@@ -71,7 +71,7 @@ def to_inverted(learner: Function) -> None:
     what the paper's form does with the old ones."""
     lr, decay = 0.01, 5e-4
     for seed, p in enumerate(_RATES):
-        weight = np.random.default_rng(seed).standard_normal((3, 4))
+        weight = generator(seed).standard_normal((3, 4))
         keep = 1 - p
         got = result_of(learner, weight, lr, decay, p)
         if not isinstance(got, tuple) or len(got) != 3:
@@ -123,7 +123,7 @@ def to_inverted(learner: Function) -> None:
 def geometric_mean(learner: Function) -> None:
     """geometric_mean(probabilities) -> (C,), from the predictions (M, C) of M networks."""
     for seed, networks, classes in ((0, 4, 3), (1, 3000, 5)):
-        logits = np.random.default_rng(seed).standard_normal((networks, classes)) * 2
+        logits = generator(seed).standard_normal((networks, classes)) * 2
         odds = np.exp(logits)
         probabilities = odds / odds.sum(1, keepdims=True)
         logs = np.log(probabilities).mean(0)
@@ -170,7 +170,7 @@ def dropout_backward(learner: Function) -> None:
     """dropout_backward(grad, p, key) -> dx, with the mask of the forward pass drawn again."""
     for seed, p in enumerate(_RATES):
         key = Key(seed, 7)
-        grad = np.random.default_rng(seed).uniform(1.0, 2.0, (16, 25))
+        grad = generator(seed).uniform(1.0, 2.0, (16, 25))
         keep = dropout_mask(grad.shape, p, key)
         got = result_of(learner, grad, p, key, shape=grad.shape)
         if close(got, dropout_forward(grad, p, key)):

@@ -7,7 +7,7 @@ import numpy as np
 from alexnet_scratch.data.augment import Place, centre, colour_axes, cut
 from minigrad.kernels.softmax import log_softmax_forward
 
-from .checks import Function, Hint, close, exercise, result_for_case, result_of
+from .checks import Function, Hint, close, exercise, generator, result_for_case, result_of
 from .questions import Choice, Number
 
 
@@ -53,7 +53,7 @@ def all_places(learner: Function) -> None:
 @exercise
 def subtract_mean(learner: Function) -> None:
     """subtract_mean(crop, mean_image, top, left, mirrored) -> float (s, s, 3)."""
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     image = rng.integers(0, 256, (12, 12, 3), np.uint8)
     mean_image = rng.uniform(0, 255, (12, 12, 3))
     size = 8
@@ -178,7 +178,7 @@ def _check_range(got: np.ndarray, expected: np.ndarray) -> None:
 @exercise
 def colour_shift(learner: Function) -> None:
     """colour_shift(eigenvectors, eigenvalues, alpha) -> (3,), by standard deviations."""
-    rng = np.random.default_rng(1)
+    rng = generator(1)
     cloud = rng.standard_normal((200, 3)) @ rng.uniform(-60, 60, (3, 3))
     ascending, vectors = np.linalg.eigh(np.cov(cloud.T))
     values, vectors = ascending[::-1].copy(), vectors[:, ::-1].copy()
@@ -233,7 +233,7 @@ def colour_shift(learner: Function) -> None:
 def average_views(learner: Function) -> None:
     """average_views(logits) -> (classes,) probabilities."""
     views = 3
-    logits = np.random.default_rng(2).standard_normal((views, 4)) * 3
+    logits = generator(2).standard_normal((views, 4)) * 3
     p = np.exp(log_softmax_forward(logits))
     got = result_of(learner, logits, shape=(4,))
     if close(got, np.exp(log_softmax_forward(logits.mean(axis=0, keepdims=True)))[0]):

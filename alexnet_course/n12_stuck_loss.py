@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 
 
 @exercise
 def image_part(learner: Function) -> None:
     """image_part(outputs) -> (rms, image_rms), for the outputs (N, units) of a layer."""
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     # Units differ in their means and in how far the images move them.
     outputs = 3 + 2 * rng.standard_normal(7) + rng.standard_normal((12, 7)) * np.linspace(0.1, 2, 7)
     got = result_of(learner, outputs)
@@ -61,7 +61,7 @@ def image_part(learner: Function) -> None:
 def lsuv(learner: Function) -> None:
     """lsuv(weight, x, target) -> the weight (outputs, inputs), scaled by one number."""
     for seed, target in ((0, 1.0), (1, 0.1)):
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         weight = rng.standard_normal((5, 8)) * rng.uniform(0.2, 2, (5, 1)) + 0.3
         x = np.maximum(rng.standard_normal((40, 8)) + 1, 0)
         y = x @ weight.T

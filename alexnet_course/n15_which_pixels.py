@@ -15,7 +15,7 @@ from alexnet_scratch.model import AlexNet
 from minigrad import Tensor, manual_seed
 from minigrad.random import default_generator
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 
 SIZE, CLASSES = 63, 3  # the smallest image that AlexNet takes
 Place = tuple[slice, slice, slice]  # colours, rows, columns
@@ -37,7 +37,7 @@ def _model() -> AlexNet:
 
 
 def _image(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((3, SIZE, SIZE))
+    return generator(seed).standard_normal((3, SIZE, SIZE))
 
 
 def _logits(image: np.ndarray) -> np.ndarray:
@@ -267,8 +267,8 @@ def _wrong_maps(
 
 def _more_occlusion(learner: Function) -> None:
     """Another size and stride, where the last patch does not reach the end."""
-    image = np.random.default_rng(3).standard_normal((3, 10, 10))
-    weight = np.random.default_rng(4).standard_normal(image.shape)
+    image = generator(3).standard_normal((3, 10, 10))
+    weight = generator(4).standard_normal(image.shape)
     got = result_of(learner, lambda x: float((weight * x**2).sum()), image, 3, 2)
     if np.shape(got) != (4, 4):
         raise Hint(

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 
 
 @exercise
 def gradient_in_parts(learner: Function) -> None:
     """gradient_in_parts(gradient, x, labels, most) -> the gradient of the whole batch's mean."""
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     for n, most in ((8, 4), (10, 4), (7, 3), (5, 8)):
         x, labels = rng.standard_normal((n, 6)), rng.integers(0, 3, n)
         weight = rng.standard_normal((6, 3))

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 
 
 @exercise
 def paper_dropout(learner: Function) -> None:
     """paper_dropout(x, p, uniform, training) -> y."""
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     x, uniform = rng.standard_normal(4000) + 3, rng.random(4000)
     for p in (0.1, 0.5):
         y = result_of(learner, x, p, uniform, True, shape=x.shape)
@@ -50,7 +50,7 @@ def paper_dropout(learner: Function) -> None:
 @exercise
 def paper_update(learner: Function) -> None:
     """paper_update(w, v, grad, lr, momentum, decay) -> (w, v)."""
-    rng = np.random.default_rng(1)
+    rng = generator(1)
     w, v, grad = rng.standard_normal((3, 6))
     lr, momentum, decay = 0.2, 0.8, 0.25
     got = result_of(learner, w, v, grad, lr, momentum, decay)
@@ -102,7 +102,7 @@ def paper_update(learner: Function) -> None:
 @exercise
 def noise_sizes(learner: Function) -> None:
     """noise_sizes(pixels, scale) -> (3,), largest first."""
-    rng = np.random.default_rng(2)
+    rng = generator(2)
     mixed = np.array([[50.0, 8.0, 2.0], [45.0, -3.0, -4.0], [40.0, -5.0, 3.0]])
     close_to_grey = rng.standard_normal((500, 3)) @ mixed.T + 120
     apart = rng.standard_normal((500, 3)) * [5, 17, 40] + 120  # whose axes eig finds in this order

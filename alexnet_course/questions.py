@@ -45,6 +45,12 @@ class Question:
         notebook decides it; else it is the answer that the question was made with."""
         print(self.verdict(answer, happened))
 
+    def must(self, answer: Any) -> None:
+        """Raise AssertionError with the verdict unless it is done: for graders that run cells."""
+        verdict = self.verdict(answer)
+        if not done(verdict):
+            raise AssertionError(verdict)
+
     def verdict(self, answer: Any, happened: Any = None) -> str:
         """One line: not answered yet, right and why, or what is wrong with the answer."""
         if isinstance(answer, str | None | type(...)) and answer in UNANSWERED:

@@ -15,6 +15,7 @@ from minigrad.data import LoaderError
 from minigrad.serialization import CheckpointError
 
 from .commands import (
+    assign,
     bench,
     compare,
     completion,
@@ -25,6 +26,7 @@ from .commands import (
     export,
     features,
     find_lr,
+    grade,
     import_weights,
     inside,
     learn,
@@ -51,7 +53,8 @@ from .training.watchdog import Diverged
 
 COMMANDS = (
     prepare, stats, plan, find_lr, train, import_weights, evaluate, report, predict, demo, inside,
-    features, probe, export, compare, summary, diff, show_augment, doctor, bench, learn, completion,
+    features, probe, export, compare, summary, diff, show_augment, doctor, bench, learn, grade,
+    assign, completion,
 )  # fmt: skip
 
 # What a user can mend; anything else is our fault and deserves its traceback.

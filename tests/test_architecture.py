@@ -184,6 +184,14 @@ LATE = {
     # advice about an installation, read only where there is an error
     ("minigrad.arrays", "minigrad.cuda.diagnosis"),
     ("minigrad.arrays", "minigrad.cuda"),
+    # the course's part of the `alexnet` command, read only where it is asked for
+    ("alexnet_scratch.commands.grade", "alexnet_course.grading.grade"),
+    ("alexnet_scratch.commands.grade", "alexnet_course.grading.outputs"),
+    ("alexnet_scratch.commands.grade", "alexnet_course.grading"),
+    ("alexnet_scratch.commands.grade", "alexnet_course"),
+    ("alexnet_scratch.commands.assign", "alexnet_course.grading.assignment"),
+    ("alexnet_scratch.commands.assign", "alexnet_course.grading"),
+    ("alexnet_scratch.commands.assign", "alexnet_course"),
 }
 
 

@@ -1,6 +1,7 @@
 """The learner's functions in the place of minigrad's: "Your code is the network".
 
     yours.plug("05_pooling", globals())     # at the end of a lesson: judged, plugged in, compared
+    mine = yours.collect(".")               # the functions of all lessons, for the capstone
 
 The table of what stands in the place of what is in `parts.py` (operations) and `pieces.py` (what
 has no backward). `halves.py` takes the learner's functions of one image to whole batches.
@@ -13,11 +14,12 @@ from typing import Any
 
 from minigrad import names
 
+from .collected import Yours, collect, ready_made
 from .parts import PARTS
 from .pieces import PIECES
-from .plugged import RIGHT, Plugged, compare, compare_piece, judged, lessons
+from .plugged import RIGHT, Plugged, compare_piece, compare_way, judged, lessons
 
-__all__ = ["plug"]
+__all__ = ["Yours", "collect", "plug", "ready_made"]
 
 
 def plug(lesson: str, namespace: Mapping[str, Any]) -> None:
@@ -47,39 +49,33 @@ def plug(lesson: str, namespace: Mapping[str, Any]) -> None:
                 rows.append((piece.exercise, f"your {piece.exercise}", _apart(apart)))
                 timed.append((piece.exercise, mine, ready))
             else:
-                rows.append((piece.exercise, _ready(verdicts, (piece.exercise,)), ""))
+                rows.append((piece.exercise, f"ready-made ({verdicts[piece.exercise]})", ""))
     _print(rows, timed)
 
 
 def _rows_of(
     plugged: Plugged, verdicts: Mapping[str, str]
 ) -> tuple[list[tuple[str, str, str]], list[tuple[str, float, float]]]:
+    """The lines of an operation: one for each way that could be the learner's."""
     part, rows, timed = plugged.part, [], []
-    states = {**verdicts, **plugged.stopped}
-    compared = compare(part, plugged.used) if any(plugged.by) else None
     for number, (half, ways) in enumerate(
-        (("forward", part.forwards), ("backward", part.backwards or part.forwards))
+        (("forward", part.forwards), ("backward", part.backwards))
     ):
-        name, by = f"{part.name} {half}", plugged.by[number]
-        if not ways:
+        name = f"{part.name} {half}"
+        if not ways and number == 0:
             rows.append((name, "ready-made (no exercise asks for it)", ""))
-        elif not by or compared is None:
-            rows.append((name, _ready(states, tuple(way.exercise for way in ways)), ""))
-        else:
-            apart = compared.backward if number else compared.forward
-            rows.append((name, f"your {by}", _apart(apart)))
-            timed.append((name, compared.seconds[number], compared.ready_seconds[number]))
+        for way in ways:
+            exercise = way.exercise
+            if verdicts[exercise] != RIGHT or exercise in plugged.stopped:
+                state = plugged.stopped.get(exercise, verdicts[exercise])
+                rows.append((name, f"ready-made ({exercise} {state})", ""))
+                continue
+            compared = compare_way(part, half, way, plugged.functions[exercise])
+            apart = max(compared.forward, compared.backward)
+            rows.append((name, f"your {exercise}", _apart(apart)))
+            title = f"{name}, {exercise}" if len(ways) > 1 else name
+            timed.append((title, compared.seconds[number], compared.ready_seconds[number]))
     return rows, timed
-
-
-def _ready(states: Mapping[str, str], exercises: tuple[str, ...]) -> str:
-    """Why minigrad's stays: what each of the functions that could take its place still is."""
-    kinds = dict.fromkeys(states[name] for name in exercises)
-    why = [
-        f"{' and '.join(name for name in exercises if states[name] == kind)} {kind}"
-        for kind in kinds
-    ]
-    return f"ready-made ({', '.join(why)})"
 
 
 def _apart(difference: float) -> str:
@@ -89,7 +85,7 @@ def _apart(difference: float) -> str:
 
 
 def _print(rows: list[tuple[str, str, str]], timed: list[tuple[str, float, float]]) -> None:
-    wide = max(len(row[0]) for row in rows)
+    wide = max(len(row[0]) for row in (*rows, *timed))
     for name, whose, apart in rows:
         print(f"{name:{wide}}  {whose}{f', {apart}' if apart else ''}")
     mine = sum(1 for _, _, apart in rows if apart)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -188,8 +189,8 @@ PARTS = (
             Way("conv_forward", halves.conv_by_images),
         ),
         (
-            Way("conv_backward", halves.conv_back_by_images),
             Way("columns", halves.conv_back_by_columns),
+            Way("conv_backward", halves.conv_back_by_images),
         ),
         _conv_example,
     ),
@@ -223,15 +224,31 @@ PARTS = (
 )  # fmt: skip
 
 
-def as_function(name: str, forward: Half, backward: Half) -> type[mg.Function]:
+class Clock:
+    """Seconds that an operation has taken so far, forward and backward."""
+
+    def __init__(self) -> None:
+        self.seconds = {"forward": 0.0, "backward": 0.0}
+
+    def call(self, half: str, function: Half, *args: Any, **options: Any) -> Any:
+        start = perf_counter()
+        result = function(*args, **options)
+        self.seconds[half] += perf_counter() - start
+        return result
+
+
+def as_function(
+    name: str, forward: Half, backward: Half, clock: Clock | None = None
+) -> type[mg.Function]:
     """An operation of minigrad's engine that computes with these two halves."""
+    watch = clock or Clock()
 
     class Yours(mg.Function):
         operation = name
 
         @staticmethod
         def forward(ctx: Any, *args: Any) -> Array:
-            y, kept = forward(*args)
+            y, kept = watch.call("forward", forward, *args)
             ctx.save(*kept)
             ctx.options = [a for a in args if not isinstance(a, np.ndarray)]
             ctx.dtype = args[0].dtype
@@ -239,7 +256,9 @@ def as_function(name: str, forward: Half, backward: Half) -> type[mg.Function]:
 
         @staticmethod
         def backward(ctx: Any, grad: Array) -> Any:
-            found = backward(grad, *ctx.saved, *ctx.options, needs=ctx.needs)
+            found = watch.call(
+                "backward", backward, grad, *ctx.saved, *ctx.options, needs=ctx.needs
+            )
             return tuple(None if g is None else np.asarray(g, ctx.dtype) for g in found)
 
     return Yours

@@ -15,7 +15,7 @@ import numpy as np
 import minigrad as mg
 
 from .halves import Array, Function
-from .parts import PARTS, Part, Way, as_function
+from .parts import PARTS, Clock, Part, Way, as_function
 from .pieces import PIECES, Piece
 
 RIGHT, WRONG, OPEN = "right", "not right yet", "not filled in"
@@ -55,6 +55,7 @@ class Plugged:
     skipped: set[str] = field(default_factory=set)  # "forward columns": too slow, or stopped
     stopped: dict[str, str] = field(default_factory=dict)  # right by its check, and then not here
     used: type[mg.Function] = field(init=False)
+    clock: Clock = field(default_factory=Clock)
     by: tuple[str, str] = field(init=False)  # whose forward and backward: an exercise, or ""
 
     def __post_init__(self) -> None:
@@ -73,6 +74,7 @@ class Plugged:
             self.part.name,
             self.part.forward if forward is None else forward.make(self.functions[by_forward]),
             self.part.backward if backward is None else backward.make(self.functions[by_backward]),
+            self.clock,
         )
 
     def _first(self, half: str, ways: tuple[Way, ...]) -> Way | None:
@@ -86,12 +88,10 @@ class Plugged:
         return None
 
     def _agrees(self, half: str, way: Way) -> bool:
-        """Whether it does on a whole batch what minigrad does: the lesson's check knows one image."""
-        part, name, made = self.part, way.exercise, way.make(self.functions[way.exercise])
-        halves = (made, part.backward) if half == "forward" else (part.forward, made)
+        """Whether it does on a batch what minigrad does: the lesson's check knows one image."""
+        name = way.exercise
         try:
-            with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
-                compared = compare(part, as_function(part.name, *halves), times=1)
+            compared = compare_way(self.part, half, way, self.functions[name], times=1)
         except Exception as error:  # the learner's code
             self.stopped[name] = f"stopped with {type(error).__name__} on a batch"
             return False
@@ -123,6 +123,16 @@ def compare(part: Part, used: type[mg.Function], times: int = _TIMES) -> Compare
     ready_y, ready_grads, ready_seconds = _run(ready, args, times)
     apart = max(map(_apart, grads, ready_grads), default=0.0)
     return Compared(_apart(y, ready_y), apart, seconds, ready_seconds)
+
+
+def compare_way(
+    part: Part, half: str, way: Way, function: Function, times: int = _TIMES
+) -> Compared:
+    """The same with this half alone made of the learner's function."""
+    made = way.make(function)
+    halves = (made, part.backward) if half == "forward" else (part.forward, made)
+    with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+        return compare(part, as_function(part.name, *halves), times)
 
 
 def _run(

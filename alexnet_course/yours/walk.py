@@ -86,6 +86,21 @@ def graph(output: mg.Tensor) -> tuple[Value, dict[int, Value]]:
     return last, values
 
 
+def leaves(output: mg.Tensor) -> list[mg.Tensor]:
+    """The leaves behind a tensor, each once."""
+    found: dict[int, mg.Tensor] = {}
+    waiting, seen = [output.node], {id(output.node)}
+    while waiting:
+        node = waiting.pop()
+        for edge in (node.edges or ()) if node is not None else ():
+            if isinstance(edge.target, mg.Tensor):
+                found[id(edge.target)] = edge.target
+            elif edge.target is not None and id(edge.target) not in seen:
+                seen.add(id(edge.target))
+                waiting.append(edge.target)
+    return list(found.values())
+
+
 def by(backward: Function) -> Callable[..., tuple[Array, ...]]:
     """The gradients of a scalar along some leaves, by lesson 01's `backward`."""
 

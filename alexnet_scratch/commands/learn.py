@@ -1,13 +1,10 @@
-"""`alexnet learn`: the list of notebooks, or one of them opened."""
+"""`alexnet learn`: the course in copies of the learner's own, opened in JupyterLab."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
-import platform
-import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,146 +13,158 @@ from typing import Any
 
 from ..data import DataError
 from ..data.patterns import cache_folder
-from ..names import one_line, program
+from ..lessons import copies, paths, start
+from ..names import in_shell, one_line, program
 from ..progress import say
 from .common import count
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"  # beside the packages, in a clone
-COPIES = "course.txt"  # in the cache folder: where the learner's copies are
-_FUNCTION = re.compile(r"^def (\w+)", re.MULTILINE)
+REMEMBERED = "course.txt"  # in the cache folder: where the learner's copies are
+DEFAULT = "alexnet-course"  # in the home folder
 
 
 def add_parser(commands: Any) -> None:
     """The flags of `alexnet learn`."""
     parser = commands.add_parser(
-        "learn", help="the course: list its notebooks, or open one",
+        "learn", help="the course: copies to work in, what is done, what is next",
         examples=(
-            "alexnet learn", "alexnet learn 3        # opens it in JupyterLab",
-            "alexnet learn --copy mine",
+            "alexnet learn                       # the list, and JupyterLab on its start page",
+            "alexnet learn 3                     # opens lesson 3",
+            "alexnet learn --list                # the list alone",
+            "alexnet learn 6 --reset relu_backward",
         ),
-        description="List the notebooks of the course with what is done of each; with a number, "
-        "open that one in JupyterLab.",
+        description="Copy the lessons into a folder of your own (once; nothing there is ever "
+        "overwritten), list them with what is done of each, and open JupyterLab: on a start page, "
+        "or on the lesson of a number.",
     )  # fmt: skip
-    parser.add_argument("number", type=count, nargs="?", metavar="N", help="the notebook to open")
+    parser.add_argument("number", type=count, nargs="?", metavar="N", help="the lesson to open")
     parser.add_argument(
         "--copy", type=Path, metavar="DIR",
-        help="work in copies of the notebooks there, from now on; what is in DIR already stays",
+        help=f"work in copies there, from now on [~/{DEFAULT}]; what is in DIR already stays",
     )  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="list the lessons, open nothing")
+    parser.add_argument(
+        "--reset", metavar="EXERCISE",
+        help="put an exercise of lesson N back to how it came; your text is kept below it",
+    )
+    parser.add_argument(
+        "--update", action="store_true",
+        help="take lesson N anew where it was changed; your answers come along, your copy is kept",
+    )
     parser.set_defaults(command=_learn)
 
 
 def _learn(options: argparse.Namespace) -> int:
-    if options.copy is not None:
-        new = copied(options.copy)
-        say(f"{new} notebook{'s' * (new != 1)} copied to {one_line(str(options.copy))}")
-        _remember(options.copy)
-    copies = _remembered()
-    lessons = find_lessons(copies or NOTEBOOKS)
-    if options.number is None:
-        for number, path in lessons.items():
-            print(f"{number:3}  {f'{title(path):44}{progress(path)}'.rstrip()}")
-        where = one_line(str(copies or "notebooks"))
-        print()
-        say(f"Open one with its number: {program()} learn 1")
-        say(f"Lessons: {where}; solutions: {where}/solutions")
-        return 0
+    if options.number is None and (options.reset or options.update):
+        flag = "--reset" if options.reset else "--update"
+        raise DataError(f"{flag} needs the number of a lesson: {program()} learn 6 {flag} ...")
+    folder = _folder(options.copy)
+    _copied(folder)
+    lessons = copies.find_lessons(copies.NOTEBOOKS)
+    if options.number is None or options.list:
+        return _start(folder, options.list)
     if options.number not in lessons:
         numbers = ", ".join(map(str, lessons))
-        raise DataError(f"there is no notebook {options.number}; there are {numbers}")
-    if copies and options.copy is None:
-        print(f"Opening {one_line(str(lessons[options.number]))}")
-    return _open(lessons[options.number])
+        raise DataError(f"there is no lesson {options.number}; there are {numbers}")
+    name = lessons[options.number].name
+    if options.update:
+        kept = copies.update(folder, name)
+        say(f"{name} is the newer lesson now, with your answers; your copy is kept: {kept}")
+        return 0
+    if options.reset:
+        was_other = copies.reset(folder, name, options.reset)
+        done = "is as it came; what you had is below it as text" if was_other else "is as it came"
+        say(f"{options.reset} {done} ({folder / name})")
+        return 0
+    print(f"Opening {one_line(str(folder / name))}")
+    return _open(folder / name)
+
+
+def _folder(asked: Path | None) -> Path:
+    """Where the copies are: as asked for, else as remembered, else in the home folder."""
+    folder = asked or _remembered()
+    if folder is None:
+        try:
+            folder = Path.home() / DEFAULT
+        except RuntimeError:  # a user without a home
+            folder = Path(DEFAULT)
+        if not folder.exists():
+            say(
+                f"Your copies of the lessons will be in {one_line(str(folder))} (elsewhere: "
+                f"{program()} learn --copy DIR)"
+            )
+    if asked is not None:
+        _remember(asked)
+    return folder
+
+
+def _copied(folder: Path) -> None:
+    """Bring the folder up to date, and say what was done."""
+    made = copies.make(folder)
+    lessons = [name for name in made.new if "/" not in name]
+    if lessons:
+        several = "s" * (len(lessons) != 1)
+        say(f"{len(lessons)} lesson{several} copied to {one_line(str(folder))}")
+    for names, what in (
+        (made.renewed, "was changed and is renewed: you had not written in it"),
+        (made.newer, "has a newer version; yours stays. To take it over with your answers:"),
+    ):
+        for name in names:
+            if "/" in name:  # a solution
+                continue
+            more = f" {program()} learn {int(name[:2])} --update" if names is made.newer else ""
+            say(f"Lesson {int(name[:2])} {what}{more}")
+
+
+def _start(folder: Path, only_list: bool) -> int:
+    """The list, and JupyterLab on the start page if it is here."""
+    lessons = copies.overview(folder)
+    following = copies.next_lesson(lessons)
+    for lesson in lessons:
+        mark = "next" if lesson == following and any(n.done for n in lessons) else ""
+        state = start.state(lesson) or mark
+        print(f"{lesson.number:3}  {f'{lesson.title:52}{state}'.rstrip()}")
+    print()
+    for way in paths.PATHS:
+        stops = ", ".join(dict.fromkeys(str(stop.number) for stop in way.stops))
+        say(f"{way.title} ({paths.duration(way.minutes)}): lessons {stops}; {way.what}")
+    page = start.write(folder)
+    where = one_line(str(folder))
+    if following is not None:
+        say(f"Next: {program()} learn {following.number}")
+    say(f"Lessons: {where}; solutions: {where}{os.sep}solutions")
+    if only_list:
+        return 0
+    if importlib.util.find_spec("jupyterlab") is None:
+        say(f"To open them: {_missing()}")
+        return 0
+    return _open(page)
 
 
 def _remember(folder: Path) -> None:
     """For the next call: where the learner's copies are. Where that cannot be kept, it is not."""
     with suppress(OSError):
         cache_folder().mkdir(parents=True, exist_ok=True)
-        (cache_folder() / COPIES).write_bytes(os.fsencode(folder.resolve()))
+        (cache_folder() / REMEMBERED).write_bytes(os.fsencode(folder.resolve()))
 
 
 def _remembered() -> Path | None:
     """The learner's copies, if they are still there."""
     try:
-        folder = Path(os.fsdecode((cache_folder() / COPIES).read_bytes()))
+        folder = Path(os.fsdecode((cache_folder() / REMEMBERED).read_bytes()))
         return folder if list(folder.glob("[0-9][0-9]_*.ipynb")) else None
     except (OSError, ValueError):
         return None
 
 
-def find_lessons(folder: Path) -> dict[int, Path]:
-    """The notebooks of the course by number. Raises DataError where there are none."""
-    lessons = {int(path.name[:2]): path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
-    if not lessons:
-        raise DataError(
-            f"{folder}: no notebooks there; they come with the sources: clone the repository, then "
-            "`make notebooks`"
-        )
-    return lessons
-
-
-def copied(folder: Path) -> int:
-    """Copy the notebooks and their solutions into a folder of the learner's own, for git to leave
-    alone. Returns how many were not there yet; the others may hold the learner's work."""
-    new = 0
-    lessons = list(find_lessons(NOTEBOOKS).values())
-    for source in [*lessons, *(NOTEBOOKS / "solutions").glob("[0-9][0-9]_*.ipynb")]:
-        target = folder / source.relative_to(NOTEBOOKS)
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(_of_this_python(source.read_bytes()))
-            new += 1
-    return new
-
-
-def _of_this_python(data: bytes) -> bytes:
-    """A notebook with the version of the Python that will run it, or JupyterLab, which writes that
-    down at once, shows it as changed and asks to save it."""
-    notebook = json.loads(data)
-    notebook["metadata"]["language_info"]["version"] = platform.python_version()
-    return f"{json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)}\n".encode()
-
-
-def progress(path: Path) -> str:
-    """How many exercises of a notebook are right, as it was saved; "" for none, or no notebook."""
-    try:
-        cells = json.loads(path.read_text("utf-8"))["cells"]
-        asked = [name for cell in cells for name in _exercises(cell)]
-        said = {line for cell in cells for line in _printed(cell)}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return ""
-    right = sum(f"{name}: right." in said for name in asked)
-    if not right:
-        return ""
-    return "done" if right == len(asked) else f"{right} of {len(asked)} exercises"
-
-
-def _exercises(cell: dict[str, Any]) -> list[str]:
-    """The functions that a cell asks for."""
-    if "exercise" not in cell["metadata"].get("tags", []):
-        return []
-    return _FUNCTION.findall("".join(cell["source"]))[:1]
-
-
-def _printed(cell: dict[str, Any]) -> list[str]:
-    outputs = cell.get("outputs", [])
-    return [line for one in outputs for line in "".join(one.get("text", "")).splitlines()]
-
-
-def title(path: Path) -> str:
-    """The heading of a notebook, without its number; its file's name if it is damaged."""
-    try:
-        text = "".join(json.loads(path.read_text("utf-8"))["cells"][0]["source"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return path.stem
-    heading = text.partition("\n")[0].lstrip("# ")
-    return heading.partition(". ")[2] or heading or path.stem
+def _missing() -> str:
+    root = in_shell(copies.NOTEBOOKS.parent)
+    return (
+        f"JupyterLab is not installed: run `make notebooks`, or, in {root}, pip install -e "
+        "'.[notebooks]'"
+    )
 
 
 def _open(path: Path) -> int:
     if importlib.util.find_spec("jupyterlab") is None:
-        raise DataError(
-            "JupyterLab is not installed: run `make notebooks`, or, in "
-            f"{NOTEBOOKS.parent}, pip install -e '.[notebooks]'"
-        )
+        raise DataError(_missing())
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(path)])

@@ -1,6 +1,7 @@
 """Build the site: the notebooks as pages, the API reference, and the course in the browser.
 
     python docs/site/build.py [FOLDER]      # `make site`: into build/site
+    make site ARGS=--no-solutions           # for a class that is to find them itself
 
 The pages are Sphinx's, from the notebooks as they are committed. FOLDER/lite is JupyterLite: the
 notebooks with a Python that runs in the browser (Pyodide), and a wheel of the packages, which
@@ -14,6 +15,7 @@ leads nowhere.
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -32,9 +34,25 @@ INSTALL = """\
 %pip install -q alexnet-scratch"""
 
 
-def notebooks() -> list[Path]:
-    """All notebooks, relative to their folder."""
-    return sorted(p.relative_to(NOTEBOOKS) for p in NOTEBOOKS.glob("**/[0-9]*.ipynb"))
+def notebooks(solutions: bool = True) -> list[Path]:
+    """All notebooks, relative to their folder; the solutions among them only if they are asked
+    for."""
+    found = NOTEBOOKS.glob("**/[0-9]*.ipynb" if solutions else "[0-9]*.ipynb")
+    return sorted(path.relative_to(NOTEBOOKS) for path in found)
+
+
+def without_solutions(index: str) -> str:
+    """The index page without its list of solutions: Sphinx fails on a list of nothing."""
+    blocks = re.split(r"(?=^```\{toctree\})", index, flags=re.MULTILINE)
+    return "".join(block for block in blocks if ":caption: Solutions" not in block)
+
+
+def lesson(path: Path, solutions: bool) -> nbformat.NotebookNode:
+    """A notebook as it is committed; without the link to its solution where that is left out."""
+    notebook = nbformat.read(NOTEBOOKS / path, 4)
+    for cell in notebook.cells if not solutions else ():
+        cell.source = re.sub(r"\[Solutions\]\(solutions/[^)]*\)\. ?", "", cell.source)
+    return notebook
 
 
 def with_link(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookNode:
@@ -64,16 +82,19 @@ def run(folder: Path, *command: str | Path) -> None:
         sys.exit(f"{done.stdout}\nsite: {command[0]} failed")
 
 
-def build_pages(work: Path, out: Path) -> None:
+def build_pages(work: Path, out: Path, solutions: bool) -> None:
     """The notebooks, the reference and the architecture page as HTML."""
     source = work / "source"
     shutil.copytree(HERE, source)
+    if not solutions:
+        index = source / "index.md"
+        index.write_text(without_solutions(index.read_text("utf-8")), "utf-8")
     for name in ("architecture.md", "training.png"):
         shutil.copy(ROOT / "docs" / name, source)
-    for path in notebooks():
+    for path in notebooks(solutions):
         target = source / "notebooks" / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(with_link(nbformat.read(NOTEBOOKS / path, 4), path), target)
+        nbformat.write(with_link(lesson(path, solutions), path), target)
     run(
         work,
         "sphinx",
@@ -89,13 +110,13 @@ def build_pages(work: Path, out: Path) -> None:
     )
 
 
-def build_lite(work: Path, out: Path) -> None:
+def build_lite(work: Path, out: Path, solutions: bool) -> None:
     """JupyterLite with the notebooks and the wheel."""
     contents, wheels = work / "contents", work / "wheels"
-    for path in notebooks():
+    for path in notebooks(solutions):
         target = contents / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(with_install(nbformat.read(NOTEBOOKS / path, 4)), target)
+        nbformat.write(with_install(lesson(path, solutions)), target)
     run(work, "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps", "-w", wheels, ROOT)
     (wheel,) = wheels.glob("*.whl")
     run(
@@ -138,11 +159,13 @@ def broken_links(folder: Path) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "build/site")
-    out = parser.parse_args().folder.resolve()
+    parser.add_argument("--no-solutions", action="store_true", help="leave the solutions out")
+    options = parser.parse_args()
+    out, solutions = options.folder.resolve(), not options.no_solutions
     shutil.rmtree(out, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="site_") as work:
-        build_pages(Path(work), out)
-        build_lite(Path(work), out / "lite")
+        build_pages(Path(work), out, solutions)
+        build_lite(Path(work), out / "lite", solutions)
     if broken := broken_links(out):
         sys.exit("\n".join(["site: links that lead nowhere:", *broken]))
     print(f"{out}: look at it with: python -m http.server -d {out}")

@@ -2,11 +2,11 @@
 # # 1. Autograd
 #
 # **At the end you will know** how a program finds the slope of one number along millions of others in a
-# single pass; why this pass must go in a certain order and must add; why it must not be written with
-# recursion; and why a graph that points in a circle keeps memory that nobody needs. You will have written
-# the pass yourself, and seen one like it train a small network.
+# single pass; why this pass must go in a certain order and must add; and why it must not be written with
+# recursion. You will have written the pass yourself, and it will have trained a small network.
 #
-# About 70 minutes: 40 to read, 30 for the exercises. You need Python, and the chain rule from school.
+# About 80 minutes: 50 to read, 30 for the exercises (and 10 for an appendix on memory). You need Python, and the
+# chain rule from school: a small step of $x$ moves $f(g(x))$ by the slope of $f$ times the slope of $g$.
 
 # %%
 import gc
@@ -21,10 +21,10 @@ import numpy as np
 
 import minigrad as mg
 from alexnet_course import n01_autograd as check
+from alexnet_course import yours
 from alexnet_course.style import BLUE, GREEN, ORANGE, RED, use_style
 from minigrad import nn
-from minigrad.core import Node
-from minigrad.tools.graph import nodes_of, to_text
+from minigrad.tools.graph import player, to_text
 
 use_style()
 
@@ -170,9 +170,13 @@ print({name: at_once[v] for v, name in names.items()}, " calls:", calls)
 # %% [markdown]
 # The gradients are right. But there are five values, and it took more calls than that: $u$ was visited
 # three times, once for every way from the loss to it, and each time everything behind $u$ was visited
-# again. The number of *ways* through a graph can be huge. Add a value to itself, again and again,
-# $v \leftarrow v + v$. Each value takes one call, and twice the calls of the one before: $2^{n+1} - 1$ for $n$
-# operations.
+# again. Does it matter? Add a value to itself, again and again, $v \leftarrow v + v$.
+#
+# **Predict before you run.** After 20 such operations there are 21 values. How many calls will `pass_on_at_once`
+# make?
+
+# %% tags=["answer"]
+calls_of_20 = None  # a number
 
 # %%
 depths = range(1, 15)
@@ -190,10 +194,11 @@ plt.title("Each operation doubles the number of ways")
 plt.legend()
 plt.show()
 print("2^(n+1) - 1 calls in each run:", visits == [2 ** (n + 1) - 1 for n in depths])
-print(f"at 20 operations: {2**21 - 1:,} calls for {21} values")
+check.calls_of_20(calls_of_20)
 
 # %% [markdown]
-# So each value should be visited **once**. When? If $u$ has its turn as soon as the first gradient
+# The number of *ways* through a graph can be huge. Each value takes one call, and twice the calls of the value
+# before it: $2^{n+1} - 1$ for $n$ operations. So each value should be visited **once**. When? If $u$ has its turn as soon as the first gradient
 # arrives, the share that comes through $s$ is still missing, and $u$ passes on a wrong number:
 
 # %%
@@ -238,7 +243,8 @@ check.order(order)
 #
 # Now the whole pass. Begin with the gradient 1 of the output, take the values in a right order, and let
 # each send to its inputs its gradient times the local slope. Mind the `+=`: a value that is used twice
-# gets two gradients, and needs their sum. This is called **accumulation**. (Do this before you read on.)
+# gets two gradients, and needs their sum. This is called **accumulation**. (Do this before you read on: the
+# next section gives one way away. Yours will train the network below, and be plugged into minigrad at the end.)
 
 
 # %% tags=["exercise"]
@@ -293,12 +299,19 @@ plt.show()
 # %% [markdown]
 # ## It trains a network
 #
-# Is that enough to learn something? Points inside a circle shall get $+1$, points in a ring around it
-# $-1$. A network has two inputs $p$ and $q$, six *hidden* units between input and output,
+# Is that enough to learn something? Here are points inside a circle, which the network is to give $+1$, and
+# points in a ring around it, for $-1$. It has two inputs $p$ and $q$, six *hidden* units between input and output,
 # $h_j = \tanh(a_j p + b_j q + c_j)$, and one output, $y = \sum_j d_j h_j + e$; the loss is the mean of
-# $(y - target)^2$. Each step moves every weight against its gradient.
+# $(y - target)^2$. Each step moves every weight against its gradient, which is found by *your* `backward` if the
+# check calls it right, and by `gradients` otherwise.
 
 # %%
+yours_is_right = check.backward.verdict(backward) == "backward: right."
+walk = backward if yours_is_right else gradients
+print(
+    "the gradients are found by", "your backward" if yours_is_right else "the notebook's gradients"
+)
+
 rng = np.random.default_rng(1)
 angle, radius = rng.uniform(0, 2 * np.pi, 40), np.where(np.arange(40) < 20, 0.5, 1.4)
 points = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
@@ -326,7 +339,7 @@ for _ in range(150):
         error = network(p, q) + Value(-target)
         total = total + error * error
     mean = total * Value(1 / len(points))
-    along = gradients(mean)
+    along = walk(mean)
     for weight in weights:
         weight.data -= 0.3 * along[weight]
     losses.append(mean.data)
@@ -368,7 +381,22 @@ product = leaf_w * leaf_x
 print("w", leaf_w.grad.item(), " x", leaf_x.grad.item())
 
 # %% [markdown]
-# Only the slopes are different. With arrays, the local slopes would be a table with a line for each
+# Press the buttons below to go through the same three operations, forward and then backward, as minigrad does them:
+# what comes in at each node, and what goes out to its inputs. (Where no scripts run, it is a table.) Change the
+# function, or the numbers, and run the cell again.
+
+
+# %%
+def of_two(w, x):
+    u = w * x
+    s = u * u
+    return s + u
+
+
+player(of_two, 2.0, 3.0)
+
+# %% [markdown]
+# Only the slopes are different from ours. With arrays, the local slopes would be a table with a line for each
 # output element and a column for each input element. Take the ReLU behind the network's first layer, which makes
 # of a single image 96 *maps* of 55×55 numbers (paper, figure 2):
 
@@ -405,8 +433,8 @@ print(three.grad.numpy())
 # A recorded graph can be looked at. Two layers give three numbers (*logits*) for each of four inputs;
 # `cross_entropy` makes a loss of them and the right answers. The loss also has the sum of the squares of the
 # first weight in it (weight decay), so that this weight is used there, too. In the list, `·` is an argument that
-# needs no gradient, and "keeps" is the memory that `forward` saved and that is not there anyway: parameters, and
-# what an earlier line keeps, are not counted again.
+# needs no gradient, and "keeps" is the memory that `forward` saved for backward. Parameters are not counted, since
+# they stay in memory in any case; nor is what an earlier line keeps already.
 
 # %%
 mg.manual_seed(0)
@@ -422,19 +450,8 @@ cost = cost + 0.01 * (fc1.weight * fc1.weight).sum()
 print(to_text(cost, parameters))
 
 # %%
-leaf = {id(p): name for name, p in parameters.items()}
-boxes, edges = {}, []
-for node in nodes_of(cost):
-    for target in (edge.target for edge in node.edges):
-        if target is None:
-            continue
-        key = target if isinstance(target, Node) else leaf[id(target)]
-        boxes.setdefault(key, key if isinstance(key, str) else key.operation)
-        edges.append((key, node, ""))
-    boxes[node] = node.operation
 fig, axes = plt.subplots(figsize=(9.0, 3.2))
-blue = {key: "#e6f2fa" for key in boxes if isinstance(key, str)}
-check.draw_graph(axes, boxes, edges, blue, fontsize=9)
+check.draw_recorded(axes, cost, parameters)
 axes.set_title("The graph that minigrad recorded: fc1.weight is used three times")
 plt.show()
 
@@ -449,6 +466,30 @@ two = mg.tensor([1.0, 2.0], requires_grad=True)
 print("once: ", two.grad.numpy())
 (3 * two).sum().backward()
 print("twice:", two.grad.numpy())
+
+# %% [markdown]
+# `zero_grad` clears the parameters' gradients, and nobody clears those of the tensors between, like the result of
+# fc1. **A question.** Why is that right?
+#
+# - (a) Their gradients are always 0.
+# - (b) They are made anew in each step, and begin without a gradient.
+# - (c) The optimizer's `step()` clears them.
+# - (d) They hardly change from step to step.
+
+# %% tags=["answer"]
+why_only_parameters = None  # "a", "b", "c" or "d"
+
+# %%
+check.why_only_parameters(why_only_parameters)
+
+# %% [markdown]
+# During the pass minigrad keeps the gradient of a tensor between only until its node has had its turn, and its
+# `.grad` stays empty unless `retain_grad()` asks for it:
+
+# %%
+between = 3 * two
+between.sum().backward()
+print("between:", between.grad, "  leaf:", two.grad.numpy())
 
 # %% [markdown]
 # ## Why no recursion
@@ -482,7 +523,36 @@ else:
 print("with a queue:", gradients(total)[start])
 
 # %% [markdown]
-# ## Why no circle
+# ## Your code is the network
+#
+# Your `backward` was written for numbers. minigrad's nodes can be put before it as values whose "slope" is the
+# node's own backward, and then it walks over arrays, and over any network. If it is right it does so here, beside
+# minigrad's walk:
+
+# %%
+yours.plug("01_autograd", globals())
+
+# %% [markdown]
+# ## What to remember
+#
+# - The gradient of a value is a sum over its uses: gradient of the user times local slope.
+# - A value has its turn after all its users. Newest first is such an order, and needs no recursion.
+# - Gradients are added: within a pass, and in `.grad` over passes.
+# - With arrays, a slope becomes a function: `backward(ctx, grad)`.
+# - Only what lives longer than a step has gradients to be cleared: the parameters.
+#
+# ## Further
+#
+# Give `Value` a method `exp`, and write the loss of a softmax over three values with it, $-\ln$ of the share of the
+# first. You would see that the gradients along the three add up to 0, and that each is the share, less 1 for the
+# right one. (Lesson 3 proves it.) Then let `network` have two layers of six hidden units, and watch the loss: does it
+# fall faster?
+#
+# [Solutions](solutions/01_autograd.ipynb). Next: [notebook 2](02_gradient_checking.ipynb), gradient checking: is a
+# backward right?
+
+# %% [markdown]
+# ## Appendix: why no circle
 #
 # Python frees an object at the moment when the last reference to it goes. Two objects that refer to each
 # other are never at that point, though nobody else can reach them. They wait for the *garbage collector*,
@@ -597,13 +667,4 @@ except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# ## What to remember
-#
-# - The gradient of a value is a sum over its uses: gradient of the user times local slope.
-# - A value has its turn after all its users. Newest first is such an order, and needs no recursion.
-# - Gradients are added: within a pass, and in `.grad` over passes.
-# - With arrays, a slope becomes a function: `backward(ctx, grad)`.
-# - References point from results to inputs, and never back: memory is free when the last name goes.
-#
-# [Solutions](solutions/01_autograd.ipynb). Next: [notebook 2](02_gradient_checking.ipynb), gradient checking: is a
-# backward right?
+# References point from results to inputs, and never back: memory is free when the last name goes.

@@ -1,9 +1,13 @@
 # %% [markdown]
 # # 8. How a gradient check goes blind
 #
-# **At the end you will know** TODO
+# **At the end you will know** why gradient checks in common use are blind to some bugs: what a `grad` of ones
+# cannot see, what the paper's $\alpha = 10^{-4}$ hides, what an absolute tolerance lets pass, and what a kink does
+# to a difference. You will have written a checker that finds fifteen wrong backwards.
 #
-# TODO
+# About 55 minutes: 35 to read, 20 for the exercise. You need notebook 2 (the complex step, and
+# $grad \cdot J v = dx \cdot v$). The layers that are tested are those of notebooks 3 to 7; each is said again in a
+# line where it comes up.
 
 # %%
 import math
@@ -25,8 +29,9 @@ use_style()
 # %% [markdown]
 # ## Why ones are blind
 #
-# What is `grad` in such a test? All ones are at hand: it is what `y.sum().backward()` does, and looks harmless.
-# Look at a softmax, which turns numbers (called logits) into shares that add up to 1:
+# A gradient check compares what a backward returns for some `grad` with slopes that were measured with the
+# forward alone. Which `grad`? All ones suggest themselves: that is what `y.sum().backward()` does, and it looks
+# harmless. Look at a softmax, which turns numbers (called logits) into shares that add up to 1:
 #
 # $$y_j = \frac{e^{x_j}}{\sum_i e^{x_i}}.$$
 #
@@ -64,9 +69,18 @@ plt.show()
 # backpropagation", Springenberg and others, 2014, arXiv:1412.6806). As a derivative it is wrong, and a
 # positive `grad` never shows it.
 #
-# A *mutant* is an operation with a bug put in on purpose. Five mutants, three kinds of `grad`;
-# `mutants.mismatch` measures each element's slope by the complex step, and returns the largest error of `dx`,
-# relative to the largest slope:
+# A *mutant* is an operation with a bug put in on purpose. Here are five: a softmax whose `dx` is 0; a softmax that
+# subtracts a plain mean; a ReLU that forgets `grad`; a linear layer that reads the rows of `grad` in reverse
+# order; and the ReLU that stops negative gradients.
+#
+# **Predict before you run.** How many of the five pass a check whose `grad` is all ones?
+
+# %% tags=["answer"]
+pass_with_ones = None  # a number from 0 to 5
+
+# %% [markdown]
+# The same five with three kinds of `grad`. `mutants.mismatch` measures each element's slope by the complex step,
+# and returns the largest error of `dx`, relative to the largest slope:
 
 # %%
 rng = np.random.default_rng(0)
@@ -74,10 +88,14 @@ print(f"{'wrong backward':<42}{'ones':>8}{'positive':>10}{'signed':>8}")
 for mutant in mutants.MUTANTS[:5]:
     shape = mutant.forward(mutant.x).shape
     verdicts = [
-        "passes" if mutants.mismatch(mutant.forward, mutant.backward, mutant.x, g) < 1e-6 else "fails"
+        "passes"
+        if mutants.mismatch(mutant.forward, mutant.backward, mutant.x, g) < 1e-6
+        else "fails"
         for g in (np.ones(shape), rng.random(shape), rng.uniform(-1, 1, shape))
     ]
     print(f"{mutant.name:<42}{verdicts[0]:>8}{verdicts[1]:>10}{verdicts[2]:>8}")
+
+check.pass_with_ones(pass_with_ones)
 
 # %% [markdown]
 # So: **the upstream gradient is random and has both signs.** Draw real numbers,
@@ -104,8 +122,7 @@ print(f"2 alpha beta / k = {2 * 1e-4 * 0.75 / 2:.1e}")
 
 # %% [markdown]
 # With such numbers, a test with a relative tolerance of $10^{-3}$ does not see the second term at all. You can
-# leave it
-# out. Four broken backwards, over $\alpha$:
+# leave it out. Four broken backwards, over $\alpha$:
 
 # %%
 alphas = 10.0 ** np.arange(-5, 0.01, 0.25)
@@ -159,14 +176,28 @@ for alpha in (1e-4, 1.0):
     print(f"alpha {alpha}: equal to within the tolerance: {equal}")
 
 # %% [markdown]
+# **A question.** A test of LRN's backward at $\alpha = 10^{-4}$ with a relative tolerance of $10^{-3}$ passes. What do
+# you change to be sure of the second term?
+#
+# - (a) nothing but the number of random inputs: a hundred instead of one
+# - (b) $\alpha = 1$ as well, and a tolerance of $10^{-6}$
+# - (c) float32 instead of float64, as in training
+# - (d) all inputs positive, so that no square is lost
+
+# %% tags=["answer"]
+how_to_see_it = None  # "a", "b", "c" or "d"
+
+# %%
+check.how_to_see_it(how_to_see_it)
+
+# %% [markdown]
 # ## An absolute tolerance
 #
 # PyTorch's `gradcheck` allows, by default, an error of `atol=1e-5` plus `rtol=1e-3` times the slope
 # ([its documentation](https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html)).
 # The absolute part is there for slopes that are 0. But it also means: where the gradient as a whole is
-# smaller than $10^{-5}$, *any* other gradient that is as small passes, also 0. Small gradients are usual. The mean
-# over a batch of
-# images divides by their number:
+# smaller than $10^{-5}$, *any* other gradient that is as small passes, also 0. Small gradients are common: the mean
+# over a batch of images divides by their number.
 
 # %%
 images = 128 * 3 * 224 * 224
@@ -187,13 +218,13 @@ print("would a gradient of 0 pass?", abs(0 - 1 / images) <= 1e-5 + 1e-3 / images
 #
 # On the left: what a central difference says about a ReLU near 0. On the right: a small stack of a
 # convolution, a ReLU and a max-pooling, which has kinks too (where two pixels of a window change places).
-# It shows the slope of all outputs along a random direction, against the complex step (these layers are the subject of
-# notebooks 4 to 5; `nn.Sequential` calls
+# It shows the slope of all outputs along a random direction, against the complex step (`nn.Sequential` calls
 # its parts one after the other, `.double()` makes the parameters float64, `mg.no_grad()` records nothing for
 # a backward):
 
 # %%
 rng = np.random.default_rng(6)
+steps = 10.0 ** np.arange(-12, 0.01, 0.1)
 stack = nn.Sequential(nn.Conv2d(2, 5, 3), nn.ReLU(), nn.MaxPool2d(2, 2)).double()
 for parameter in stack.parameters():
     parameter.data = rng.standard_normal(parameter.shape)
@@ -238,15 +269,32 @@ for step in (1e-3, 1e-6):
 #
 # A checker is only as good as the mutants it kills. Write one. It gets a forward and a backward, as functions
 # of arrays, and says whether they fit (a pair to try it on: `relu_forward` and `lambda grad, x: grad * (x > 0)`).
-# You may use one of your two functions: `complex_slope`, or `numeric_gradient`, which wants a function with
-# one number as its result (the sum of `grad * forward(x)` is one, and `dx` is its gradient). Decide:
+# You may use either of the two functions of notebook 2, which are below (or put yours there): `complex_slope`, or
+# `numeric_gradient`, which wants a function with one number as its result (the sum of `grad * forward(x)` is one,
+# and `dx` is its gradient). Decide:
 #
 # - What is `grad`?
 # - Do you compare `dx` element by element, or along a random direction?
 # - How large an error do you allow, and relative to what?
 #
 # The check cell runs your checker on right operations, which it must accept (also a ReLU with numbers close to its
-# kink), and on fifteen mutants, which it must refuse. They are all bugs that one can easily write.
+# kink), and on fifteen mutants, which it must refuse. They are all bugs that are easily written.
+
+
+# %%
+def complex_slope(f, x, v):
+    """How fast f(x) changes along v: an array of the shape of f(x)."""
+    return f(x + 1e-30j * v).imag / 1e-30
+
+
+def numeric_gradient(f, x, eps):
+    """The gradient of f at x by central differences: an array of the shape of x."""
+    slopes = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape):
+        step = np.zeros(x.shape)
+        step[place] = eps
+        slopes[place] = (f(x + step) - f(x - step)) / (2 * eps)
+    return slopes
 
 
 # %% tags=["exercise"]
@@ -272,7 +320,10 @@ check.agrees(agrees)
 # %%
 names = list(mutants.RECIPES)
 killed = np.array(
-    [[not run(m.forward, m.backward, m.x) for run in mutants.RECIPES.values()] for m in mutants.MUTANTS]
+    [
+        [not run(m.forward, m.backward, m.x) for run in mutants.RECIPES.values()]
+        for m in mutants.MUTANTS
+    ]
 )
 fig, axes = plt.subplots(figsize=(9.0, 5.4))
 axes.pcolormesh(~killed, cmap=plt.matplotlib.colors.ListedColormap(["#eef3f8", ORANGE]),
@@ -370,11 +421,19 @@ print(single.dtype, "agrees with", double.dtype, error < 1e-6)
 # %% [markdown]
 # ## What to remember
 #
-# - A central difference has two errors. In float64 its best is about ten digits, in float32 about four.
-# - The complex step has one error, and it can be made to vanish: Im f(x + ihv) / h with h = 1e-30.
 # - The upstream gradient is random and signed. Ones are blind.
 # - The tolerance is relative to the whole gradient, and as fine as the measurement allows. At $\alpha = 10^{-4}$,
 #   with x about 1, LRN's whole second term is below $10^{-3}$ of it.
+# - A difference that steps over a kink is wrong by a large part; the complex step never steps anywhere.
+# - A gradient check shows that backward fits forward. That forward is the right one needs a second test, and so
+#   does float32.
 # - Test your checker: it must kill mutants.
+#
+# ## Further
+#
+# Write a mutant of your own that `mutants.RECIPES["one element\nof dx"]` accepts nearly always, and that the
+# last recipe refuses: an operation, its right forward, a backward that is wrong in one place. Then find one that
+# passes *your* checker. You would see that the second is hard only if your `grad`, your direction and your
+# tolerance are all as above; if it is easy, one of the three is not.
 #
 # [Solutions](solutions/08_blind_checks.ipynb). Next: [notebook 9](09_dropout.ipynb), dropout.

@@ -1,11 +1,13 @@
-"""What the tests of the notebooks' checks share."""
+"""What the tests of the notebooks' checks share; makes `import handed_in` work in them."""
 
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+sys.path.append(str(Path(__file__).parent))
 SOLUTIONS = Path(__file__).resolve().parents[2] / "notebooks/source/solutions"
 
 

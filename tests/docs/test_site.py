@@ -28,9 +28,21 @@ def test_all_notebooks_and_solutions_go_in(build):
     assert "solutions/05_pooling.ipynb" in names
 
 
+def test_a_site_for_a_class_has_no_solutions(build):
+    names = [path.as_posix() for path in build.notebooks(solutions=False)]
+    assert "05_pooling.ipynb" in names
+    assert not any("solutions" in name for name in names)
+    index = build.without_solutions((BUILD.parent / "index.md").read_text("utf-8"))
+    assert "solutions" not in index
+    assert "notebooks/[0-9]*" in index
+    assert "api/minigrad" in index
+    for path in build.notebooks(solutions=False):
+        assert "](solutions/" not in str(build.lesson(path, solutions=False))
+
+
 def test_a_page_links_to_itself_in_the_browser_below_its_title(build):
     source = build.with_link(notebook(), Path("solutions/05_pooling.ipynb")).cells[0].source
-    assert source.startswith('# 4. Pooling\n\n<a href="../../lite/lab/index.html?path=solutions/04')
+    assert source.startswith('# 4. Pooling\n\n<a href="../../lite/lab/index.html?path=solutions/05')
     assert source.endswith("\nText")
 
 

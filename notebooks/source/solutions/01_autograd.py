@@ -95,3 +95,14 @@ def backward(output):
 
 # %%
 check.backward(backward)
+
+# %% [markdown]
+# ## The prediction and the question
+
+# %% tags=["solution"]
+calls_of_20 = 2**21 - 1
+why_only_parameters = "b"
+
+# %%
+check.calls_of_20(calls_of_20)
+check.why_only_parameters(why_only_parameters)

@@ -41,3 +41,17 @@ def complex_slope(f, x, v):
 
 # %%
 check.complex_slope(complex_slope)
+
+# %% [markdown]
+# ## The prediction and the question
+#
+# The best step is where the two errors are about equal, some $10^{-5}$: the third root of the rounding.
+# `backward` sums over the outputs, which are the rows of the table: it multiplies by the transpose.
+
+# %% tags=["solution"]
+best_step = 1e-5
+what_backward_is = "b"
+
+# %%
+check.best_step(best_step)
+check.what_backward_is(what_backward_is)

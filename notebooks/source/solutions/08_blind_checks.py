@@ -8,6 +8,21 @@ import numpy as np
 
 from alexnet_course import n08_blind_checks as check
 
+
+# %%
+def complex_slope(f, x, v):
+    return f(x + 1e-30j * v).imag / 1e-30
+
+
+def numeric_gradient(f, x, eps):
+    slopes = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape):
+        step = np.zeros(x.shape)
+        step[place] = eps
+        slopes[place] = (f(x + step) - f(x - step)) / (2 * eps)
+    return slopes
+
+
 # %% [markdown]
 # ## Exercise 1: kill the mutants
 #
@@ -44,3 +59,17 @@ def agrees_by_differences(forward, backward, x):
 
 # %%
 check.agrees(agrees_by_differences)
+
+# %% [markdown]
+# ## The prediction and the question
+#
+# All five pass: ones see only the sums over the outputs, and neither the order nor the sign of `grad`. And only
+# a larger $\alpha$ makes the second term as large as the first.
+
+# %% tags=["solution"]
+pass_with_ones = 5
+how_to_see_it = "b"
+
+# %%
+check.pass_with_ones(pass_with_ones)
+check.how_to_see_it(how_to_see_it)

@@ -81,5 +81,22 @@ WRONG = {
         ("    return grads", "    return {v.number: g for v, g in grads.items()}",
          "no entry for x * x"),
         (ADD, "grads[source] += grads[value] * abs(slope)", "All newer ones are right"),
+        (ADD, "grads[source] = grads[value] * slope", "The graph is y = x * x at x = 3."),
+        ("values = order(output)", "values = list(order(output))[::-1]", "s = u * u, loss = s + u"),
+    ],
+    "calls_of_20": [
+        ("calls_of_20 = 2**21 - 1", f"calls_of_20 = {number}", words)
+        for number, words in (
+            (20, "number of operations"), (21, "number of values"), (40, "number of arrows"),
+            (41, "and the first call"), (210, "1 + 2 + 3"), (400, "like a square"),
+            (5000, "Far more"), (10**9, "they double 20 times"), ("(2, 97, 151)", "is a tuple"),
+        )
+    ],
+    "why_only_parameters": [
+        ('why_only_parameters = "b"', f'why_only_parameters = "{letter}"', words)
+        for letter, words in (
+            ("a", "They are not 0"), ("c", "changes the parameters and looks at nothing"),
+            ("d", "still exists in the next"),
+        )
     ],
 }  # fmt: skip

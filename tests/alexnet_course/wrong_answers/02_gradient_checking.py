@@ -2,10 +2,6 @@
 
 DIFFERENCE = "(f(x + step) - f(x - step)) / (2 * eps)"
 SLOPE = "f(x + 1j * h * v).imag / h"
-GRAD = "    grad = rng.uniform(-1, 1, forward(x).shape)\n"
-COMPARE = "return abs(np.sum(v * dx) - numeric) <= 1e-9 * size"
-V = "    v = rng.uniform(-1, 1, x.shape)"
-SCALE = "<= 1e-6 * np.abs(slopes).max()"
 WRONG = {
     "numeric_gradient": [
         (DIFFERENCE, "(f(x + step) - f(x)) / eps", "one-sided"),
@@ -53,5 +49,20 @@ WRONG = {
         (SLOPE, "f(2 * x + 1j * h * v).imag / h", "what do you take"),
         ("h = 1e-30", "h = 1e-4", "as small as 1e-30"),
         (SLOPE, "(f(x + 1e-6 * v) - f(x - 1e-6 * v)) / 2e-6", "as small as 1e-30"),
+    ],
+    "best_step": [
+        ("best_step = 1e-5", f"best_step = {number}", words)
+        for number, words in (
+            ("1e-30", "x - h are the same"), ("1e-16", "That is the rounding itself"),
+            ("2**-52", "spacing"), ("1e-8", "one-sided"), ("1e-12", "Too small"),
+            ("0.01", "Too large"), ("'1e-5'", "without quotation marks"), ("(1, 5)", "a tuple"),
+        )
+    ],
+    "what_backward_is": [
+        ('what_backward_is = "b"', f"what_backward_is = {letter!r}", words)
+        for letter, words in (
+            ("a", "the shapes do not fit"), ("c", "never built"), ("d", "That is grad"),
+            ("e", "Answer with one of"), (2, "Answer with one of"),
+        )
     ],
 }  # fmt: skip

@@ -1,7 +1,5 @@
 """Notebook 08: edits that make the solution wrong, and words of the hint that each must get."""
 
-DIFFERENCE = "(f(x + step) - f(x - step)) / (2 * eps)"
-SLOPE = "f(x + 1j * h * v).imag / h"
 GRAD = "    grad = rng.uniform(-1, 1, forward(x).shape)\n"
 COMPARE = "return abs(np.sum(v * dx) - numeric) <= 1e-9 * size"
 V = "    v = rng.uniform(-1, 1, x.shape)"
@@ -49,5 +47,19 @@ WRONG = {
         ("np.abs(backward(grad, x) - slopes).max()", "abs((backward(grad, x) - slopes).sum())",
          "Does every element of dx count"),
         ("x, 1e-6)", "x, 1e-2)", "refuses right ones"),
+    ],
+    "pass_with_ones": [
+        ("pass_with_ones = 5", f"pass_with_ones = {number}", words)
+        for number, words in (
+            (0, "gives, for ones, what"), (1, "not the only one"), (2, "The two softmaxes, yes"),
+            (3, "Of the three others"), (4, "never meets one"), (15, "only five"),
+            ("'all'", "is a text"),
+        )
+    ],
+    "how_to_see_it": [
+        ('how_to_see_it = "b"', f'how_to_see_it = "{letter}"', words)
+        for letter, words in (
+            ("a", "Each of the hundred"), ("c", "makes it worse"), ("d", "positive already"),
+        )
     ],
 }  # fmt: skip

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..arrays import Array, device_of
-from ..core import Edge, Node, Tensor
-from ..nn.module import Module
-from .text import format_bytes
+from ...arrays import Array, device_of
+from ...core import Edge, Node, Tensor
+from ...nn.module import Module
+from ..text import format_bytes
 
 Names = Module | Mapping[str, Tensor] | None
 

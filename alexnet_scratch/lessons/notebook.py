@@ -1,0 +1,101 @@
+"""A notebook as its file has it: cells, what they ask for, what they have printed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from minigrad.files import write_text
+
+Cell = dict[str, Any]
+Notebook = dict[str, Any]
+_ASKED = {  # the tag of a cell that is to be filled in: what stands in it
+    "exercise": re.compile(r"^def (\w+)", re.MULTILINE),
+    "answer": re.compile(r"^(\w+) = ", re.MULTILINE),
+}
+
+
+class Progress(NamedTuple):
+    """How many of the exercises and questions of a notebook are right, as it was saved."""
+
+    right: int
+    asked: int
+
+    @property
+    def done(self) -> bool:
+        return self.right == self.asked
+
+    def __str__(self) -> str:
+        if not self.right:
+            return ""
+        return "done" if self.done else f"{self.right} of {self.asked} exercises"
+
+
+def read(path: Path) -> Notebook:
+    """The notebook. Raises ValueError for a file that is none, OSError as the system gives it."""
+    notebook = json.loads(path.read_text("utf-8"))
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise ValueError(f"{path} is no notebook")
+    return notebook  # type: ignore[no-any-return]
+
+
+def text_of(notebook: Notebook) -> str:
+    """As Jupyter writes it, with the version of the Python that will run it: JupyterLab would put
+    that in at once, show the notebook as changed, and ask to save it."""
+    notebook["metadata"]["language_info"]["version"] = platform.python_version()
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def write(path: Path, notebook: Notebook) -> str:
+    """Write it, all or nothing; returns the checksum of the file."""
+    text = text_of(notebook)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+    return checksum(text.encode())
+
+
+def checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def source(cell: Cell) -> str:
+    """The text of a cell, which a file has in lines or in one piece."""
+    return "".join(cell.get("source", ""))
+
+
+def asked(cell: Cell) -> tuple[str, ...]:
+    """The names that a cell asks for: the function of an exercise, the answers to questions."""
+    tags = cell.get("metadata", {}).get("tags", [])
+    for tag, pattern in _ASKED.items():
+        if tag in tags:
+            names = pattern.findall(source(cell))
+            return tuple(names[:1] if tag == "exercise" else names)
+    return ()
+
+
+def answers(notebook: Notebook) -> dict[tuple[str, ...], str]:
+    """What stands in the cells that ask for something, by the names that they ask for."""
+    return {names: source(cell) for cell in notebook["cells"] if (names := asked(cell))}
+
+
+def progress(notebook: Notebook) -> Progress:
+    """What its checks have printed."""
+    names = [name for cell in notebook["cells"] for name in asked(cell)]
+    said = {line for cell in notebook["cells"] for line in _printed(cell)}
+    return Progress(sum(f"{name}: right." in said for name in names), len(names))
+
+
+def _printed(cell: Cell) -> list[str]:
+    outputs = cell.get("outputs", [])
+    return [line for one in outputs for line in "".join(one.get("text", "")).splitlines()]
+
+
+def title(notebook: Notebook) -> str:
+    """The heading of a notebook, without its number."""
+    heading = source(notebook["cells"][0]).partition("\n")[0].lstrip("# ")
+    return heading.partition(". ")[2] or heading
