@@ -15,6 +15,31 @@ from minigrad.kernels.conv import conv2d_backward
 from minigrad.random import default_generator
 
 from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Choice
+
+most_work = Choice(
+    "most_work",
+    "b",
+    "Each number of conv2 is a sum of 1,200 products, and its maps of 27x27 are still large.",
+    wrong={
+        "a": "Its maps are the largest, but its windows see three colours only: 363 products.",
+        "c": "Its sums are the longest, 2,304 products, but its maps have 13x13 pixels only.",
+        "d": "Each of its weights is used once for an image, so it has as many multiply-adds as "
+        "weights. A weight of conv2 is used 729 times.",
+    },
+    prediction=True,
+)
+
+which_change = Choice(
+    "which_change",
+    "b",
+    "(224 + 4 - 11) / 4 + 1 = 55.25, so 55 windows, then 27, 13 and 6: 256 * 6 * 6 = 9,216.",
+    wrong={
+        "a": "(224 - 11) / 4 + 1 = 54.25: 54 windows again, and 5x5 maps at the end.",
+        "c": "That changes the 256, not the 5x5: 384 * 5 * 5 = 9,600.",
+        "d": "Groups leave out connections. The number of pixels stays.",
+    },
+)
 
 _CONVOLUTIONS = (  # maps in, maps out, kernel, groups, side of the output: section 3.5
     (3, 96, 11, 1, 55), (96, 256, 5, 2, 27), (256, 384, 3, 1, 13), (384, 384, 3, 2, 13),
@@ -351,3 +376,30 @@ def _check_dropout(model: nn.Sequential) -> None:
     for layer in layers:
         if isinstance(layer, nn.Dropout) and layer.p != 0.5:
             raise Hint(f"The outputs are right. Dropout has p={layer.p}, expected 0.5.")
+
+
+def whose_network(learner: Function) -> tuple[nn.Module, str]:
+    """A narrow network ready for a backward pass, and whose it is: the learner's, once right."""
+    widths, right = (16,) * 5, build.verdict(learner).endswith(": right.")
+    with _generator_left_alone():
+        mg.manual_seed(0)
+        model = learner(widths, 32, 10) if right else AlexNet(10, widths=widths, fc_width=32)
+        for name, parameter in model.named_parameters():
+            if name.endswith("weight"):
+                nn.init.kaiming_normal_(parameter)
+    return model.eval(), "yours" if right else "ready-made"
+
+
+def whose_cards(learner: Function) -> tuple[Function, str]:
+    """conv3's backward on two cards, and whose it is: the learner's, once it is right."""
+    if conv3_backward.verdict(learner).endswith(": right."):
+        return learner, "yours"
+    return _conv3_backward, "ready-made"
+
+
+def _conv3_backward(grad_a: Any, grad_b: Any, weight: Any) -> tuple[Any, Any]:
+    grad, half = np.concatenate([grad_a, grad_b], 1), weight.shape[1] // 2
+    x = np.zeros((len(grad), weight.shape[1], *grad.shape[2:]), grad.dtype)
+    dx = conv2d_backward(grad, x, weight, padding=(1, 1), needs=(True, False, False))[0]
+    assert dx is not None
+    return dx[:, :half], dx[:, half:]

@@ -1,10 +1,69 @@
-"""Checks of notebook 12, training."""
+"""Checks of notebook 12, why AlexNet's loss sticks at 6.9."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Choice, Number
+from .yours.pieces import PIECES
+
+stuck_at = Number(
+    "stuck_at",
+    math.log(200),
+    "-ln(1/200) = ln 200: each class gets the same probability.",
+    within=0.01,
+    typical={
+        math.log10(200): "That is the logarithm to base 10; the loss has the natural one, ln.",
+        math.log2(200): "That is the logarithm to base 2; the loss has the natural one, ln.",
+        1 / 200: "That is the probability of each class. The loss is minus its logarithm.",
+        -math.log(200): "A loss is minus the logarithm of a probability, so it is positive.",
+        math.log(1000): "That is ln 1000, ImageNet's. How many classes are there here?",
+        math.log(2): "That is for two classes.",
+        200: "That is the number of classes. The loss is a logarithm.",
+    },
+    small="Too low: without looking at the image nobody gets there. Which p has each class?",
+    large="Too high: a network that says the same to all images can do better. Which p is best?",
+)
+
+stays = Choice(
+    "stays",
+    "a",
+    "The paper gives the reason for its biases of 1: positive inputs keep the ReLUs open. They do, "
+    "at first. The text below says what kills this network all the same.",
+    wrong={
+        "b": "A small bias hides little of the image and opens the ReLUs: it leaves even before "
+        "the start with biases of 0.",
+        "c": "A good guess, since its signal is the smallest of the four. But small is not gone: "
+        "the gradients enlarge it step by step.",
+        "d": "He's weights carry the signal as it is through all layers: this start is the first "
+        "to leave.",
+    },
+    prediction=True,
+)
+
+diagnosis = Choice(
+    "diagnosis",
+    "b",
+    "What reaches the logits is about the image, and nothing is shut: it is only too small.",
+    wrong={
+        "a": "Then some ReLU layer would have nothing but dead units, and the logits would not "
+        "move at all.",
+        "c": "Too large a rate throws the weights about: the loss would jump, or units would die. "
+        "Here the first steps have been too small to move anything.",
+        "d": "Then the image's share would be small: most of what a logit says would be the same "
+        "for all images. Here it is 60%.",
+    },
+)
+
+
+def whose_lsuv(learner: Function) -> tuple[Function, str]:
+    """The function that scales a weight, and whose it is: the learner's, once it is right."""
+    if lsuv.verdict(learner).endswith(": right."):
+        return learner, "your lsuv"
+    return next(piece.ready for piece in PIECES if piece.exercise == "lsuv"), "ready-made"
 
 
 @exercise

@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Number
+
+next_step = Number(
+    "next_step",
+    0.91,
+    "The velocity holds steps taken: 0.9 of the old step is kept, and a tenth of the rate adds a "
+    "tenth of 0.1 of it, 0.91 in all.",
+    within=0.015,
+    typical={
+        0.1: "So it is in PyTorch's rule, where the rate multiplies the whole velocity.",
+        1.0: "The old velocity is multiplied by 0.9 as in any step, so it cannot stay as it was.",
+        0.09: "You have divided the old velocity by 10, too; in the paper's rule the new rate "
+        "multiplies the new gradient only.",
+        0.01: "That is what the new gradient adds. And what is left of the old velocity?",
+        0.19: "You have added the old rate's share of the gradient to a velocity divided by 10.",
+    },
+    small="More of the old velocity is left: it is multiplied by 0.9 and by nothing else.",
+    large="The old velocity is multiplied by 0.9, and the new gradient by a tenth of the rate.",
+    prediction=True,
+)
+
+halving_decay = Number(
+    "halving_decay",
+    math.log(2) * 0.1 / (0.01 * 750),
+    "750 steps of rate * decay / (1 - momentum) each must be ln 2: 18 times the paper's decay.",
+    factor=1.1,
+    typical={
+        math.log(2) / (0.01 * 750): "You have left out momentum, which makes the decay ten times "
+        "as strong: divide rate * decay by 1 - momentum.",
+        0.5 * 0.1 / (0.01 * 750): "The steps multiply: after n of them exp(-n * per_step) is left. "
+        "For a half, n * per_step is ln 2, not 0.5.",
+        0.0005: "That is the paper's, of which the cell above says how little it does here.",
+        math.log(2) / 750: "That is what a step must take. The decay is this, divided by the rate, "
+        "times 1 - momentum.",
+        math.log(2) / 750 * 0.1: "The rate is missing: a step takes rate * decay / (1 - momentum).",
+    },
+    small="Too small: less than half would be lost. `per_step` in the cell above has the formula.",
+    large="Too large: more than half would be lost. `per_step` in the cell above has the formula.",
+)
 
 
 @exercise
@@ -15,7 +55,7 @@ def sgd_step(learner: Function) -> None:
     """sgd_step(w, v, grad, lr, momentum, weight_decay, rule) -> (w, v)."""
     rng = generator(1)
     w, v, grad = rng.standard_normal((3, 6))
-    lr, momentum, decay = 0.2, 0.9, 0.25
+    lr, momentum, decay = 0.2, 0.7, 0.25
     answers = {}
     for rule in ("paper", "torch"):
         got = result_of(learner, w, v, grad, lr, momentum, decay, rule)
@@ -59,6 +99,22 @@ def _velocity_hints(
     """Usual mistakes in the velocity of either rule."""
     gain = -lr if rule == "paper" else 1.0
     wrong = (
+        (
+            momentum * v + gain * (grad + 2 * decay * w),
+            "the decay is twice as large: does your loss hold w^2, and not w^2 / 2?",
+        ),
+        (
+            0.9 * v + gain * (grad + decay * w),
+            "0.9 is written out: it is `momentum`, another number in this call.",
+        ),
+        (
+            momentum * v + gain * (grad + 0.0005 * w),
+            "0.0005 is written out: it is `weight_decay`, another number in this call.",
+        ),
+        (
+            0.9 * v + gain * (grad + 0.0005 * w),
+            "0.9 and 0.0005 are `momentum` and `weight_decay`, other numbers in this call.",
+        ),
         (momentum * v + gain * grad, "the decay is missing: it belongs to v, in both rules."),
         (
             momentum * v + gain * (grad - decay * w),

@@ -6,7 +6,88 @@ import numpy as np
 
 from alexnet_scratch import inside
 
-from .checks import Function, Hint, exercise, generator, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Choice
+
+left_in_ours = Choice(
+    "left_in_ours",
+    "a",
+    "So few steps at so small a rate take away a few parts in a hundred: the noise stays.",
+    wrong={
+        "b": "0.0005 of a weight times the rate, ten times for momentum, is one part in 20,000 a "
+        "step at most: how many steps were there?",
+        "c": "That is the paper's network, which made almost a thousand times as many steps.",
+    },
+    prediction=True,
+)
+
+by_chance = Choice(
+    "by_chance",
+    "c",
+    "Of three independent numbers, one is their mean and two are how they differ from it.",
+    wrong={
+        "a": "1/3 is the share of the grey part, the mean of the three.",
+        "b": "It is not as if grey and colour were two equal parts: how many numbers does it take "
+        "to say how three differ from their mean?",
+        "d": "That would need weights that add up to 0 over the colours at every place.",
+    },
+)
+
+# ----- exercise 1 -----
+
+
+@exercise
+def colour_share(learner: Function) -> None:
+    """colour_share(filters (F, 3, kh, kw)) -> (F,): the share of each filter that is not grey."""
+    rng = generator(3)
+    filters = rng.standard_normal((4, 3, 5, 3)) + rng.standard_normal((4, 1, 5, 3))
+    right = inside.colourfulness(filters)
+    got = result_of(learner, filters)
+    if np.shape(got) != (4,):
+        raise Hint(
+            f"For filters of shape {filters.shape} it returns the shape {np.shape(got)}, expected "
+            "(4,): a number for each filter. Which axes are summed?"
+        )
+    got = np.asarray(got)
+    if not close(got, right):
+        raise Hint(_wrong_share(got, filters))
+    if not close(result_of(learner, 7 * filters), right):
+        raise Hint("Of filters 7 times as large it gives something else; a share stays the same.")
+
+
+def _wrong_share(got: np.ndarray, filters: np.ndarray) -> str:
+    grey = filters.mean(axis=1, keepdims=True)
+    rest, places = filters - grey, (1, 2, 3)
+    squares = (filters**2).sum(places)
+    if close(got, 1 - (rest**2).sum(places) / squares):
+        return "That is the share of the grey part: 1 minus the share of colour."
+    if close(got, (rest**2).sum(places)):
+        return "It is not divided by the sum of the filter's squares: a share is asked for."
+    if close(got, (rest**2).sum(places) / (filters**2).sum()):
+        return "It divides by the squares of all filters together: each filter by its own."
+    if close(got, (rest**2).sum(places) / (rest**2).sum()):
+        return "It divides by the colour of all filters together: each filter by its own squares."
+    if close(got, np.abs(rest).sum(places) / np.abs(filters).sum(places)):
+        return "It adds up sizes: the formula adds up squares."
+    if close(got, np.sqrt((rest**2).sum(places) / squares)):
+        return "That is the root of it: the formula has none."
+    if np.max(np.abs(got)) < 1e-9:
+        return "All are 0: without squares, what is left of the mean adds up to nothing."
+    if close(got, ((filters - filters.sum(axis=1, keepdims=True)) ** 2).sum(places) / squares):
+        return "It takes off the sum of the three colours: their mean, a third of that."
+    for axes in ((2, 3), (1, 2, 3), (0,)):
+        other = filters.mean(axis=axes, keepdims=True)
+        if close(got, ((filters - other) ** 2).sum(places) / squares):
+            return (
+                "The mean goes over another axis: at each place of a filter, the mean over its "
+                "three colours is grey."
+            )
+    if any(close(got * n, (rest**2).sum(places) / (grey**2).sum(places)) for n in (1, 3)):
+        return "It divides by the squares of the grey part: divide by those of the whole filter."
+    return "It is not the sum of (w - mean over the colours)² over the sum of w²."
+
+
+# ----- exercise 2 -----
 
 
 @exercise

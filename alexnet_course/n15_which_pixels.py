@@ -16,6 +16,31 @@ from minigrad import Tensor, manual_seed
 from minigrad.random import default_generator
 
 from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Choice
+
+two_maps = Choice(
+    "two_maps",
+    "b",
+    "p1 and p2 add up to 1, so their slopes are each other's opposites, and the sizes are equal.",
+    wrong={
+        "a": "What moves p1 up moves p2 down by as much: which places can then be bright in one "
+        "map alone?",
+        "c": "p1 + p2 = 1: differentiate both sides. What is the slope of p2, if that of p1 is s?",
+    },
+)
+
+by_size = Choice(
+    "by_size",
+    "a",
+    "Hardly more often than a guess: the size says where the network is sensitive.",
+    wrong={
+        "b": "The size is large in the half of the other class, too: what speaks against a class "
+        "moves its logit as much as what speaks for it.",
+        "c": "So it seems from the pictures of photographs with one object; there is only one "
+        "place for it to be bright.",
+    },
+    prediction=True,
+)
 
 SIZE, CLASSES = 63, 3  # the smallest image that AlexNet takes
 Place = tuple[slice, slice, slice]  # colours, rows, columns
@@ -275,3 +300,54 @@ def _more_occlusion(learner: Function) -> None:
             f"Right for one size, but for 10 pixels, a patch of 3 and a stride of 2 it returns the "
             f"shape {np.shape(got)}, expected (4, 4)."
         )
+
+
+# ----- exercise 3 -----
+
+
+@exercise
+def grad_cam(learner: Function) -> None:
+    """grad_cam(maps (K, H, W), slopes (K, H, W)) -> (H, W): ReLU of the maps' weighted sum."""
+    rng = generator(8)
+    maps = np.maximum(rng.standard_normal((5, 3, 4)), 0)
+    slopes = rng.standard_normal((5, 3, 4)) + rng.standard_normal((5, 1, 1))
+    got = result_of(learner, maps, slopes)
+    if np.shape(got) != (3, 4):
+        raise Hint(
+            f"For maps of shape {maps.shape} it returns the shape {np.shape(got)}, expected (3, 4):"
+            " the sum goes over the maps k, and i, j stay."
+        )
+    weighted = (slopes.mean(axis=(1, 2), keepdims=True) * maps).sum(axis=0)
+    if not close(got, np.maximum(weighted, 0)):
+        raise Hint(_wrong_cam(np.asarray(got), maps, slopes, weighted))
+    if np.any(result_of(learner, maps, -np.abs(slopes))):
+        raise Hint("If all slopes are negative, nothing speaks for the class: L is 0 everywhere.")
+
+
+def _wrong_cam(
+    got: np.ndarray, maps: np.ndarray, slopes: np.ndarray, weighted: np.ndarray
+) -> str:
+    share = slopes.mean(axis=(1, 2), keepdims=True)
+    if close(got, weighted):
+        return "Right but for the max(0, ...): what speaks against the class is left out."
+    if close(got, np.abs(weighted)):
+        return "It takes the size of the sum; max(0, ...) drops what is negative."
+    if close(got, np.maximum(slopes.sum(axis=(1, 2))[:, None, None] * maps, 0).sum(axis=0)):
+        return "a_k is the mean over the map, and max(0, ...) comes after the sum over k."
+    if close(got, np.maximum(share * maps, 0).sum(axis=0)):
+        return "Maps with a negative a_k count, too: first the sum over k, then max(0, ...)."
+    if close(got, np.maximum((slopes * maps).sum(axis=0), 0)):
+        return "It multiplies each value by its own slope. a_k is one number a map: the mean slope."
+    if close(got, np.maximum((slopes.sum(axis=(1, 2))[:, None, None] * maps).sum(axis=0), 0)):
+        return "It is H times W too large: a_k is the mean over the map, not the sum."
+    if close(got, np.maximum((share * maps).mean(axis=0), 0)):
+        return "It is the mean over the maps: the formula has the sum over k."
+    if close(got, np.maximum((np.abs(slopes).mean(axis=(1, 2))[:, None, None] * maps).sum(0), 0)):
+        return "It takes the sizes of the slopes: the signs say for or against."
+    if close(got, np.maximum((maps.mean(axis=(1, 2), keepdims=True) * slopes).sum(axis=0), 0)):
+        return "maps and slopes are exchanged: the mean is over the slopes."
+    if close(got, np.maximum((slopes.mean(axis=0) * maps).sum(axis=0), 0)):
+        return "Its mean goes over the maps: a_k is the mean over the places of map k."
+    if close(got, np.maximum((slopes.max(axis=(1, 2))[:, None, None] * maps).sum(axis=0), 0)):
+        return "a_k is the mean of the slopes, not the largest."
+    return "It is not max(0, sum over k of a_k A_k), a_k the mean of the slopes of map k."

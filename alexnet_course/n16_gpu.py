@@ -10,6 +10,38 @@ import numpy as np
 from minigrad.kernels.pool import max_pool2d_backward, max_pool2d_forward
 
 from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Choice, Number
+
+lost_in = Number(
+    "lost_in",
+    4,
+    "Only A A B B and B B A A are right: there one thread is done before the other begins.",
+    typical={
+        0: "Nothing would be lost if += were one step. It is two, and the other thread may come "
+        "between them.",
+        1: "It is the common case: whenever the second load comes before the first store.",
+        2: "It is the other way round: two are right, in which one thread is done before the other "
+        "begins.",
+        3: "Take each order in turn: what has B loaded when A stores?",
+        6: "Where one thread is done before the other begins, nothing is lost.",
+    },
+    small="There are six orders.",
+    large="There are six orders.",
+    prediction=True,
+)
+
+suspect = Choice(
+    "suspect",
+    "b",
+    "The same bytes in every order: no race. Wrong at the far edges only: an index that leaves "
+    "the map there, and reads whatever lies behind it.",
+    wrong={
+        "a": "A race shows as bytes that change with the order; these do not.",
+        "c": "A maximum is not a sum, it does not round. And rounding does not choose the edges.",
+        "d": "Outputs without a thread would keep what was there before, and they would be the "
+        "last ones in memory, not those of the last row and column of each map.",
+    },
+)
 
 # ----- exercise 1 -----
 
@@ -261,3 +293,24 @@ _TOTALS: dict[str, Callable[[list[Any]], Any]] = {
 
 
 # ----- exercise 3 -----
+
+
+def whose_thread(learner: Function) -> tuple[Function, str]:
+    """The thread of max-pooling's backward, and whose it is: the learner's, once it is right."""
+    if pool_backward_thread.verdict(learner).endswith(": right."):
+        return learner, "yours"
+    return _pool_backward_thread, "ours: yours is not right yet"
+
+
+def _pool_backward_thread(
+    i: int, dx: Any, grad: Any, winners: Any, width: int, size: int, stride: int
+) -> None:
+    row, column = divmod(i, width)
+    taps = ((row - u, column - v, u * size + v) for u in range(size) for v in range(size))
+    total = 0.0
+    for down, along, tap in taps:
+        y, x = down // stride, along // stride
+        inside = 0 <= y < grad.shape[0] and 0 <= x < grad.shape[1]
+        if inside and down % stride == along % stride == 0 and winners[y, x] == tap:
+            total += grad[y, x]
+    dx[i] = total

@@ -8,6 +8,126 @@ from typing import Any
 import numpy as np
 
 from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Choice, Number
+
+simple_layers = Number(
+    "simple_layers",
+    43,
+    "They hardly compute, but each reads and writes whole maps, and tf32 has made the products so "
+    "quick that bytes are what is left.",
+    within=8,
+    small="Far more: they do hardly any operations, but their time is bytes.",
+    large="Less: the convolutions' bytes and operations are still the larger part.",
+    prediction=True,
+)
+
+which_limit = Choice(
+    "which_limit",
+    "c",
+    "Twice the operations and twice the bytes in the same time: neither was the limit. The number "
+    "of launches is the same for both batches.",
+    wrong={
+        "a": "With twice the images the convolutions have twice the operations: they would take "
+        "twice as long.",
+        "b": "With twice the images there are twice the bytes of maps: they would take longer.",
+        "d": "A batch that does not fit gives an error, not a slow step.",
+    },
+)
+
+
+_LAYERS = (  # inputs, outputs, batch, peak, bandwidth; the first two are limited by bytes
+    (9216, 4096, 1, 67e12, 3.35e12), (30, 50, 7, 4e12, 2e10), (50, 20, 64, 3e9, 1e10),
+    (9216, 4096, 512, 67e12, 3.35e12), (5, 4, 3, 1e6, 1e9),
+)  # fmt: skip
+
+
+@exercise
+def least_time(learner: Function) -> None:
+    """least_time(inputs, outputs, batch, peak, bandwidth) -> seconds."""
+    answers = []
+    for layer in _LAYERS:
+        got = result_of(learner, *layer)
+        if np.ndim(got) != 0 or isinstance(got, str):
+            raise Hint("Expected one number: seconds.")
+        answers.append(got)
+    right = [_time(*layer) for layer in _LAYERS]
+    if all(map(close, answers, right)):
+        return
+    for mistake, hint in _WRONG_TIMES.items():
+        if all(map(close, answers, [_time(*layer, mistake) for layer in _LAYERS])):
+            raise Hint(hint)
+    for layer, got, expected in zip(_LAYERS, answers, right, strict=True):
+        if not close(got, expected):
+            inputs, outputs, batch, *_ = layer
+            raise Hint(
+                f"For {inputs} inputs, {outputs} outputs and a batch of {batch} you say {got:.4g} "
+                f"s, expected {expected:.4g}."
+            )
+
+
+def _time(
+    inputs: int, outputs: int, batch: int, peak: float, bandwidth: float, mistake: str = ""
+) -> float:
+    """The least time of a fully connected layer, or what it is with a usual mistake."""
+    operations = 2.0 * batch * inputs * outputs
+    parts = {
+        "x": batch * inputs, "y": batch * outputs, "W": inputs * outputs, "b": outputs,
+    }  # fmt: skip
+    left_out = mistake.removeprefix("no ").split(" or ") if mistake.startswith("no ") else []
+    numbers = float(sum(count for name, count in parts.items() if name not in left_out))
+    if mistake == "W each time":
+        numbers += (batch - 1) * (inputs * outputs + outputs)
+    if mistake == "one row":
+        numbers -= (batch - 1) * (inputs + outputs)
+    operations /= {"macs": 2, "one image": batch}.get(mistake, 1)
+    size = numbers * {"numbers": 1, "float64": 8}.get(mistake, 4)
+    if mistake == "exchanged":
+        peak, bandwidth = bandwidth, peak
+    computing, moving = operations / peak, size / bandwidth
+    special = {
+        "sum": computing + moving, "least": min(computing, moving), "computing": computing,
+        "moving": moving, "upside down": max(1 / computing, 1 / moving),
+        "intensity": operations / size,
+    }  # fmt: skip
+    return special.get(mistake, max(computing, moving))
+
+
+_WRONG_TIMES = {
+    "sum": "You add the two times. A GPU computes while it moves: the longer of the two counts.",
+    "least": "You take the shorter of the two times: neither can be beaten, so the longer counts.",
+    "computing": "Only the operations count. Where there are few of them for each byte, the bytes "
+    "take longer.",
+    "moving": "Only the bytes count. Where there are many operations for each byte, computing "
+    "takes longer.",
+    "macs": "A multiply-add is two operations.",
+    "numbers": "A number in float32 has four bytes: you count numbers.",
+    "float64": "A number in float32 has four bytes, not eight.",
+    "no W or b": "The weights and biases are missing among the bytes: they have to be read, too.",
+    "no W": "The weights are missing among the bytes: they have to be read, too.",
+    "no y": "y is missing among the bytes: it is written.",
+    "no x": "x is missing among the bytes: it is read.",
+    "no x or y": "x and y are missing among the bytes.",
+    "no b": "The bias is missing among the bytes: a number for each output.",
+    "W each time": "You read the weights for every image. Once is enough for the whole batch: that "
+    "is the point of a batch.",
+    "one row": "The bytes of x and y are those of one image: they have a row for each.",
+    "one image": "The operations are those of one image: there are `batch` of them.",
+    "exchanged": "Exchanged: operations are divided by the peak, bytes by the bandwidth.",
+    "upside down": "Upside down: a time is an amount divided by a rate.",
+    "intensity": "That is the arithmetic intensity. Asked is a time, the longer of two quotients.",
+}
+
+
+def whose_parts(learner: Function) -> tuple[Function, str]:
+    """The gradient in parts, and whose it is: the learner's, once it is right."""
+    if gradient_in_parts.verdict(learner).endswith(": right."):
+        return learner, "your function"
+    return _in_parts, "ours, as yours is not right yet"
+
+
+def _in_parts(gradient: Function, x: Any, labels: Any, most: int) -> Any:
+    parts = [slice(i, i + most) for i in range(0, len(x), most)]
+    return sum(len(x[part]) * gradient(x[part], labels[part]) for part in parts) / len(x)
 
 
 @exercise

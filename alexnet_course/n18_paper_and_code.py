@@ -2,159 +2,220 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .checks import Function, Hint, close, exercise, generator, result_of
+from .questions import Question
+
+Array = NDArray[Any]
+
+_SENTENCES = (  # whether it is true, and what to say to who thinks otherwise
+    (False, "The paper cites where it has ReLU from: Nair and Hinton, 2010."),
+    (False, "It is 1 for every positive x; 0 is its value for negative ones."),
+    (False, "0.9 multiplies the previous velocity, the last step that was taken."),
+    (False, "n = 5 is the whole window: two channels before, the channel itself, two after."),
+    (True, "That is section 4.2: with twice as many units there, each counts half."),
+    (False, "It divides the outputs that were kept; the weights stay as they are."),
+    (True, "Section 3.3 says so."),
+    (
+        False,
+        "Deeper plain networks had a higher training error, although their gradients were fine.",
+    ),
+    (True, "Five trained on the competition's images, two trained before on more."),
+    (False, "The paper says so in section 1, but conv3 and conv4 have more: count them."),
+)
+
+
+class _Sentences(Question):
+    """True or False for each sentence."""
+
+    def _judge(self, answer: Any, happened: Any) -> tuple[bool, str]:
+        given = list(answer) if isinstance(answer, list | tuple | np.ndarray) else None
+        if given is None or not all(isinstance(a, bool | np.bool_) for a in given):
+            raise Hint("A list of True and False is expected, in the order of the sentences.")
+        if len(given) != len(_SENTENCES):
+            raise Hint(
+                f"There are {len(_SENTENCES)} sentences; your list has {len(given)} answers."
+            )
+        missed = [n for n, (a, (t, _)) in enumerate(zip(given, _SENTENCES, strict=True)) if a != t]
+        if not missed:
+            return True, "All ten."
+        hits = len(_SENTENCES) - len(missed)
+        return False, f"{hits} of {len(_SENTENCES)}. Sentence {missed[0] + 1}: " + (
+            _SENTENCES[missed[0]][1]
+        )
+
+
+sentences = _Sentences("sentences", "", prediction=False)
+
+
+# ----- exercise 1 -----
 
 
 @exercise
-def paper_dropout(learner: Function) -> None:
-    """paper_dropout(x, p, uniform, training) -> y."""
+def ensemble_error(learner: Function) -> None:
+    """ensemble_error(logits (M, N, C), labels (N,), k) -> the share of errors."""
     rng = generator(0)
-    x, uniform = rng.standard_normal(4000) + 3, rng.random(4000)
-    for p in (0.1, 0.5):
-        y = result_of(learner, x, p, uniform, True, shape=x.shape)
-        kept = float((y != 0).mean())
-        if abs(kept - (1 - p)) > 0.05:
+    # Networks of very different certainty, so that an average of logits is another one.
+    logits = rng.standard_normal((3, 400, 12)) * np.array([[[0.6]], [[2.0]], [[5.0]]])
+    labels = rng.integers(0, 12, 400)
+    logits[:, np.arange(400), labels] += 1
+    answers = []
+    cases = [(logits, labels, k) for k in (1, 3, 5)]
+    for case in cases:
+        got = result_of(learner, *case)
+        if np.ndim(got) != 0 or isinstance(got, str | dict | set):
+            raise Hint("Expected one number: the share of images that are counted as errors.")
+        answers.append(float(got))
+    for mistake, hint in _WRONG_ERRORS.items():
+        if np.allclose(answers, [_error(*case, mistake) for case in cases]):
+            raise Hint(hint)
+    for (_, _, k), got, right in zip(cases, answers, [_error(*c) for c in cases], strict=True):
+        if not close(got, right):
             raise Hint(
-                f"With p = {p}, {kept:.0%} of the outputs are kept in training, expected "
-                f"{1 - p:.0%}: p is the probability to drop. With p = 0.5 the slip does not show."
+                f"For three networks and 400 images, k = {k}, you say {got:.4g}, expected "
+                f"{right:.4g}."
             )
-        if not np.array_equal(y != 0, uniform >= p) and not np.array_equal(y != 0, uniform < 1 - p):
-            raise Hint(
-                "As many are dropped as should be, but not by `uniform`: an output is dropped "
-                "where its number there is below p."
-            )
-        if not close(y[y != 0], x[y != 0]):
-            raise Hint(
-                "In training the outputs that stay are scaled: the paper leaves them as they are "
-                "(to divide by 1 - p is the inverted form, which came later)."
-            )
-        test = result_of(learner, x, p, uniform, False, shape=x.shape)
-        if not test.all():
-            raise Hint("At test nothing is dropped: is `training` looked at?")
-        if close(test, x):
-            raise Hint(
-                "At test the outputs are unscaled: more of them are there than in training, so the "
-                "paper makes each smaller."
-            )
-        if not close(test, x * (1 - p)):
-            raise Hint(
-                f"At test, with p = {p}, the outputs are scaled by {np.mean(test / x):.2f}: the "
-                "factor is the chance that an output was kept in training."
-            )
+
+
+def _error(logits: Array, labels: Array, k: int, mistake: str = "") -> float:
+    axis = 1 if mistake == "over images" else 2
+    p = np.exp(logits - logits.max(axis, keepdims=True))
+    p /= p.sum(axis, keepdims=True)
+    mean = {"logits": logits.mean(0), "first": p[0], "largest": p.max(0)}.get(mistake, p.mean(0))
+    k = {"one": 1, "one more": k + 1}.get(mistake, k)
+    order = np.argsort(mean if mistake == "unlikeliest" else -mean, 1)[:, :k]
+    known = (order == labels[:, None]).any(1)
+    alone = (np.argsort(-p, 2)[:, :, :k] == labels[:, None]).any(2)
+    votes = {"each": alone.mean(0), "any": alone.any(0), "majority": alone.mean(0) > 0.5}
+    if mistake == "place":
+        known = order[:, -1] == labels
+    errors = 1 - votes.get(mistake, known).astype(float)
+    scale = {"percent": 100, "count": len(labels)}.get(mistake, 1)
+    return float((1 - errors if mistake == "hits" else errors).mean() * scale)
+
+
+_WRONG_ERRORS = {
+    "hits": "That is the share of hits: an error is an image whose class is not among the k.",
+    "percent": "That is in percent: expected is a share, from 0 to 1.",
+    "count": "That is the number of errors: divide by the number of images.",
+    "logits": "You average the logits. Then the network with the largest numbers decides alone; "
+    "average the probabilities.",
+    "each": "You average the errors of the networks. Average their probabilities, and count once.",
+    "first": "Only the first network is looked at.",
+    "largest": "You take the largest probability among the networks: take the mean.",
+    "any": "You count an image as known if any of the networks knows it: that is not one answer.",
+    "majority": "You let the networks vote. Average their probabilities, and look at the k "
+    "likeliest of the average.",
+    "over images": "Your softmax runs over the images: the probabilities of an image's classes add "
+    "up to 1, which is the last axis.",
+    "one": "k is not looked at: for k = 5, an image is known if its class is among the five "
+    "likeliest.",
+    "one more": "You look at k + 1 classes.",
+    "unlikeliest": "You take the k smallest probabilities: np.argsort sorts upwards.",
+    "place": "You look at the k-th class only: any of the first k will do.",
+}
+
+
+def whose_errors(learner: Function) -> tuple[Function, str]:
+    """What counts errors, and whose it is: the learner's, once it is right."""
+    if ensemble_error.verdict(learner).endswith(": right."):
+        return learner, "your function"
+    return _error, "ours, as yours is not right yet"
+
+
+# ----- exercise 2 -----
+
+_KEYS = ("alpha", "momentum_buffer", "weight_decay", "weight", "bias")
 
 
 @exercise
-def paper_update(learner: Function) -> None:
-    """paper_update(w, v, grad, lr, momentum, decay) -> (w, v)."""
+def into_pytorch(learner: Function) -> None:
+    """into_pytorch(n, alpha, velocity, lr, decay, weight, bias, p) -> a dictionary."""
     rng = generator(1)
-    w, v, grad = rng.standard_normal((3, 6))
-    lr, momentum, decay = 0.2, 0.8, 0.25
-    got = result_of(learner, w, v, grad, lr, momentum, decay)
-    if not isinstance(got, tuple) or len(got) != 2:
-        raise Hint("It returns one thing, expected two: the new w and the new v.")
-    new = momentum * v - decay * lr * w - lr * grad
-    if close(got[0], new) and close(got[1], w + new):
-        raise Hint("Both are right, but exchanged: first w, then v.")
+    velocity, bias = rng.standard_normal((2, 4))
+    weight = rng.standard_normal((4, 6))
+    n, alpha, lr, decay, p = 7, 3e-4, 0.02, 0.004, 0.3
+    got = result_of(learner, n, alpha, velocity, lr, decay, weight, bias, p)
+    if not isinstance(got, dict):
+        raise Hint("Expected a dictionary with the five names as its keys.")
+    missing = [key for key in _KEYS if key not in got]
+    if missing:
+        raise Hint(f'Your dictionary has no "{missing[0]}"; its keys are {", ".join(_KEYS)}.')
+    right = _translated(n, alpha, velocity, lr, decay, weight, bias, p)
+    keep = 1 - p
     wrong = {
-        "That is PyTorch's rule: the paper has the rate inside the velocity.": (
-            momentum * v + decay * w + grad
+        "alpha": (
+            (alpha, "It is the paper's number. PyTorch divides it by n: what undoes that?"),
+            (alpha / n, "The wrong way round: PyTorch divides by n itself, so it must get more."),
+            (5 * alpha, "5 is the paper's n; here it is another one, the argument n."),
         ),
-        "The decay is twice the paper's: does your loss hold w^2, and not w^2 / 2?": (
-            momentum * v - 2 * decay * lr * w - lr * grad
+        "momentum_buffer": (
+            (velocity, "The paper's velocity holds steps, PyTorch's holds gradients."),
+            (velocity / lr, "The sign: PyTorch subtracts its velocity, the paper adds."),
+            (-velocity, "The rate: it is inside the paper's velocity and outside PyTorch's."),
+            (-velocity * lr, "The wrong way round: the rate is in the paper's velocity already."),
+            (velocity * lr, "The wrong way round, and the sign: v_paper = -lr * v_PyTorch."),
+            (-velocity / 0.01, "0.01 is the paper's rate at the start; here it is lr."),
+            (np.zeros(4), "Without its velocity the run would not go on as it was."),
         ),
-        "The decay lacks the learning rate: the paper multiplies it by both.": (
-            momentum * v - decay * w - lr * grad
+        "weight_decay": (
+            (
+                2 * decay,
+                "The factor 2 belongs to a loss with lambda * w^2; the update has decay * w.",
+            ),
+            (decay / 2, "The half is in the loss, its gradient is decay * w without it."),
+            (decay * lr, "PyTorch multiplies by the rate itself, where w moves."),
+            (decay / lr, "Both rules multiply the decay by the rate, once."),
+            (0.0005, "0.0005 is the paper's decay; here it is the argument decay."),
+            (0, "The decay is left out."),
         ),
-        "The velocity points uphill: both the decay and the gradient are subtracted.": (
-            momentum * v + decay * lr * w + lr * grad
+        "weight": (
+            (
+                weight,
+                "The paper multiplies what the weight reads at test by 1 - p, PyTorch does not.",
+            ),
+            (
+                weight * p,
+                "p is the probability to drop; what is left is 1 - p. At 0.5 nobody notices.",
+            ),
+            (weight / keep, "The wrong way round: PyTorch's inputs are larger at test."),
+            (weight * 0.5, "0.5 is the paper's p; here it is the argument p."),
         ),
-        "The gradient is added to the velocity, which then points uphill: it is subtracted.": (
-            momentum * v - decay * lr * w + lr * grad
-        ),
-        "The decay is added to the velocity, and w grows by it: it is subtracted.": (
-            momentum * v + decay * lr * w - lr * grad
-        ),
-        "The 0.9 of the formula is `momentum` here, another number in this call.": (
-            0.9 * v - decay * lr * w - lr * grad
-        ),
-        "The 0.0005 of the formula is `decay` here, another number in this call.": (
-            momentum * v - 0.0005 * lr * w - lr * grad
-        ),
-        "0.9 and 0.0005 are `momentum` and `decay` here, which are other numbers in this call.": (
-            0.9 * v - 0.0005 * lr * w - lr * grad
+        "bias": (
+            (bias * keep, "The bias is added to the sum: dropout does not reach it."),
+            (bias / keep, "The bias is added to the sum: dropout does not reach it."),
+            (bias * p, "The bias is added to the sum: dropout does not reach it."),
         ),
     }
-    for hint, slip in wrong.items():
-        if close(got[1], slip):
-            raise Hint(hint)
-    if not close(got[1], new):
-        raise Hint("The new v is not momentum * v - decay * lr * w - lr * grad.")
-    if close(got[0], w + v):
-        raise Hint("w moves by the old velocity: the new one is added.")
-    if not close(got[0], w + new):
-        raise Hint("v is right, w is not: the new velocity is added to it.")
+    for key in _KEYS:
+        if np.shape(got[key]) != np.shape(right[key]):
+            raise Hint(
+                f'"{key}" has the shape {np.shape(got[key])}, expected {np.shape(right[key])}.'
+            )
+        if close(got[key], right[key]):
+            continue
+        for value, hint in wrong[key]:
+            if close(got[key], value) and np.any(got[key]) == np.any(value):
+                raise Hint(f'"{key}": {hint}')
+        raise Hint(f'"{key}" is not right; what comes before it in the list is.')
 
 
-@exercise
-def noise_sizes(learner: Function) -> None:
-    """noise_sizes(pixels, scale) -> (3,), largest first."""
-    rng = generator(2)
-    mixed = np.array([[50.0, 8.0, 2.0], [45.0, -3.0, -4.0], [40.0, -5.0, 3.0]])
-    close_to_grey = rng.standard_normal((500, 3)) @ mixed.T + 120
-    apart = rng.standard_normal((500, 3)) * [5, 17, 40] + 120  # whose axes eig finds in this order
-    for pixels in (close_to_grey, apart):
-        for scale, root in (("eigenvalue", 1.0), ("deviation", 0.5)):
-            got = result_of(learner, pixels, scale, shape=(3,))
-            expected = _sizes(np.cov(pixels.T)) ** root
-            if close(got, expected, 5e-3):  # divided by N or by N - 1
-                continue
-            if close(np.sort(got), np.sort(expected), 5e-3):
-                raise Hint("The numbers are right, the order is not: largest first.")
-            for how, hint in _WRONG_SIZES:  # in any order
-                if close(np.sort(got), np.sort(how(pixels, root)), 5e-3):
-                    raise Hint(hint)
-            raise Hint(f'For "{scale}" the sizes are not those of the covariance of the colours.')
+def _translated(
+    n: int, alpha: float, velocity: Array, lr: float, decay: float, weight: Array, bias: Array,
+    p: float,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "alpha": n * alpha, "momentum_buffer": -velocity / lr, "weight_decay": decay,
+        "weight": weight * (1 - p), "bias": bias,
+    }  # fmt: skip
 
 
-def _sizes(matrix: np.ndarray) -> np.ndarray:
-    """The eigenvalues, largest first."""
-    return np.linalg.eigvalsh(matrix)[::-1]
-
-
-# What a slip gives for pixels; root: 1 where eigenvalues are asked for, 1/2 for deviations.
-_WRONG_SIZES: tuple[tuple[Callable[[np.ndarray, float], np.ndarray], str], ...] = (
-    (
-        lambda pixels, root: _sizes(np.cov(pixels.T)) ** (1.5 - root),
-        "Eigenvalue and deviation are exchanged: the eigenvalue of a covariance is a variance, the "
-        "deviation is its root.",
-    ),
-    (
-        lambda pixels, root: 0.1 * _sizes(np.cov(pixels.T)) ** root,
-        "This is for alpha = 0.1, its deviation in the paper; asked is what alpha = 1 would add.",
-    ),
-    (
-        lambda pixels, root: _sizes(np.cov(pixels.T) * len(pixels)) ** root,
-        "The sum over the pixels is not divided by their number.",
-    ),
-    (
-        lambda pixels, root: _sizes(np.cov(pixels.T / 255)) ** root,
-        "These are for pixels from 0 to 1: leave their unit as it is.",
-    ),
-    (
-        lambda pixels, root: _sizes(np.corrcoef(pixels.T)) ** root,
-        "These are of the correlation, in which each colour is divided by its own deviation.",
-    ),
-    (
-        lambda pixels, root: _sizes(pixels.T @ pixels / len(pixels)) ** root,
-        "The mean colour is still in: a covariance is about the mean.",
-    ),
-    (
-        lambda pixels, root: np.sort(pixels.var(axis=0))[::-1] ** root,
-        "These are of red, green and blue each for itself, the diagonal of the covariance. What "
-        "the colours share stands beside it: the sizes are along the axes of the whole matrix.",
-    ),
-)
+def whose_translation(learner: Function) -> tuple[Function, str]:
+    """The translation, and whose it is: the learner's, once it is right."""
+    if into_pytorch.verdict(learner).endswith(": right."):
+        return learner, "you"
+    return _translated, "ours, as yours is not right yet"

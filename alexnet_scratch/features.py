@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import nn
 from minigrad.data import DataLoader, Dataset
 from minigrad.files import replacing
+from minigrad.tools.text import format_bytes
 
 from .data import DataError
+from .data.disk import read_npy_header
 from .data.image import check_plain
 from .data.source import SPLITS
 from .inside import activations
+from .out_of_memory import free_memory
 from .pixels import ToInput
 from .progress import progress_bar
-from .recipe.groups import head_of
 from .schema import as_given
 from .trained import Trained, check_numbers
 from .training.input import Splits, fitted, open_splits, pinned_for
@@ -63,24 +64,11 @@ class Features:
         return self.features[chosen], self.labels[chosen]
 
 
-def last_layer(network: Trained) -> str:
-    """The name of the layer from which the classes are computed; dropout, idle here, is none."""
-    head, before = head_of(network.recipe)[-1], ""
-    for name, module in network.model.named_modules():
-        if name == head:
-            return before
-        if next(module.children(), None) is None and not isinstance(
-            module, nn.Dropout | nn.PaperDropout
-        ):
-            before = name
-    raise ValueError(f"last_layer: the network has no layer {head}")
-
-
 def central(network: Trained, root: str | os.PathLike[str]) -> Splits:
     """The splits of a data set of any classes, of each image the central crop."""
     whole = fitted(network.recipe, root, trained=True)
     recipe = replace(whole, crop="centre", flip=False, rotation=0.0, colour_jitter=0.0)
-    return open_splits(root, recipe)
+    return open_splits(root, recipe, trained=True)
 
 
 def extract(
@@ -92,8 +80,8 @@ def extract(
 
     splits: see `central`. run: what the file calls the network. root: the data set's folder, which
     names do without. batch: images computed at a time.
-    Raises DataError for a layer that is not there, and CheckpointError for features that are no
-    numbers.
+    Raises DataError for a layer that is not there and for features that the memory has no room
+    for, and CheckpointError for features that are no numbers.
     """
     to_input = ToInput(network.recipe, network.pixels, network.device)
     parts: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
@@ -113,6 +101,8 @@ def extract(
                     found = activations(network.model, to_input(crops), layers)
                 except ValueError as error:
                     raise DataError(str(error).partition(": ")[2]) from error
+                if not labels:
+                    _check_room(found, len(splits.train) + len(splits.val))
                 for layer in layers:
                     parts[layer].append(found[layer].reshape(len(targets), -1))
                 labels.append(targets.numpy())
@@ -131,6 +121,20 @@ def extract(
             np.array(splits.classes), layer, run,
         ))  # fmt: skip
     return made, skipped
+
+
+def _check_room(batch: dict[str, Any], images: int) -> None:
+    """DataError where the features of all images, and those of a layer once more, do not fit."""
+    widths = {layer: values[0].size for layer, values in batch.items()}
+    needed, free = 4 * images * (sum(widths.values()) + max(widths.values())), free_memory()
+    if free is None or needed <= free:
+        return
+    widest = max(widths, key=widths.__getitem__)
+    raise DataError(
+        f"{widths[widest]:,} features of {widest} for each of {images:,} images: "
+        f"{', '.join(widths)} would take {format_bytes(needed)}, and {format_bytes(free)} are "
+        "free: name another layer, or give fewer images"
+    )
 
 
 def save_features(features: Features, path: str | os.PathLike[str]) -> None:
@@ -168,10 +172,7 @@ def _entry(archive: zipfile.ZipFile, name: str, kind: str, most: int) -> Any:
     if info.file_size > most:
         raise ValueError(f"{name} claims more bytes than the file has")
     data = io.BytesIO(archive.read(info))
-    version = np.lib.format.read_magic(data)
-    if version != (1, 0):
-        raise ValueError(f"{name} has version {version} of the format")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(data)
+    shape, fortran, dtype = read_npy_header(data)
     rest = data.getbuffer()[data.tell() :]
     count = 1
     for side in shape:

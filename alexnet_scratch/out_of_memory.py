@@ -1,10 +1,11 @@
-"""The GPU's memory does not suffice: what is there, and what would fit."""
+"""The memory does not suffice: what is there, and what would fit."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,16 @@ Step = Callable[[int, Tensor, Tensor, Tensor], None]
 
 class OutOfMemory(RuntimeError):  # noqa: N818  (what happened, as in StopIteration)
     """Work that the GPU has no memory for; the message says what to do."""
+
+
+def free_memory() -> int | None:
+    """Bytes that programs can have, where the system says so (Linux)."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    values = dict(line.split(":") for line in lines)
+    return int(values["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in values else None
 
 
 def shortage(error: BaseException, device: str | None = None) -> str:

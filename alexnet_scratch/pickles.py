@@ -90,7 +90,7 @@ def load_pickle(
     Texts of Python 2 are str where they are ASCII, else bytes; those above `SHORT` bytes are an
     `InFile`, arrays an `Array`. names: what else it may call, and what is made of the arguments.
     persistent: what stands for an object that is stored elsewhere, made of its id. steps: the most
-    that the program may have [STEPS].
+    that the program may have [STEPS]; copying a value is one, too.
 
     Raises ValueError for anything else, above all for names of which code would be run, for a
     pickle that ends too early and for one that is larger than any that is wanted.
@@ -106,13 +106,15 @@ class _Machine:
     def __init__(
         self, file: IO[bytes], names: Makers, persistent: Callable[[Any], Any] | None, steps: int
     ) -> None:
-        self.file, self.names, self.persistent, self.steps = file, names, persistent, steps
+        self.file, self.names, self.persistent = file, names, persistent
+        self.steps = self.left = steps
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.text_bytes = 0
 
     def run(self) -> Any:
-        for _ in range(self.steps):
+        while True:
+            self.take_steps(1)
             code = self.read(1)
             if code == b".":
                 (result,) = self.stack
@@ -121,7 +123,12 @@ class _Machine:
             if step is None:
                 raise ValueError(f"its step {code!r} builds no number, text or array: refused")
             step(self)
-        raise ValueError(f"more than {self.steps} steps")
+
+    def take_steps(self, count: int) -> None:
+        """One for each step, and one for each value that it copies: a list can be named often."""
+        self.left -= count
+        if self.left < 0:
+            raise ValueError(f"more than {self.steps} steps")
 
     def read(self, size: int) -> bytes:
         data = self.file.read(size)
@@ -174,13 +181,16 @@ class _Machine:
         make = self.names[name]
         if make is None:
             raise ValueError(f"it wants to run {name!r}, which is refused")
+        self.take_steps(len(arguments) + sum(map(_length, arguments)))
         self.stack.append(make(*arguments))
 
     def stored(self) -> None:
         """An object that is stored elsewhere, by its id."""
         if self.persistent is None:
             raise ValueError("it wants an object that is stored elsewhere, which is refused")
-        self.stack.append(self.persistent(self.stack.pop()))
+        identity = self.stack.pop()
+        self.take_steps(_length(identity))
+        self.stack.append(self.persistent(identity))
 
     def build(self) -> None:
         """The state of an array (version, shape, dtype, by columns?, bytes), or of its dtype."""
@@ -195,6 +205,7 @@ class _Machine:
         _, shape, dtype, fortran, data = state
         if not isinstance(data, list if dtype.name.startswith("O") else InFile | bytes | str):
             raise ValueError("an array without bytes")
+        self.take_steps(len(shape))
         target.shape = tuple(int(n) for n in shape)
         target.dtype, target.order, target.fortran = dtype.name, dtype.order, bool(fortran)
         target.data = data.encode("latin-1") if isinstance(data, str) else data
@@ -228,6 +239,10 @@ class _Machine:
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list | tuple | dict) else 0
 
 
 def _decoded(data: bytes, encoding: str | None) -> str | bytes:

@@ -98,6 +98,10 @@ def path(
     std[std == 0] = 1.0  # a unit that is always the same tells nothing
     z = (x - mean) / std
     target = np.eye(classes)[y]
+    span = None
+    if z.shape[1] > len(z):  # the best weights are sums of images: so few numbers say which
+        span, within = np.linalg.qr(z.T)
+        z = within.T
     size = z.shape[1] * classes
     theta, found = np.zeros(size + classes), []
     for l2 in l2s:
@@ -111,7 +115,8 @@ def path(
             return float(value), slope
 
         theta = minimised(loss, theta)
-        found.append(Linear(mean, std, theta[:size].reshape(-1, classes), theta[size:]))
+        weight = theta[:size].reshape(-1, classes)
+        found.append(Linear(mean, std, weight if span is None else span @ weight, theta[size:]))
     return found
 
 

@@ -47,14 +47,14 @@ class Trained:
         """
         return load_image(source, self.recipe.image_size, self.resize)
 
-    def predict(
-        self, images: NDArray[np.uint8], views: Sequence[View] = CENTRE
-    ) -> NDArray[np.float32]:
-        """Probabilities (N, C) of uint8 images (N, S, S, 3) in `classes`' order, mean of the views.
+    def predict(self, images: Any, views: Sequence[View] = CENTRE) -> NDArray[np.float32]:
+        """Probabilities (N, C) of images in `classes`' order, the mean over the views.
 
-        Raises DataError for images that have no room for the views.
+        images, and what is raised: as for `preprocess`, DataError also for images that have no room
+        for the views.
         """
-        return predict(self.model, images, self.recipe, self.device, views, self.pixels)
+        whole = self._arrays(images, "predict")
+        return predict(self.model, whole, self.recipe, self.device, views, self.pixels)
 
     def preprocess(self, images: Any) -> Tensor:
         """What the network gets of the centre of images: (N, 3, s, s) float32, s its input size.
@@ -64,17 +64,23 @@ class Trained:
         Raises ValueError for other arrays, DataError for images that are smaller, and BadImageError
         for files that are none.
         """
+        images = self._arrays(images, "preprocess")
+        to_input = input_of(self.recipe, self.pixels, self.device)
+        return view_input(arrays.to_device(images, self.device), CENTRE[0], to_input)
+
+    def _arrays(self, images: Any, caller: str) -> NDArray[np.uint8]:
+        """Images (N, S, S, 3), read if they are files."""
         if not isinstance(images, np.ndarray):
             single = isinstance(images, str | bytes | os.PathLike)
             files = [self.image(each) for each in ([images] if single else images)]
             images = np.stack(files) if files else np.zeros(0)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
             raise ValueError(
-                f"preprocess: got {images.dtype} of shape {images.shape}, expected uint8 images "
+                f"{caller}: got {images.dtype} of shape {images.shape}, expected uint8 images "
                 "(N, S, S, 3), or files"
             )
-        to_input = input_of(self.recipe, self.pixels, self.device)
-        return view_input(arrays.to_device(images, self.device), CENTRE[0], to_input)
+        found: NDArray[np.uint8] = images
+        return found
 
     def black_and_white(self) -> tuple[Tensor, Tensor]:
         """What the network gets of a black and of a white image, (1, 3, s, s) each."""
@@ -93,7 +99,7 @@ class Trained:
         """What a layer puts out for each image, in one row: (N, D) float32.
 
         images: as for `preprocess`. layer: a name as in `model.named_modules()`; "fc7" is before
-        its ReLU, "relu7" behind it. By default the last hidden layer, as the classifier reads it.
+        its ReLU, "relu7" behind it. By default the last hidden layer.
         Raises ValueError for an unknown layer.
         """
         if isinstance(images, str | bytes | os.PathLike):

@@ -16,162 +16,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from twin_network import torch_network
 
 import minigrad as mg
 from alexnet_scratch.cli import main as alexnet
 from alexnet_scratch.commands.train import add_flags
 from alexnet_scratch.evaluation import count_in_top
 from alexnet_scratch.mixing import drawn_mix
-from alexnet_scratch.model import AlexNet, CeilEdge
+from alexnet_scratch.model import AlexNet
 from alexnet_scratch.parser import Parser
 from alexnet_scratch.pixels import colour_alphas
 from alexnet_scratch.recipe import RecipeError
 from alexnet_scratch.training.batch import Batch
 from alexnet_scratch.training.trainer import Trainer
 from minigrad import Tensor
-from minigrad import nn as ours
 
 F = nn.functional
-
-
-# ----- the network -----
-
-
-class PaperLRN(nn.Module):
-    """x / (k + alpha * sum of x^2 over the window)^beta; windows stop at the border of a group.
-
-    The sum is a 1 x 1 convolution with a matrix of ones along the diagonal: eight times as fast as
-    `F.local_response_norm`, which pools in three dimensions.
-    """
-
-    def __init__(self, n: int, k: float, alpha: float, beta: float, groups: int) -> None:
-        super().__init__()
-        self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> the same shape."""
-        channels = x.shape[1]
-        place = torch.arange(channels)
-        offset = place - place[:, None]
-        group = place // (channels // self.groups)
-        near = (offset >= -(self.n // 2)) & (offset <= (self.n - 1) // 2)
-        band = (near & (group == group[:, None])).to(x.dtype) * self.alpha
-        scale = F.conv2d(x.square(), band[:, :, None, None], x.new_full((channels,), self.k))
-        return x / scale**self.beta
-
-
-class ContrastNorm(nn.Module):
-    """The same over the window around each pixel of a map; with the window's mean taken off or not.
-    """
-
-    def __init__(self, size: int, alpha: float, beta: float, k: float, mean: bool) -> None:
-        super().__init__()
-        self.size, self.alpha, self.beta, self.k, self.mean = size, alpha, beta, k, mean
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> the same shape."""
-        u = x - self._sum(x) / self._sum(torch.ones_like(x)) if self.mean else x
-        return u / (self.k + self.alpha / self.size**2 * self._sum(u.square())) ** self.beta
-
-    def _sum(self, x: torch.Tensor) -> torch.Tensor:
-        before, after = self.size // 2, (self.size - 1) // 2
-        padded = F.pad(x, (before, after, before, after))
-        return F.avg_pool2d(padded, self.size, 1, divisor_override=1)
-
-
-class PaperDropout(nn.Module):
-    """Zero with probability p in training, times 1 - p in evaluation."""
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Any shape."""
-        return x * (torch.rand_like(x) >= self.p) if self.training else x * (1 - self.p)
-
-
-class CeilPad(nn.Module):
-    """Zeros to the right and below until the windows fit."""
-
-    def __init__(self, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.kernel, self.stride = kernel, stride
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> (N, C, H + up to stride - 1, W + up to stride - 1)."""
-        below, right = (-(size - self.kernel) % self.stride for size in x.shape[2:])
-        return F.pad(x, (0, right, 0, below))
-
-
-def _batch_norm(m: ours.BatchNorm2d) -> nn.Module:
-    kind = nn.BatchNorm1d if isinstance(m, ours.BatchNorm1d) else nn.BatchNorm2d
-    return kind(m.num_features, m.eps, m.momentum, m.affine, m.track_running_stats)
-
-
-_TWINS: dict[type, Callable[[Any], nn.Module]] = {
-    ours.Conv2d: lambda m: nn.Conv2d(
-        m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation, m.groups,
-        bias=m.bias is not None,
-    ),
-    ours.Linear: lambda m: nn.Linear(m.in_features, m.out_features, bias=m.bias is not None),
-    ours.ReLU: lambda m: nn.ReLU(inplace=True),
-    ours.LeakyReLU: lambda m: nn.LeakyReLU(m.negative_slope),
-    ours.MaxPool2d: lambda m: nn.MaxPool2d(
-        m.kernel_size, m.stride, m.padding, m.dilation, ceil_mode=m.ceil_mode
-    ),
-    ours.AvgPool2d: lambda m: nn.AvgPool2d(
-        m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override
-    ),
-    ours.AdaptiveAvgPool2d: lambda m: nn.AdaptiveAvgPool2d(m.output_size),
-    ours.BatchNorm1d: _batch_norm,
-    ours.BatchNorm2d: _batch_norm,
-    ours.LocalResponseNorm: lambda m: nn.LocalResponseNorm(m.size, m.alpha, m.beta, m.k),
-    ours.PaperLRN: lambda m: PaperLRN(m.n, m.k, m.alpha, m.beta, m.groups),
-    ours.LocalContrastNorm: lambda m: ContrastNorm(
-        m.size, m.alpha, m.beta, m.k, m.subtract_mean
-    ),
-    ours.Dropout: lambda m: nn.Dropout(m.p),
-    ours.PaperDropout: lambda m: PaperDropout(m.p),
-    ours.Flatten: lambda m: nn.Flatten(m.start_dim, m.end_dim),
-    ours.Identity: lambda m: nn.Identity(),
-    CeilEdge: lambda m: CeilPad(m.kernel, m.stride),
-}  # fmt: skip
-
-
-def torch_network(model: ours.Module) -> nn.Module:
-    """The network in PyTorch, layer by layer, in channels-last memory, which both then share.
-
-    Names and `state_dict` keys are the model's. TypeError for a layer that has no twin here.
-    """
-    network = _twin(model).to(memory_format=torch.channels_last)
-    theirs = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    if own.keys() != theirs.keys():
-        raise TypeError(f"the twin has other weights: {sorted(own.keys() ^ theirs.keys())}")
-    with torch.no_grad():
-        for name, tensor in own.items():
-            theirs[name].copy_(torch.from_numpy(np.array(tensor.data)))
-            tensor.data = theirs[name].detach().numpy()
-    return network.train(model.training)
-
-
-def _twin(module: ours.Module) -> nn.Module:
-    if isinstance(module, ours.Sequential):  # AlexNet, too
-        layers = nn.Sequential()
-        for name, child in module.named_children():
-            layers.add_module(name, _twin(child))
-        return layers
-    if type(module) not in _TWINS:
-        raise TypeError(f"{type(module).__name__} has no twin: add it to _TWINS of {__file__}")
-    return _TWINS[type(module)](module)
 
 
 # ----- the update -----

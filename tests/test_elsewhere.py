@@ -50,8 +50,8 @@ def test_a_set_is_prepared_a_network_trained_and_asked(system, tmp_path, colours
         ["prepare", "tars", "set-of-tars", "--image-size", "24"],
         ["show-augment", "set", "--recipe", "run/recipe.json", "--out", "augment.png"],
         ["diff", "small", "paper"],
-        ["learn", "--copy", "course"],
-        ["learn"],
+        ["learn", "--list", "--copy", "course"],
+        ["learn", "--list"],
         ["summary"],
         folder=tmp_path,
     )

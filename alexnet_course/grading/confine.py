@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+ROOT = Path(__file__).resolve().parents[2]  # of the packages; other things may stand beside them
+PACKAGES = ("minigrad", "alexnet_scratch", "alexnet_course")
 PROCESSES = 64  # with threads
 FILE_BYTES = 64 << 20  # that one file may grow to
 
@@ -57,6 +59,7 @@ _NEWUSER, _NEWPID, _NEWNET, _NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x0800
 _NO_NEW_PRIVILEGES, _DIE_WITH_PARENT = 38, 1  # of prctl
 _CREATE_RULESET, _ADD_RULE, _RESTRICT = 444, 445, 446  # the same numbers on every processor
 _READ = (1 << 0) | (1 << 2) | (1 << 3)  # execute, read a file, read a folder
+_LIST = 1 << 3  # read a folder
 _ALL = (1 << 13) - 1  # and write, remove, make: what the first Landlock knows
 _MORE = ((2, 1 << 13), (3, 1 << 14), (5, 1 << 15))  # refer, truncate, ioctl: since version
 _OF_FILES = (1 << 0) | (1 << 1) | (1 << 2) | (1 << 14) | (1 << 15)  # what is not for folders only
@@ -97,6 +100,7 @@ def _limits(memory: int, seconds: int) -> bool:
         import resource
     except ImportError:  # Windows
         return False
+    held = True
     for name, most in (
         ("RLIMIT_AS", memory), ("RLIMIT_CPU", seconds), ("RLIMIT_FSIZE", FILE_BYTES),
         ("RLIMIT_NPROC", PROCESSES), ("RLIMIT_CORE", 0),
@@ -105,11 +109,10 @@ def _limits(memory: int, seconds: int) -> bool:
             kind = getattr(resource, name)
             resource.setrlimit(kind, (most, most))
         except (AttributeError, ValueError, OSError):  # macOS has no limit of memory
-            if name in ("RLIMIT_AS", "RLIMIT_CPU"):
-                return False
+            held = held and name not in ("RLIMIT_AS", "RLIMIT_CPU")
     if hasattr(signal, "SIGXFSZ"):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an OSError then
-    return True
+    return held
 
 
 def _landlock(folder: Path, readable: Iterable[str]) -> bool:
@@ -127,7 +130,8 @@ def _landlock(folder: Path, readable: Iterable[str]) -> bool:
     rules = libc.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
     if rules < 0:
         return False
-    for path, rights in [(str(folder), handled), *((p, _READ) for p in readable)]:
+    own = [(str(folder), handled), (str(ROOT), _LIST)]  # Python looks there for the packages
+    for path, rights in [*own, *((p, _READ) for p in readable)]:
         try:
             place = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
@@ -144,7 +148,8 @@ def _landlock(folder: Path, readable: Iterable[str]) -> bool:
 def needed_to_read() -> list[str]:
     """What Python and the packages read: their own folders, and the system's libraries."""
     own = [sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.realpath(sys.executable)]
-    own += [os.path.realpath(p) for p in sys.path if p]
+    own += [os.path.realpath(p) for p in sys.path if p and os.path.realpath(p) != str(ROOT)]
+    own += [str(ROOT / package) for package in PACKAGES]
     system = ["/usr", "/lib", "/lib64", "/bin", "/opt", "/proc", "/sys/devices/system"]
     system += ["/dev/null", "/dev/urandom", "/dev/zero", "/etc/ld.so.cache", "/etc/localtime"]
     return list(dict.fromkeys(own + system))

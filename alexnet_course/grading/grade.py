@@ -23,11 +23,10 @@ from typing import Any, NamedTuple
 
 from ..checks import Exercise, own_inputs
 from ..questions import Question, done
-from .confine import Held
+from .confine import ROOT, Held
 from .submission import Submission, SubmissionError, fingerprint, given_statements, read
 from .wire import Closed, Peer, WireError, receive
 
-ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"  # beside the packages, in a clone
 START_SECONDS = 60  # for Python and NumPy to be loaded, on a machine with other work
 
@@ -36,7 +35,7 @@ class Limits(NamedTuple):
     """Of one submission: seconds for an exercise, MB of memory."""
 
     seconds: float = 30
-    memory: int = 4096
+    memory: int = 2048
 
 
 class Score(NamedTuple):
@@ -117,7 +116,7 @@ def grade(task: Task) -> Graded:
             scores = tuple(run.score(asked) for asked in asked_of(checks))
         well = run.held is None or all(run.held)
         result = result._replace(scores=scores, held=str(run.held or ""), well_held=well)
-    except WireError as error:
+    except (WireError, OSError) as error:
         result = result._replace(problem=f"its process cannot be started: {error}")
     return result._replace(seconds=perf_counter() - start)
 
@@ -309,7 +308,8 @@ class _Guarded:
 def _environment(folder: Path) -> dict[str, str]:
     """What the process sees of the environment: nothing of the teacher's."""
     kept = {k: os.environ[k] for k in ("PATH", "LANG", "SYSTEMROOT", "TZ") if k in os.environ}
-    paths = [str(ROOT), *(p for p in sys.path if p and os.path.isdir(p))]
+    here = os.getcwd()  # on Python's path where it was started with -m; submissions may be there
+    paths = [str(ROOT), *(p for p in sys.path if p and os.path.isdir(p) and p != here)]
     return kept | {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0", "HOME": str(folder / "home"), "TMPDIR": str(folder),

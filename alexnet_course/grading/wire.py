@@ -15,6 +15,7 @@ import functools
 import importlib
 import inspect
 import json
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -336,10 +337,13 @@ class _Reader:
         return array
 
 
+_DTYPE = re.compile(r"[<>|][biufcSU]\d{1,6}")
+
+
 def _dtype(name: Any) -> np.dtype[Any]:
-    dtype = np.dtype(str(name))
-    if dtype.kind not in "biufcSU":
-        raise WireError(f"an array of dtype {dtype}")
+    if not _DTYPE.fullmatch(str(name)):  # NumPy would read a whole grammar there
+        raise WireError("an array of no dtype that can travel")
+    dtype: np.dtype[Any] = np.dtype(name)
     return dtype
 
 
@@ -507,21 +511,23 @@ class Peer:
     # ----- exceptions -----
 
     def _told(self, error: BaseException) -> list[Any]:
-        """Class, words, line of the learner's, and the number if it was raised at the other end."""
+        """Class and Python's own above it, words, line of the learner's, and the number if it was
+        raised at the other end."""
         kind, back = type(error), getattr(error, "_number", None)
+        base = next(k.__name__ for k in kind.__mro__ if k.__module__ == "builtins")
         line = getattr(error, "learner_line", None) or line_of_learner(error)
         self._raised.append(error)
         number = len(self._raised) - 1
-        return [kind.__module__, kind.__qualname__, _words(error), line, back, number]
+        return [kind.__module__, kind.__qualname__, base, _words(error), line, back, number]
 
     def _exception(
-        self, module: str, name: str, words: str, line: str, back: Any, number: int
+        self, module: str, name: str, base: str, words: str, line: str, back: Any, number: int
     ) -> BaseException:
         """The exception that was raised; the very one, where it comes from here."""
         if type(back) is int and 0 <= back < len(self._raised):
             return self._raised[back]
-        kind = _exception_class(str(module), str(name))
-        error: Exception = type(kind.__name__, (kind,), {"__str__": lambda self: str(words)})()
+        kind = _exception_class(str(module), str(name), str(base))
+        error: Exception = type(str(name), (kind,), {"__str__": lambda self: str(words)})()
         for key, value in (("learner_line", str(line)), ("_number", number), ("learner", True)):
             setattr(error, key, value)
         return error
@@ -549,14 +555,14 @@ def line_of_learner(error: BaseException) -> str:
 CELLS: dict[str, list[str]] = {}  # the lines of the notebook's cells, by "<cell N>"
 
 
-def _exception_class(module: str, name: str) -> type[Exception]:
-    """The class of an exception: Python's, or a Hint of the checks; another by its name only."""
-    kind = getattr(builtins, name, None) if module == "builtins" else None
+def _exception_class(module: str, name: str, base: str) -> type[Exception]:
+    """The class of an exception: a Hint of the checks, or what it is to Python."""
+    kind = getattr(builtins, base, None)
     if module.startswith("alexnet_course.") and module in sys.modules:
-        kind = getattr(sys.modules[module], name, None)
-        kind = kind if isinstance(kind, type) and issubclass(kind, Hint) else None
+        hint = getattr(sys.modules[module], name, None)
+        kind = hint if isinstance(hint, type) and issubclass(hint, Hint) else kind
     if isinstance(kind, type) and issubclass(kind, Exception):
         with contextlib.suppress(TypeError):  # made of more than words
             kind("")
             return kind
-    return type(name, (Exception,), {})
+    return Exception

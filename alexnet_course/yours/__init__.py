@@ -9,15 +9,13 @@ has no backward). `halves.py` takes the learner's functions of one image to whol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minigrad import names
-
 from .collected import Yours, collect, ready_made
-from .parts import PARTS
+from .parts import PARTS, Way
 from .pieces import PIECES
-from .plugged import RIGHT, Plugged, compare_piece, compare_way, judged, lessons
+from .plugged import RIGHT, Plugged, compare_piece, compare_way, judged, lessons, state_of_piece
 
 __all__ = ["Yours", "collect", "plug", "ready_made"]
 
@@ -30,7 +28,10 @@ def plug(lesson: str, namespace: Mapping[str, Any]) -> None:
     the same.
     """
     if lesson not in lessons():
-        raise ValueError(names.unknown("lesson", lesson, lessons()))
+        raise ValueError(
+            f"plug: lesson {lesson!r} gives the network no function; give one of "
+            f"{', '.join(lessons())}"
+        )
     functions = {name: namespace.get(name) for name in lessons()[lesson]}
     functions = {name: f if callable(f) else None for name, f in functions.items()}
     verdicts = {name: judged(lesson, name, f) for name, f in functions.items()}
@@ -44,12 +45,14 @@ def plug(lesson: str, namespace: Mapping[str, Any]) -> None:
             timed += seconds
     for piece in PIECES:
         if piece.lesson == lesson:
-            if verdicts[piece.exercise] == RIGHT:
-                apart, mine, ready = compare_piece(piece, there[piece.exercise])
-                rows.append((piece.exercise, f"your {piece.exercise}", _apart(apart)))
-                timed.append((piece.exercise, mine, ready))
+            name = piece.exercise
+            state = state_of_piece(piece, verdicts[name], functions[name])
+            if state == RIGHT:
+                apart, mine, ready = compare_piece(piece, there[name])
+                rows.append((name, f"your {name}", _apart(apart)))
+                timed.append((name, mine, ready))
             else:
-                rows.append((piece.exercise, f"ready-made ({verdicts[piece.exercise]})", ""))
+                rows.append((name, _ready({name: state}, (name,)), ""))
     _print(rows, timed)
 
 
@@ -59,23 +62,47 @@ def _rows_of(
     """The lines of an operation: one for each way that could be the learner's."""
     part, rows, timed = plugged.part, [], []
     for number, (half, ways) in enumerate(
-        (("forward", part.forwards), ("backward", part.backwards))
+        (("forward", part.forwards), ("backward", part.backwards or part.forwards))
     ):
-        name = f"{part.name} {half}"
-        if not ways and number == 0:
+        name, exercises = f"{part.name} {half}", [way.exercise for way in ways]
+        states = {e: plugged.stopped.get(f"{half} {e}", verdicts[e]) for e in exercises}
+        if not ways:
             rows.append((name, "ready-made (no exercise asks for it)", ""))
-        for way in ways:
-            exercise = way.exercise
-            if verdicts[exercise] != RIGHT or exercise in plugged.stopped:
-                state = plugged.stopped.get(exercise, verdicts[exercise])
-                rows.append((name, f"ready-made ({exercise} {state})", ""))
-                continue
-            compared = compare_way(part, half, way, plugged.functions[exercise])
-            apart = max(compared.forward, compared.backward)
-            rows.append((name, f"your {exercise}", _apart(apart)))
-            title = f"{name}, {exercise}" if len(ways) > 1 else name
-            timed.append((title, compared.seconds[number], compared.ready_seconds[number]))
+        elif all(states[exercise] != RIGHT for exercise in exercises):
+            rows.append((name, _ready(states, exercises), ""))
+        else:
+            for way in ways:
+                row, times = _row_of(plugged, number, way, states[way.exercise])
+                rows.append(row)
+                timed += times
     return rows, timed
+
+
+def _row_of(
+    plugged: Plugged, number: int, way: Way, state: str
+) -> tuple[tuple[str, str, str], list[tuple[str, float, float]]]:
+    """The line of one way to compute a half, and its times if it is right."""
+    half, exercise = ("forward", "backward")[number], way.exercise
+    name = f"{plugged.part.name} {half}"
+    if state != RIGHT:
+        return (name, f"ready-made ({exercise} {state})", ""), []
+    in_forward = not plugged.part.backwards  # which has computed the gradient already
+    compared = compare_way(
+        plugged.part, "forward" if in_forward else half, way, plugged.functions[exercise]
+    )
+    apart = _apart(compared.backward if number else max(compared.forward, compared.backward))
+    title = f"{name}, {exercise}" if len(plugged.part.exercises) > 2 else name
+    seconds, ready = compared.seconds[number], compared.ready_seconds[number]
+    return (name, f"your {exercise}", apart), [(title, seconds, ready)]
+
+
+def _ready(states: Mapping[str, str], exercises: Sequence[str]) -> str:
+    """Why minigrad's stays: what each of the functions that could take its place still is."""
+    why = [
+        f"{' and '.join(name for name in exercises if states[name] == kind)} {kind}"
+        for kind in dict.fromkeys(states[name] for name in exercises)
+    ]
+    return f"ready-made ({', '.join(why)})"
 
 
 def _apart(difference: float) -> str:

@@ -15,8 +15,8 @@ from ..grading.submission import SubmissionError, read
 from . import walk
 from .halves import Function
 from .parts import PARTS
-from .pieces import PIECES
-from .plugged import RIGHT, Plugged, judged, lessons
+from .pieces import PIECES, Piece
+from .plugged import RIGHT, Plugged, judged, lessons, state_of_piece
 
 NETWORK = ("conv2d", "relu", "lrn", "max_pool2d", "linear", "dropout", "cross_entropy")
 BESIDE = ("backward", "sgd_step", "lsuv", "all_places", "subtract_mean", "colour_shift")
@@ -51,15 +51,17 @@ class Yours:
             for part in PARTS
             if part.name in NETWORK
         }
-        self.pieces = {piece.exercise: self._piece(piece.exercise) for piece in PIECES}
+        for piece in PIECES:
+            name = piece.exercise
+            self.verdicts[name] = state_of_piece(piece, self.verdicts[name], functions.get(name))
+        self.pieces = {piece.exercise: self._piece(piece) for piece in PIECES}
         for name, operation in self.operations.items():
             setattr(self, name, operation)
 
-    def _piece(self, name: str) -> Function:
-        (piece,) = (piece for piece in PIECES if piece.exercise == name)
-        if self.verdicts[name] != RIGHT:
+    def _piece(self, piece: Piece) -> Function:
+        if self.verdicts[piece.exercise] != RIGHT:
             return piece.ready
-        return piece.adapt(self.functions[name])
+        return piece.adapt(self.functions[piece.exercise])
 
     def backward(self, loss: mg.Tensor) -> None:
         """Add d loss / d leaf to `grad` of every leaf, by the learner's walk if it is right."""
@@ -91,8 +93,8 @@ class Yours:
         return "\n".join(f"{name:24}{whose}" for name, whose in rows)
 
     def _state(self, operation: Plugged, half: str, name: str) -> str:
-        if name in operation.stopped:
-            return operation.stopped[name]
+        if f"{half} {name}" in operation.stopped:
+            return operation.stopped[f"{half} {name}"]
         if f"{half} {name}" in operation.skipped:
             return "too slow here"
         return self.verdicts[name]

@@ -53,7 +53,7 @@ class Plugged:
     verdicts: Mapping[str, str]  # of the lesson's exercises
     functions: Mapping[str, Function]
     skipped: set[str] = field(default_factory=set)  # "forward columns": too slow, or stopped
-    stopped: dict[str, str] = field(default_factory=dict)  # right by its check, and then not here
+    stopped: dict[str, str] = field(default_factory=dict)  # of those, why: right by its check only
     used: type[mg.Function] = field(init=False)
     clock: Clock = field(default_factory=Clock)
     by: tuple[str, str] = field(init=False)  # whose forward and backward: an exercise, or ""
@@ -93,10 +93,10 @@ class Plugged:
         try:
             compared = compare_way(self.part, half, way, self.functions[name], times=1)
         except Exception as error:  # the learner's code
-            self.stopped[name] = f"stopped with {type(error).__name__} on a batch"
+            self.stopped[f"{half} {name}"] = f"stopped with {type(error).__name__} on a batch"
             return False
         if max(compared.forward, compared.backward) > _TOLERANCE:
-            self.stopped[name] = "not right on a batch"
+            self.stopped[f"{half} {name}"] = "not right on a batch"
             return False
         return True
 
@@ -172,6 +172,18 @@ def compare_piece(piece: Piece, function: Function) -> tuple[float, float, float
     pairs = zip(got, expected, strict=True)
     apart = max(_apart(np.asarray(a, float), np.asarray(b, float)) for a, b in pairs)
     return apart, mine, theirs
+
+
+def state_of_piece(piece: Piece, verdict: str, function: Function | None) -> str:
+    """The verdict, unless the function is right by its check and not on the network's numbers."""
+    if verdict != RIGHT or function is None:
+        return verdict
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+            apart, _, _ = compare_piece(piece, function)
+    except Exception as error:  # the learner's code
+        return f"stopped with {type(error).__name__} on the network's numbers"
+    return RIGHT if apart <= _TOLERANCE else "not right on the network's numbers"
 
 
 def _best(

@@ -31,6 +31,7 @@ from ..data.packed import is_packed, open_packed
 from ..data.source import SPLITS
 from ..data.sources import open_folder
 from ..names import one_line, short_names
+from ..out_of_memory import free_memory
 from ..progress import wrapped
 from ..recipe import Recipe
 from ..recipe.flags import add_recipe_flags, recipe_from
@@ -105,7 +106,7 @@ def _installation() -> Iterable[tuple[str, str]]:
     yield from _gpus()
     for package, use in OPTIONAL.items():
         yield package, _installed(package) or f"not installed, only needed for {use}"
-    free = _free_memory()
+    free = free_memory()
     yield "memory", "unknown" if free is None else f"{_size(free)} free"
     yield "disk", f"{_size(shutil.disk_usage(Path.cwd()).free)} free here"
 
@@ -146,16 +147,6 @@ def _gpus() -> Iterable[tuple[str, str]]:
 def _cuda(number: int) -> str:
     """13000 -> "13.0"."""
     return f"{number // 1000}.{number % 1000 // 10}"
-
-
-def _free_memory() -> int | None:
-    """Bytes that programs can have, where the system says so (Linux)."""
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-    except OSError:
-        return None
-    values = dict(line.split(":") for line in lines)
-    return int(values["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in values else None
 
 
 def _size(size: int) -> str:

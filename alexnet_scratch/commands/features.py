@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..data import DataError
-from ..features import Features, central, extract, last_layer, save_features
+from ..features import Features, central, extract, save_features
+from ..inside import last_layer
 from ..names import file_name, one_line
 from ..out_of_memory import in_smaller_batches
 from ..progress import say, told_if_slow
@@ -72,7 +73,7 @@ def features_of(
         splits = central(network, data)
     for line in splits.overview:
         print(line, file=sys.stderr)
-    chosen = list(layers or [last_layer(network)])
+    chosen = list(layers or [last_layer(network.model)])
     found, skipped = in_smaller_batches(
         lambda size: extract(
             network, splits, chosen, run, root=data, batch=size, workers=options.workers

@@ -78,7 +78,7 @@ def _find_lr(options: argparse.Namespace) -> int:
     size = getattr(options, "image_size", None)
     recipe = fitted(recipe, root, size, trained=source is not None)
     with told_if_slow(f"Looking for images in {root}"):
-        splits = open_splits(root, recipe)
+        splits = open_splits(root, recipe, trained=source is not None)
     test = range_test(recipe, splits, lowest, highest, options.steps, device, options.workers,
                       source)  # fmt: skip
     found = suggestion(test)

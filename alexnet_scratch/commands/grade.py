@@ -55,7 +55,7 @@ def add_parser(commands: Any) -> None:
         help="for each exercise, by the clock [%(default)s]",
     )  # fmt: skip
     parser.add_argument(
-        "--memory", type=positive, default=4096, metavar="MB",
+        "--memory", type=positive, default=2048, metavar="MB",
         help="for each notebook [%(default)s]",
     )  # fmt: skip
     parser.add_argument(

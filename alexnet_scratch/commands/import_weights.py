@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
+from minigrad.nn.shapes import shapes_only
 from minigrad.serialization import CheckpointError
 
 from ..data import DataError
@@ -14,6 +14,7 @@ from ..data.download import fetch
 from ..data.patterns import cache_folder
 from ..names import in_shell, one_line, program
 from ..progress import say, told_if_slow
+from ..recipe import build_model
 from ..recipe.flags import recipe_named
 from ..training.folder import RunError
 from ..weights import read_weights
@@ -39,9 +40,10 @@ def add_parser(commands: Any) -> None:
         usage="alexnet import [flags] FILE OUT\n       alexnet import [flags] --download NAME OUT",
         description="Read weights that another program has written, find out by names and shapes "
         "which network they are of, and make a run folder that evaluate, predict and training "
-        "take. FILE is a state_dict in PyTorch's .pth or in safetensors, or a .npy of "
-        "Caffe's network. No other program is needed, and nothing in the file is run. How images "
-        "are prepared comes with the network, and so do the names of ImageNet's 1,000 classes.",
+        "take. FILE is a state_dict in PyTorch's .pth or in safetensors, Caffe's network in "
+        ".caffemodel or .npy, or an .onnx model. No other program is needed, and nothing in the "
+        "file is run. How images are prepared comes with the network, and so do the names of "
+        "ImageNet's 1,000 classes.",
     )
     source = parser.add_argument("source", metavar="FILE", help="file of weights")
     out = parser.add_argument("out", metavar="OUT", help="run folder to make")
@@ -103,8 +105,10 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _summary(found: Identified, names: dict[str, str], unnamed: bool) -> list[str]:
-    parameters = sum(math.prod(array.shape) for array in found.arrays.values())
     recipe = found.recipe
+    with shapes_only():  # not of the file's arrays, of which some are buffers
+        model = build_model(recipe, found.outputs)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     lines = [
         f"Recognised: {found.title}, {parameters:,} parameters, {len(names):,} classes; images of "
         f"{recipe.image_size} pixels ({found.resize}), of which it sees {recipe.input_size}"

@@ -38,6 +38,7 @@ from .evaluation_data import EvaluationData, evaluation_data
 from .predict import boxed_line, files_of, is_image, short_by_class
 
 GALLERY = 1000  # validation images at most that are looked through
+MANY = frozenset({"units", "neighbours"})  # pictures that are drawn from them
 OWN = 3  # of them, whose maps are drawn without images being given
 
 
@@ -112,8 +113,8 @@ def _inside(options: argparse.Namespace) -> int:
     if paths and not images:
         return status
     data = None
-    if {"units", "neighbours"} & kinds or (set(OF_AN_IMAGE) & kinds and not images):
-        data = _data(options.data, checkpoint)
+    if MANY & kinds or (set(OF_AN_IMAGE) & kinds and not images):
+        data = _data(options.data, checkpoint, kinds, bool(images))
     folder.mkdir(parents=True, exist_ok=True)
     _draw(pictures, kinds, images, data, options)
     facts = [{"file": w.file.name, "shows": w.text, **w.numbers} for w in pictures.written]
@@ -197,8 +198,13 @@ def _looked(pictures: Pictures, files: Sequence[str]) -> tuple[list[Looked], int
     return found, status
 
 
-def _data(path: str | None, checkpoint: Checkpoint) -> EvaluationData | None:
-    """The run's validation images, or those in `path`; None, which is said, where they are not."""
+def _data(
+    path: str | None, checkpoint: Checkpoint, kinds: set[str], images: bool
+) -> EvaluationData | None:
+    """The run's validation images, or those in `path`; None, which is said, where they are not.
+
+    DataError if nothing that is asked for can be drawn without them.
+    """
     try:
         with told_if_slow("Looking for the images", to_stderr):
             return evaluation_data(path, checkpoint)
@@ -206,9 +212,17 @@ def _data(path: str | None, checkpoint: Checkpoint) -> EvaluationData | None:
         if path is not None:
             raise
     root = checkpoint.data["root"]
+    which = "no images came with this run" if root is None else f"its own are not here ({root})"
+    many = [kind for kind in KINDS if kind in kinds & MANY]
+    if kinds <= MANY:
+        raise DataError(
+            f"--what {','.join(many)} needs validation images, and {which}: give --data DATA"
+        )
+    left_out = f"{' and '.join(many)} left out" if many else ""
+    stand_in = "" if images or not set(OF_AN_IMAGE) & kinds else "class images in their place"
     to_stderr(
-        f"The run's validation images are not here ({root}): give --data DATA, or images. What "
-        "needs many of them is left out, what needs one is drawn of the class images"
+        f"No validation images, {which}: {', '.join(filter(None, (left_out, stand_in)))}; give "
+        f"--data DATA{'' if images else ', or images'}"
     )
     return None
 
@@ -230,7 +244,7 @@ def _draw(
     if data is not None:
         with told_if_slow("Looking through validation images", to_stderr):
             own = _some(pictures, data, max(OWN, QUERIES)) if not images else []
-            if {"units", "neighbours"} & kinds:
+            if MANY & kinds:
                 gallery = _gallery(data, options.workers, pictures)
             if "units" in kinds:
                 pictures.units(gallery, options.units)

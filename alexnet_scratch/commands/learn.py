@@ -27,9 +27,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "learn", help="the course: copies to work in, what is done, what is next",
         examples=(
-            "alexnet learn                       # the list, and JupyterLab on its start page",
-            "alexnet learn 3                     # opens lesson 3",
-            "alexnet learn --list                # the list alone",
+            "alexnet learn              # the list, and JupyterLab on its start page",
+            "alexnet learn 3            # opens lesson 3",
+            "alexnet learn --list       # the list alone",
             "alexnet learn 6 --reset relu_backward",
         ),
         description="Copy the lessons into a folder of your own (once; nothing there is ever "
@@ -57,9 +57,11 @@ def _learn(options: argparse.Namespace) -> int:
     if options.number is None and (options.reset or options.update):
         flag = "--reset" if options.reset else "--update"
         raise DataError(f"{flag} needs the number of a lesson: {program()} learn 6 {flag} ...")
+    lessons = copies.find_lessons(copies.NOTEBOOKS)
     folder = _folder(options.copy)
     _copied(folder)
-    lessons = copies.find_lessons(copies.NOTEBOOKS)
+    if options.copy is not None:
+        _remember(folder)
     if options.number is None or options.list:
         return _start(folder, options.list)
     if options.number not in lessons:
@@ -92,8 +94,6 @@ def _folder(asked: Path | None) -> Path:
                 f"Your copies of the lessons will be in {one_line(str(folder))} (elsewhere: "
                 f"{program()} learn --copy DIR)"
             )
-    if asked is not None:
-        _remember(asked)
     return folder
 
 
@@ -126,7 +126,8 @@ def _start(folder: Path, only_list: bool) -> int:
     print()
     for way in paths.PATHS:
         stops = ", ".join(dict.fromkeys(str(stop.number) for stop in way.stops))
-        say(f"{way.title} ({paths.duration(way.minutes)}): lessons {stops}; {way.what}")
+        say(f"{way.title} ({paths.duration(way.minutes)}): lessons {stops}")
+    say("What of them: README.md, or the start page")
     page = start.write(folder)
     where = one_line(str(folder))
     if following is not None:

@@ -249,7 +249,7 @@ def _started(options: argparse.Namespace) -> Trainer:
         root = Path(options.data) if options.data else patterns.ensure()
         size = getattr(options, "image_size", None)
         recipe = fitted(recipe, root, size, trained=source is not None)
-        splits = _opened(root, recipe)
+        splits = _opened(root, recipe, source is not None)
         return options.trainer(  # type: ignore[no-any-return]
             folder, recipe, splits, data_note(options.data, splits),
             device=device, workers=options.workers, max_steps=options.max_steps,
@@ -264,10 +264,10 @@ def _started(options: argparse.Namespace) -> Trainer:
         raise
 
 
-def _opened(root: Path, recipe: Recipe) -> Splits:
+def _opened(root: Path, recipe: Recipe, trained: bool) -> Splits:
     """The data's splits; what they were taken for is said at once, before the long work begins."""
     with told_if_slow(f"Looking for images in {root}"):
-        splits = open_splits(root, recipe)
+        splits = open_splits(root, recipe, trained)
     for line in splits.overview:
         say(line)
     return splits
@@ -329,7 +329,7 @@ def _resumed_in(
             f"no such folder: {root}; say where it is now: alexnet train DATA --resume "
             f"{in_shell(folder)}"
         )
-    splits = _opened(Path(root or patterns.ensure()), recipe)
+    splits = _opened(Path(root or patterns.ensure()), recipe, trained=True)
     return options.trainer(  # type: ignore[no-any-return]
         folder, recipe, splits, data_note(root, splits), device=device,
         workers=options.workers, max_steps=options.max_steps, precision=options.dtype,

@@ -9,7 +9,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .image import DataError, check_plain
 
 CHUNK = 1 << 22
+_HEADER = 1 << 17  # bytes of a .npy file's, which NumPy bounds to less
 FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk, and of a user's share of it
 
 
@@ -54,6 +55,24 @@ def checksum(file: Path, algorithm: str) -> str:
     return digest.hexdigest()
 
 
+def read_npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """(shape, by columns?, dtype) of a .npy file, whose numbers come next. ValueError for others.
+    """
+    head = io.BytesIO(stream.read(_HEADER))  # a stream takes memory for all that is asked of it
+    start = stream.tell() - len(head.getbuffer())
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0
+    }  # fmt: skip
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            found = readers[np.lib.format.read_magic(head)](head)
+    except Exception as error:  # NumPy takes the header for Python, which fails in any way
+        raise ValueError(f"a damaged header ({type(error).__name__})") from error
+    stream.seek(start + head.tell())
+    return found
+
+
 def read_array(file: Path, dtype: Any, shape: tuple[int, ...], advice: str) -> NDArray[Any]:
     """The array of a .npy file, whose header is compared before memory is taken.
 
@@ -61,20 +80,19 @@ def read_array(file: Path, dtype: Any, shape: tuple[int, ...], advice: str) -> N
     """
     try:
         check_plain(file)
-        with open(file, "rb") as stream, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
-            if np.lib.format.read_magic(stream) != (1, 0):
-                raise ValueError("a version of the format that is not written here")
-            found, _, kind = np.lib.format.read_array_header_1_0(stream)
+        with open(file, "rb") as stream:
+            found, _, kind = read_npy_header(stream)
             if (kind, found) == (np.dtype(dtype), shape):
                 stream.seek(0)
-                array: NDArray[Any] = np.load(stream, allow_pickle=False)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+                    array: NDArray[Any] = np.load(stream, allow_pickle=False)
                 if stream.read(1):
                     raise ValueError("longer than its header says")
                 return array
     except MemoryError:
         raise
-    except Exception as error:  # NumPy takes the header for Python, which fails in any way
+    except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())  # one line
         raise DataError(f"{file}: cannot be read ({said}); {advice}") from error
     raise DataError(f"{file}: {kind} {found}, expected {np.dtype(dtype)} {shape}; {advice}")

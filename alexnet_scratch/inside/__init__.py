@@ -12,13 +12,14 @@ mode it was in, without gradients.
 """
 
 from .filters import colourfulness, first_filters, random_halves
-from .layers import activations, features, last_maps, probabilities, receptive_field
+from .layers import activations, features, last_layer, last_maps, probabilities, receptive_field
 from .made import Fooled, class_images, fooling
 from .maps import grad_cam, guided_backpropagation, occlusion, saliency
 from .units import excited, nearest, peaks
 
 __all__ = [
     "Fooled", "activations", "class_images", "colourfulness", "excited", "features",
-    "first_filters", "fooling", "grad_cam", "guided_backpropagation", "last_maps", "nearest",
-    "occlusion", "peaks", "probabilities", "random_halves", "receptive_field", "saliency",
+    "first_filters", "fooling", "grad_cam", "guided_backpropagation", "last_layer", "last_maps",
+    "nearest", "occlusion", "peaks", "probabilities", "random_halves", "receptive_field",
+    "saliency",
 ]  # fmt: skip

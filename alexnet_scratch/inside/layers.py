@@ -66,29 +66,32 @@ def probabilities(model: nn.Module, x: Tensor) -> Floats:
         return arrays.to_numpy(softmax_forward(model(x).data))
 
 
+def last_layer(model: nn.Module) -> str:
+    """The name of the last hidden layer: what the last Linear reads, in AlexNet relu7, the 4096
+    numbers of fc7 behind their ReLU (paper, section 6.1). Dropout, idle here, is none.
+
+    Raises ValueError for a network without a Linear.
+    """
+    found, before = "", ""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            found = before
+        inner = next(module.children(), None) is not None
+        if not inner and not isinstance(module, nn.Dropout | nn.PaperDropout):
+            before = name
+    if not found:
+        raise ValueError("last_layer: the network has no Linear behind another layer: name a layer")
+    return found
+
+
 def features(model: nn.Module, x: Tensor, layer: str | None = None) -> Floats:
     """What a layer puts out for each image, in one row: (N, D).
 
-    layer: a name as in `model.named_modules()`. By default the last hidden layer: what the last
-    Linear reads, in AlexNet the 4096 numbers of fc7 behind their ReLU (paper, section 6.1).
-    Raises ValueError for an unknown layer.
+    layer: a name as in `model.named_modules()`, by default `last_layer`. Raises ValueError for an
+    unknown one.
     """
-    if layer is not None:
-        return _in_rows(activations(model, x, [layer])[layer])
-    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not linear:
-        raise ValueError("features: the network has no Linear layer: name a layer")
-    read: list[Tensor] = []
-    hook = linear[-1].register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
-    try:
-        with evaluating(model), no_grad():
-            model(x)
-    finally:
-        hook.remove()
-    return _in_rows(arrays.to_numpy(read[-1].data)).copy()
-
-
-def _in_rows(values: Floats) -> Floats:
+    name = layer or last_layer(model)
+    values = activations(model, x, [name])[name]
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 

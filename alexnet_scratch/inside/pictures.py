@@ -130,14 +130,15 @@ class Pictures:
 
     def draw_classes(self, images: Sequence[Looked]) -> Written:
         """The images made for classes."""
-        own = {self.names[c]: float(each.p[c]) for each in images if (c := each.label) is not None}
-        titles = [f"{shown(name, 24)} {p:.1%}" for name, p in own.items()]
+        asked = [(each.label, each) for each in images if each.label is not None]
+        own = [(self.names[label], float(each.p[label])) for label, each in asked]
+        titles = [f"{shown(name, 24)} {p:.1%}" for name, p in own]  # two may be called alike
         figure = draw.draw_images([each.crop for each in images], titles)
         text = (
             f"images made by gradient ascent for {len(images)} of {len(self.names)} classes; the "
-            f"network gives each its class with {min(own.values()):.1%} or more"
+            f"network gives each its class with {min(p for _, p in own):.1%} or more"
         )
-        return self._write(figure, "class", text, {"probability": own})
+        return self._write(figure, "class", text, {"probability": dict(own)})
 
     def units(self, gallery: Gallery, asked: Sequence[int] = ()) -> Written:
         """The images that excite units of the layer most, cut to what the unit sees.

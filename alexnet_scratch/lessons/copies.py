@@ -64,7 +64,8 @@ def overview(folder: Path) -> list[Lesson]:
         name, progress, begun = original.stem, nb.Progress(0, 0), False
         try:
             notebook = nb.read(copy)
-            name, progress = nb.title(notebook) or name, nb.progress(notebook)
+            names = nb.answers(nb.read(original))
+            name, progress = nb.title(notebook) or name, nb.progress(notebook, names)
             begun = nb.checksum(copy.read_bytes()) != _written(record, original.name)
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             pass  # damaged, or not there: nothing is known of it
@@ -80,6 +81,8 @@ def next_lesson(lessons: list[Lesson]) -> Lesson | None:
 
 def make(folder: Path) -> Made:
     """Copy what is not there yet, with its solutions, for git to leave alone."""
+    if folder.resolve().is_relative_to(NOTEBOOKS.resolve()):
+        raise DataError(f"{folder}: the lessons themselves are there; copies need another folder")
     made, record = Made([], [], []), _record(folder)
     lessons = [path.relative_to(NOTEBOOKS) for path in find_lessons(NOTEBOOKS).values()]
     solutions = sorted(p.relative_to(NOTEBOOKS) for p in NOTEBOOKS.glob(f"solutions/{_LESSONS}"))
@@ -122,12 +125,11 @@ def reset(folder: Path, name: str, exercise: str) -> bool:
     copy = folder / name
     notebook = _own(copy)
     original = nb.answers(nb.read(NOTEBOOKS / name))
-    names = [name for names in original for name in names]
-    if exercise not in names:
-        near = did_you_mean(exercise, names)
-        known = ", ".join(names) or "none"
+    if exercise not in original:
+        near = did_you_mean(exercise, original)
+        known = ", ".join(original) or "none"
         raise DataError(f"{name}: there is no exercise {exercise!r}{near}; there are {known}")
-    text = next(text for names, text in original.items() if exercise in names)
+    text = original[exercise]
     cells = notebook["cells"]
     place = next((i for i, cell in enumerate(cells) if exercise in nb.asked(cell)), None)
     if place is None:
@@ -159,28 +161,30 @@ def _own(copy: Path) -> nb.Notebook:
     try:
         return nb.read(copy)
     except (OSError, ValueError) as error:
-        raise DataError(f"{copy}: cannot read it as a notebook ({error})") from None
+        raise DataError(
+            f"{copy}: cannot read it as a notebook ({error}): move it away, and the lesson is "
+            "copied anew"
+        ) from None
 
 
 def _write(
-    folder: Path, name: str, record: dict[str, dict[str, str]],
-    answers: Mapping[tuple[str, ...], str],
-) -> None:  # fmt: skip
+    folder: Path, name: str, record: dict[str, dict[str, str]], answers: Mapping[str, str]
+) -> None:
     """Write the copy of a lesson, with answers that are there already."""
     data = (NOTEBOOKS / name).read_bytes()
     notebook, taken = json.loads(data), False
     for cell in notebook["cells"]:
-        names = nb.asked(cell)
-        if names in answers and answers[names] != nb.source(cell):
-            cell["source"], taken = answers[names].splitlines(keepends=True), True
+        text = next((answers[n] for n in nb.asked(cell) if n in answers), nb.source(cell))
+        if text != nb.source(cell):
+            cell["source"], taken = text.splitlines(keepends=True), True
     written = nb.write(folder / name, notebook)
     # With answers it is the learner's work: it is not to be known as untouched.
     record[name] = {"original": nb.checksum(data), "written": "" if taken else written}
 
 
-def _outdated(folder: Path, current: set[str]) -> dict[tuple[str, ...], str]:
+def _outdated(folder: Path, current: set[str]) -> dict[str, str]:
     """The answers in lessons of an older course, whose numbers or names were others."""
-    found: dict[tuple[str, ...], str] = {}
+    found: dict[str, str] = {}
     for path in sorted(folder.glob(_LESSONS)):
         if path.name not in current:
             try:

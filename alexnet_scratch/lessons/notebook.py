@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +48,9 @@ def read(path: Path) -> Notebook:
 def text_of(notebook: Notebook) -> str:
     """As Jupyter writes it, with the version of the Python that will run it: JupyterLab would put
     that in at once, show the notebook as changed, and ask to save it."""
-    notebook["metadata"]["language_info"]["version"] = platform.python_version()
+    info = notebook.get("metadata", {}).get("language_info")
+    if isinstance(info, dict):
+        info["version"] = platform.python_version()
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
@@ -68,24 +71,24 @@ def source(cell: Cell) -> str:
     return "".join(cell.get("source", ""))
 
 
-def asked(cell: Cell) -> tuple[str, ...]:
-    """The names that a cell asks for: the function of an exercise, the answers to questions."""
+def asked(cell: Cell) -> list[str]:
+    """The names in a cell that asks for something: the function of an exercise, the answers to
+    questions. A learner may have put functions of their own beside."""
     tags = cell.get("metadata", {}).get("tags", [])
-    for tag, pattern in _ASKED.items():
-        if tag in tags:
-            names = pattern.findall(source(cell))
-            return tuple(names[:1] if tag == "exercise" else names)
-    return ()
+    return next((p.findall(source(cell)) for tag, p in _ASKED.items() if tag in tags), [])
 
 
-def answers(notebook: Notebook) -> dict[tuple[str, ...], str]:
-    """What stands in the cells that ask for something, by the names that they ask for."""
-    return {names: source(cell) for cell in notebook["cells"] if (names := asked(cell))}
+def answers(notebook: Notebook) -> dict[str, str]:
+    """The cells that ask for something, by each name in them; of two cells the first counts."""
+    found: dict[str, str] = {}
+    for cell in notebook["cells"]:
+        for name in asked(cell):
+            found.setdefault(name, source(cell))
+    return found
 
 
-def progress(notebook: Notebook) -> Progress:
-    """What its checks have printed."""
-    names = [name for cell in notebook["cells"] for name in asked(cell)]
+def progress(notebook: Notebook, names: Collection[str]) -> Progress:
+    """What its checks have printed of the exercises of these names."""
     said = {line for cell in notebook["cells"] for line in _printed(cell)}
     return Progress(sum(f"{name}: right." in said for name in names), len(names))
 

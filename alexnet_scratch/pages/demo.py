@@ -15,6 +15,7 @@ import re
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,7 +37,8 @@ from .parts import data_uri
 HOST, PORT = "127.0.0.1", 2012
 MOST_BYTES = 32 << 20  # of a photograph
 MOST_AT_ONCE = 8  # photographs in memory; further requests wait a little, then are sent away
-PATIENCE = 20.0  # seconds that a silent connection is kept, and that a request waits for its turn
+PATIENCE = 20.0  # seconds: of a silent connection, of a photograph's way, of waiting for a turn
+PIECE = 1 << 20  # bytes read at a time
 PAGE = Path(__file__).with_name("demo.html")
 
 
@@ -194,12 +196,23 @@ class Handler(BaseHTTPRequestHandler):
         if not self.server.turns.acquire(timeout=PATIENCE):
             raise Refused(503, "too many photographs at once: try again in a moment")
         try:
-            data = self.rfile.read(size)
-            if len(data) < size:
-                raise Refused(400, "the photograph did not arrive whole: try again")
+            data = self._body(size)
             return _json(self.server.demo.look(data, label))
         finally:
             self.server.turns.release()
+
+    def _body(self, size: int) -> bytes:
+        """The photograph, which has PATIENCE to arrive: drop by drop it would hold its place for
+        hours."""
+        data, end = bytearray(), time.monotonic() + PATIENCE
+        while len(data) < size and time.monotonic() < end:
+            part = self.rfile.read1(min(size - len(data), PIECE))
+            if not part:
+                break
+            data += part
+        if len(data) < size:
+            raise Refused(400, "the photograph did not arrive whole: try again")
+        return bytes(data)
 
     def _size(self) -> int:
         """How many bytes the photograph has, from a head that leaves no doubt."""

@@ -10,19 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from minigrad import Tensor, nn
 
 from ..data.views import CENTRE, cut
 from ..inside import activations, grad_cam, last_maps, saliency
+from ..inside.draw import heat_on, tiled
 from ..trained import Trained
 
 MOST_MAPS = 64  # of a layer that are shown
-# From what does not count to what counts most: dark, violet, orange, light yellow.
-_HEAT = np.array(
-    [(8, 6, 30), (84, 20, 112), (186, 54, 85), (249, 142, 8), (252, 255, 164)], np.float64
-)
 
 
 @dataclass(frozen=True)
@@ -56,11 +52,8 @@ def grad_cam_map(of: Asked) -> Map:
     """See `inside.grad_cam`, of the last convolution's maps; laid over the photograph."""
     model = of.network.model
     found = grad_cam(model, of.input, [of.label], last_maps(model, of.input))[0]
-    side = of.seen.shape[1::-1]
-    smooth = Image.fromarray(found.astype(np.float32)).resize(side, Image.Resampling.BICUBIC)
-    over = (of.seen.astype(np.float64) + heat(np.maximum(np.asarray(smooth), 0))) / 2
     about = "where the last convolution sees this class: the brighter, the more"
-    return Map("Grad-CAM", about, over.round().astype(np.uint8))
+    return Map("Grad-CAM", about, np.rint(255 * heat_on(of.seen, found)).astype(np.uint8))
 
 
 def saliency_map(of: Asked) -> Map:
@@ -76,8 +69,10 @@ def first_layer(of: Asked) -> Map:
     found = activations(model, of.input, [first_layer_name(model)])
     (maps,) = (a[0] for a in found.values())
     maps = np.maximum(maps[:MOST_MAPS], 0)
+    largest = maps.max(axis=(1, 2), keepdims=True)  # each map on its own scale
+    grid = np.nan_to_num(tiled(maps / np.where(largest > 0, largest, 1)))
     about = f"where each of {len(maps)} filters finds what it looks for: the brighter, the more"
-    return Map("First layer", about, heat(_side_by_side(maps)))
+    return Map("First layer", about, heat(grid))
 
 
 MAPS: tuple[Callable[[Asked], Map], ...] = (grad_cam_map, saliency_map, first_layer)
@@ -85,10 +80,10 @@ MAPS: tuple[Callable[[Asked], Map], ...] = (grad_cam_map, saliency_map, first_la
 
 def heat(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Numbers from 0 on, (H, W), as colours (H, W, 3): the largest is the brightest."""
-    share = np.clip(values / max(float(values.max()), 1e-30), 0, 1)
-    stops = np.linspace(0, 1, len(_HEAT))
-    colours = [np.interp(share, stops, _HEAT[:, c]) for c in range(3)]
-    return np.stack(colours, axis=-1).round().astype(np.uint8)
+    from matplotlib import colormaps  # heavy, and only needed here
+
+    share = values / max(float(values.max()), 1e-30)
+    return np.asarray(colormaps["inferno"](share, bytes=True)[..., :3])
 
 
 def first_layer_name(model: nn.Module) -> str:
@@ -111,16 +106,3 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
             [w * padded.take(range(i, i + count), axis) for i, w in enumerate(weights)], axis=0
         )
     return values
-
-
-def _side_by_side(maps: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Maps (N, h, w), each with its own largest value as 1, in a square with gaps of 0."""
-    count, h, w = maps.shape
-    columns = int(np.ceil(np.sqrt(count)))
-    rows = -(-count // columns)
-    grid = np.zeros((rows * (h + 1) - 1, columns * (w + 1) - 1), maps.dtype)
-    largest = maps.max(axis=(1, 2), keepdims=True)
-    for n, one in enumerate(maps / np.where(largest > 0, largest, 1)):
-        i, j = n // columns * (h + 1), n % columns * (w + 1)
-        grid[i : i + h, j : j + w] = one
-    return grid

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,26 +12,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from minigrad import arrays, nn
+from minigrad import nn
 from minigrad.files import write_text
 
 from ..evaluation import TOP
+from ..inside import first_filters
 from ..inside.draw import filter_grid
-from ..names import short_names
 from ..progress import duration, quantity
 from ..recipe import BY_NAME, Recipe
 from ..recipe.flags import shown
 from ..recipe.notes import NOTES, differences
-from ..report import HARDEST, NUMBERED, Report, class_rows, confusion_matrix, hardest
+from ..report import Report
 from ..runs import Run
 from ..training.metrics import EpochMetrics
 from .charts import Line, chart
+from .mistakes import mistakes
 from .parts import facts, folded, name, page, percent, picture, section, table, text
-
-THUMBNAIL = 192  # most pixels of a side of a hard image
-CONFUSIONS = 20  # of the largest that are listed
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ def write_page(
     if run is not None:
         body += _curves(run.epochs, _classes(run, measured))
     if measured is not None:
-        body += _confusion(measured.report)
+        body += mistakes(measured.report)
     elif missing:
         said = f"No confusion matrix and no hardest images: {missing}"
         body.append(f'<p class="note">{text(said)}</p>')
@@ -239,139 +235,19 @@ def _curves(rows: Sequence[EpochMetrics], classes: int) -> list[str]:
     ]  # fmt: skip
 
 
-# ----- what is taken for what -----
-
-
-def _confusion(report: Report) -> list[str]:
-    confusion = confusion_matrix(report.predictions, len(report.classes))
-    short = short_names(report.names)
-    if len(report.classes) <= NUMBERED:
-        drawn = _cells(confusion, short)
-    else:
-        drawn = picture(_matrix(confusion), _matrix_words(confusion), "pixels matrix")
-    worst = section("The hardest images", f'<div class="hardest">{_hardest(report, short)}</div>')
-    head = ["class", "name", "images", "top-1", "most often taken for", "times"]
-    lines = _class_lines(report, confusion, short)
-    if list(report.classes) == list(short):  # said once
-        head, lines = head[1:], [line[1:] for line in lines]
-    classes = table(head, lines)
-    if len(report.classes) > NUMBERED:
-        listed = table(("is", "taken for", "times"), _largest(confusion, short))
-        classes = folded("The same for each class, the worst first", classes)
-        return [section("What is taken for what", drawn, listed, classes), worst]
-    return [section("What is taken for what", drawn), section("Classes, the worst first", classes),
-            worst]  # fmt: skip
-
-
-def _cells(confusion: NDArray[np.int64], names: Sequence[str]) -> str:
-    """The matrix as a table, each row coloured by its shares of the class's images."""
-    head = "".join(f'<th scope="col">{name(_cut(n))}</th>' for n in names)
-    rows = []
-    for true, (counts, label) in enumerate(zip(confusion.tolist(), names, strict=True)):
-        total = max(sum(counts), 1)
-        cells = []
-        for said, count in enumerate(counts):
-            # Mistakes are rare: the square root tells one from none.
-            share = count / total if said == true else math.sqrt(count / total)
-            kind = "yn"[said != true] + " on" * (share > 0.5)
-            cells.append(f'<td class="{kind}" style="--p:{share:.2f}">{count or ""}</td>')
-        rows.append(f'<tr><th scope="row">{name(_cut(label))}</th>{"".join(cells)}</tr>')
-    about = "A row is the true class, a column what the network said; the cells count images."
-    return (
-        f'<p class="soft" id="cells">{about}</p>\n'
-        '<div class="wide confusion" tabindex="0"><table aria-describedby="cells">'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _cut(label: str, most: int = 18) -> str:
-    return label if len(label) <= most else f"{label[: most - 1]}…"
-
-
-def _matrix(confusion: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The matrix as a picture of a pixel a cell: right ones blue, wrong ones orange, more opaque
-    the larger their share (its cube root: of many classes most shares are small)."""
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    pixels = np.empty((*confusion.shape, 4), np.uint8)
-    pixels[...] = (0xE0, 0x6A, 0x10, 0)
-    right = np.arange(len(confusion))
-    pixels[right, right, :3] = (0x20, 0x88, 0xD0)
-    pixels[..., 3] = np.round(255 * np.cbrt(shares))
-    return pixels
-
-
-def _matrix_words(confusion: NDArray[np.int64]) -> str:
-    images = int(confusion.sum())
-    right = int(np.trace(confusion))
-    return (
-        f"Confusion matrix of {len(confusion)} classes: {right:,} of {images:,} images lie on its "
-        "diagonal, the others beside it; the table below has the largest confusions."
-    )
-
-
-def _largest(confusion: NDArray[np.int64], names: Sequence[str]) -> list[tuple[str, str, int]]:
-    wrong = confusion - np.diag(np.diag(confusion))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
-    places = zip(*np.unravel_index(order, wrong.shape), strict=True)
-    return [(names[i], names[j], int(wrong[i, j])) for i, j in places if wrong[i, j]]
-
-
-def _class_lines(
-    report: Report, confusion: NDArray[np.int64], short: Sequence[str]
-) -> list[list[Any]]:
-    rows = class_rows(report.predictions, confusion)
-    worst = sorted(range(len(rows)), key=lambda c: -1.0 if (top1 := rows[c].top1) is None else top1)
-    lines = []
-    for c in worst:
-        row = rows[c]
-        top1 = "" if row.top1 is None else percent(row.top1)
-        other = "" if row.confused_with is None else short[row.confused_with]
-        lines.append([report.classes[c], short[c], row.images, top1, other, row.times or ""])
-    return lines
-
-
-def _hardest(report: Report, short: Sequence[str]) -> str:
-    """The images of the largest loss, the worst first: what they are and what was said."""
-    predictions, figures = report.predictions, []
-    for i in hardest(predictions, HARDEST):
-        true, said = (short[c] for c in (predictions.labels[i], predictions.top[i, 0]))
-        file = os.path.basename(report.images[i])
-        share, own = predictions.probabilities[i, 0], math.exp(-predictions.losses[i])
-        drawn = picture(_thumbnail(report.load(i)), f"{file}: {true}", form="JPEG")
-        figures.append(
-            f"<figure>{drawn}<figcaption>is <b>{name(true)}</b> ({_small(own)}),<br>said "
-            f"<b>{name(said)}</b> ({share:.1%})<br><span class=\"soft\">{name(_cut(file, 40))}"
-            "</span></figcaption></figure>"
-        )
-    return "".join(figures)
-
-
-def _small(share: float) -> str:
-    return percent(share) if share >= 0.0005 else "below 0.1%"
-
-
-def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if max(pixels.shape[:2]) <= THUMBNAIL:
-        return pixels
-    image = Image.fromarray(pixels)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return np.asarray(image)
-
-
 # ----- what it is -----
 
 
 def _filters(model: nn.Module) -> list[str]:
-    first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
-    if first is None or first.weight.shape[1] != 3:
+    try:
+        _, towers = first_filters(model)
+    except ValueError:
         return []
-    weight = arrays.to_numpy(first.weight.data)
-    towers = 2 if getattr(model, "variant", "") in ("two-tower", "grouped") else 1
     drawn = []
-    for number, part in enumerate(np.split(weight, towers), 1):
-        count, side = len(part), weight.shape[2]
-        words = f"{count} filters of {side} x {side} pixels" + f", tower {number}" * (towers > 1)
-        title = f"<figcaption>Tower {number}</figcaption>" * (towers > 1)
+    for number, part in enumerate(towers, 1):
+        side, several = part.shape[2], len(towers) > 1
+        words = f"{len(part)} filters of {side} x {side} pixels" + f", tower {number}" * several
+        title = f"<figcaption>Tower {number}</figcaption>" * several
         shown_part = picture(filter_picture(part), words, "pixels")
         drawn.append(f'<figure class="filters">{title}{shown_part}</figure>')
     about = (

@@ -7,10 +7,11 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..initialise import OF_ALEXNET, OF_EIGHT_LAYERS, SCHEMES
-from ..model import CONV1_EDGES, DROPOUTS, NORMS, ORDERS, POOL_EDGES, VARIANTS, Stem, check_sizes
+from ..initialise import SCHEMES
+from ..model import CONV1_EDGES, DROPOUTS, NORMS, ORDERS, POOL_EDGES, VARIANTS
 from ..schema import MOST_EPOCHS, MOST_PIXELS, SchemaError, as_given, check_fields, json_of
 from ..zoo import MODELS
+from .fits import NOT_CIFAR, NOT_ONE_TOWER, OF_LAYERS, check_network
 from .option import RecipeError, option
 
 MEANS = ("constant", "channel", "image", "image-centre")
@@ -20,18 +21,6 @@ SCHEDULES = ("plateau", "steps", "cosine", "linear", "constant")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 RULES = ("torch", "paper")
 ON_NANS = ("stop", "skip")
-NOT_ONE_TOWER = (
-    "conv1_kernel", "conv1_stride", "widths", "orders", "pool_edges", "lrn_size", "lrn_k",
-    "lrn_alpha", "lrn_beta",
-)  # fmt: skip
-NOT_CIFAR = (
-    "conv1_kernel", "conv1_stride", "conv1_edge", "pool_edges", "orders", "dropout", "dropout_p",
-    "fc_width",
-)  # fmt: skip
-OF_LAYERS = (  # of all fields of the network, those that say what its layers are
-    "variant", "conv1_kernel", "conv1_stride", "conv1_edge", "pool_edges", "orders", "norm",
-    "lrn_size", "lrn_k", "lrn_alpha", "lrn_beta", "dropout", "dropout_p", "widths", "fc_width",
-)  # fmt: skip
 NOT_ADAM = ("momentum", "rule")
 MOST_FACTOR = 1000  # of a layer's rate
 
@@ -305,77 +294,7 @@ class Recipe:
             raise RecipeError(
                 f"lr_factor is {as_given(self.lr_factor)}, expected each name once"
             )
-        if self.model != "alexnet":
-            self._check_other()
-            return
-        self._check_network()
-        if self.variant == "one-tower":
-            self._check_one_tower()
-        if self.variant == "cifar":
-            self._check_cifar()
-
-    def _check_network(self) -> None:
-        count = 3 if self.variant == "cifar" else 5
-        if len(self.widths) != count or (count == 5 and any(width % 2 for width in self.widths)):
-            raise RecipeError(
-                f"widths is {as_given(self.widths)}, expected "
-                + ("five even numbers: half for each tower" if count == 5
-                   else "three numbers for the cifar network, such as 32,32,64")
-            )  # fmt: skip
-        try:
-            stem = Stem(self.conv1_kernel, self.conv1_stride, self.conv1_edge, self.pool_edges)
-            check_sizes(self.variant, self.widths, self.input_size, stem)
-        except ValueError as error:
-            raise RecipeError(str(error).removeprefix("AlexNet: ")) from error
-
-    def _check_other(self) -> None:
-        """A network that is not AlexNet: what it has no choice of, and what it cannot be."""
-        title = self.title
-        if self.init in OF_ALEXNET:
-            others = ", ".join(scheme for scheme in SCHEMES if scheme not in OF_ALEXNET)
-            raise RecipeError(
-                f"init is {self.init}, whose numbers are AlexNet's, and the network is {title}: "
-                f"use {others}, or begin with --recipe {self.model}"
-            )
-        has = MODELS[self.model].fields
-        fixed = {name: getattr(Recipe, name) for name in OF_LAYERS if name not in has}
-        if "dropout_p" in has:
-            fixed["dropout"] = "inverted"
-        for name, value in fixed.items():
-            if getattr(self, name) != value:
-                raise RecipeError(
-                    f"{name} is {as_given(getattr(self, name))}, but {title} has no such choice: "
-                    f"leave it at {as_given(value)}, or give another model"
-                )
-        try:
-            MODELS[self.model].check(1, **self.network_options)
-        except ValueError as error:
-            raise RecipeError(str(error).removeprefix(f"{title}: ")) from error
-
-    def _check_cifar(self) -> None:
-        if self.init in OF_EIGHT_LAYERS:
-            others = ", ".join(scheme for scheme in SCHEMES if scheme not in OF_EIGHT_LAYERS)
-            raise RecipeError(
-                f"init is {self.init}, which has numbers for eight layers, and the cifar network "
-                f"has four: use {others}"
-            )
-        for name in NOT_CIFAR:
-            if getattr(self, name) != getattr(Recipe, name):
-                raise RecipeError(
-                    f"{name} is {as_given(getattr(self, name))}, but the cifar network has no such "
-                    f"choice: leave it at {as_given(getattr(Recipe, name))}, or give another "
-                    "variant"
-                )
-
-    def _check_one_tower(self) -> None:
-        """torchvision's network has no such choices; a value that did nothing would mislead."""
-        fixed = {name: getattr(Recipe, name) for name in NOT_ONE_TOWER}
-        for name, value in {"conv1_edge": "pad", "dropout": "inverted", **fixed}.items():
-            if getattr(self, name) != value:
-                raise RecipeError(
-                    f"{name} is {as_given(getattr(self, name))}, but the one-tower network has "
-                    f"only {as_given(value)}: give that, or another variant"
-                )
+        check_network(self)
 
     @property
     def title(self) -> str:

@@ -38,6 +38,7 @@ from .position import Position
 FORMAT = "alexnet_scratch 2"
 # The network that comes with the package; its README.md says how it was trained.
 BOXED = Path(__file__).resolve().parents[1] / "boxed"
+FOREIGN = (".pth", ".pt", ".npy", ".onnx", ".caffemodel")  # endings that `alexnet import` takes
 AGAIN = "copy it again from its source, or use another checkpoint of the run"
 # What each optimiser keeps for a parameter.
 _ADAMS = ("step", "exp_avg", "exp_avg_sq")
@@ -228,10 +229,14 @@ def header(
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint. CheckpointError for a file that is none, or is damaged."""
     path = Path(path)
+    makes_a_run = f"`alexnet import {path} OUT` makes a run of weights from elsewhere"
+    if path.suffix.lower() in FOREIGN and path.is_file():
+        raise CheckpointError(f"{path} is no checkpoint of `alexnet train`: {makes_a_run}")
     metadata = load_metadata(path)
     if "recipe" not in metadata or "format" not in metadata:
         raise CheckpointError(
-            f"{path} is a safetensors file, but no checkpoint of `alexnet train`: it has no recipe"
+            f"{path} is a safetensors file, but no checkpoint of `alexnet train`, as it has no "
+            f"recipe: {makes_a_run}"
         )
     try:
         return _checked(path, metadata)

@@ -55,11 +55,12 @@ class Splits:
     left_out: Sequence[LeftOut] = ()  # files of its folder that are not used
 
 
-def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
+def open_splits(root: str | os.PathLike[str], recipe: Recipe, trained: bool = False) -> Splits:
     """The two splits of a prepared set or a folder, with the recipe's crops and flips.
 
     A prepared set must have the recipe's image size: see `fitted`. Where a folder has no validation
-    images, the recipe's `val_fraction` is held out by its seed.
+    images, the recipe's `val_fraction` is held out by its seed. trained: the network has its
+    weights, and with them its sizes, so that no other sizes are advised.
     Raises DataError for what cannot be used.
     """
     size = recipe.image_size
@@ -72,14 +73,15 @@ def open_splits(root: str | os.PathLike[str], recipe: Recipe) -> Splits:
             names_digest([train.source_names, val.source_names]),
             overview(
                 root, f"prepared from {packed.source}", packed.names, {},
-                enlarged_in(packed) or little_seen(recipe), [],
+                [] if trained else enlarged_in(packed) or little_seen(recipe), [],
             ),
         )  # fmt: skip
     source = open_folder(root)
     said = overview_of(root, source)
     images = ImageFiles(source, "train", None, size)
     items = [item for item in source.items if item.split == "train"]
-    said += enlarged_note(source, items, size) or [f"Note: {n}" for n in little_seen(recipe)]
+    if not trained:
+        said += enlarged_note(source, items, size) or [f"Note: {n}" for n in little_seen(recipe)]
     names = [item.name for item in items]
     if "val" in source.folders:
         held = ImageFiles(source, "val", test_transform(recipe), size)

@@ -86,7 +86,7 @@ def plan(
             root = folder / "set"
         recipe = fitted(recipe, root, image_size, trained=source is not None)
         with told_if_slow(f"Looking for images in {root}"):
-            splits = open_splits(root, recipe)
+            splits = open_splits(root, recipe, trained=source is not None)
         if in_place:
             for line in splits.overview:
                 say(line)

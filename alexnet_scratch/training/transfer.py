@@ -92,9 +92,10 @@ def transferred(recipe: Recipe, source: Pretrained, **given: Any) -> Recipe:
     fixed = [name for name in TAKEN if name not in _FREE or (scaled and name == "dropout_p")]
     for name in fixed:
         if given.get(name, getattr(own, name)) != getattr(own, name):
+            flag = f"--{name.replace('_', '-')}"
             raise RecipeError(
-                f"--{name.replace('_', '-')} {shown(given[name])}: the weights of {source.run} are "
-                f"those of a network with {shown(getattr(own, name))}: leave it out"
+                f"{flag} {shown(given[name])}: the weights of {source.run} are those of a network "
+                f"with {flag} {shown(getattr(own, name))}: leave it out"
             )
     taken = {name: getattr(own, name) for name in TAKEN if name not in given}
     if "image_size" in taken:

@@ -33,11 +33,17 @@ _BEGINNINGS: tuple[tuple[bytes, Reader], ...] = (
 _ENDINGS: tuple[tuple[str, Reader], ...] = (
     (".caffemodel", read_caffemodel),
     (".onnx", read_onnx),
+    (".safetensors", read_safetensors),
+)
+KINDS = (
+    "PyTorch's .pth or .pt (torch.save of a state_dict), safetensors, a .npy of a dict of layers, "
+    "or, by its name, a .caffemodel or .onnx"
 )
 
 
 def read_weights(path: str | os.PathLike[str]) -> WeightFile:
-    """The tensors in a file: .pth and .pt of torch.save, .safetensors, .npy with a dict of layers.
+    """The tensors in a file: .pth and .pt of torch.save, .safetensors, .npy with a dict of layers,
+    .caffemodel, .onnx.
 
     Numbers of 16 bits become float32; the others have the dtype that they are stored in. Arrays are
     read-only, and where the format allows it views of the file, which must stay as it is.
@@ -49,7 +55,7 @@ def read_weights(path: str | os.PathLike[str]) -> WeightFile:
         if os.path.isdir(path):
             raise CheckpointError(f"{path}: is a folder, expected a file of weights")
         with open(path, "rb") as file:
-            start = file.read(6)
+            start = file.read(16)
     except (BadImageError, FileNotFoundError) as error:
         said = str(error) if isinstance(error, BadImageError) else f"{path}: no such file"
         raise CheckpointError(f"{said}; expected a file of weights") from error
@@ -59,4 +65,7 @@ def read_weights(path: str | os.PathLike[str]) -> WeightFile:
     for ending, reader in _ENDINGS:
         if path.lower().endswith(ending):
             return reader(path)
-    return read_safetensors(path)
+    if start[8:9] == b"{":  # behind the length of the header
+        return read_safetensors(path)
+    begins = f"begins with {start!r}" if start else "is empty"
+    raise CheckpointError(f"{path}: {begins}, as no weights that are known; expected {KINDS}")

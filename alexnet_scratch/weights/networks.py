@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,10 +29,9 @@ from ..recipe import NETWORKS as OTHERS
 from ..recipe import RECIPES, Recipe, RecipeError, shapes_of
 from ..schema import SchemaError, json_of
 from ..training.checkpoint import unfit
+from .caffe_layout import Arrays, from_caffe, outputs_of
 from .file import WeightFile
 from .onnx_alexnet import CAFFE_MEAN
-
-Arrays = dict[str, NDArray[Any]]
 
 # What wrappers put before every name: DataParallel, Lightning and the like, torch.compile.
 PREFIXES = ("module.", "model.", "net.", "_orig_mod.")
@@ -92,66 +89,14 @@ class Identified:
 
 
 def _owt_sized(recipe: Recipe, arrays: Arrays) -> Recipe:
-    return _with(recipe, fc_width=_outputs(arrays, "classifier.4"))
+    return _with(recipe, fc_width=outputs_of(arrays, "classifier.4"))
 
 
 # ----- Caffe's -----
 
-_LAYER = re.compile(r"(conv[1-5]|fc[678])[._/](0|1|weights?|biases|bias|w_0|b_0)")
-_BIASES = ("1", "biases", "bias", "b_0")
-
-
-def _from_caffe(arrays: Arrays, source: str) -> Arrays:
-    """Our names and layout; red, green and blue for conv1, which has met blue, green and red.
-
-    Caffe and ONNX have (outputs, inputs, height, width), and vectors with leading ones. The .npy
-    files have TensorFlow's: (height, width, inputs, outputs), (inputs, outputs), and fc6 reads its
-    maps pixel by pixel where ours reads them map by map.
-    """
-    found: Arrays = {}
-    for given, array in arrays.items():
-        match = _LAYER.fullmatch(given)
-        if not match:
-            found[given] = array
-            continue
-        layer, bias = match[1], match[2] in _BIASES
-        ours = f"{layer}.{'bias' if bias else 'weight'}"
-        if bias:
-            found[ours] = array.reshape(-1)
-        elif layer.startswith("conv"):
-            found[ours] = array.transpose(3, 2, 0, 1) if _is(array, 4, source) else array
-        elif _is(array, 2, source):
-            found[ours] = array.T
-        else:
-            of_four = array.ndim == 4 and array.shape[:2] == (1, 1)
-            found[ours] = array[0, 0] if of_four else array
-    if source == "npy":
-        _by_maps(found)
-    first = found.get("conv1.weight")
-    if first is not None and first.ndim == 4:
-        found["conv1.weight"] = first[:, ::-1]
-    return found
-
-
-def _is(array: NDArray[Any], dimensions: int, source: str) -> bool:
-    return source == "npy" and array.ndim == dimensions
-
-
-def _by_maps(found: Arrays) -> None:
-    """fc6's columns from the order (height, width, maps) to (maps, height, width)."""
-    fc6, maps = found.get("fc6.weight"), _outputs(found, "conv5")
-    if fc6 is None or fc6.ndim != 2 or not maps or fc6.shape[1] % maps:
-        return
-    outputs, inputs = fc6.shape
-    side = math.isqrt(inputs // maps)
-    if side * side * maps == inputs:
-        by_pixels = fc6.reshape(outputs, side, side, maps)
-        found["fc6.weight"] = by_pixels.transpose(0, 3, 1, 2).reshape(outputs, inputs)
-
-
 def _caffe_sized(recipe: Recipe, arrays: Arrays) -> Recipe:
-    widths = tuple(_outputs(arrays, f"conv{i}") for i in range(1, 6))
-    return _with(recipe, widths=widths, fc_width=_outputs(arrays, "fc7"))
+    widths = tuple(outputs_of(arrays, f"conv{i}") for i in range(1, 6))
+    return _with(recipe, widths=widths, fc_width=outputs_of(arrays, "fc7"))
 
 
 def _caffe(name: str, title: str, order: str) -> Network:
@@ -160,7 +105,7 @@ def _caffe(name: str, title: str, order: str) -> Network:
     )
     other = "caffenet" if name == "bvlc_alexnet" else "bvlc_alexnet"
     return Network(
-        name, title, recipe, "squash", _from_caffe, _caffe_sized, ("npy", "caffe", "onnx"),
+        name, title, recipe, "squash", from_caffe, _caffe_sized, ("npy", "caffe", "onnx"),
         note=f"{other} has the same tensors, with LRN and pooling the other way round: --network "
         f"{other}, if it is that",
     )  # fmt: skip
@@ -281,24 +226,25 @@ def _fitted(
     }  # fmt: skip
     recipe = network.sized(network.recipe, arrays)
     head = _head(recipe)
-    classes = max(1, _outputs(arrays, head.removesuffix(".weight")))
+    classes = max(1, outputs_of(arrays, head.removesuffix(".weight")))
     try:
         shapes = shapes_of(recipe, classes)
     except RecipeError as error:
         raise CheckpointError(f"{network.title}: its recipe cannot be used: {error}") from error
     arrays = {
-        name: _plain(arrays[name]) for name in (*shapes, *arrays) if name in arrays
+        name: arrays[name] for name in (*shapes, *arrays) if name in arrays
     } | {
         name: np.zeros((), np.int64)  # PyTorch counts since 0.4.1
         for name in shapes if name.endswith(COUNT) and name not in arrays
     }  # fmt: skip
     wrong = unfit(
-        {name: Tensor(array) for name, array in arrays.items()},
+        {name: Tensor(_outline(array)) for name, array in arrays.items()},
         {name: (np.int64 if name.endswith(COUNT) else np.float32, shape)
          for name, shape in shapes.items()},
     )  # fmt: skip
     if wrong:
         raise CheckpointError(f"not the weights of {network.title}: {wrong}")
+    arrays = {name: array.astype(_plain(array.dtype), copy=False) for name, array in arrays.items()}
     # What is loaded is what was validated; there is no other set of weights to average.
     recipe = replace(recipe, average=0.0)
     said = _json(file.facts, "preprocessing")
@@ -306,9 +252,12 @@ def _fitted(
     image = _mean_image(recipe, said.get("mean_file"), folder)
     if image is not None:  # of the central crop, whatever the crop then is
         recipe = replace(recipe, mean="image-centre")
+    pixels = _pixels(recipe, file, said) if image is None else image
+    if not (np.isfinite(pixels.mean).all() and np.isfinite(pixels.axes).all()):
+        raise CheckpointError("what it subtracts from pixels is no number, or too large a one")
     return Identified(
         network.title, recipe, arrays, _RESIZES.get(str(said.get("resize")), network.resize),
-        _pixels(recipe, file, said) if image is None else image, _names(file.facts),
+        pixels, _names(file.facts),
     )  # fmt: skip
 
 
@@ -349,7 +298,8 @@ def _pixels(recipe: Recipe, file: WeightFile, said: Mapping[str, Any]) -> PixelS
             f"which the file does not hold ({PIXELS[0]}): give a recipe with a constant mean"
         )
     axes = np.zeros((3, 3)) if held[1] is None else held[1]
-    found = PixelStatistics(np.asarray(mean, np.float32), np.asarray(axes, np.float32))
+    with np.errstate(over="ignore"):
+        found = PixelStatistics(np.asarray(mean, np.float32), np.asarray(axes, np.float32))
     side = recipe.image_size
     shape = (side, side, 3) if recipe.mean.startswith("image") else (3,)
     if found.mean.shape != shape or found.axes.shape != (3, 3):
@@ -362,9 +312,15 @@ def _are_numbers(held: Any, count: int) -> bool:
     return fine and all(isinstance(number, int | float) for number in held)
 
 
-def _plain(array: NDArray[Any]) -> NDArray[Any]:
+def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Of floats float32; others do not belong there, which is told later."""
-    return np.asarray(array, np.float32) if array.dtype.kind == "f" else array
+    return np.dtype(np.float32) if dtype.kind == "f" else dtype
+
+
+def _outline(array: NDArray[Any]) -> NDArray[Any]:
+    """An array of its shape and of the dtype that it will have, without memory for its numbers: a
+    constant of ONNX can have any size."""
+    return np.broadcast_to(np.zeros((), _plain(array.dtype)), array.shape)
 
 
 def _unwrapped(tensors: Mapping[str, NDArray[Any]]) -> Arrays:
@@ -418,11 +374,6 @@ def _head(recipe: Recipe) -> str:
     """The weights of the last layer."""
     last = list(shapes_of(recipe, 1))[-1]
     return last.rpartition(".")[0] + ".weight"
-
-
-def _outputs(arrays: Arrays, layer: str) -> int:
-    weight = arrays.get(f"{layer}.weight")
-    return int(weight.shape[0]) if weight is not None and weight.ndim else 0
 
 
 def _with(recipe: Recipe, **sizes: Any) -> Recipe:

@@ -6,24 +6,23 @@ names here join the two by a point: "conv1.0", "conv1.weights".
 
 from __future__ import annotations
 
-import io
 import math
 import re
-import warnings
-from typing import IO, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.serialization import CheckpointError
 
+from ..data.disk import read_npy_header
 from ..pickles import NUMPY, STEPS, Array, InFile, load_pickle
 from .file import WeightFile
-from .stored import Stored
+from .stored import MOST_DIMENSIONS, Stored
 
 _FEW_STEPS, _PER_STEP = 20_000, 128  # as in `pth`
-MOST_HEADER = 1 << 17  # bytes of a header, which NumPy bounds to less
-MOST_DEPTH, MOST_ARRAYS = 4, 10_000
+MOST_DEPTH, MOST_VALUES, MOST_NAME = 4, 10_000, 200
 _NUMBER = re.compile("[fiu][1248]")
 
 
@@ -32,13 +31,19 @@ def read_npy(path: str) -> WeightFile:
     try:
         stored = Stored(path)
         with open(path, "rb") as file:
-            _header(file)
+            shape, _, dtype = read_npy_header(file)
+            if dtype != np.dtype(object):
+                raise ValueError(f"one array of {dtype}, {shape}, without names")
             steps = min(STEPS, _FEW_STEPS + stored.size // _PER_STEP)
             held = load_pickle(file, NUMPY, steps=steps)
         if not isinstance(held, Array) or not isinstance(held.data, list) or len(held.data) != 1:
             raise ValueError("an array of objects, expected one dict of layers")
         found: dict[str, Array] = {}
-        _gather(held.data[0], "", 0, found)
+        for looked, (name, value) in enumerate(_values(held.data[0])):
+            if looked == MOST_VALUES:  # what is named in many places is short in the file
+                raise ValueError(f"more than {MOST_VALUES} values")
+            if isinstance(value, Array):
+                found[name] = value
         if not found:
             raise ValueError("no array in it, expected a dict of layers")
         made: dict[int, NDArray[Any]] = {}
@@ -54,46 +59,29 @@ def read_npy(path: str) -> WeightFile:
         ) from error
 
 
-def _header(file: IO[bytes]) -> None:
-    """Read over it. ValueError unless it is that of one object."""
-    head = io.BytesIO(file.read(MOST_HEADER))  # a file takes memory for all that is asked of it
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
-            version = np.lib.format.read_magic(head)
-            if version == (1, 0):
-                shape, _, dtype = np.lib.format.read_array_header_1_0(head)
-            else:
-                shape, _, dtype = np.lib.format.read_array_header_2_0(head)
-    except Exception as error:  # NumPy takes the header for Python, which fails in any way
-        raise ValueError(f"a damaged header ({type(error).__name__})") from error
-    if dtype != np.dtype(object):
-        raise ValueError(f"one array of {dtype}, {shape}, without names")
-    file.seek(head.tell())
-
-
-def _gather(held: Any, path: str, depth: int, found: dict[str, Array]) -> None:
-    """The arrays in dicts, lists and tuples, by their paths."""
-    if isinstance(held, Array):
-        found[path] = held
-        if len(found) > MOST_ARRAYS:
-            raise ValueError(f"more than {MOST_ARRAYS} arrays")
-        return
+def _values(held: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """All that is in dicts, lists and tuples, and these, with where it is."""
+    yield path, held
     if isinstance(held, dict):
-        pairs = list(held.items())
+        pairs: Iterable[tuple[Any, Any]] = list(held.items())
     elif isinstance(held, list | tuple) and not isinstance(held, InFile):
-        pairs = list(enumerate(held))
+        pairs = enumerate(held)
     else:
         return
     if depth == MOST_DEPTH:
         raise ValueError(f"nested deeper than {MOST_DEPTH} levels")
     for key, value in pairs:
         text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
-        _gather(value, f"{path}.{text}" if path else text, depth + 1, found)
+        whole = f"{path}.{text}" if path else text
+        if len(whole) > MOST_NAME:
+            raise ValueError(f"a name of {len(whole)} letters, at most {MOST_NAME}")
+        yield from _values(value, whole, depth + 1)
 
 
 def _array(array: Array, name: str, stored: Stored) -> NDArray[Any]:
     dtype, shape = array.dtype or "", array.shape or ()
+    if len(shape) > MOST_DIMENSIONS:
+        raise ValueError(f"{name!r:.80} has {len(shape)} dimensions, at most {MOST_DIMENSIONS}")
     if not _NUMBER.fullmatch(dtype):
         raise ValueError(f"{name!r:.80} is an array of {dtype!r:.20}, expected numbers")
     dtype = array.order + dtype

@@ -42,7 +42,7 @@ def as_alexnet(file: WeightFile) -> WeightFile | None:
     try:
         recipe = _recipe(layers, file.facts["input"], tensors)
         expected = shapes_of(recipe, len(tensors["fc8.bias"]))
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, ZeroDivisionError):
         return None
     if {name: array.shape for name, array in tensors.items()} != expected:
         return None

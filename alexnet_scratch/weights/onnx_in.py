@@ -97,6 +97,8 @@ def _tensor(message: Message) -> tuple[str, NDArray[Any]]:
         raise ValueError(f"{name!r:.80} has the type {number}, which is not read here")
     shape = given.integers(_DIMS)
     try:
+        if len(shape) > MOST_DIMENSIONS:
+            raise ValueError(f"{len(shape)} dimensions, expected at most {MOST_DIMENSIONS}")
         return name, _array(message, given, number, dtype, shape)
     except ValueError as error:
         raise ValueError(f"{name!r:.80}: {error}") from error

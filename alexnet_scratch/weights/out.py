@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -26,10 +27,17 @@ def write(network: Trained, path: Path, to: str, softmax: bool = False) -> list[
 
     A mean image that is taken off the pixels is written, too: into a file beside it, as `mean_file`
     in the notes says, and into safetensors as well, as `pixels.mean`, so that import has it.
-    DataError for ONNX without the package that writes it.
+    DataError for ONNX without the package that writes it, and for a name whose mean image is that
+    of another network.
     """
     mean = mean_image(network)
     beside = None if mean is None else path.with_name(f"{path.stem}.mean.npy")
+    data = b"" if mean is None else _npy(mean)
+    if beside is not None and beside.exists() and beside.read_bytes() != data:
+        raise DataError(
+            f"{beside} is there already, the mean image of another network: give another name with "
+            "--out FILE"
+        )
     notes = notes_of(network, beside)
     state = {name: tensor.numpy() for name, tensor in network.model.state_dict().items()}
     if to == "torch":
@@ -43,8 +51,14 @@ def write(network: Trained, path: Path, to: str, softmax: bool = False) -> list[
     if beside is None:
         return [path]
     with replacing(beside) as temporary, open(temporary, "wb") as file:
-        np.save(file, mean)
+        file.write(data)
     return [path, beside]
+
+
+def _npy(array: Any) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
 
 
 def _write_onnx(network: Trained, path: Path, notes: dict[str, str], softmax: bool) -> None:

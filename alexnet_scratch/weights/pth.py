@@ -23,13 +23,14 @@ from ..data.sources.archive import ZipHeaders
 from ..pickles import STEPS, Attributed, Makers, Name, load_pickle
 from ..schema import json_of
 from .file import WeightFile
-from .stored import BFLOAT16, Stored
+from .stored import BFLOAT16, CutShortError, Stored
 
 # A state_dict stands below one of these in a checkpoint with more in it.
 INNER = ("state_dict", "model_state_dict", "model")
 ALONE = "write its weights alone, with torch.save(model.state_dict(), FILE) or as safetensors"
 NOTES = "alexnet.json"  # what a file of ours holds beside its tensors, as `alexnet export` writes
 MOST_NOTES = 1 << 18  # bytes; 1,000 classes with their names have 80,000
+AGAIN = "it is cut short or damaged: copy or download it again"
 MAGIC = 0x1950A86A20F9469CFC6C  # what the form before 1.6 begins with
 _LOCAL = struct.Struct("<4s22xHH")  # the header of a zip's member, up to the lengths of its names
 _LIST = 1 << 18  # bytes of a zip's list of members, and a share of the file
@@ -131,7 +132,9 @@ def _read(path: str, load: Loader) -> WeightFile:
         UnicodeError, EOFError,
     ) as error:  # fmt: skip
         said = " ".join(f"{error}".split()) or type(error).__name__
-        raise CheckpointError(f"{path}: not read as PyTorch's: {said}; {ALONE}") from error
+        damaged = isinstance(error, zipfile.BadZipFile | EOFError | CutShortError)
+        advice = AGAIN if damaged else ALONE
+        raise CheckpointError(f"{path}: not read as PyTorch's: {said}; {advice}") from error
 
 
 def _from_zip(
@@ -139,6 +142,8 @@ def _from_zip(
 ) -> Any:
     with zipfile.ZipFile(ZipHeaders(file, _LIST + stored.size // _SHARE)) as archive:
         members = {member.filename: member for member in archive.infolist()}
+    if sum(member.file_size for member in members.values()) > stored.size:
+        raise ValueError("a zip whose parts are packed, or lie over each other")
     roots = sorted((name for name in members if name.endswith("/data.pkl")), key=len)
     if not roots:
         raise ValueError("a zip without a data.pkl, as torch.save writes it")
@@ -195,7 +200,8 @@ def _from_legacy(
         raise ValueError("numbers in the byte order of another machine")
     whole = _unpickled(file, stored, storages)
     keys = _unpickled(file, stored, storages)
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages):
+    known = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not known or sorted(keys) != sorted(storages):
         raise ValueError("a list of storages that is not that of its tensors")
     at = file.tell()
     for key in keys:
@@ -246,7 +252,9 @@ def _arrays(state: dict[Any, Any], stored: Stored) -> dict[str, NDArray[Any]]:
         whole = isinstance(shape, tuple) and isinstance(strides, tuple)
         if not isinstance(storage, _Storage) or storage.data is None or not whole:
             raise ValueError(f"the tensor {name!r:.80} is not described as a tensor is")
-        key = (id(storage), f"{offset!r:.20}", f"{shape!r:.200}", f"{strides!r:.200}")
+        if any(type(number) is not int for number in (offset, *shape, *strides)):
+            raise ValueError(f"{name!r:.80}: a shape, stride or offset that is no whole number")
+        key = (id(storage), offset, shape, strides)
         try:
             if key not in made:
                 made[key] = stored.array(storage.data, storage.dtype, offset, shape, strides)

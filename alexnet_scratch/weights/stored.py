@@ -16,6 +16,10 @@ MOST_DIMENSIONS = 8
 COPIES = 2  # times a file's size that may be copied of it; 16 bits in float32 take twice theirs
 
 
+class CutShortError(ValueError):
+    """A file that ends before what it describes."""
+
+
 class Stored:
     """The bytes of a file, of which arrays are made. ValueError for what they cannot be."""
 
@@ -29,7 +33,8 @@ class Stored:
         kind = np.dtype(np.uint16 if dtype == BFLOAT16 else dtype)
         end = offset + count * kind.itemsize
         if offset < 0 or count < 0 or end > self.size:
-            raise ValueError(f"it ends too early: {end:,} bytes are expected, {self.size:,} there")
+            there = f"{end:,} bytes are expected, {self.size:,} there"
+            raise CutShortError(f"it ends too early: {there}")
         return self.bytes[offset:end].view(kind)
 
     def array(

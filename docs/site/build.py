@@ -5,21 +5,23 @@
 
 The pages are Sphinx's, from the notebooks as they are committed. FOLDER/lite is JupyterLite: the
 notebooks with a Python that runs in the browser (Pyodide), and a wheel of the packages, which
-the first cell installs. A reader's browser fetches Pyodide, NumPy and the other compiled packages,
-and MathJax for the formulas, from cdn.jsdelivr.net; all else is in FOLDER, which any web server can
-show.
-Look at it with `python -m http.server -d FOLDER`. Fails on a warning of Sphinx and on a link that
-leads nowhere.
+the first cell installs. A reader's browser fetches Pyodide, NumPy and the other compiled packages
+from cdn.jsdelivr.net when a notebook is run; all else, MathJax for the formulas too, is in FOLDER,
+which any web server can show.
+Look at it with `python -m http.server -d FOLDER`. Fails on a warning of Sphinx, on a link that
+leads nowhere, and on a page that loads anything from elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -30,8 +32,20 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 INSTALL = """\
-# In the browser: the two packages, and NumPy, Pillow and Matplotlib with them.
+# In the browser: the packages, and NumPy, Pillow and Matplotlib with them. What you change is kept
+# in this browser; the site's page "Your copies in this browser" downloads it and resets it.
 %pip install -q alexnet-scratch"""
+
+# What JupyterLite writes of its kernel when it opens a notebook: with another text there the
+# notebook would count as changed before anybody has changed it.
+METADATA = {
+    "kernelspec": {"display_name": "Python (Pyodide)", "language": "python", "name": "python"},
+    "language_info": {
+        "codemirror_mode": {"name": "python", "version": 3}, "file_extension": ".py",
+        "mimetype": "text/x-python", "name": "python", "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3", "version": "3.8",
+    },
+}  # fmt: skip
 
 
 def notebooks(solutions: bool = True) -> list[Path]:
@@ -65,9 +79,10 @@ def with_link(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookN
 
 
 def with_install(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with a first cell that installs the packages."""
+    """The notebook with a first cell that installs the packages, and JupyterLite's own metadata."""
     cell = nbformat.v4.new_code_cell(INSTALL, id="install")
     notebook.cells.insert(1, cell)
+    notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
 
 
@@ -95,6 +110,12 @@ def build_pages(work: Path, out: Path, solutions: bool) -> None:
         target = source / "notebooks" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(with_link(lesson(path, solutions), path), target)
+    found = importlib.util.find_spec("jupyter_server_mathjax")
+    if found is None or found.origin is None:
+        sys.exit("site: jupyter_server_mathjax, which has MathJax, is missing: pip install it")
+    unused = shutil.ignore_patterns("localization", "SVG", "asciimath2jax.js", "jsMath2jax.js")
+    mathjax = Path(found.origin).parent / "static"
+    shutil.copytree(mathjax, source / "_static/mathjax", ignore=unused)
     run(
         work,
         "sphinx",
@@ -126,24 +147,24 @@ def build_lite(work: Path, out: Path, solutions: bool) -> None:
 
 
 class _Links(HTMLParser):
-    """What a page links to or shows."""
+    """What a page links to or shows, and what of it a browser loads by itself."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.loaded: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if name in ("href", "src") and value]
+        links = [value for name, value in attrs if name in ("href", "src") and value]
+        self.found += links
+        if tag != "a":
+            self.loaded += links
 
 
 def broken_links(folder: Path) -> list[str]:
     """PAGE: LINK for each link between the pages of `folder`, or into lite, that leads nowhere."""
     broken = []
-    for page in sorted(folder.glob("**/*.html")):
-        if page.is_relative_to(folder / "lite"):
-            continue
-        links = _Links()
-        links.feed(page.read_text("utf-8"))
+    for page, links in _pages(folder):
         for link in links.found:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc or not parts.path:
@@ -154,6 +175,23 @@ def broken_links(folder: Path) -> list[str]:
             if not all(file.exists() for file in (target, *files)):
                 broken.append(f"{page.relative_to(folder)}: {link}")
     return broken
+
+
+def loaded_from_elsewhere(folder: Path) -> list[str]:
+    """PAGE: ADDRESS for what a page of `folder` loads from another host."""
+    return [
+        f"{page.relative_to(folder)}: {link}"
+        for page, links in _pages(folder) for link in links.loaded if urlsplit(link).netloc
+    ]  # fmt: skip
+
+
+def _pages(folder: Path) -> Iterator[tuple[Path, _Links]]:
+    """The pages, but those of lite, and their links."""
+    for page in sorted(folder.glob("**/*.html")):
+        if not page.is_relative_to(folder / "lite"):
+            links = _Links()
+            links.feed(page.read_text("utf-8"))
+            yield page, links
 
 
 def main() -> int:
@@ -168,6 +206,8 @@ def main() -> int:
         build_lite(Path(work), out / "lite", solutions)
     if broken := broken_links(out):
         sys.exit("\n".join(["site: links that lead nowhere:", *broken]))
+    if foreign := loaded_from_elsewhere(out):
+        sys.exit("\n".join(["site: pages that load from elsewhere:", *foreign]))
     print(f"{out}: look at it with: python -m http.server -d {out}")
     return 0
 

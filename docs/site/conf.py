@@ -12,6 +12,22 @@ nb_execution_mode = "off"  # the notebooks are committed with their outputs
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 2
 
+# MathJax comes with the site: docs/site/build.py puts it there.
+mathjax_path = "mathjax/MathJax.js"
+myst_update_mathjax = False  # that is for newer ones; all formulas of the pages are marked
+mathjax2_config = {
+    "config": ["TeX-AMS-MML_HTMLorMML-full.js"],
+    "tex2jax": {
+        "inlineMath": [["\\(", "\\)"]], "displayMath": [["\\[", "\\]"]],
+        "processClass": "math|output_area", "ignoreClass": ".*",
+    },
+    "HTML-CSS": {
+        "availableFonts": [], "imageFont": None, "preferredFont": None, "webFont": "STIX-Web",
+        "linebreaks": {"automatic": True},
+    },
+    "messageStyle": "none",
+}  # fmt: skip
+
 default_role = "code"  # docstrings put code in single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

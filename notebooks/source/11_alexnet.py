@@ -1,13 +1,13 @@
 # %% [markdown]
-# # 11. AlexNet
+# # 11. AlexNet, and why 224 gives 55
 #
 # **At the end you will know** the network of 2012 layer by layer: the shape of every map, where the
 # parameters are and where the work is (not in the same place), what its two towers tell each other, what
 # two graphics cards were good for, and why an image of 224 pixels gives maps of 55, which the paper does
 # not explain. You will have built it yourself.
 #
-# About 75 minutes: 45 to read, 30 for the exercises. You need notebooks 4 (convolution) and 5 (pooling); 7 (LRN)
-# and 7 (dropout) help.
+# About 60 minutes to read, 30 for the three exercises. You need notebooks 4 (convolution, groups and im2col) and 5
+# (pooling); 7 (LRN) and 9 (dropout) help.
 
 # %%
 import matplotlib.pyplot as plt
@@ -15,10 +15,11 @@ import numpy as np
 
 import minigrad as mg
 from alexnet_course import n11_alexnet as check
-from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, use_style
+from alexnet_course.style import BLACK, BLUE, ORANGE, RED, SKY, use_style
+from alexnet_course.towers import draw_towers
 from alexnet_scratch.model import AlexNet, CeilEdge
 from minigrad import nn
-from minigrad.kernels.conv import conv2d_backward
+from minigrad.kernels.conv import conv2d_backward, conv2d_forward
 from minigrad.nn import functional as F
 from minigrad.tools.summary import summary
 from minigrad.tools.text import format_bytes
@@ -73,6 +74,12 @@ check.build(build)
 #
 # `summary` runs one image of zeros through the network and writes down what each layer makes. A *MAC* is a
 # multiply-add, one product that is added to a sum: two operations (FLOP; a GFLOP is $10^9$).
+#
+# **Predict.** Which of these layers does the most multiply-adds for an image? (a) conv1, which has the largest maps;
+# (b) conv2, with windows of 5×5; (c) conv3, which reads all maps of both towers; (d) fc6, with the most weights.
+
+# %% tags=["answer"]
+most_work = None
 
 # %%
 mg.manual_seed(0)
@@ -89,6 +96,8 @@ print(network)
 # %%
 rows = {row.name: row for row in network.rows}
 layers = [row for row in network.rows if row.macs]
+busiest = max(layers, key=lambda row: row.macs).name
+check.most_work(most_work, {"conv1": "a", "conv2": "b", "conv3": "c", "fc6": "d"}[busiest])
 neurons = {row.name: int(np.prod(row.output_shape)) for row in layers}
 print(f"parameters {network.parameters:,}, neurons {sum(neurons.values()):,}")
 
@@ -149,9 +158,16 @@ print(f"fc6 alone:    {weights[5]:.1f}% of the parameters, {macs[5]:.1f}% of the
 
 # %% [markdown]
 # A weight of a convolution is used at every pixel of the map, a weight of fc6 once. So conv1's weights do
-# 55 · 55 = 3,025 multiply-adds each for an image and fc6's do one. This one fact decides later how the
-# network is best spread over many machines, what dropout is for (it acts where the parameters are), and
-# why a program for AlexNet must be fast at convolutions.
+# 55 · 55 = 3,025 multiply-adds each for an image and fc6's do one. Section 1 of the paper gives this as the reason for
+# convolutions: what matters in an image is local and may appear anywhere, so a few weights can serve all places. How
+# few? Had each number of conv1's maps a weight of its own for each number of the image, there would be
+
+# %%
+print(f"{55 * 55 * 96 * 3 * 224 * 224:,} weights in conv1, in place of {rows['conv1'].parameters - 96:,}")
+
+# %% [markdown]
+# The difference between the two kinds of layers decides how the network is best spread over many machines, what
+# dropout is for (it acts where the parameters are), and why a program for AlexNet must be fast at convolutions.
 #
 # Some descriptions say "62 million parameters". Then the groups were left out. Without them the three
 # layers have twice the weights:
@@ -173,39 +189,7 @@ print(f"which is {100 * twice / network.parameters:.1f}% more parameters and "
 # is on card A):
 
 # %%
-boxes = [  # name, maps or units a tower, side, whether it reads both towers
-    ("conv1", 48, 55, False), ("conv2", 128, 27, False), ("conv3", 192, 13, True),
-    ("conv4", 192, 13, False), ("conv5", 128, 13, False), ("fc6", 2048, 0, True),
-    ("fc7", 2048, 0, True),
-]  # fmt: skip
-fig, ax = plt.subplots(figsize=(9, 3.9))
-arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.6}
-
-
-def box(x, y, text, colour):
-    ax.add_patch(
-        plt.Rectangle((x, y - 0.4), 0.98, 0.8, facecolor=colour, alpha=0.45, edgecolor=BLACK)
-    )
-    ax.text(x + 0.49, y, text, ha="center", va="center", fontsize=8.5)
-
-
-box(-1.45, 1, "image\n224 x 224\n3 colours", "white")
-for i, (name, count, side, reads_both) in enumerate(boxes):
-    x, size = 1.45 * i, f"{count} maps\n{side} x {side}" if side else f"{count}\nunits"
-    for y, other, colour in ((1.9, 0.1, SKY), (0.1, 1.9, GREEN)):
-        box(x, y, f"{name}\n{size}", colour)
-        start = (x - 0.47, y) if i else (-0.47, 1)
-        ax.annotate("", (x, y), start, arrowprops=arrow)
-        if reads_both:
-            ax.annotate("", (x, y), (x - 0.47, other), arrowprops=arrow | {"color": RED})
-box(1.45 * 7, 1.9, "fc8\n1000\nclasses", SKY)
-for y, colour in ((1.9, BLACK), (0.1, RED)):
-    ax.annotate("", (1.45 * 7, 1.9), (1.45 * 7 - 0.47, y), arrowprops=arrow | {"color": colour})
-ax.text(-1.45, 2.2, "card A", fontsize=11)
-ax.text(-1.45, -0.3, "card B", fontsize=11)
-ax.set(xlim=(-1.5, 11.2), ylim=(-0.5, 2.5))
-ax.axis("off")
-plt.show()
+draw_towers()
 
 # %% [markdown]
 # (ReLU, LRN and pooling are not drawn: each map is rectified and pooled by itself.)
@@ -299,6 +283,20 @@ print(f"{'numbers':8}{sum(crossing.values()):>9,}{sum(everywhere.values()):>27,}
 # without arrows a filter of conv3 reads half of the maps, and net 150 has more of them in conv2 (160 a tower, not
 # 128) and more units in fc6 (4,096 a tower, not 2,048).
 #
+# The paper's own comparison (section 3.2) is another one: a network "with half as many kernels in each convolutional
+# layer trained on one GPU". The two-card network has top-1 and top-5 errors lower by 1.7 and 1.2 points, and takes
+# slightly less time to train. A footnote adds that this flatters the small network: its last convolution and its fully
+# connected layers are not halved, so that both networks have "approximately the same number of parameters". Have they?
+
+# %%
+one_card = ((3, 48, 11), (48, 128, 5), (128, 192, 3), (192, 192, 3), (192, 256, 3))  # maps in, out, window
+small = sum(maps * (inputs * size**2 + 1) for inputs, maps, size in one_card)
+small += sum(row.parameters for row in layers[5:])
+print(f"one card: {small:,} parameters, two cards: {network.parameters:,}")
+
+# %% [markdown]
+# They have, since the parameters are in the fully connected layers. What the second card bought was twice the maps.
+#
 # Why not give each card *half of the batch* and the whole network, as is usual today? Then the cards must
 # exchange the gradients of all weights, once a batch. Compare, for a batch of 128, both ways (backward sends
 # the gradients of what forward sent, as the next exercise shows):
@@ -352,7 +350,7 @@ check.conv3_backward(conv3_backward)
 # big for one. Let us count. For a batch of 128 in float32, training needs
 #
 # - three numbers for each parameter: the weight, its gradient, and its velocity (a running sum of past
-#   gradients, notebook 12);
+#   gradients, notebook 13);
 # - what forward keeps for backward;
 # - the gradients on their way back.
 #
@@ -542,10 +540,64 @@ lost = 4096 * 256 * (6**2 - 5**2)
 print(f"with 5 x 5 maps the network has {network.parameters - lost:,} parameters")
 
 # %% [markdown]
-# If you meet an AlexNet with 49 million parameters, or one whose fc6 reads 6,400 numbers, you know what
-# happened. The third line is a trap of its own: Caffe rounds up in pooling. There a network with 54 still
-# ends at 6×6, and all weights load.
+# If you meet an AlexNet with 49 million parameters, you know what happened. The third line is a trap of its own: Caffe
+# rounds up in pooling. There a network with 54 still ends at 6×6, and all weights load.
 #
+# **Question.** A popular textbook builds AlexNet for images of 224×224 with `Conv2d(kernel_size=11, stride=4,
+# padding=1)` as its first layer, and its first fully connected layer reads 6,400 = 256 · 5 · 5 numbers. Which change
+# gives it the paper's 9,216?
+#
+# - (a) `padding=0`: the paper names none.
+# - (b) `padding=2`.
+# - (c) 384 maps in conv5.
+# - (d) `groups=2` in conv2, conv4 and conv5.
+
+# %% tags=["answer"]
+which_change = None
+
+# %%
+check.which_change(which_change)
+
+# %% [markdown]
+# ## Your code is the network
+#
+# A narrow network from your `build`, in which conv3's backward is done by your two cards (by ours, until yours are
+# right). The gradient of conv1, which has come all the way back through conv3, must be the one that minigrad computes.
+
+
+# %%
+class TwoCards(mg.Function):
+    """conv3: forward as usual, backward to the maps in the two cards' parts."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias):
+        ctx.save(x, weight)
+        return conv2d_forward(x, weight, bias, padding=(1, 1))
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved
+        half = grad.shape[1] // 2
+        dx = np.concatenate(cards(grad[:, :half], grad[:, half:], weight), 1)
+        return dx.astype(x.dtype), *conv2d_backward(grad, x, weight, padding=(1, 1))[1:]
+
+
+model, whose_network = check.whose_network(build)
+cards, whose_cards = check.whose_cards(conv3_backward)
+conv1, _, conv3, *_ = [layer for layer in model.children() if isinstance(layer, nn.Conv2d)]
+image, gradients = mg.tensor(rng.standard_normal((1, 3, 224, 224)).astype("f4")), []
+for layers_used in ("ours", "two cards"):
+    model.zero_grad()
+    y = image
+    for layer in model.children():
+        on_cards = layer is conv3 and layers_used == "two cards"
+        y = TwoCards.apply(y, layer.weight, layer.bias) if on_cards else layer(y)
+    (y * y).sum().backward()
+    gradients.append(conv1.weight.grad.numpy())
+print(f"network: {whose_network}; conv3's backward: {whose_cards}")
+print("gradient of conv1 as minigrad's:", np.allclose(*gradients, atol=1e-5 * np.abs(gradients[0]).max()))
+
+# %% [markdown]
 # ## What to remember
 #
 # - 61.0 million parameters, of which 96% are in the fully connected layers; 724 million multiply-adds, of
@@ -556,4 +608,11 @@ print(f"with 5 x 5 maps the network has {network.parameters - lost:,} parameters
 # - 224 is right: the 2012 code rounds up and reads three zeros. 227 and "2 zeros around" are conventions that
 #   give 55, too.
 #
-# [Solutions](solutions/11_alexnet.ipynb). Next: [notebook 12](12_stuck_loss.ipynb), training.
+# ## Further
+#
+# Build the network for photographs of 448×448 pixels with the same layers, and print its table with
+# `summary(build(...), (3, 448, 448))`. First predict: which numbers change, which do not, and where does it stop? You
+# will see that the convolutions do four times the work with the same weights, and that fc6 refuses. Then find the
+# smallest change that lets it read the larger maps.
+#
+# [Solutions](solutions/11_alexnet.ipynb). Next: [notebook 12](12_stuck_loss.ipynb), why its loss sticks.

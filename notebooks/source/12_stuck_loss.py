@@ -1,30 +1,27 @@
 # %% [markdown]
 # # 12. Why AlexNet's loss sticks at 6.9
 #
-# **At the end you will know** why a network can sit at the loss $\ln C$ and how to tell whether it sleeps or
-# is dead, what momentum does in a narrow valley, how the paper's update differs from PyTorch's, what a weight
-# decay of 0.0005 is worth, how a plateau schedule decides, and what a run must keep so that it goes on, to
-# the bit, as if it had never stopped. You will have trained an AlexNet.
+# **At the end you will know** why the loss of a network with 1000 classes sits at 6.9 (2.30 with ten classes,
+# 0.69 with two) as long as it has learnt nothing, why it may stay there, how to tell a network that is asleep
+# from one that is dead, and how to begin so that it is neither. You will have written the two tools for that:
+# a meter for the signal, and a start that measures.
 #
-# About an hour: 40 minutes to read, 20 for the exercises. You need notebooks 6 (dead units) and 11 (the
-# network); variance and covariance, and conditional probabilities (Bayes' rule) in one derivation. The whole notebook computes for about two minutes; most of it is the training run.
+# About 35 minutes to read, 20 for the two exercises. You need notebooks 6 (ReLU and its dead units) and 11 (the
+# network), and from statistics the variance; two facts on concave functions and on covariance are explained
+# where they are used. It computes for about ten seconds.
 
 # %%
 import math
-from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
 from alexnet_course import n12_stuck_loss as check
-from alexnet_course import small_run
-from alexnet_course.style import BLUE, GREEN, ORANGE, PURPLE, RED, use_style
+from alexnet_course import signals, small_run, yours
+from alexnet_course.style import BLUE, ORANGE, PURPLE, RED, use_style
 from alexnet_scratch import signal_meter
 from alexnet_scratch.data import patterns
-from alexnet_scratch.initialise import initialise
-from alexnet_scratch.pixels import ToInput, pixel_statistics
-from alexnet_scratch.recipe import build_model
 from minigrad import nn, optim
 from minigrad.nn import functional as F
 
@@ -39,20 +36,29 @@ use_style()
 # $$p_c = \frac{e^{z_c}}{\sum_{c'} e^{z_{c'}}}, \qquad L = -\ln p_{\text{true}}.$$
 #
 # Suppose that the network says the same $p$ to every image, and that the $C$ classes are equally common. Its
-# mean loss is $-\frac{1}{C} \sum_c \ln p_c$. The logarithm is concave, so the mean of the $\ln p_c$ is at most the
-# $\ln$ of their mean, and that mean is $1/C$. So the loss is lowest when all $p_c$ are $1/C$, and then it is $\ln C$.
-# **Without looking at the image nobody gets below $\ln C$**: 6.91 for the 1000 classes of ImageNet, 2.30 for
-# ten.
+# mean loss is $-\frac{1}{C} \sum_c \ln p_c$. The logarithm is *concave*: its curve bends downwards, so that the
+# middle of two of its points lies below the curve. Hence the mean of the $\ln p_c$ is at most the $\ln$ of their
+# mean, and that mean is $1/C$. So the loss is lowest when all $p_c$ are $1/C$, and then it is $\ln C$.
+# **Nobody gets below $\ln C$ without looking at the image**: 6.91 for the 1000 classes of ImageNet, 2.30 for
+# ten, 0.69 for two. If you came here because your loss shows one of these numbers, this is what it says.
 #
+# **Question.** Tiny ImageNet has 200 classes. At which loss does a network sit that has learnt nothing? (Two
+# digits behind the point.)
+
+# %% tags=["answer"]
+stuck_at = None
+
+# %%
+check.stuck_at(stuck_at)
+
+# %% [markdown]
 # Our ten classes are drawn patterns, each in any colours, sizes and positions:
 
 # %%
 print(f"ln 1000 = {math.log(1000):.2f}, ln 10 = {math.log(10):.2f}")
 recipe = small_run.RECIPE  # the AlexNet that we shall train
 print(f"input {recipe.input_size}, maps {recipe.widths}, fc6 and fc7 {recipe.fc_width} units")
-rng = np.random.default_rng(10)
-drawn = [patterns.draw(name, rng, recipe.input_size) for name in patterns.CLASSES for _ in range(4)]
-pictures = np.stack(drawn)  # four of each class
+pictures = signals.pictures()  # four of each class
 
 fig, axes = plt.subplots(1, 10, figsize=(9, 1.25))
 for axis, name, picture in zip(axes.flat, patterns.CLASSES, pictures[::4], strict=True):
@@ -64,8 +70,7 @@ plt.show()
 
 # %% [markdown]
 # The network has all eight layers and both towers of the paper's, but it is narrow, so that a laptop can
-# train it. Each weight has to begin
-# somewhere. The paper (section 5) takes random weights with mean 0 and standard deviation 0.01 in all layers,
+# train it (notebook 13 does). Each weight has to begin somewhere. The paper (section 5) takes random weights with mean 0 and standard deviation 0.01 in all layers,
 # and biases of 1 in conv2, conv4, conv5, fc6 and fc7, else 0. The ones, it says, speed up the early stages of
 # learning, for they give the ReLUs positive inputs. Let us look.
 #
@@ -101,74 +106,29 @@ check.image_part(image_part)
 # compare three starts of the same network: the paper's, the paper's with all biases 0, and *LSUV*, which
 # comes in a moment. The paper's weights presume raw pixels, 0 to 255 less the mean, and get them.
 
-
 # %%
-def begun(scheme, no_biases=False):
-    """The network before training, and the pictures as it gets them."""
-    raw = {} if scheme == "lsuv" else {"input_std": (1.0, 1.0, 1.0), "dropout": "paper"}
-    chosen = replace(recipe, init=scheme, **raw)
-    mg.manual_seed(0)
-    model = build_model(chosen, 10).eval()
-    x = ToInput(chosen, pixel_statistics(chosen, None))(mg.tensor(pictures))
-    initialise(model, scheme, x)
-    if no_biases:
-        for name, parameter in model.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(parameter)
-    return model, x
-
-
-def signal(model, x):
-    return [row for row in signal_meter.measure(model, x) if not row.name.startswith("lrn")]
-
-
 starts = {
-    "paper": begun("paper"),
-    "paper, biases 0": begun("paper", no_biases=True),
-    "LSUV": begun("lsuv"),
+    "paper": signals.begun("paper"),
+    "paper, biases 0": signals.begun("paper", no_biases=True),
+    "LSUV": signals.begun("lsuv"),
 }
-signals = {name: signal(*start) for name, start in starts.items()}
+measured = {name: signals.signal(model, x) for name, (model, x) in starts.items()}
+signals.draw_signals(measured, "Before the first step")
 
-
-LOOKS = {
-    "paper": {"color": RED, "marker": "o"},
-    "paper, biases 0": {"color": ORANGE, "marker": "s", "markersize": 10, "fillstyle": "none"},
-    "LSUV": {"color": BLUE, "marker": "D", "markersize": 5},
-    "trained": {"color": GREEN, "marker": "^"},
-}
-
-
-def draw_signals(signals, title):
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.7))
-    for name, rows in signals.items():
-        layers, look = [row.name for row in rows], LOOKS[name]
-        left.plot(layers, [row.image_rms for row in rows], label=name, **look)
-        right.plot(layers, [row.image_share for row in rows], **look)
-    left.set(yscale="log", ylabel="image_rms", title="How far an image moves a unit")
-    right.set(yscale="log", ylabel="image_rms / rms", title="The image's share")
-    for axis in (left, right):
-        axis.tick_params(axis="x", rotation=45)
-    left.legend(frameon=False)
-    fig.suptitle(title)
-    plt.show()
-
-
-draw_signals(signals, "Before the first step")
 labels = np.repeat(np.arange(10), 4)
 with mg.no_grad():
     losses = {name: F.cross_entropy(model(x), labels).item() for name, (model, x) in starts.items()}
 print("all three losses are within 0.1 of ln 10:", max(abs(loss - math.log(10)) for loss in losses.values()) < 0.1)
-last = {name: rows[-1] for name, rows in signals.items()}
-for name, row in last.items():
-    print(f"{name:16} an image moves a logit by {row.image_rms:.0e}")
+for name, rows in measured.items():
+    print(f"{name:16} an image moves a logit by {rows[-1].image_rms:.0e}")
 
 # %% [markdown]
 # All three begin at $\ln 10$: no loss curve could tell them apart now. The meter can. Two things go wrong in
 # the paper's start, and they are not the same thing:
 #
 # - **The weights shrink the signal** (left). With biases 0, each layer makes it about ten times smaller, but what
-#   is there is still about the image: its share is that of LSUV (right). Without biases, who multiplies all
-#   weights of a layer by one number multiplies `image_rms` and `rms` by it, and the share stays.
+#   is there is still about the image: its share is that of LSUV (right). Without biases, a layer whose weights
+#   are all multiplied by one number has both `image_rms` and `rms` multiplied by it, and the share stays.
 # - **The biases hide it** (right). A bias of 1 adds a constant. By fc7 nearly all that a unit says is that
 #   constant, and the image's share falls with every such layer.
 #
@@ -201,18 +161,18 @@ print(f"conv3 to conv5 with 0.03: {threefold:.2f} together, with 0.01: {threefol
 # 0.01 is too small everywhere, and least so in fc6 and fc7. And the last line is a small discovery: the
 # authors' published code does not have 0.01 in conv3 to conv5, it has 0.03 (the layer file in
 # [computerhistory/AlexNet-Source-Code](https://github.com/computerhistory/AlexNet-Source-Code)). That is
-# nearly He's number. Who follows the paper's text loses a factor of 27 there.
+# nearly He's number. A program that follows the paper's text loses a factor of 27 there.
 #
-# A fair word: our layers are narrow, their fan-in is smaller, and that makes 0.01 still smaller than it was for
+# To be fair: our layers are narrow, their fan-in is smaller, and that makes 0.01 still smaller than it was for
 # the paper's. Notebook 18 measures the full width, where the paper's start moves the logits farther, but
 # still less than LSUV.
 #
 # ## Exercise 2: LSUV
 #
-# Rather than to calculate the scale, one can measure it: *layer-sequential unit variance* (Mishkin and Matas,
-# 2016). Their method also makes the rows of each random weight orthonormal first, and aims at 1 in every layer; we
-# leave the first out, and aim lower in the last. Take random weights, biases of 0, and one batch of real images. Go through the layers from the first
-# to the last. In each, look at the layer's output $y$ (before ReLU), and scale the whole weight by one
+# Instead of calculating the scale, one can measure it: *layer-sequential unit variance* (Mishkin and Matas,
+# 2016). Their method also makes the rows of each random weight orthonormal first, and aims at 1 in every layer;
+# we leave out the first and aim lower in the last layer. Take random weights, biases of 0, and one batch of real
+# images. Go through the layers from the first to the last. In each, look at the layer's output $y$ (before ReLU), and scale the whole weight by one
 # number, so that all the numbers of $y$ together have the standard deviation `target`. Then go on with the
 # scaled output. The target is 1, and 0.1 for the logits: small enough that the first loss is near $\ln C$, and
 # large enough that the logits depend on the image.
@@ -234,11 +194,21 @@ check.lsuv(lsuv)
 #
 # What happens in training? We take a network that is ill in the same way, and small enough to run in seconds:
 # six hidden layers of 100 units, on points in 100 dimensions, in ten classes. The paper's conv3 to conv5 have
-# weights of about a third of He's (the table above), and so has this network. Four starts: biases of 1, of
-# 0.1 (Caffe's `bvlc_alexnet`) and of 0, and He's weights.
+# weights of about a third of He's (the table above), and so has this network. Four starts:
 #
-# The loop in `train` is all of training. Everything else in this notebook is about its one line
-# `optimizer.step()`, and about what happened before the first.
+# - (a) biases of 1,
+# - (b) biases of 0.1, as in Caffe's `bvlc_alexnet`,
+# - (c) biases of 0,
+# - (d) biases of 0, and He's weights.
+#
+# **Predict.** One of the four never leaves $\ln 10$ in the time that it gets. Which? Choose before you run on.
+
+# %% tags=["answer"]
+stays = None
+
+# %% [markdown]
+# The loop in `train` is all of training; this notebook is about what happened before its first step, and
+# notebook 13 about its line `optimizer.step()`.
 
 
 # %%
@@ -279,13 +249,14 @@ def train(net, rate=0.03, steps=700):
 
 
 x_new, _ = points(2, 500)
+at_the_end = {}
 table = ["                       before:                      after:"]
 table += ["                       moves a logit by   share     leaves ln 10   last ReLU layer dead"]
-for title, share_of_he, bias, colour, line in (
-    ("biases 1", 1 / 3, 1.0, RED, "-"),
-    ("biases 0.1", 1 / 3, 0.1, ORANGE, "-."),
-    ("biases 0", 1 / 3, 0.0, PURPLE, ":"),
-    ("He's weights, biases 0", 1, 0.0, BLUE, "--"),
+for letter, title, share_of_he, bias, colour, line in (
+    ("a", "biases 1", 1 / 3, 1.0, RED, "-"),
+    ("b", "biases 0.1", 1 / 3, 0.1, ORANGE, "-."),
+    ("c", "biases 0", 1 / 3, 0.0, PURPLE, ":"),
+    ("d", "He's weights, biases 0", 1, 0.0, BLUE, "--"),
 ):
     net = deep(share_of_he, bias)
     logits = signal_meter.measure(net, x_new)[-1]
@@ -293,7 +264,8 @@ for title, share_of_he, bias, colour, line in (
     dead = signal_meter.measure(net, x_new)[-2].dead  # share of units that are 0 for every point
     smooth = np.convolve(losses, np.ones(20) / 20, "valid")
     plt.plot(np.arange(len(smooth)) + 20, smooth, color=colour, linestyle=line, label=title)
-    left = np.mean(losses[-30:]) < 0.95 * math.log(10)
+    at_the_end[letter] = np.mean(losses[-30:])
+    left = at_the_end[letter] < 0.95 * math.log(10)
     before = f"{logits.image_rms:14.4f} {100 * logits.image_share:10.1f}%"
     table += [f"{title:22} {before}     {left!s:14} {dead == 1}"]
 plt.axhline(math.log(10), color="0.75", linewidth=4, zorder=0)
@@ -304,6 +276,9 @@ plt.title("Some leave ln 10 (the grey line), one does not")
 plt.legend(frameon=False, ncol=2, loc="upper right")
 plt.show()
 print("\n".join(table))
+
+# %%
+check.stays(stays, max(at_the_end, key=at_the_end.get))
 
 # %% [markdown]
 # Compare the rows "biases 1" and "biases 0". With biases of 1 the image moves the logits *farther*: positive
@@ -321,23 +296,104 @@ print("\n".join(table))
 #
 # $$h_0 \cdot \frac{\partial L}{\partial h_0} = \sum_c z_c \Big( p_c - \frac{1}{C} \Big) \ge 0$$
 #
-# (averaged over many batches, $t_c$ is $1/C$). The sum is not negative because it is $C$ times the covariance
-# of $z$ and $p$, and $p$ grows with $z$. That is, the loss falls when $h_0$ gets smaller: *be quieter*. It says
+# (averaged over many batches, $t_c$ is $1/C$). The sum is $C$ times the *covariance* of $z$ and $p$, the mean of
+# the products of what each is above its own mean ($1/C$ for $p$). Since $p$ grows with $z$, both are above or both
+# below more often than not, and it is not negative. That is, the loss falls when $h_0$ gets smaller: *be quieter*. It says
 # so for all points alike, until the ReLUs are shut.
 #
-# The loss is $\ln C$ in both cases, so a loss curve cannot tell sleep from death. The remedies differ: sleep
-# needs time, or larger weights; the dead need a new start, with a share of the image that is not hidden, or
-# with a lower rate: `plt.plot(train(deep(1 / 3, 1.0), rate=0.003, steps=1500))` leaves $\ln 10$ in the end.
+# The loss is $\ln C$ in both cases, so a loss curve cannot tell sleep from death. The remedies differ: a network
+# that is asleep needs time, or larger weights; one that is dead needs a new start, with a share of the image that
+# is not hidden, or with a lower rate: `plt.plot(train(deep(1 / 3, 1.0), rate=0.003, steps=1500))` leaves $\ln 10$
+# in the end.
+#
+# Others met it, too. When the Caffe team rebuilt AlexNet in 2014, they noted on its
+# [pull request](https://github.com/BVLC/caffe/pull/327): "The non-zero biases are initialized to 0.1 instead of 1,
+# since initialization to 1 resulted in flat training loss."
 #
 # This is not the whole story of 2012: that network learnt, with biases of 1. It was wider, so that its
-# start moved the logits farther (notebook 18). And an epoch of ImageNet has almost 10,000 steps (1.2 million images in batches
-# of 128), which may be time enough to wake from sleep, though not from death; a small set has spent all its
-# epochs by then. So the project's default recipe, `small`, takes LSUV and biases 0, and its trainer warns when
-# the loss has not left $\ln C$.
+# start moved the logits farther (notebook 18). And an epoch of ImageNet has almost 10,000 steps (1.2 million
+# images in batches of 128), which may be time enough to wake from sleep, though not from death; a small set has
+# spent all its epochs by then. So the project's default recipe, `small`, takes LSUV and biases 0, and its trainer
+# warns when the loss has not left $\ln C$.
+#
+# ## If your own loss sticks
+#
+# Measure before you change anything. `alexnet doctor DATA --recipe NAME` prints the table for a recipe;
+# `signal_meter.measure(model, images)` gives it for any model of minigrad's.
+#
+# | what you see | what it is | what helps |
+# |---|---|---|
+# | the share is large, `image_rms` of the logits tiny, no layer dead | asleep | LSUV or He's weights; or time |
+# | the share falls from layer to layer | the image hides behind constants | biases of 0, or 0.1 |
+# | all units of a ReLU layer are 0 for all images | dead | a new start, a lower rate |
+# | the signal is fine at first, and the loss goes *back* to $\ln C$ | killed by a step too large | a lower rate, a warm-up |
+# | the logits move and the loss hardly falls | not the start | do labels and images belong together? Is there a softmax before a loss that has its own? |
+#
+# (With a softmax too many the logits are between 0 and 1, so the loss cannot fall below $\ln(1 + (C - 1) / e)$, which
+# is 5.9 for 1000 classes.)
+#
+# **Question.** Cats and dogs, two classes: after three epochs the loss is 0.693. The meter says: the image moves a
+# logit by 0.0004, its share is 60%, no layer has dead units. What is it, and what do you do?
+#
+# - (a) The network is dead: a new start.
+# - (b) It is asleep: weights that carry the signal, by LSUV or He's rule.
+# - (c) The learning rate is too high: divide it by 10.
+# - (d) The biases hide the image: set them to 0.
+
+# %% tags=["answer"]
+diagnosis = None
+
+# %%
+check.diagnosis(diagnosis)
+
+# %% [markdown]
+# ## Your code is the network
+#
+# Your two functions beside minigrad's:
+
+# %%
+yours.plug("12_stuck_loss", globals())
+
+# %% [markdown]
+# The network of "Asleep or dead" once more, with weights of a third of He's and biases of 0. This time each of its
+# layers is scaled by *your* `lsuv` before training (by ours until yours is right). How many steps does it need to
+# leave $\ln 10$, and how many without?
+
+
+# %%
+def scaled(net, scale):
+    """Scale the layers of `deep`, one after the other, on 500 points."""
+    x, _ = points(1, 500)
+    for number, layer in enumerate(net.children()):
+        if isinstance(layer, nn.Linear):
+            target = 0.1 if number == 12 else 1.0  # the logits
+            layer.weight.data[...] = scale(layer.weight.data, x.numpy(), target)
+        with mg.no_grad():
+            x = layer(x)
+    return net
+
+
+scale, whose = check.whose_lsuv(lsuv)
+print(f"the scale is by {whose}")
+for name, net in (("as it was", deep(1 / 3, 0.0)), ("scaled", scaled(deep(1 / 3, 0.0), scale))):
+    losses = np.convolve(train(net), np.ones(20) / 20, "valid")
+    away = np.flatnonzero(losses < 0.9 * math.log(10))[0] + 20
+    print(f"{name:10} has left ln 10 within", "50 steps" if away <= 50 else f"{-(-away // 50) * 50} steps")
 
 # %% [markdown]
 # ## What to remember
 #
-# - TODO
+# - Nobody gets below $\ln C$ without looking at the image. A loss that stays there says that nothing has been
+#   learnt; it does not say why.
+# - Measure the image's share and its size, layer by layer, and the dead units. Then you know whether the network is
+#   asleep (small signal) or dead (no signal, no gradient).
+# - Weights of $\sqrt{2/n}$, or scaled by measurement (LSUV), carry the signal; biases of 1 hide it. A small bias
+#   does not.
 #
-# [Solutions](solutions/12_stuck_loss.ipynb). Next: [notebook 13](13_optimisers.ipynb).
+# ## Further
+#
+# Where between 0.1 and 1 does the deadly bias begin? Train `deep(1 / 3, bias)` for a few biases, each from several
+# starts (`mg.manual_seed` is inside `deep`: give it the seed as an argument). Draw, for each, how many of the starts
+# leave $\ln 10$. You will see no sharp border: near it the luck of the first batches decides.
+#
+# [Solutions](solutions/12_stuck_loss.ipynb). Next: [notebook 13](13_optimisers.ipynb), the training itself.

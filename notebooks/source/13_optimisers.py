@@ -1,9 +1,14 @@
 # %% [markdown]
 # # 13. Momentum, decay, schedules, and going on to the bit
 #
-# **At the end you will know** TODO
+# **At the end you will know** what momentum does in a narrow valley, how the paper's update differs from PyTorch's,
+# what a weight decay of 0.0005 is worth, how a plateau schedule decides, and what a run must keep so that it goes
+# on, to the bit, as if it had never stopped. You will have trained an AlexNet.
 #
-# TODO
+# About 55 minutes to read, 25 for the two exercises; the last section, on Adam, is optional. You need notebook 12 (the
+# network and its signal), and from school the derivative; the *curvature* of a loss is its second derivative.
+# One passage uses Bayes' rule for conditional probabilities; it may be skipped. On a quiet machine the whole
+# notebook computes for about two minutes, most of it in the training run, which says how long it has to go.
 
 # %%
 import contextlib
@@ -16,12 +21,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Image, display
 from safetensors.numpy import load_file
 
 import minigrad as mg
 from alexnet_course import n13_optimisers as check
-from alexnet_course import small_run
+from alexnet_course import signals, small_run, yours
 from alexnet_course.style import BLACK, BLUE, GREEN, RED, use_style
 from alexnet_scratch.data import patterns
 from alexnet_scratch.recipe import RECIPES
@@ -124,7 +128,15 @@ for lr in (0.0095, 0.0105, 0.0185, 0.0195):
 # Now the two rules. While the rate is constant, $v_\text{paper} = -\mathrm{lr}\, v_\text{PyTorch}$ and the
 # weights are the same. But the paper's velocity is made of *steps taken*, at the rates of their time, and
 # PyTorch's of *gradients seen*. Let a weight feel a gradient of 1 all the time, divide the rate by 10, and
-# raise it again:
+# raise it again.
+#
+# **Predict.** The weight has moved by the same distance in each step for some time. Now the rate is divided by 10.
+# By the *paper's* rule with momentum 0.9, how far does the weight move in the very next step, as a share of the
+# step before? (Use the formulas of exercise 1.)
+
+# %% tags=["answer"]
+next_step = None
+
 
 
 # %%
@@ -156,6 +168,7 @@ plt.title("Rate 0.01, a tenth of it (grey), 0.01 again")
 plt.legend(frameon=False, loc="upper right", fontsize=10)
 plt.ylim(0, 0.135)
 plt.show()
+check.next_step(next_step, paper[50] / paper[49])
 print("equal while the rate is constant:", np.allclose(paper[:50], torch[:50]))
 print("equal over the change:           ", np.allclose(paper, torch))
 print("equal if v is multiplied by the old rate / the new one:", np.allclose(paper, converted))
@@ -188,6 +201,16 @@ print(f"in the 750 steps of our own run below, at that rate: {small:.1%}")
 # gone after some epochs, and on a run of 750 steps the decay does next to nothing. Copying "0.0005" from the
 # paper to a small set copies the number and not the effect.
 #
+# **Question.** Which decay would take half of such a weight away within our 750 steps, at the same rate of 0.01 and
+# the same momentum?
+
+# %% tags=["answer"]
+halving_decay = None
+
+# %%
+check.halving_decay(halving_decay)
+
+# %% [markdown]
 # What of the weights that images do need? Let the data want $w = w_0$, with curvature $c$, and add the decay.
 # In the minimum the two gradients cancel:
 #
@@ -214,7 +237,7 @@ plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# There is a second reading. Say that, before any image was seen, we believe each weight to be normal with
+# There is a second reading (it uses Bayes' rule, and nothing below needs it). Say that, before any image was seen, we believe each weight to be normal with
 # mean 0 and standard deviation $s$. By Bayes' rule the most probable weights minimise
 #
 # $$\underbrace{N L}_{-\ln P(\text{data} \mid w)} + \underbrace{\frac{w^\top w}{2 s^2}}_{-\ln P(w) + \dots}
@@ -228,67 +251,9 @@ for name, images in (("ImageNet", 1.2e6), ("our run", 2400)):
     print(f"{name:9} 0.0005 says: weights of about {1 / math.sqrt(images * decay):.2f}")
 
 # %% [markdown]
-# For ImageNet that is a sensible size (compare He's numbers above). For 2,400 images the same 0.0005 says
+# For ImageNet that is a sensible size (compare He's numbers in notebook 12). For 2,400 images the same 0.0005 says
 # almost nothing. The paper reports that the decay "is not merely a regularizer: it reduces the model's
 # training error" (section 5).
-#
-# ## Adam, and whose decay it is
-#
-# Adam (2015) came after AlexNet, and you will meet it everywhere. For each weight it keeps two running means:
-# $m$ of the gradient, as momentum does, and $v$ of its *square*. The step is
-#
-# $$w \leftarrow w - \mathrm{lr}\, \frac{m}{\sqrt{v} + \varepsilon},$$
-#
-# (with both means corrected for their start at 0). Where gradients agree, $m / \sqrt{v}$ is about 1: **the rate is
-# the length of a step, in the unit of the weights**, however steep the loss is. Back to the valley. We make
-# its flat direction flatter still, or multiply the whole loss by 1000:
-
-
-# %%
-def descend_adam(curvature, steps=200):
-    w = mg.tensor(np.array([-10.0, 0.6]), requires_grad=True)
-    optimizer = optim.Adam([w], lr=0.1)
-    for _ in range(steps):
-        loss = (mg.tensor(curvature / 2) * w * w).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return w.detach().numpy()
-
-
-valley = descend_adam(curvature)
-for name, other in (("200 times flatter", [0.005, 200.0]), ("1000 times the loss", [1e3, 2e5])):
-    print(f"{name:20} ends where the first one did:", np.allclose(descend_adam(np.array(other)), valley))
-print("after 200 steps, flat and steep:", np.abs(valley).round(3))
-
-# %% [markdown]
-# The price is a third number for each weight (two where momentum has one), and this: whatever is *added* to the
-# gradient is divided by $\sqrt{v}$, too. Weight decay is added to the gradient. So a weight with large, noisy
-# gradients hardly decays, though its gradients say nothing. AdamW (2019) takes the decay out of the gradient,
-# straight off the weight: $w \leftarrow (1 - \mathrm{lr}\,\lambda)\, w$. Here are weights of 1 that get
-# nothing but noise, of three sizes. By the decay alone, $(1 - \mathrm{lr}\, \lambda)^{1000} = 0.37$ of them should
-# be left:
-
-
-# %%
-def left_of_weights(kind, noise):
-    rng = np.random.default_rng(3)
-    w = mg.tensor(np.ones(1000), requires_grad=True)
-    optimizer = kind([w], lr=0.01, weight_decay=0.1)
-    for _ in range(1000):
-        w.grad = mg.tensor(noise * rng.standard_normal(1000))
-        optimizer.step()
-    return w.detach().numpy().mean()
-
-
-print("noise      Adam   AdamW")
-for noise in (1.0, 10.0, 100.0):
-    adam, adamw = (left_of_weights(kind, noise) for kind in (optim.Adam, optim.AdamW))
-    print(f"{noise:5.0f}  {adam:8.2f} {adamw:7.2f}")
-
-# %% [markdown]
-# Both train our network as well: `alexnet train --optimizer adamw --lr 0.0003`, say. The rate of SGD, 0.01, would be
-# a step of 0.01 for each weight, which is the size of the weights themselves.
 #
 # ## The plateau schedule
 #
@@ -311,7 +276,7 @@ for noise in (1.0, 10.0, 100.0):
 #    is 0.
 #
 # The next epoch has the rate $\mathrm{lr} \cdot 0.1^\mathrm{drops}$. The exception in step 2 is in no paper.
-# It comes from the first half of this notebook.
+# It comes from notebook 12.
 #
 # ## Exercise 2: the machine
 
@@ -330,9 +295,8 @@ check.plateau_rates(plateau_rates)
 
 # %% [markdown]
 # Here is the project's schedule, `RecipeLR`, with the paper's rates and a patience of two epochs, on an error
-# that we made up: it sleeps
-# for eight epochs; then what is left to learn shrinks in proportion to the rate, and on top of it comes the
-# noise, which grows with the rate. With and without the exception:
+# that we made up: the network sleeps for eight epochs; then what is left to learn shrinks in proportion to the rate,
+# and on top of it comes the noise, which grows with the rate. With and without the exception:
 
 
 # %%
@@ -370,8 +334,8 @@ plt.show()
 
 # %% [markdown]
 # In the blue run the first two drops are each followed by a fall of the error: the noise goes. (The third would
-# win less than the jitter that we added.) In the red one
-# most of the rate was gone before there was anything to learn with it.
+# win less than the jitter that we added.) In the red one most of the rate was gone before the network had begun to
+# learn.
 #
 # ## Warm-up and cosine
 #
@@ -386,6 +350,7 @@ plt.show()
 # each step, so the rule is PyTorch's, in which a step follows the new rate at once.
 
 # %%
+recipe = small_run.RECIPE  # the AlexNet of notebook 12
 optimizer = optim.SGD([mg.tensor(np.zeros(1), requires_grad=True)], lr=recipe.lr)
 schedule = RecipeLR(optimizer, recipe, steps_per_epoch=75)
 rates = []
@@ -405,25 +370,17 @@ plt.show()
 # ## The run
 #
 # `small_run` holds the recipe, which is `small` with narrow layers, smaller images, less dropout and more
-# epochs. It draws the images into a folder and trains. It takes a minute or two; the curves below are drawn
-# anew after each epoch. To keep the run, give `begin` a new folder of your own in place of the temporary one;
-# from a terminal, `alexnet train --resume FOLDER/run` goes on with it.
+# epochs. It draws the images into a folder and trains; the curves below are drawn anew after each epoch. To keep
+# the run, give `begin` a new folder of your own in place of the temporary one; from a terminal,
+# `alexnet train --resume FOLDER/run` goes on with it.
 #
 # You can **interrupt** it with the square button (interrupt the kernel): the trainer ends the step it is in,
 # saves everything, and returns. The cell after it goes on.
 
-
 # %%
-def watch(trainer):
-    """Train; show the run's curves, and draw them anew after each epoch."""
-    shown = display(display_id=True)
-    for _ in small_run.epochs(trainer):
-        shown.update(Image(trainer.folder / "curves.png", width=850))
-
-
 workshop = tempfile.TemporaryDirectory()
 trainer = small_run.begin(Path(workshop.name))
-watch(trainer)
+small_run.watch(trainer)
 
 
 # %%
@@ -435,7 +392,8 @@ def resumed(trainer):
 
 if trainer.at.epoch < trainer.recipe.epochs:  # you have interrupted it
     trainer = resumed(trainer)
-    watch(trainer)
+    small_run.watch(trainer)
+small_run.keep(trainer)  # a copy, for notebook 14
 
 # %% [markdown]
 # Read the curves. The loss begins at the dotted line, at $\ln 10$, and leaves it within the first epochs. For
@@ -453,16 +411,17 @@ print(
 )
 
 # %% [markdown]
-# And the signal meter, before the run and after it. Training has done what it had to: the image moves the
-# logits far, and nearly all that they say is about the image.
+# And the signal meter of notebook 12, before the run and after it. Training has done what it had to: the image moves
+# the logits far, and nearly all that they say is about the image.
 
 # %%
-trained = signal(trainer.model, starts["LSUV"][1])
-draw_signals(
-    {"paper": signals["paper"], "LSUV": signals["LSUV"], "trained": trained},
+(paper_net, paper_x), (lsuv_net, x) = signals.begun("paper"), signals.begun("lsuv")
+before, trained = signals.signal(lsuv_net, x), signals.signal(trainer.model, x)
+signals.draw_signals(
+    {"paper": signals.signal(paper_net, paper_x), "LSUV": before, "trained": trained},
     "Before the run (paper, LSUV) and after it",
 )
-farther = trained[-1].image_rms / last["LSUV"].image_rms
+farther = trained[-1].image_rms / before[-1].image_rms
 print("moves the logits over ten times as far as before:", farther > 10)
 
 # %% [markdown]
@@ -471,8 +430,8 @@ print("moves the logits over ten times as far as before:", farther > 10)
 # ```python
 # ill = replace(recipe, init="paper", dropout="paper", input_std=(1.0, 1.0, 1.0), epochs=4)
 # paper_run = small_run.begin(Path(tempfile.mkdtemp()), ill)
-# watch(paper_run)
-# for row in signal(paper_run.model, starts["paper"][1]):
+# small_run.watch(paper_run)
+# for row in signals.signal(paper_run.model, paper_x):
 #     print(row.name, row.dead, row.image_rms)
 # ```
 #
@@ -521,6 +480,7 @@ def run(name, **options):
 
 
 def forget(checkpoint, what):
+    """Leave one thing out of what a run is resumed from."""
     position = checkpoint.position
     if what == "the velocities":
         for key, tensor in checkpoint.tensors.items():  # a file without them would be refused
@@ -564,16 +524,86 @@ print("\n".join(results))
 workshop.cleanup()  # the run is deleted
 
 # %% [markdown]
+# ## Your code is the network
+#
+# Your step and your schedule in the place of minigrad's, on the weights of a layer and on a made-up course of errors.
+# (Times are of your machine; a whole network trains with your step in notebook 20.)
+
+# %%
+yours.plug("13_optimisers", globals())
+
+# %% [markdown]
+# ## Optional: Adam, and whose decay it is
+#
+# Adam (2015) came after AlexNet, and you will meet it everywhere. For each weight it keeps two running means:
+# $m$ of the gradient, as momentum does, and $v$ of its *square*. The step is
+#
+# $$w \leftarrow w - \mathrm{lr}\, \frac{m}{\sqrt{v} + \varepsilon},$$
+#
+# (with both means corrected for their start at 0). Where gradients agree, $m / \sqrt{v}$ is about 1: **the rate is
+# the length of a step, in the unit of the weights**, however steep the loss is. Back to the valley. We make
+# its flat direction flatter still, or multiply the whole loss by 1000:
+
+
+# %%
+def descend_adam(curvature, steps=200):
+    w = mg.tensor(np.array([-10.0, 0.6]), requires_grad=True)
+    optimizer = optim.Adam([w], lr=0.1)
+    for _ in range(steps):
+        loss = (mg.tensor(curvature / 2) * w * w).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return w.detach().numpy()
+
+
+valley = descend_adam(curvature)
+for name, other in (("200 times flatter", [0.005, 200.0]), ("1000 times the loss", [1e3, 2e5])):
+    print(f"{name:20} ends where the first one did:", np.allclose(descend_adam(np.array(other)), valley))
+print("after 200 steps, flat and steep:", np.abs(valley).round(3))
+
+# %% [markdown]
+# The price is a third number for each weight (two where momentum has one), and this: whatever is *added* to the
+# gradient is divided by $\sqrt{v}$, too. Weight decay is added to the gradient. So a weight with large, noisy
+# gradients hardly decays, though its gradients say nothing. AdamW (2019) does not add the decay to the
+# gradient: it takes it straight off the weight, $w \leftarrow (1 - \mathrm{lr}\,\lambda)\, w$. Here are weights of 1 that get
+# nothing but noise, of three sizes. By the decay alone, $(1 - \mathrm{lr}\, \lambda)^{1000} = 0.37$ of them should
+# be left:
+
+
+# %%
+def left_of_weights(kind, noise):
+    rng = np.random.default_rng(3)
+    w = mg.tensor(np.ones(1000), requires_grad=True)
+    optimizer = kind([w], lr=0.01, weight_decay=0.1)
+    for _ in range(1000):
+        w.grad = mg.tensor(noise * rng.standard_normal(1000))
+        optimizer.step()
+    return w.detach().numpy().mean()
+
+
+print("noise      Adam   AdamW")
+for noise in (1.0, 10.0, 100.0):
+    adam, adamw = (left_of_weights(kind, noise) for kind in (optim.Adam, optim.AdamW))
+    print(f"{noise:5.0f}  {adam:8.2f} {adamw:7.2f}")
+
+# %% [markdown]
+# Both train our network as well, for instance with `alexnet train --optimizer adamw --lr 0.0003`. The rate of SGD,
+# 0.01, would be a step of 0.01 for each weight, which is the size of the weights themselves.
+#
 # ## What to remember
 #
-# - Nobody gets below $\ln C$ without looking at the image. A network that stays there is asleep or dead;
-#   measure the image's share, layer by layer, and the dead units.
-# - Weights of $\sqrt{2/n}$, or scaled by measurement (LSUV), carry the signal; biases of 1 hide it. A small bias
-#   does not.
 # - Momentum adds up what keeps its sign. The paper's velocity holds steps, PyTorch's holds gradients: they
 #   differ when the rate changes.
 # - A weight decay works through rate × steps, and states a belief that depends on the number of images.
 # - Lower the rate when progress stops, but do not count the sleep.
 # - A run is its weights, velocities, generator, schedule and place in the data.
+#
+# ## Further
+#
+# Give the run a bad schedule on purpose: `replace(recipe, lr=...)` ten times larger and ten times smaller, or
+# `warmup_steps=0`, with `epochs=4`. Write down before each what the curves will look like. You will see that too small
+# a rate and too large a one can end at the same loss after four epochs, and that their curves, and the signal meter,
+# tell which of the two it was.
 #
 # [Solutions](solutions/13_optimisers.ipynb). Next: [notebook 14](14_inside.ipynb), inside the network.

@@ -1,26 +1,45 @@
 # %% [markdown]
 # # 15. Which pixels matter?
 #
-# **At the end you will know** TODO
+# **At the end you will know** three ways to ask which pixels of an image speak for an answer (saliency, occlusion,
+# Grad-CAM), how the first two are related, and a test that tells an explanation from a mere picture. Then you will
+# ask all of them about a photograph that a network names wrongly.
 #
-# TODO
+# About 50 minutes: 30 to read, 20 for the exercises. You need notebook 1 (backward passes) and notebook 14 (the
+# trained network and the untrained one).
 
 # %%
-
 import matplotlib.pyplot as plt
 import numpy as np
 
+import alexnet_scratch
 import minigrad as mg
 from alexnet_course import n15_which_pixels as check
+from alexnet_course import photographs, small_run
 from alexnet_course.style import BLACK, BLUE, GREEN, ORANGE, as_jpeg, use_style
 from alexnet_scratch import inside
+from alexnet_scratch.data.views import CENTRE, cut
+from alexnet_scratch.pixels import ToInput
 
 use_style()
 
 # %% [markdown]
-# ## Which pixels matter? The slope
+# The networks are those of notebook 14: a small one that knows ten patterns (trained now, in a minute or two, if it
+# is not there yet), and the same with the weights from which it began. `crops` are 300 new images, as large as the
+# network's input.
+
+# %%
+small = small_run.trained()
+model, untrained, classes = small.model, small.untrained, small.classes
+to_input = ToInput(small.recipe, small.pixels)
+images, labels = small.pictures("val", 30)
+size = small.recipe.input_size
+crops = np.ascontiguousarray(cut(images, CENTRE[0], size))
+
+# %% [markdown]
+# ## The slope
 #
-# Now the other direction: from an answer back to the image. Let $z_k$ be the **logit** of class $k$ (`label`), the
+# From an answer back to the image. Let $z_k$ be the **logit** of class $k$ (`label`), the
 # network's output before the softmax. Ask how much it changes when one number of the image $x$ changes a little:
 #
 # $$s_{i,j} = \max_{c} \; \left| \frac{\partial z_k}{\partial x_{c,i,j}} \right|$$
@@ -35,6 +54,17 @@ use_style()
 # That is tiny where the network is sure (at $p_k = 0.999$ the $p_j$ add up to a thousandth), and mixed with the
 # slopes of the other classes.
 #
+# **A question:** a network gives two classes $p_1 = 1 - p_2$, so $z_1 - z_2$ decides. Of an image, what is the map of
+# $|\partial p_1 / \partial x|$ compared with that of $|\partial p_2 / \partial x|$? (a) the bright places change;
+# (b) the same map; (c) twice as bright.
+
+# %% tags=["answer"]
+two_maps = None
+
+# %%
+check.two_maps(two_maps)
+
+# %% [markdown]
 # ## Exercise 1: saliency
 #
 # `model` takes tensors (1, 3, size, size) and returns logits (1, classes); `image` is an array. Make a tensor of it
@@ -52,7 +82,7 @@ def saliency(model, image, label):
 check.saliency(saliency)
 
 # %% [markdown]
-# ## Which pixels matter? The cover
+# ## The cover
 #
 # Another way needs no derivative at all: cover a part of the image, and look whether the answer changes (Zeiler and
 # Fergus 2014). Move the cover over the image, and write down the probability of the class for each place. This
@@ -73,6 +103,30 @@ def occlusion(probability, image, patch, stride):
 
 # %%
 check.occlusion(occlusion)
+
+# %% [markdown]
+# ## The maps of the last convolution
+#
+# A third way looks at neither the pixels nor the answer alone. The last convolution still knows *where* something
+# is, and its maps already know something of *what*. Let $A_k$ be its maps, after their ReLU, and $z$ the logit that
+# we ask about. How much does it depend on map $k$? As much as the mean slope over the map:
+#
+# $$a_k = \frac{1}{HW} \sum_{i,j} \frac{\partial z}{\partial A_{k,i,j}}, \qquad
+# L_{i,j} = \max\Big(0, \; \sum_k a_k A_{k,i,j}\Big).$$
+#
+# $L$ is **Grad-CAM** (Selvaraju and others 2017, equations 1 and 2): as coarse as the maps, and of one class.
+#
+# ## Exercise 3: Grad-CAM
+
+
+# %% tags=["exercise"]
+def grad_cam(maps, slopes):
+    """maps A, slopes dz/dA, both (K, H, W) -> L (H, W)."""
+    raise NotImplementedError
+
+
+# %%
+check.grad_cam(grad_cam)
 
 # %% [markdown]
 # ## An image with a known answer
@@ -202,14 +256,23 @@ plt.show()
 # - **slope times change**: which half's cover is *predicted* to lower the logit more;
 # - **occlusion**: which half's cover does lower it more.
 #
+# - **Grad-CAM**: the sum of the map $L$ in each half.
+#
 # Guessing is right in half of the questions. And as before, we ask the untrained network, too: a method that gives
 # the same with a network that knows nothing cannot show what the network knows (Adebayo and others 2018).
+#
+# **Predict before you run:** how often is the *size* of the slope right, the famous picture? (a) in about half of
+# the questions; (b) in about three quarters; (c) nearly always.
+
+# %% tags=["answer"]
+by_size = None
+
 
 
 # %%
 def by_halves(values):
-    """Sums of maps (N, ..., size) in the left and the right half, (N, 2)."""
-    axes = tuple(range(1, values.ndim))
+    """Sums of maps (N, ..., columns) in the left and the right half, (N, 2)."""
+    axes, half = tuple(range(1, values.ndim)), values.shape[-1] // 2
     return np.stack([values[..., :half].sum(axes), values[..., half:].sum(axes)], axis=1)
 
 
@@ -234,6 +297,10 @@ def cover(network, labels):
     return np.stack([before - logits_of(network, covered[side], labels) for side in asked], axis=1)
 
 
+def cam(network, labels):
+    return by_halves(inside.grad_cam(network, mg.tensor(mixed), labels, "relu5"))
+
+
 def score(method, network):
     """The share of the 200 questions that the method answers with the right half."""
     first, second = (method(network, asked[side]) for side in asked)
@@ -246,14 +313,15 @@ methods = {
     "size times\nsize": size_times_size,
     "slope times\nchange": slope_times_change,
     "occlusion": cover,
+    "Grad-CAM": cam,
 }
 scores = np.array([[score(f, net) for f in methods.values()] for net in (model, untrained)])
 for shift, values, name, colour in zip(
     (-0.2, 0.2), scores, ("trained", "untrained"), (BLUE, ORANGE), strict=True
 ):
-    plt.bar(np.arange(5) + shift, 100 * values, 0.36, color=colour, label=name)
+    plt.bar(np.arange(len(methods)) + shift, 100 * values, 0.36, color=colour, label=name)
 plt.axhline(50, color=BLACK, ls="--", lw=1, label="guessing")
-plt.xticks(range(5), list(methods))
+plt.xticks(range(len(methods)), list(methods))
 plt.ylim(0, 115)
 plt.ylabel("right half named (%)")
 plt.title("The slope finds the class only with its sign, and times the change")
@@ -267,29 +335,79 @@ for side, asked_labels in asked.items():
     left_sum, right_sum = size_of_slope(model, asked_labels).T
     share[side] = left_sum / (left_sum + right_sum)
 leans = (share["left"] > share["right"]).mean()
+check.by_size(by_size, "c" if scores[0, 0] > 0.9 else "b" if scores[0, 0] > 0.65 else "a")
 print("the two saliency maps lean to their own halves in over 70 % of the pairs:", leans > 0.7)
 
 # %% [markdown]
 # This is worth a second look. The famous picture, the size of the slope, is not far from a guess in our network.
 # Neither is the slope with its sign alone, nor the product without signs; and where two saliency maps seemed to lean
 # each to its own half, that was not far from chance, either. The *same* backward pass, with the sign kept **and**
-# multiplied by what would change, is nearly as good as the occlusion, which needs a forward pass for each cover. The
-# size of a slope says where the network is *sensitive*. That is not the same as what speaks for the class.
+# multiplied by what would change, is nearly as good as the occlusion, which needs a forward pass for each cover.
+# Grad-CAM, which multiplies slopes and maps with their signs, too, is right in most of them, with six columns of
+# pixels. The size of a slope says where the network is *sensitive*. That is not the same as what speaks for the class.
 #
 # What of this holds elsewhere? Our network is small, the classes are textures, and the test is about halves. In
 # photographs of one object, Simonyan and others did find the object with saliency. But the order of work holds
 # everywhere: make images whose answer you know, ask a network that knows nothing as well, and only then believe the
 # map.
 #
+# ## A photograph and a wrong answer
+#
+# The network that comes with the package knows ten things, and a cat is none of them. It must say something. What
+# made it say so? Put a photograph of yours in the place of `None`:
+
+# %%
+PHOTO = None  # such as "holiday.jpg"
+boxed = alexnet_scratch.load("boxed")
+x = boxed.preprocess([PHOTO or photographs.path("cat")])
+p = inside.probabilities(boxed.model, x)[0]
+best = [int(c) for c in np.argsort(-p)[:2]]
+asked_of = [boxed.names[boxed.classes[c]].split(",")[0] for c in best]
+for c, name in zip(best, asked_of, strict=True):
+    print(f"{name}: {p[c]:.0%}")
+
+# %%
+fig, axes = plt.subplots(2, 5, figsize=(9.5, 4.2))
+for row, c, name in zip(axes, best, asked_of, strict=True):
+    row[0].imshow(boxed.as_images(x)[0])
+    row[0].set_title(name, fontsize=10)
+    slopes = inside.saliency(boxed.model, x, [c])[0]
+    guided = np.abs(inside.guided_backpropagation(boxed.model, x, [c])[0]).max(axis=0)
+    change = inside.occlusion(boxed.model, x, c, patch=32, stride=8) - p[c]
+    where = inside.grad_cam(boxed.model, x, [c], inside.last_maps(boxed.model, x))[0]
+    for ax, name_of_map, values in (
+        (row[1], "saliency", slopes),
+        (row[2], "guided", guided),
+        (row[3], "Grad-CAM", where),
+    ):
+        ax.imshow(values, cmap="inferno", vmax=np.quantile(values, 0.995))
+        ax.set_title(name_of_map, fontsize=10)
+    row[4].imshow(change, cmap="PuOr_r", vmin=-0.8, vmax=0.8)
+    row[4].set_title("occlusion", fontsize=10)
+for ax in axes.ravel():
+    ax.set_axis_off()
+as_jpeg(fig)
+
+# %% [markdown]
+# Above: why the first answer, below: why the second. For the cat, covering an eye takes the most from "French horn",
+# and Grad-CAM lights up at the eyes: something round and shining, with a dark middle. You may guess that the network
+# takes them for the bells of horns. A map says *where*, never *why*; a guess has to be tested, for example by
+# painting the eyes over.
+#
+# *Guided* is guided backpropagation (Springenberg and others
+# 2015): every ReLU hands on only what is positive. Its picture is the sharpest, and it is almost the same for both
+# answers: it shows what the network *sees*, hardly what it sees as a horn (Nie and others 2018; notebook 8 has met it as
+# a backward that is wrong). Grad-CAM and the occlusion differ between the answers. Of these maps, believe those that
+# change with the question.
+#
 # ## What to remember
 #
-# - Subtract the start before you judge a first layer. What it learnt tells you what the data have in common: here,
-#   luminance.
-# - Before you believe in a difference, shuffle; before you believe in a map, ask an untrained network and an image
-#   whose answer you know.
 # - The slope is an infinitely small cover. Its sign, times the change, says what speaks for a class; its size only
 #   says where the network is sensitive.
-# - Near in fc7 means alike in what training asked for; near in pixels means alike in colour.
-# - An average of views is never worse than the mean of the views, in the loss.
+# - Before you believe in a map, ask an untrained network, an image whose answer you know, and about another class.
+#
+# **Further**, without a check: does Grad-CAM need the trained fc layers? Copy the trained network, give fc6 to fc8
+# new random weights, and run the test again with it. Then the other way round: random convolutions, trained fc
+# layers. Before you run it, write down what you expect of each of the six methods.
 #
 # [Solutions](solutions/15_which_pixels.ipynb). Next: [notebook 16](16_gpu.ipynb), the GPU.

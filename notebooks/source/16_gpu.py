@@ -3,12 +3,12 @@
 #
 # **At the end you will know** what changes when a program goes from the processor to a graphics card and what
 # does not, how a CUDA kernel is read, why its threads must not write where others write, how such mistakes
-# are found without a GPU, where the time of a network has to go, and how large a batch fits into a given
-# memory. You will have written one thread of a kernel.
+# are found without a GPU, and why neighbouring threads should read neighbouring numbers. You will have written one
+# thread of a kernel.
 #
-# About an hour to read, and 40 minutes for the three exercises; "Where the time has to go" begins a second
-# half, which can wait for another day. You need notebook 5 (pooling); 7 (LRN) and 11 (AlexNet) help. You need
-# no GPU and no C.
+# About 55 minutes to read, and 30 for the two exercises. You need notebook 5 (max-pooling); 7 (LRN) and 11
+# (AlexNet) help. You need no GPU and no C. How fast a GPU is, and how large a batch fits, is the subject of
+# notebook 17.
 #
 # **What ran where.** The committed outputs were made on a machine without a GPU. The kernels are the
 # project's own CUDA C files. A C++ compiler compiled them for the CPU and ran their threads one after the
@@ -254,6 +254,12 @@ for order in ("forward", "reversed", "shuffled"):
 # One thread for each window: this form is called *scatter*. Windows overlap, so two threads may add to the same
 # pixel. And `+=` is not one step. A thread loads the old number, adds, and stores the new one. Two threads,
 # A adding 1 and B adding 2, each with a load and a store; what can come out?
+#
+# **Predict.** The four steps, two of A and two of B, can come in six orders (A's load is before A's store, B's
+# before B's). In how many of the six is a gradient lost?
+
+# %% tags=["answer"]
+lost_in = None
 
 # %%
 for order in sorted(set(itertools.permutations("AABB"))):
@@ -264,9 +270,10 @@ for order in sorted(set(itertools.permutations("AABB"))):
         else:
             memory = held[thread] + {"A": 1, "B": 2}[thread]  # store
     print(" ".join(order), " ->", memory, "" if memory == 3 else "  one gradient is lost")
+check.lost_in(lost_in)
 
 # %% [markdown]
-# Four of six orders lose a gradient. Such a mistake is called a *race*. It shows on some days only:
+# Where the two overlap, one is lost. Such a mistake is called a *race*. It shows on some days only:
 # two windows must share their winner, and their two threads must meet.
 #
 # GPUs have *atomic* additions, which nobody can interrupt. With them nothing is lost. But the order of the
@@ -454,8 +461,8 @@ for name, kernel, wanted in (
 # %% [markdown]
 # - The wrong index is wrong in the same way in every order. Only the comparison finds it.
 # - Two writers: both tests find it.
-# - ReLU in place comes out right: a thread reads `y[i]` before it writes `out[i]`, and nobody else reads it. (Who
-#   wants to rely on it must not promise `__restrict__`, or must give one pointer only, as `bias_relu` does.)
+# - ReLU in place comes out right: a thread reads `y[i]` before it writes `out[i]`, and nobody else reads it. (A
+#   kernel that relies on it must not promise `__restrict__`, or must take one pointer only, as `bias_relu` does.)
 # - **LRN in place passes the comparison** with a usual tolerance, and is a race all the same. Each thread reads
 #   four neighbours, and some of these have already been overwritten: multiplied by $(2 + 10^{-4} \sum a^2)^{-0.75}$,
 #   about 0.6. But a neighbour counts only inside that sum, where $10^{-4}$ makes it small beside the 2; notebook 7
@@ -465,6 +472,21 @@ for name, kernel, wanted in (
 # (`tests/cuda_emulation/test_cuda_kernels.py`), and run the kernels under a thread sanitiser, too
 # (`test_compilers.py` there), which reports two threads at the same memory even if the result is the same. For a
 # kernel of your own, `mg.testing.check_orders` does both.
+#
+# **Question.** You write a kernel for max-pooling's forward, a thread for each output, and test it. In every order the
+# bytes are the same. Compared with NumPy, a few of the outputs of the last row and the last column are wrong; the
+# other thousands are right. What do you look for?
+#
+# - (a) A race: two threads write the same output.
+# - (b) A window that reads beyond the edge of its map, where memory holds something else.
+# - (c) Rounding: float32 sums depend on their order.
+# - (d) A wrong number of threads: the last outputs have no thread.
+
+# %% tags=["answer"]
+suspect = None
+
+# %%
+check.suspect(suspect)
 
 # %% [markdown]
 # ## Neighbours side by side
@@ -496,8 +518,61 @@ for way, at in places.items():
 # neighbouring channels always lie side by side. So all kernels here are "channels fastest".
 
 # %% [markdown]
+# ## Your code is the network
+#
+# Here is your thread in the place of a kernel: it runs once for each pixel of each map, in shuffled order, as
+# the backward of a pooling layer in a small network. (Until it is right, ours runs.) The gradients of the weights
+# must be those that minigrad computes.
+
+
+# %%
+class YourPool(mg.Function):
+    """Max-pooling whose backward runs your thread for every pixel."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y, ctx.won = max_pool2d_forward(x, (3, 3), (2, 2))
+        ctx.shape = x.shape
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        dx = np.empty(ctx.shape, grad.dtype)
+        for image, channel in np.ndindex(*ctx.shape[:2]):
+            memory, at = np.empty(dx[0, 0].size), (image, channel)
+            for i in np.random.default_rng(0).permutation(memory.size):
+                thread(i, memory, grad[at], ctx.won[at].astype(int), ctx.shape[3], 3, 2)
+            dx[at] = memory.reshape(ctx.shape[2:])
+        return dx
+
+
+thread, whose = check.whose_thread(pool_backward_thread)
+images = mg.tensor(rng.standard_normal((2, 3, 13, 13)))
+mg.manual_seed(0)
+conv = nn.Conv2d(3, 4, 3).to(np.float64)
+gradients = []
+for pool in (YourPool.apply, lambda x: F.max_pool2d(x, 3, 2)):
+    conv.zero_grad()
+    (pool(conv(images)) ** 2).sum().backward()
+    gradients.append(conv.weight.grad.numpy())
+print(f"the threads are {whose}")
+print("gradients as minigrad's:", np.allclose(*gradients, rtol=1e-12))
+
+# %% [markdown]
 # ## What to remember
 #
-# - TODO
+# - Expressions swap; threads, transfers and waiting do not. A number that Python looks at is a wait.
+# - One thread for each output. It writes its own element, and nobody reads what another writes. Then every order
+#   gives the same bytes.
+# - If several threads would add to one number, turn the question round: gather, do not scatter.
+# - Comparing with NumPy finds wrong numbers; changing the order finds races. One needs both.
+# - A warp should touch few pieces of memory: neighbouring threads, neighbouring numbers.
 #
-# [Solutions](solutions/16_gpu.ipynb). Next: [notebook 17](17_gpu_time.ipynb).
+# ## Further
+#
+# Write the *forward* of max-pooling as a kernel in CUDA C: one thread for each output, channels fastest, one loop over
+# rows and one over columns of the window. Run it with `run("own.NAME", count, ..., code=...)`, compare it with
+# `max_pool2d_forward`, and hold it to every order. You will see that it needs no atomics and no condition beyond
+# `i < n` as long as there is no padding, and that with padding both ends have to be checked.
+#
+# [Solutions](solutions/16_gpu.ipynb). Next: [notebook 17](17_gpu_time.ipynb), where the time goes.

@@ -1,12 +1,16 @@
 # %% [markdown]
 # # 17. Where a GPU's time goes
 #
-# **At the end you will know** TODO
+# **At the end you will know** what decides how long a layer takes on a GPU, why fully connected layers want large
+# batches and ReLU does not care, how many kernels a training step launches, how large a batch fits into a given
+# memory, what to do if yours does not fit, and what fewer digits do to a product. You will have written the bound
+# that tells computing from memory, and the gradient of a batch in parts.
 #
-# TODO
+# About 55 minutes to read, 20 for the two exercises. You need notebook 11 (the layers of AlexNet) and 1 (gradients add
+# up); 4 (im2col) and 16 (what a kernel and its launch are) help. You need no GPU: **no speed of a GPU is measured
+# here**. The numbers are bounds, from the makers' specifications and from counting.
 
 # %%
-
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -37,6 +41,25 @@ use_style()
 # the limit, and more computing power would not help. Drawn over the intensity, the best possible rate looks like
 # a roof (Williams, Waterman and Patterson, *Roofline*, 2009).
 #
+# ## Exercise 1: the least time of a fully connected layer
+#
+# It computes $y = x W^\top + b$ for a batch: $x$ has `batch` rows of `inputs` numbers, $y$ rows of `outputs` numbers. A
+# multiply-add counts as two operations; leave out the addition of the bias. In memory, $x$, $W$ and $b$ are read once
+# each, and $y$ is written once, all in float32.
+
+
+# %% tags=["exercise"]
+def least_time(inputs, outputs, batch, peak, bandwidth):
+    """peak: operations a second; bandwidth: bytes a second. Returns seconds."""
+    raise NotImplementedError
+
+
+# %%
+check.least_time(least_time)
+
+# %% [markdown]
+# ## Two cards
+#
 # The vendor's numbers, as printed: NVIDIA's specification of the GeForce GTX 580 (512 cores at 1544 MHz, 192.4
 # GB/s), the paper's card; and NVIDIA's data sheet of the H100, column SXM (67 TFLOPS in float32, 3.35 TB/s; for tf32
 # it prints 989 "with sparsity", which is twice the number for ordinary products). Put in your own:
@@ -53,6 +76,13 @@ for name, (peak, bandwidth) in cards.items():
 old, new, tensor = cards.values()
 print(f"from the first to the second: peak x {new[0] / old[0]:.0f} (tf32 x {tensor[0] / old[0]:.0f}), "
       f"bandwidth x {new[1] / old[1]:.0f}")  # fmt: skip
+
+# %% [markdown]
+# **Predict.** ReLU, pooling, LRN and dropout do less than a hundredth of AlexNet's operations. Of the least time that
+# forward can take on the H100 in tf32, how many percent are theirs?
+
+# %% tags=["answer"]
+simple_layers = None
 
 # %% [markdown]
 # Now the layers of AlexNet, forward, for a batch of 128. A layer has to read its input and its weights, and write its
@@ -143,12 +173,15 @@ plt.show()
 #   yet; with tf32 conv1 and the fc layers do. And the layers that hardly compute get a larger share:
 
 # %%
-convolutions = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
+products = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 for name, (peak, bandwidth) in cards.items():
     least = {layer: max(f / peak, size / bandwidth) for layer, (f, size) in costs.items()}
-    rest = sum(time for layer, time in least.items() if layer not in convolutions)
-    print(f"{name:14} of forward's least time, ReLU, LRN, pooling and dropout take "
-          f"{100 * rest / sum(least.values()):3.0f}%")  # fmt: skip
+    rest = sum(time for layer, time in least.items() if layer not in products)
+    percent = 100 * rest / sum(least.values())
+    print(f"{name:14} of forward's least time, ReLU, LRN, pooling and dropout take {percent:3.0f}%")
+work = sum(f for layer, (f, _) in costs.items() if layer not in products)
+print(f"of the operations: {100 * work / sum(f for f, _ in costs.values()):.1f}%")
+check.simple_layers(simple_layers, percent)
 
 # %% [markdown]
 # These are bounds and no measurements: no program reaches both limits in every layer. But their direction is sure.
@@ -232,9 +265,24 @@ axes[-1].set(xlabel="time (one launch takes 1)", xlim=(0, 25))
 plt.show()
 
 # %% [markdown]
-# It follows that a profiler on the host times the *launches* and not the kernels. minigrad's `profile` says so; who
-# wants the kernels' own time needs the GPU's clock (events), as `benchmarks/gpu_kernels.py` does.
+# It follows that a profiler on the host times the *launches* and not the kernels. minigrad's `profile` says so; for the
+# kernels' own time one needs the GPU's clock (events), as `benchmarks/gpu_kernels.py` does.
 #
+# **Question.** On somebody's GPU a step takes 20 ms with a batch of 16, and 20 ms with a batch of 32. Convolutions
+# take most of the operations. Which limit is it?
+#
+# - (a) Computing: the units are busy all the time.
+# - (b) The bytes of the maps.
+# - (c) The launches: the host does not start kernels faster.
+# - (d) The size of the memory.
+
+# %% tags=["answer"]
+which_limit = None
+
+# %%
+check.which_limit(which_limit)
+
+# %% [markdown]
 # ## Batch and memory
 #
 # A large batch is good for fc6 and for the launches. What stands against it is memory. Training needs
@@ -338,7 +386,7 @@ plt.show()
 # memory of a part is free when its backward is done; only the sum of the gradients stays. (`alexnet train` tells which
 # batch would fit, by trying.)
 #
-# ## Exercise 1: the gradient in parts
+# ## Exercise 2: the gradient in parts
 #
 # `gradient(x, labels)` returns the gradient of the *mean* loss over the images that it is given, and it has memory for
 # at most `most` of them. Compute the gradient of the mean loss over all of `x`. Their number need not be a multiple of
@@ -358,6 +406,34 @@ check.gradient_in_parts(gradient_in_parts)
 # The result is the same up to the order of the sum, since no layer of AlexNet mixes images. (Dropout draws other masks,
 # which is only another throw of the same dice.)
 #
+# ## Your code is the network
+#
+# All gradients of the narrow AlexNet, as one long row, for ten images: at once, and by your function (by ours until
+# yours is right), with room for four images at a time. (`eval`, so that dropout draws nothing.)
+
+# %%
+narrow.eval()
+for weight in narrow.parameters():
+    if weight.ndim > 1:
+        weight.data *= np.float32(6**0.5)  # a scale at which something arrives in every layer
+rng = np.random.default_rng(0)
+images, labels = rng.standard_normal((10, 3, 64, 64)).astype("f4"), rng.integers(0, 10, 10)
+seen_at_once = []
+
+
+def all_gradients(x, labels):
+    narrow.zero_grad()
+    F.cross_entropy(narrow(mg.tensor(x)), mg.tensor(labels)).backward()
+    seen_at_once.append(len(x))
+    return np.concatenate([weight.grad.numpy().ravel() for weight in narrow.parameters()])
+
+
+in_parts, whose = check.whose_parts(gradient_in_parts)
+whole, parts = all_gradients(images, labels), in_parts(all_gradients, images, labels, 4)
+print(f"by {whose}, images at a time: {seen_at_once[1:]}")
+print("the same, to rounding:", np.allclose(whole, parts, rtol=0, atol=1e-5 * np.abs(whole).max()))
+
+# %% [markdown]
 # ## Fewer digits
 #
 # The tensor cores of a GPU multiply faster if numbers have fewer digits. A number is $\pm 1.m \cdot 2^e$; the formats
@@ -385,6 +461,7 @@ def rounded(x, bits, lowest, highest):
     return np.where(np.abs(near) >= 2.0 ** (highest + 1), np.copysign(np.inf, x), near)
 
 
+rng = np.random.default_rng(12)
 sample = rng.standard_normal(10000) * 10.0 ** rng.integers(-9, 5, 10000)
 with np.errstate(over="ignore"):
     half, single = sample.astype("f2"), sample.astype("f4")
@@ -443,12 +520,18 @@ print("mg.precision('bfloat16') does the same:", np.allclose(ours, theirs, rtol=
 #
 # ## What to remember
 #
-# - Expressions swap; threads, transfers and waiting do not. A number that Python looks at is a wait.
-# - One thread for each output. It writes its own element, and nobody reads what another writes. Then every order
-#   gives the same bytes.
-# - Comparing with NumPy finds wrong numbers; changing the order finds races. One needs both.
-# - Operations per byte decide what limits a layer. A larger batch helps fc6 and hides the launches; memory grows with
-#   it in a straight line.
-# - If it does not fit: in parts, each weighted by its number of images.
+# - A layer takes at least the longer of two times: its operations at peak, its bytes at full bandwidth. Operations per
+#   byte decide which.
+# - ReLU, pooling, LRN and dropout are bytes: the cure is to cross the memory less often. A larger batch helps fc6, and
+#   it hides the launches.
+# - Memory grows with the batch in a straight line. If it does not fit: in parts, each weighted by its number of images.
+# - Training bears products of fewer digits; a gradient check does not.
+#
+# ## Further
+#
+# Put a card of yours into `cards` (peak and bandwidth stand in its data sheet) and find the batch at which fc6 changes
+# from memory to computing: first with a formula, from your `least_time`, then in the table. You will see that the
+# batch is about twice the card's balance (a weight of four bytes does two operations an image, half an operation a
+# byte), and that the convolutions hardly move.
 #
 # [Solutions](solutions/17_gpu_time.ipynb). Next: [notebook 18](18_paper_and_code.ipynb), paper and code.

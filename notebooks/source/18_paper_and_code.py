@@ -2,11 +2,11 @@
 # # 18. The paper and the code
 #
 # **At the end you will know** in what the published code of 2012 differs from the paper, what a few of these
-# differences do, what you can read about the paper and is wrong, and how to find such things out: by
-# computing them.
+# differences do, how the paper's results were counted and what they were compared with, how its numbers are carried
+# over to PyTorch, what you can read about the paper and is wrong, and how to find such things out: by computing them.
 #
-# About 45 minutes: 30 to read, 15 for the exercises. You need notebooks 7 (LRN), 9 (dropout), 10 (data) and
-# 10 (training).
+# About 40 minutes to read, 25 for the two exercises. You need notebooks 7 (LRN), 9 (dropout), 12 (the start) and 13
+# (momentum and decay).
 
 # %%
 import math
@@ -18,7 +18,7 @@ import numpy as np
 
 import minigrad as mg
 from alexnet_course import n18_paper_and_code as check
-from alexnet_course.style import BLUE, ORANGE, RED, use_style
+from alexnet_course.style import BLUE, ORANGE, use_style
 from alexnet_scratch import inside, signal_meter
 from alexnet_scratch.data import patterns
 from alexnet_scratch.data.statistics import Accumulator
@@ -27,10 +27,35 @@ from alexnet_scratch.pixels import ToInput, pixel_statistics
 from alexnet_scratch.recipe import RECIPES, build_model
 from alexnet_scratch.recipe.flags import shown
 from alexnet_scratch.recipe.notes import differences
+from minigrad import nn
 from minigrad.kernels.lrn import lrn_forward
 from minigrad.tools.summary import summary
 
 use_style()
+
+# %% [markdown]
+# ## Ten sentences
+#
+# **Predict.** Here are ten sentences of the kind that summaries of the paper contain. Which are true, `True`, and which
+# are not, `False`? Write a list of ten down before you read on. The check counts your hits now and tells you about one
+# miss; run it again whenever you have changed your mind.
+#
+# 1. ReLU was invented for this network.
+# 2. For positive x, the gradient of ReLU is 0 or 1.
+# 3. Momentum of 0.9 adds nine tenths of the previous weight vector.
+# 4. LRN sums over the 5 channels before and the 5 after.
+# 5. At test the paper multiplies the outputs of the layers with dropout by 0.5.
+# 6. Inverted dropout divides the weights by 1 - p in training.
+# 7. The paper chose LRN's constants with a validation set.
+# 8. ResNet was invented because gradients vanish in deep networks.
+# 9. The winning 15.3% are the average of seven networks.
+# 10. Each convolutional layer has no more than 1% of the parameters.
+
+# %% tags=["answer"]
+sentences = None
+
+# %%
+check.sentences(sentences)
 
 # %% [markdown]
 # ## Four descriptions of one network
@@ -95,7 +120,7 @@ moved = {name: rows[-1].image_rms for name, rows in signals.items()}  # the last
 share = {name: rows[-1].image_share for name, rows in signals.items()}
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4))
-left.bar(list(moved), list(moved.values()), color=BLUE)
+left.plot(list(moved), list(moved.values()), "o", color=BLUE, markersize=9)
 left.set(yscale="log", ylabel="how far an image moves a logit")
 right.bar(list(share), [100 * s for s in share.values()], color=ORANGE)
 right.set(ylabel="share of the logits that\ndepends on the image (%)")
@@ -170,13 +195,36 @@ for deviation in (signals["source2012"][0].rms, 60, 120):
 # Many summaries of the paper circulate. These are statements of the kind that you can read there, put into our
 # words, each with what the paper says and, where it can be computed, the computation.
 #
-# **"The network is trained with rotations."** Section 4.1 has translations, reflections and colour noise: no
-# rotations. And "2048": a 224 crop of a 256 image can begin at 33 places in each direction, not 32.
+# **"ReLU was invented for it"**, or "the year before". The paper itself cites Nair and Hinton, 2010.
+# **"Its gradient is 0 or 1 for positive x."** It is 1 there, and 0 for negative x; at 0 programs choose 0.
+# (**"ReLU is six times faster than the sigmoid."** Figure 1 compares with tanh, on a four-layer network for CIFAR-10,
+# up to 25% *training* error; notebook 6 replays it. **"tanh always loses gradient, its derivative is less than 1."** At
+# 0 it is 1.)
 
 # %%
-print("32 x 32 x 2 =", 32 * 32 * 2, "   33 x 33 x 2 =", 33 * 33 * 2)
+x = mg.tensor(np.array([-2.0, 0.0, 0.5, 3.0]), requires_grad=True)
+for name, y in (("ReLU", x.relu()), ("tanh", x.tanh())):
+    print(f"derivative of {name} at -2, 0, 0.5, 3:", mg.grad(y.sum(), [x])[0].numpy().round(3))
 
 # %% [markdown]
+# **"The network is trained with rotations."** Section 4.1 has translations, reflections and colour noise: no
+# rotations. And "2048": a 224 crop of a 256 image can begin at 33 places in each direction, not 32 (notebook 10).
+#
+# **"LRN sums over 5 channels before and 5 after."** The paper's $n = 5$ is the whole window: two before, the channel
+# itself, two after. Give one channel of 13 a push and see which outputs notice:
+
+# %%
+quiet = np.ones((1, 13, 1, 1))
+pushed = quiet.copy()
+pushed[0, 6] = 5
+notice = lrn_forward(pushed)[0] != lrn_forward(quiet)[0]
+print("channels that notice channel 6:", np.flatnonzero(notice))
+
+# %% [markdown]
+# **"The hyper-parameters were found by cross-validation."** Section 3.3 says of LRN's constants that they were
+# "determined using a validation set", one set that is held back. The word cross-validation, where each part of the data
+# is held back once, appears in section 3.2 only, for the connections between the two cards.
+#
 # **"Layer 1 has 253,440 neurons"** (the caption of the paper's figure 2 says so itself). Its map is 55 × 55, with 96 of them:
 
 # %%
@@ -185,26 +233,9 @@ first = next(row for row in summary(model, (3, 224, 224)).rows if row.name == "c
 print("output of conv1:", first.output_shape, " numbers:", math.prod(first.output_shape[-3:]))
 
 # %% [markdown]
-# **"ReLU is six times faster than the sigmoid."** Figure 1 compares with tanh, on a four-layer network for
-# CIFAR-10, up to 25% *training* error (notebook 6 replays it). **"tanh always loses gradient, its derivative is
-# less than 1."** At 0 it is 1:
-
-# %%
-t = mg.tensor(np.array([0.0, 1.0, 3.0]), requires_grad=True)
-t.tanh().sum().backward()
-print("derivative of tanh at 0, 1, 3:", np.round(t.grad.numpy(), 3))
-
-# %% [markdown]
-# **"They won by more than 10 points with a top-5 error of 16.4%."** Table 2: 16.4% is the test error of five
-# networks trained on the competition's images alone. The winning entry averaged seven networks, two of
-# them first trained on a larger data set.
-
-# %%
-second = 26.2  # best of the other entries (table 2)
-for name, error in (("five networks", 16.4), ("seven networks", 15.3)):
-    print(f"{name}: {error}%, {second - error:.1f} points better")
-
-# %% [markdown]
+# **"Momentum adds 0.9 of the previous weights."** Of the previous *velocity*, the last step that was taken. With 0.9 of
+# the weights added, they would nearly double in each step.
+#
 # **"Dropout is in the last two fully connected layers."** It is in the *first* two (section 4.2): fc6 and fc7, never
 # on the classes. torchvision has it *before* fc6 and fc7, which drops values of pool5 and fc6, and never fc7's
 # outputs.
@@ -218,94 +249,162 @@ for p in (0.5, 0.1):
     print(f"p = {p}: meant to keep {1 - p:.0%}, keeps {r.mean():.0%}")
 
 # %% [markdown]
-# ### Exercise 1: the paper's dropout
+# **"Inverted dropout scales the weights."** It divides the *outputs* that were kept by $1 - p$, in training, so that
+# nothing is left to do at test. The weights change only when a trained network is carried from one form to the other,
+# as below.
 #
-# In training the paper sets each output to 0 with probability $p$ and leaves the others as they are; at test
-# it multiplies all outputs by the chance that an output was kept (section 4.2, where $p = 0.5$). `uniform` holds
-# a number from 0 to 1 for each element of `x`, drawn evenly.
+# **"ResNet was invented because gradients vanish."** He and others (2015) saw that deeper plain networks had a higher
+# *training* error, with batch normalisation and with gradients that they had checked; vanishing gradients, they write,
+# are unlikely to be the cause.
+#
+# ## How it was compared
+#
+# Before 2012 the features were made by hand. *SIFT* describes a small piece of an image by a histogram of the
+# directions of its edges; *Fisher vectors* sum up what all pieces of an image say, in one long vector; a linear
+# classifier learns on that. *Sparse coding* writes each piece as a sum of a few of many learnt ones. An image counts
+# as an error of *top-5* if its class is not among the five likeliest, since many images show more than one thing.
+# Tables 1 and 2 of the paper, errors in percent:
+#
+# | | top-1 | top-5 | on |
+# |---|---|---|---|
+# | six sparse-coding models | 47.1 | 28.2 | test images of 2010 |
+# | two classifiers on SIFT and Fisher vectors | 45.7 | 25.7 | the same |
+# | **one network** | **37.5** | **17.0** | the same |
+# | the second-best entry of 2012, Fisher vectors | | 26.2 | test images of 2012 |
+# | one network | 40.7 | 18.2 | validation images of 2012 |
+# | **five networks** | (38.1) | **16.4** | test (validation) images of 2012 |
+# | **seven networks, the winning entry** | (36.7) | **15.3** | test (validation) images of 2012 |
+#
+# **"They won by more than 10 points with 16.4%."** 16.4% is the test error of five networks trained on the
+# competition's images alone. The winning entry averaged seven, two of which had first been trained on all of ImageNet as
+# it was in the fall of 2011.
+
+# %%
+second = 26.2
+for name, error in (("five networks", 16.4), ("seven networks", 15.3)):
+    print(f"{name}: {error}%, {second - error:.1f} points better")
+
+# %% [markdown]
+# ### Exercise 1: the error of several networks
+#
+# Average the *probabilities* of all networks, the softmax of each one's logits, and count the share of images whose
+# class is not among the `k` likeliest.
 
 
 # %% tags=["exercise"]
-def paper_dropout(x, p, uniform, training):
-    """x and uniform of one shape; p: probability to drop. Returns y of the same shape."""
+def ensemble_error(logits, labels, k):
+    """logits (networks, images, classes), labels (images,) -> the share of errors, 0 to 1."""
     raise NotImplementedError
 
 
 # %%
-check.paper_dropout(paper_dropout)
+check.ensemble_error(ensemble_error)
 
 # %% [markdown]
-# ## Weight decay, and the velocity
+# Why do five networks of one kind help, and why only from 18.2% to 16.4%? Let networks see the truth through two
+# sorts of noise: what the image makes hard for all of them alike, and what each has of its own, from its random start.
+# Averaging removes the second only. (Your function does the counting, or ours until it is right.)
+
+# %%
+count_errors, whose = check.whose_errors(ensemble_error)
+draw = np.random.default_rng(5)
+labels = draw.integers(0, 50, 2000)
+truth = 3.0 * np.eye(50)[labels]
+print(f"counted by {whose}\nshared noise   one network   five")
+for shared in (0.0, 0.7, 0.95):
+    own = np.sqrt(1 - shared) * draw.standard_normal((5, 2000, 50))
+    logits = truth + 1.5 * (np.sqrt(shared) * draw.standard_normal((2000, 50)) + own)
+    one, five = (100 * count_errors(logits[:m], labels, 5) for m in (1, 5))
+    print(f"{shared:12.0%} {one:12.1f}% {five:6.1f}%")
+
+# %% [markdown]
+# Networks whose mistakes are their own would nearly cure each other; where the mistakes are shared, nothing is gained.
+# The paper's networks gain little: most of what one gets wrong, the others get wrong, too.
 #
-# Section 5 gives the update
+# ## "The depth really is important"
 #
-# $$v \leftarrow 0.9\,v - 0.0005\,\varepsilon\,w - \varepsilon\,g, \qquad w \leftarrow w + v$$
+# Section 7: "removing any of the middle layers results in a loss of about 2% for the top-1 performance of the network".
+# And section 1 adds that each convolutional layer "contains no more than 1% of the model's parameters": so much from so
+# little. Is it 1%?
+
+# %%
+rows = summary(build_model(RECIPES["paper"], 1000), (3, 224, 224))
+for row in rows.rows:
+    if row.name.startswith("conv"):
+        print(f"{row.name}: {row.parameters:>9,} parameters, {100 * row.parameters / rows.parameters:.2f}%")
+
+# %% [markdown]
+# Nearly: conv3 and conv4 have a little more. The point stands. Notebook 19 lets you remove a layer yourself, with a
+# prediction before and several seeds after.
 #
-# with the gradient $g$ and the learning rate $\varepsilon$. Two things are read over easily. The decay term is the
-# gradient of $\frac{\lambda}{2} w^\top w$ with $\lambda = 0.0005$; who writes the loss as $L + \lambda w^\top w$ decays twice as fast.
-# And the learning rate stands *inside* the velocity: PyTorch has $v \leftarrow 0.9\,v + g$, $w \leftarrow w - \varepsilon v$. With a
-# constant rate both do the same. At the moment the rate falls they do not.
+# ## Into PyTorch
 #
-# ### Exercise 2: the paper's update
+# Somebody gives you the state of a network in the paper's terms, in the middle of its training, and you want to go on in
+# PyTorch. Five things have to be translated:
+#
+# - **LRN.** The paper has $k + \alpha \sum a^2$. `LocalResponseNorm(n, alpha)` has $k + \frac{\alpha}{n} \sum a^2$.
+# - **The velocity.** The paper: $v \leftarrow 0.9\,v - 0.0005\,\varepsilon\,w - \varepsilon\,g$ and $w \leftarrow w + v$, with the rate
+#   $\varepsilon$ inside. PyTorch: $v \leftarrow 0.9\,v + (g + \lambda w)$ and $w \leftarrow w - \varepsilon v$ (notebook 13).
+# - **The decay.** The paper's $0.0005$ in this update, PyTorch's `weight_decay` is the $\lambda$ above. (The gradient of
+#   $\frac{\lambda}{2} w^\top w$ is $\lambda w$. A loss that is written as $L + \lambda w^\top w$ decays twice as fast.)
+# - **The weight of fc7**, which reads the outputs of a layer with dropout. In the paper's form these are multiplied by
+#   $1 - p$ at test, $p$ the probability to drop. PyTorch does nothing at test.
+# - **The bias of fc7**, which is added to the sum.
+#
+# ### Exercise 2: translate
 
 
 # %% tags=["exercise"]
-def paper_update(w, v, grad, lr, momentum, decay):
-    """Returns the new (w, v); all arrays of one shape. Leaves its arguments as they are."""
+def into_pytorch(n, alpha, velocity, lr, decay, weight, bias, p):
+    """The paper's LRN constants, velocity (array), rate, decay; fc7's weight (outputs, inputs) and bias; p.
+
+    Returns a dictionary: "alpha", "momentum_buffer", "weight_decay", "weight", "bias".
+    """
     raise NotImplementedError
 
 
 # %%
-check.paper_update(paper_update)
+check.into_pytorch(into_pytorch)
 
 # %% [markdown]
-# What happens when the rate falls tenfold? A weight that is pulled by a constant gradient of 1, the rate divided
-# by 10 after step 20, both rules:
+# ## Your code is the network
+#
+# Is the translated network the same? LRN, the next step of the training, and fc7 at test, in the paper's form and in
+# PyTorch's, both by minigrad, which has the two. (By your translation, or ours until yours is right.)
 
 # %%
-paths = {}
-for rule in ("paper", "torch"):
-    w = mg.tensor(np.zeros(1), requires_grad=True)
-    optimizer = mg.optim.SGD([w], lr=0.1, momentum=0.9, rule=rule)
-    paths[rule] = [0.0]
-    for step in range(60):
-        if step == 20:
-            optimizer.param_groups[0]["lr"] = 0.01
-        w.grad = mg.tensor(np.ones(1))
-        before_step = w.item()
-        optimizer.step()
-        paths[rule].append(before_step - w.item())
-plt.plot(paths["paper"], color=RED, label="paper: the rate inside the velocity")
-plt.plot(paths["torch"], color=BLUE, linestyle="--", label="PyTorch: the rate outside")
-plt.xlabel("step")
-plt.ylabel("how far the weight moves")
-plt.title("When the rate falls, the paper's weight coasts on")
-plt.legend(frameon=False)
-plt.show()
+translate, whose = check.whose_translation(into_pytorch)
+a, w0, g = draw.normal(0, 60, (1, 16, 4, 4)), draw.standard_normal(4), draw.standard_normal(4)
+fc7 = nn.Linear(6, 5).to(np.float64)
+v0, p = draw.standard_normal(4), 0.5
+new = translate(5, 1e-4, v0, 0.01, 0.0005, fc7.weight.data.copy(), fc7.bias.data.copy(), p)
+print(f"translated by {whose}")
+torch_lrn = nn.LocalResponseNorm(5, float(new["alpha"]), 0.75, k=2.0)
+print("LRN:          ", np.allclose(nn.PaperLRN()(mg.tensor(a)).numpy(), torch_lrn(mg.tensor(a)).numpy()))
+steps = {}
+for rule, buffer, decay in (("paper", v0, 0.0005), ("torch", new["momentum_buffer"], new["weight_decay"])):
+    w = mg.tensor(w0.copy(), requires_grad=True)
+    sgd = mg.optim.SGD([w], lr=0.01, momentum=0.9, weight_decay=float(decay), rule=rule)
+    w.grad = mg.tensor(0 * g)
+    sgd.step()  # now there is a velocity
+    sgd.state[0]["momentum_buffer"][...] = buffer
+    w.data[...], w.grad = w0, mg.tensor(g)
+    sgd.step()
+    steps[rule] = w.detach().numpy()
+print("the next step:", np.allclose(*steps.values()))
+fc6 = mg.tensor(draw.standard_normal((3, 6)))
+paper_fc7 = fc7(nn.PaperDropout(p).eval()(fc6)).detach().numpy()
+fc7.weight.data[...], fc7.bias.data[...] = new["weight"], new["bias"]
+print("fc7 at test:  ", np.allclose(paper_fc7, fc7(nn.Dropout(p).eval()(fc6)).detach().numpy()))
 
 # %% [markdown]
 # ## Colour noise: eigenvalue or standard deviation?
 #
 # Section 4.1 adds $[\mathbf p_1, \mathbf p_2, \mathbf p_3]\,[\alpha_1 \lambda_1, \alpha_2 \lambda_2, \alpha_3 \lambda_3]^\top$ to each pixel, with
 # $\lambda_i$ the $i$th eigenvalue of the covariance of the colours and $\alpha_i$ of standard deviation 0.1. An
-# eigenvalue is a *variance*: its unit is grey levels squared. The code takes the standard deviation $\sqrt{\lambda_i}$.
-#
-# ### Exercise 3: the size of the noise
-
-
-# %% tags=["exercise"]
-def noise_sizes(pixels, scale):
-    """pixels (N, 3). For each axis of their covariance, largest first, what alpha = 1 would add to a
-    pixel along it: (3,). scale: "eigenvalue" or "deviation"."""
-    raise NotImplementedError
-
-
-# %%
-check.noise_sizes(noise_sizes)
-
-# %% [markdown]
-# With pixels from 0 to 255 the eigenvalue would throw the picture far off the scale; who implements the text
-# to the letter has to divide the pixels by 255 first (the paper does not say so):
+# eigenvalue is a *variance*: its unit is grey levels squared. The code takes the standard deviation $\sqrt{\lambda_i}$
+# (notebook 10). With pixels from 0 to 255 the eigenvalue would throw the picture far off the scale, so a program that
+# follows the text has to divide the pixels by 255 first, which the paper does not say:
 
 # %%
 pixels = images.reshape(-1, 3)[::50].astype(float)
@@ -323,6 +422,12 @@ for name, unit in (("0 to 255", 1.0), ("0 to 1", 255.0)):
 #   the start; the code that ran was kinder.
 # - A sentence in a paper can be checked: count, measure, or read the code.
 # - When two sources differ, ask which of the two ran.
+# - "The same network" in another program means that alpha, velocity, decay and dropout are translated, not copied.
 #
-# [Solutions](solutions/18_paper_and_code.ipynb). This was the last notebook: go on with
-# `alexnet train`, or with a data set of your own (`alexnet prepare --help`).
+# ## Further
+#
+# Take a summary of the paper from the web, or ask a chat program for one, and mark each sentence: in the paper, where;
+# in the code, where; or in neither. Compute one that can be computed. You will find sentences that stand in every
+# summary and in neither source: they were copied from each other.
+#
+# [Solutions](solutions/18_paper_and_code.ipynb). Next: notebook 19, what came after 2012.

@@ -102,6 +102,7 @@ def test_what_it_gets_of_images_and_what_its_layers_make_of_them(photo: str) -> 
     assert (x.shape, x.dtype) == ((1, 3, 128, 128), np.float32)
     for same in ([photo], Path(photo).read_bytes(), Path(photo), image[None]):
         np.testing.assert_array_equal(trained.preprocess(same).data, x.data)
+        np.testing.assert_array_equal(trained.predict(same), trained.predict(image[None]))
     centre = image[8:136, 8:136]
     np.testing.assert_array_equal(trained.preprocess(centre[None]).data, x.data)
     np.testing.assert_array_equal(trained.as_images(x), centre[None])

@@ -560,7 +560,7 @@ def test_a_reader_that_goes_away_is_no_error(command: list[str], lines: int) -> 
         assert process.stderr.read() == ""
 
 
-@pytest.mark.parametrize("command", [["summary"], ["diff", "paper", "source2012"], ["learn"]])
+@pytest.mark.parametrize("command", [["summary"], ["diff", "paper", "source2012"]])
 def test_tables_fit_80_columns(
     command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import minigrad as mg
 from alexnet_scratch.initialise import LAST_STD, SCHEMES, InitialisationError, initialise
 from alexnet_scratch.model import VARIANTS, AlexNet
 from alexnet_scratch.recipe import Recipe, build_model
-from alexnet_scratch.recipe.fields import NOT_CIFAR
+from alexnet_scratch.recipe.fits import NOT_CIFAR
 from minigrad import nn
 
 

@@ -60,11 +60,12 @@ def test_an_unknown_layer_is_told_the_names(model, x):
 def test_features_are_what_the_classifier_reads_or_a_layer_in_a_row(model, x):
     kept = inside.activations(model, x, ["relu7", "fc7", "conv1"])
     np.testing.assert_array_equal(inside.features(model, x), kept["relu7"])
+    assert inside.last_layer(model) == "relu7"  # `alexnet features` begins there, too
     np.testing.assert_array_equal(inside.features(model, x, "fc7"), kept["fc7"])
     np.testing.assert_array_equal(
         inside.features(model, x, "conv1"), kept["conv1"].reshape(2, -1)
     )
-    with pytest.raises(ValueError, match="no Linear layer: name a layer"):
+    with pytest.raises(ValueError, match="no Linear behind another layer: name a layer"):
         inside.features(nn.Sequential(nn.ReLU()), x)
 
 

@@ -121,7 +121,10 @@ def test_without_data_an_image_made_for_a_class_stands_in(
     assert captured.out.count("\n") == 1
     no_run, no_data, *_ = captured.err.splitlines()
     assert no_run.startswith("No RUN is given")
-    assert "validation images are not here (imagenette-144): give --data DATA" in no_data
+    assert no_data == (
+        "No validation images, its own are not here (imagenette-144): units and neighbours left "
+        "out, class images in their place; give --data DATA, or images"
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,6 +136,8 @@ def test_without_data_an_image_made_for_a_class_stands_in(
         (["boxed", "--layer", "fc6"], "--layer fc6 gives no maps but 320 numbers"),
         (["boxed", "--data", "nowhere"], "no such folder: nowhere"),
         (["boxed", "--out", "photo.png"], "--out photo.png is a file"),
+        (["boxed", "--what", "units"], "--what units needs validation images, and its own are not"),
+        (["boxed", "photo.png", "--what", "neighbours"], "give --data DATA"),
         (["boxed", "none.png"], "none.png: No such file"),
         (["nowhere", "photo.png"], "no such run: nowhere"),
         (["RUN", "--what", "units", "--unit", "16"], "--unit 16: relu5 has 16 units, give 0 to 15"),
@@ -194,3 +199,16 @@ def test_colourfulness_is_drawn_beside_the_filters_of_each_tower() -> None:
     assert all(re.fullmatch(r"mean 0\.6\d", title) for title in titles[1::2])
     dots = figure.axes[1].lines[0]
     np.testing.assert_allclose(dots.get_xdata(), pictures.filters.colourfulness(weight[:24]))
+
+
+def test_classes_of_one_name_have_a_picture_and_a_title_each(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ImageNet's two cranes."""
+    drawn = Pictures(alexnet_scratch.load("boxed"), here)
+    drawn.names = ["crane", *drawn.names[1:4], "crane", *drawn.names[5:]]
+    titles: list[str] = []
+    of = draw.draw_images
+    monkeypatch.setattr(draw, "draw_images", lambda i, t: titles.extend(t) or of(i, t))
+    drawn.draw_classes(drawn.class_images())
+    assert [title.startswith("crane") for title in titles] == [c in (0, 4) for c in range(10)]

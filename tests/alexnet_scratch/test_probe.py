@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import alexnet_scratch
 from alexnet_scratch.cli import main
 from alexnet_scratch.data import DataError
 from alexnet_scratch.data.image import load_image
-from alexnet_scratch.features import Features, last_layer, load_features, save_features
+from alexnet_scratch.features import Features, load_features, save_features
 from alexnet_scratch.inside import activations
 from alexnet_scratch.pixels import ToInput
 from alexnet_scratch.probe import path, probe
@@ -55,6 +56,21 @@ def test_the_classifier_is_scikit_learns(l2: float) -> None:
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(p, theirs.predict_proba(z), rtol=0, atol=1e-5)
+
+
+def test_more_features_than_images_have_the_same_minimum() -> None:
+    """There the weights are sought as sums of the images; the slope of the loss as it is defined
+    says whether that is its minimum."""
+    rng = np.random.default_rng(1)
+    y = np.arange(30, dtype=np.int64) % 3
+    x = rng.standard_normal((30, 200)) + 0.2 * y[:, None]
+    *_, fit = path(x, y, 3, [1.0, 0.05])
+    p = np.exp(fit(x))
+    error = (p / p.sum(axis=1, keepdims=True) - np.eye(3)[y]) / len(y)
+    assert fit.weight.shape == (200, 3)
+    z = (x - fit.mean) / fit.std
+    np.testing.assert_allclose(z.T @ error + 0.05 * fit.weight, 0, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(error.sum(axis=0), 0, rtol=0, atol=1e-5)
 
 
 def test_a_path_ends_where_each_strength_alone_does() -> None:
@@ -113,8 +129,23 @@ def test_features_are_the_layers_outputs_for_the_central_crops(
     assert "there is no layer 'pool9'; there are conv1" in capsys.readouterr().err
 
 
-def test_the_last_layer_before_the_classes_is_the_default() -> None:
-    assert last_layer(alexnet_scratch.load("boxed")) == "relu7"
+def test_features_that_do_not_fit_into_memory_are_refused_after_a_batch(
+    colours: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alexnet_scratch.features.free_memory", lambda: 1_000_000)
+    assert main(["probe", "boxed", str(colours), "--layer", "relu7,conv1", "--workers", "0"]) == 2
+    said = capsys.readouterr().err
+    assert "features of conv1 for each of 48 images: relu7, conv1 would take" in said
+    assert "name another layer, or give fewer images" in said
+
+
+def headed(header: bytes) -> bytes:
+    """An npz file whose features have this header, which is Python."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        text = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+        archive.writestr("features.npy", text)
+    return buffer.getvalue()
 
 
 def npz(**entries: Any) -> bytes:
@@ -144,6 +175,8 @@ def claiming(shape: str) -> bytes:
         (b"", "expected a file of `alexnet features`"),
         (b"PK" * 100, "expected a file of `alexnet features`"),
         (npz(features=np.zeros((2, 2), np.float32)), "expected a file of `alexnet features`"),
+        (headed(b"("), "a damaged header"), (headed(b"{1: 2, 'a': 3}"), "a damaged header"),
+        (headed(b"-" * 9000), "a damaged header"),
         (claiming("(9**9,6)"), "expected a file of `alexnet features`"),
         (claiming("(240, 6)"), r"of shape \(240, 6\) in 2880 bytes"),
     ],

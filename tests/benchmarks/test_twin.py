@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from alexnet_scratch.recipe import RECIPES, Recipe, build_model
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.input import data_note, open_splits
 from alexnet_scratch.training.trainer import Trainer
+from alexnet_scratch.zoo import GoogLeNet, LeNet5, ResNet18
 from minigrad import Tensor, get_num_threads, manual_seed, nn, set_num_threads
 
 pytest.importorskip("torch")
 import results
+import torch
 from twin import Twin, torch_network
 
 RULES = {
@@ -144,3 +147,26 @@ def test_the_runs_folder_is_one_that_the_commands_read_but_train(
     found = json.loads((kept / "result.json").read_text())
     assert found["scores"].keys() == {"centre", "ten crops"}
     assert found["scores"]["centre"]["top1"] == max(row["val_top1"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "options"),
+    [
+        (LeNet5, 32, {}), (ResNet18, 64, {"conv1_kernel": 3, "conv1_stride": 2}),
+        (GoogLeNet, 64, {"conv1_kernel": 3, "conv1_stride": 2, "dropout_p": 0.0}),
+    ],
+)  # fmt: skip
+def test_networks_with_branches_have_a_twin(
+    kind: type[Any], side: int, options: dict[str, Any]
+) -> None:
+    """In training, where batch normalisation keeps what tells the images apart."""
+    manual_seed(0)
+    model = kind(4, input_size=side, **options)
+    draw = np.random.default_rng(0)
+    for parameter in model.parameters():  # biases, too
+        parameter.data[...] = draw.normal(0, max(parameter[0].numel(), 4) ** -0.5, parameter.shape)
+    twin = torch_network(model)
+    x = draw.standard_normal((4, 3, side, side)).astype(np.float32)
+    ours, theirs = model(Tensor(x)).detach().numpy(), twin(torch.from_numpy(x)).detach().numpy()
+    assert np.ptp(theirs, axis=0).max() > 0.1  # they see the images
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())

@@ -52,6 +52,13 @@ def test_in_the_browser_the_first_code_installs(build):
     assert "%pip install -q alexnet-scratch" in cells[1].source
 
 
+def test_in_the_browser_a_notebook_opens_as_saved(build):
+    """With another kernel's words in it, it would have the dot of what is not saved."""
+    metadata = build.with_install(notebook()).metadata
+    assert metadata.kernelspec.display_name == "Python (Pyodide)"
+    assert metadata.language_info.version
+
+
 @pytest.mark.parametrize(
     ("link", "broken"),
     [
@@ -69,3 +76,24 @@ def test_a_link_that_leads_nowhere_is_named(build, tmp_path, link, broken):
         (tmp_path / name).write_text("")
     (tmp_path / "index.html").write_text(f'<a href="{link}">x</a>')
     assert build.broken_links(tmp_path) == ([f"index.html: {link}"] if broken else [])
+
+
+@pytest.mark.parametrize(
+    ("tag", "foreign"),
+    [
+        ('<a href="https://example.org/x">x</a>', False),
+        ('<script src="_static/mathjax/MathJax.js"></script>', False),
+        ('<script src="https://cdn.example.org/x.js"></script>', True),
+        ('<link rel="stylesheet" href="//fonts.example.org/x.css">', True),
+        ('<img src="http://example.org/x.png">', True),
+    ],
+)
+def test_what_a_page_loads_from_elsewhere_is_named(build, tmp_path, tag, foreign):
+    (tmp_path / "index.html").write_text(tag)
+    assert len(build.loaded_from_elsewhere(tmp_path)) == foreign
+
+
+def test_the_pages_say_what_the_course_in_the_browser_loads_from_where():
+    page = (BUILD.parent / "index.md").read_text("utf-8")
+    assert "cdn.jsdelivr.net" in page
+    assert "pypi.org" in page

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from operations import CASES
 
 import minigrad as mg
 from minigrad import modes, nn
@@ -86,6 +87,25 @@ def test_each_formula_and_rule_is_what_the_engine_computes():
             checked += 1
     assert checked > 30
     assert {box.operation for box in played.boxes} >= {*FORMULAS, ""} - {"matmul"}
+
+
+def test_each_operation_can_be_played_and_ends_with_the_engines_gradients():
+    cases = {c.operation: c for c in CASES if c.differentiable}.values()
+    for case in cases:
+
+        def total(*inputs, call=case.call):
+            out = call(*inputs)
+            return (out * out).sum()
+
+        played = player(total, *case.tensors())
+        leaves = case.tensors()
+        total(*leaves).backward()
+        last = "\n".join(played.steps[-1].lines)
+        for leaf in leaves:
+            if leaf.grad is not None and leaf.grad.data.size:
+                first = leaf.grad.numpy().ravel()[0]
+                assert re.search(rf"[ \[]{re.escape(f'{first:.6g}')}\b", last), case.operation
+    assert len(cases) > 60
 
 
 def test_arrays_broadcasting_and_what_has_no_gradient():

@@ -11,6 +11,18 @@ from minigrad import nn
 from minigrad.kernels.conv import conv2d_backward
 
 # %% [markdown]
+# ## The questions
+
+
+# %% tags=["solution"]
+most_work = "b"
+which_change = "b"
+
+# %%
+check.most_work(most_work)
+check.which_change(which_change)
+
+# %% [markdown]
 # ## Exercise 1: build it
 #
 # The groups are in conv2, conv4 and conv5. conv3 has none: there the towers meet.

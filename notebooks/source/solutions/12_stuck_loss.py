@@ -1,12 +1,28 @@
 # %% [markdown]
-# # Solutions to notebook 12, training
+# # Solutions to notebook 12, why AlexNet's loss sticks at 6.9
 #
 # [The notebook](../12_stuck_loss.ipynb)
 
 # %%
+import math
+
 import numpy as np
 
 from alexnet_course import n12_stuck_loss as check
+
+# %% [markdown]
+# ## The questions
+
+
+# %% tags=["solution"]
+stuck_at = math.log(200)
+stays = "a"
+diagnosis = "b"
+
+# %%
+check.stuck_at(stuck_at)
+check.stays(stays)
+check.diagnosis(diagnosis)
 
 # %% [markdown]
 # ## Exercise 1: how far an image moves a unit

@@ -4,8 +4,21 @@
 # [The notebook](../13_optimisers.ipynb)
 
 # %%
+import math
 
 from alexnet_course import n13_optimisers as check
+
+# %% [markdown]
+# ## The questions
+
+
+# %% tags=["solution"]
+next_step = 0.9 + 0.1 * 0.1
+halving_decay = math.log(2) / 750 * (1 - 0.9) / 0.01
+
+# %%
+check.next_step(next_step)
+check.halving_decay(halving_decay)
 
 # %% [markdown]
 # ## Exercise 1: one step, by either rule

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Solutions to notebook 14, looking inside
+# # Solutions to notebook 15, which pixels matter
 #
 # [The notebook](../15_which_pixels.ipynb)
 
@@ -8,6 +8,12 @@ import numpy as np
 
 import minigrad as mg
 from alexnet_course import n15_which_pixels as check
+
+# %% tags=["solution"]
+two_maps = "b"
+
+# %%
+check.two_maps(two_maps)
 
 # %% [markdown]
 # ## Exercise 1: saliency
@@ -49,3 +55,26 @@ def occlusion(probability, image, patch, stride):
 
 # %%
 check.occlusion(occlusion)
+
+# %% [markdown]
+# ## Exercise 3: Grad-CAM
+
+
+# %% tags=["solution"]
+def grad_cam(maps, slopes):
+    weights = slopes.mean(axis=(1, 2), keepdims=True)
+    weighted = (weights * maps).sum(axis=0)
+    return np.maximum(weighted, 0)
+
+
+# %%
+check.grad_cam(grad_cam)
+
+# %% [markdown]
+# ## The test
+
+# %% tags=["solution"]
+by_size = "a"
+
+# %%
+check.by_size(by_size)

@@ -4,8 +4,19 @@
 # [The notebook](../16_gpu.ipynb)
 
 # %%
-
 from alexnet_course import n16_gpu as check
+
+# %% [markdown]
+# ## The questions
+
+
+# %% tags=["solution"]
+lost_in = 4
+suspect = "b"
+
+# %%
+check.lost_in(lost_in)
+check.suspect(suspect)
 
 # %% [markdown]
 # ## Exercise 1: who does what

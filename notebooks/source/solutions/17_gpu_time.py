@@ -4,15 +4,38 @@
 # [The notebook](../17_gpu_time.ipynb)
 
 # %%
-import numpy as np
-
-import minigrad as mg
 from alexnet_course import n17_gpu_time as check
-from alexnet_scratch.model import AlexNet
-from minigrad.nn import functional as F
 
 # %% [markdown]
-# ## Exercise 1: the gradient in parts
+# ## The questions
+
+
+# %% tags=["solution"]
+simple_layers = 40
+which_limit = "c"
+
+# %%
+check.simple_layers(simple_layers)
+check.which_limit(which_limit)
+
+# %% [markdown]
+# ## Exercise 1: the least time of a fully connected layer
+#
+# The weights are read once, however many images there are: with a batch of one the layer is all bytes.
+
+
+# %% tags=["solution"]
+def least_time(inputs, outputs, batch, peak, bandwidth):
+    operations = 2 * batch * inputs * outputs
+    numbers = batch * inputs + inputs * outputs + outputs + batch * outputs
+    return max(operations / peak, 4 * numbers / bandwidth)
+
+
+# %%
+check.least_time(least_time)
+
+# %% [markdown]
+# ## Exercise 2: the gradient in parts
 #
 # A mean over $n$ images is the sum of the parts' means, each times its share of the images.
 
@@ -30,30 +53,5 @@ def gradient_in_parts(gradient, x, labels, most):
 check.gradient_in_parts(gradient_in_parts)
 
 # %% [markdown]
-# In minigrad it takes one factor: `backward` adds to `.grad` anyway (notebook 1), and each part's graph is freed when
-# its backward is over. A narrow AlexNet on ten images, four at a time (`eval`, so that dropout draws nothing):
-
-# %%
-mg.manual_seed(0)
-model = AlexNet(10, widths=(8,) * 5, fc_width=16, input_size=64).eval()
-for weight in model.parameters():
-    if weight.ndim > 1:
-        weight.data *= np.float32(6**0.5)  # a scale at which something arrives in every layer
-rng = np.random.default_rng(0)
-images, labels = rng.standard_normal((10, 3, 64, 64)).astype("f4"), rng.integers(0, 10, 10)
-
-
-def gradients(most):
-    for weight in model.parameters():
-        weight.grad = None
-    for first in range(0, 10, most):
-        x, y = images[first : first + most], labels[first : first + most]
-        loss = F.cross_entropy(model(mg.tensor(x)), mg.tensor(y))
-        (loss * (len(x) / 10)).backward()
-    return [weight.grad.numpy() for weight in model.parameters()]
-
-
-whole, parts = gradients(10), gradients(4)
-print("the same, to rounding:",
-      all(np.allclose(a, b, rtol=0, atol=1e-5 * np.abs(a).max())
-          for a, b in zip(whole, parts, strict=True)))  # fmt: skip
+# In minigrad it takes one factor: `backward` adds to `.grad` anyway (notebook 1), so `(loss * share).backward()` for each
+# part is all, and each part's graph is freed when its backward is over.

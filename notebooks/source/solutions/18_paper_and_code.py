@@ -9,47 +9,49 @@ import numpy as np
 from alexnet_course import n18_paper_and_code as check
 
 # %% [markdown]
-# ## Exercise 1: the paper's dropout
-#
-# An output is kept with probability $1 - p$, in training by the mask, at test by the factor.
+# ## Ten sentences
 
 
 # %% tags=["solution"]
-def paper_dropout(x, p, uniform, training):
-    if training:
-        return x * (uniform >= p)
-    return x * (1 - p)
-
+sentences = [False, False, False, False, True, False, True, False, True, False]
 
 # %%
-check.paper_dropout(paper_dropout)
+check.sentences(sentences)
 
 # %% [markdown]
-# ## Exercise 2: the paper's update
+# ## Exercise 1: the error of several networks
 #
-# The rate stands in both terms that are added to the velocity, and nowhere else.
+# The order of the classes is that of the averaged probabilities. (`np.argsort` sorts upwards, hence the minus.)
 
 
 # %% tags=["solution"]
-def paper_update(w, v, grad, lr, momentum, decay):
-    v = momentum * v - decay * lr * w - lr * grad
-    return w + v, v
+def ensemble_error(logits, labels, k):
+    powers = np.exp(logits - logits.max(axis=2, keepdims=True))
+    p = powers / powers.sum(axis=2, keepdims=True)
+    best = np.argsort(-p.mean(axis=0), axis=1)[:, :k]
+    known = (best == labels[:, None]).any(axis=1)
+    return 1 - known.mean()
 
 
 # %%
-check.paper_update(paper_update)
+check.ensemble_error(ensemble_error)
 
 # %% [markdown]
-# ## Exercise 3: the size of the noise
+# ## Exercise 2: translate
 #
-# The eigenvalues of a covariance are variances; their roots are in the pixels' own unit.
+# Only three of the five change. The decay is the same number in both updates, and the bias is never multiplied.
 
 
 # %% tags=["solution"]
-def noise_sizes(pixels, scale):
-    eigenvalues = np.linalg.eigvalsh(np.cov(pixels.T))[::-1]
-    return eigenvalues if scale == "eigenvalue" else np.sqrt(eigenvalues)
+def into_pytorch(n, alpha, velocity, lr, decay, weight, bias, p):
+    return {
+        "alpha": alpha * n,
+        "momentum_buffer": -velocity / lr,
+        "weight_decay": decay,
+        "weight": weight * (1 - p),
+        "bias": bias,
+    }
 
 
 # %%
-check.noise_sizes(noise_sizes)
+check.into_pytorch(into_pytorch)

@@ -11,6 +11,16 @@ FC8 = "nn.Linear(fc_width, num_classes),"
 TORCH = "nn.LocalResponseNorm(5, 1e-4, 0.75, k=2.0),"
 NO_RELU = [(f'"relu{i}": nn.ReLU(),', "") for i in range(1, 6)]
 WRONG = {
+    "most_work": [
+        ('most_work = "b"', 'most_work = "a"', "three colours only"),
+        ('most_work = "b"', 'most_work = "c"', "13x13 pixels only"),
+        ('most_work = "b"', 'most_work = "d"', "used once"),
+    ],
+    "which_change": [
+        ('which_change = "b"', 'which_change = "a"', "54 windows again"),
+        ('which_change = "b"', 'which_change = "c"', "9,600"),
+        ('which_change = "b"', 'which_change = "d"', "pixels stays"),
+    ],
     "build": [
         ([(CONV1, "11, stride=4)")], "has padding=0, expected 2"),
         ([(CONV1, CONV1.replace("2", "1"))], "it has padding=1"),

@@ -1,7 +1,29 @@
 """Notebook 12: edits that make the solution wrong, and words of the hint that each must get."""
 
-LAST = "    return rates\n"
+LN = "math.log(200)"
 WRONG = {
+    "stuck_at": [
+        (LN, "2.30", "base 10"),
+        (LN, "math.log2(200)", "base 2"),
+        (LN, "1 / 200", "minus its logarithm"),
+        (LN, "-math.log(200)", "is positive"),
+        (LN, "6.91", "ImageNet's"),
+        (LN, "0.693", "for two classes"),
+        (LN, "200", "the number of classes"),
+        (LN, "4.0", "Too low"),
+        (LN, "6.0", "Too high"),
+        (LN, "'5.30'", "is a text"),
+    ],
+    "stays": [
+        ('stays = "a"', 'stays = "b"', "hides little"),
+        ('stays = "a"', 'stays = "c"', "small is not gone"),
+        ('stays = "a"', 'stays = "d"', "the first"),
+    ],
+    "diagnosis": [
+        ('diagnosis = "b"', 'diagnosis = "a"', "nothing but dead units"),
+        ('diagnosis = "b"', 'diagnosis = "c"', "Too large a rate"),
+        ('diagnosis = "b"', 'diagnosis = "d"', "share would be small"),
+    ],
     "image_part": [
         ("variances = outputs.var(axis=0)", "variances = outputs.var()", "differ from each other"),
         ("outputs.var(axis=0)", "outputs.var(axis=1)", "the other axis"),

@@ -1,7 +1,26 @@
 """Notebook 13: edits that make the solution wrong, and words of the hint that each must get."""
 
 LAST = "    return rates\n"
+STEP, DECAY = "0.9 + 0.1 * 0.1", "math.log(2) / 750 * (1 - 0.9) / 0.01"
 WRONG = {
+    "next_step": [
+        (STEP, "0.1", "in PyTorch's rule"),
+        (STEP, "1", "cannot stay as it was"),
+        (STEP, "0.09", "divided the old velocity"),
+        (STEP, "0.01", "what is left of the old"),
+        (STEP, "0.19", "divided by 10"),
+        (STEP, "0.5", "More of the old velocity"),
+        (STEP, "1.9", "by a tenth of the rate"),
+    ],
+    "halving_decay": [
+        (DECAY, "math.log(2) / 7.5", "left out momentum"),
+        (DECAY, "0.5 / 75", "The steps multiply"),
+        (DECAY, "0.0005", "the paper's"),
+        (DECAY, "math.log(2) / 750", "what a step must take"),
+        (DECAY, "math.log(2) / 7500", "The rate is missing"),
+        (DECAY, "0.002", "Too small"),
+        (DECAY, "0.02", "Too large"),
+    ],
     "sgd_step": [
         ('rule == "paper"', "True", "follows the other rule"),
         ('rule == "paper"', "False", "follows the other rule"),
@@ -28,6 +47,15 @@ WRONG = {
         ("momentum * v + pull", "momentum * v + lr * pull", "where w moves"),
         ("momentum * v + pull", "momentum * v + grad + lr * weight_decay * w",
          "decay is multiplied"),
+        ("weight_decay * w\n", "2 * weight_decay * w\n", "twice as large"),
+        ("momentum * v - lr * pull", "0.9 * v - lr * pull", "it is `momentum`"),
+        ("grad + weight_decay * w", "grad + 0.0005 * w", "it is `weight_decay`"),
+        ([("grad + weight_decay * w", "grad + 0.0005 * w"),
+          ("momentum * v - lr * pull", "0.9 * v - lr * pull")], "`momentum` and `weight_decay`"),
+        ("momentum * v - lr * pull", "momentum * v - lr * grad - lr * lr * weight_decay * w",
+         "v is not that of the formula"),
+        ("w = w + v", "w = w - v", "the wrong way"),
+        ("w = w + v", "w = w + 2 * v", "v is right and w is not"),
     ],
     "plateau_rates": [
         (LAST, "    return [*rates[1:], lr * 0.1**drops]\n", "one epoch early"),

@@ -1,8 +1,23 @@
 """Notebook 14: edits that make the solution wrong, and words of the hint that each must get."""
 
-COPY = """            covered = image.copy()
-"""
 WRONG = {
+    "colour_share": [
+        ("((filters - grey) ** 2)", "(grey**2 + 0 * filters)", "share of the grey part"),
+        (" / squares", "", "not divided"),
+        ("(filters**2).sum(places)", "(filters**2).sum()", "all filters together: each filter by"),
+        ("(filters**2).sum(places)", "((filters - grey) ** 2).sum()", "the colour of all filters"),
+        ([("((filters - grey) ** 2)", "abs(filters - grey)"), ("(filters**2)", "abs(filters)")],
+         "adds up sizes"),
+        (".sum(places) / squares", ".sum(places) ** 0.5 / squares**0.5", "root"),
+        ("((filters - grey) ** 2)", "(filters - grey)", "All are 0"),
+        ("filters.mean(axis=1, keepdims=True)", "filters.sum(axis=1, keepdims=True)", "a third"),
+        ("filters.mean(axis=1, keepdims=True)", "filters.mean(axis=(2, 3), keepdims=True)",
+         "another axis"),
+        ("filters.mean(axis=1, keepdims=True)", "filters.mean(axis=(1, 2, 3), keepdims=True)",
+         "another axis"),
+        ("(filters**2).sum(places)", "(3 * grey**2).sum(places)", "of the grey part"),
+        ("(1, 2, 3)\n", "(2, 3)\n", "Which axes are summed"),
+    ],
     "nearest": [
         ("np.argsort(distances)", "np.argsort(-distances)", "farthest"),
         ("np.argsort(distances)[:count]", "np.sort(distances)[:count] ** 0.5", "the distances"),
@@ -16,4 +31,9 @@ WRONG = {
         ([("queries.astype(float)", "queries"), ("(features.astype(float)", "(features")],
          "wraps around"),
     ],
+    "left_in_ours": [('left_in_ours = "a"', 'left_in_ours = "b"', "one part in 20,000"),
+                     ('left_in_ours = "a"', 'left_in_ours = "c"', "a thousand times")],
+    "by_chance": [('by_chance = "c"', 'by_chance = "a"', "grey part"),
+                  ('by_chance = "c"', 'by_chance = "b"', "two equal parts"),
+                  ('by_chance = "c"', 'by_chance = "d"', "add up to 0")],
 }

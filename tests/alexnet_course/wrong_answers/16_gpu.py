@@ -7,8 +7,20 @@ SCATTER = """
     u, v = divmod(winners[y, x], size)
     dx[(y * stride + u) * width + x * stride + v] += grad[y, x]
 """
-SHARE = "len(x[part]) / len(x) * "
 WRONG = {
+    "lost_in": [
+        ("lost_in = 4", "lost_in = 0", "It is two"),
+        ("lost_in = 4", "lost_in = 1", "the common case"),
+        ("lost_in = 4", "lost_in = 2", "the other way round"),
+        ("lost_in = 4", "lost_in = 3", "Take each order"),
+        ("lost_in = 4", "lost_in = 6", "nothing is lost"),
+        ("lost_in = 4", "lost_in = 24", "six orders"),
+    ],
+    "suspect": [
+        ('suspect = "b"', 'suspect = "a"', "A race shows"),
+        ('suspect = "b"', 'suspect = "c"', "not a sum"),
+        ('suspect = "b"', 'suspect = "d"', "without a thread"),
+    ],
     "elements": [
         ("-(-n // block_dim)", "n // block_dim", "Divide and round up"),
         ("-(-n // block_dim)", "n // block_dim + 1", "one block too many"),

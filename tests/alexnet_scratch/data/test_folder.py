@@ -130,6 +130,8 @@ def test_images_far_smaller_than_the_recipes_are_told(tmp_path: Path) -> None:
     assert "images of about 32 pixels are enlarged 8 times to 256: --image-size 32" in said
     assert "--recipe cifar, is faster" in said
     assert "enlarged" not in "\n".join(open_splits(tmp_path, RECIPES["cifar"]).overview)
+    weighted = open_splits(tmp_path, RECIPES["small"], trained=True)  # its weights have its size
+    assert "enlarged" not in "\n".join(weighted.overview)
 
 
 def test_a_split_that_is_there_twice_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -301,6 +302,23 @@ def test_too_many_at_once_are_sent_away(
         for _ in range(served.MOST_AT_ONCE):
             server.turns.release()
     assert looked(server, photo())["predictions"]
+
+
+def test_a_photograph_that_comes_drop_by_drop_is_given_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "PATIENCE", 0.1)
+    head = f"POST /look HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nContent-Length: 900"
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+        connection.sendall(f"{head}\r\n\r\n".encode())
+        connection.settimeout(0.03)
+        said, drops = b"", 0
+        while not said and drops < 300:
+            with suppress(TimeoutError):
+                connection.sendall(b"x")
+                drops += 1
+                said = connection.recv(1000)
+    assert said.startswith(b"HTTP/1.1 400 ")
 
 
 def test_memory_that_does_not_suffice_is_told(

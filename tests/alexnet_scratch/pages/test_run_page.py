@@ -14,9 +14,11 @@ from whole import Page, words_of
 
 from alexnet_scratch.cli import main
 from alexnet_scratch.evaluation import Predictions
+from alexnet_scratch.pages import run_page
 from alexnet_scratch.pages.charts import MOST_POINTS, Line, chart, ticks
 from alexnet_scratch.pages.parts import table
 from alexnet_scratch.pages.run_page import Measured, filter_picture, write_page
+from alexnet_scratch.recipe import BY_NAME, build_model
 from alexnet_scratch.report import Report
 
 Capture = pytest.CaptureFixture[str]
@@ -203,3 +205,9 @@ def test_filters_are_stretched_by_themselves_around_grey() -> None:
     assert picture[0, 3].tolist() == [128, 0, 128, 255]
     assert picture[:, 2, 3].max() == 0  # nothing between them
     assert Image.fromarray(picture).mode == "RGBA"
+
+
+@pytest.mark.parametrize(("name", "towers"), [("boxed", 2), ("cifar", 1), ("lenet5", 1)])
+def test_filters_stand_by_tower_and_those_of_grey_images_too(name: str, towers: int) -> None:
+    model = build_model(BY_NAME[name], 3)
+    assert "".join(run_page._filters(model)).count("<img") == towers

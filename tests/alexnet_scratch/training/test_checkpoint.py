@@ -102,8 +102,10 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, narrow: Recipe) -> Non
         load_checkpoint(text)
     foreign = tmp_path / "foreign.safetensors"
     save_file({"features.0.weight": mg.zeros(2, 2)}, foreign)
-    with pytest.raises(CheckpointError, match="no checkpoint of `alexnet train`"):
-        load_checkpoint(foreign)
+    (tmp_path / "foreign.pth").write_bytes(b"PK")
+    for file in (foreign, tmp_path / "foreign.pth"):
+        with pytest.raises(CheckpointError, match=f"no checkpoint .*`alexnet import {file} OUT`"):
+            load_checkpoint(file)
     short = tmp_path / "short.safetensors"
     save(short, narrow)
     short.write_bytes(short.read_bytes()[:-100])

@@ -15,7 +15,7 @@ from alexnet_scratch.data import DataError
 from alexnet_scratch.evaluation import evaluate
 from alexnet_scratch.model import VARIANTS
 from alexnet_scratch.recipe import RECIPES, Recipe
-from alexnet_scratch.recipe.fields import NOT_CIFAR, NOT_ONE_TOWER
+from alexnet_scratch.recipe.fits import NOT_CIFAR, NOT_ONE_TOWER
 from alexnet_scratch.trained import load_trained
 from alexnet_scratch.training.checkpoint import load_checkpoint
 from alexnet_scratch.training.folder import RunError, new_folder, run_name

@@ -83,6 +83,17 @@ def test_torchvisions_file_becomes_a_run_with_the_thousand_names(
     assert best["probability"] == pytest.approx(expected[place], rel=1e-4)
 
 
+def test_running_means_do_not_count_as_parameters(
+    tmp_path: Path, torchvision_models: ModuleType, capsys: Capture
+) -> None:
+    torch = pytest.importorskip("torch")
+    model = torchvision_models.resnet18(num_classes=5)
+    torch.save(model.state_dict(), tmp_path / "weights.pth")
+    assert main(["import", str(tmp_path / "weights.pth"), str(tmp_path / "run")]) == 0
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert f" {count:,} parameters, 5 classes" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before 1.6"])
 def test_the_whole_alexnet_of_torchvision_gives_its_logits(

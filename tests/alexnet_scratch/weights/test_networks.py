@@ -208,6 +208,10 @@ def test_a_file_of_ours_says_its_classes_and_how_images_are_prepared(narrow: Any
     found = identify(WeightFile(tensors, "torch", facts))
     assert (found.resize, found.classes) == ("squash", {"n1": "cat", "n2": "n2"})
     assert found.pixels.mean.tolist() == [1.5, 2, 3]
+    for mean in ("[NaN, 2, 3]", "[1e300, 2, 3]"):
+        facts["preprocessing"] = f'{{"mean": {mean}}}'
+        with pytest.raises(CheckpointError, match=r"subtract"):
+            identify(WeightFile(tensors, "torch", facts))
 
 
 def test_a_mean_image_beside_a_file_of_ours_is_subtracted_from_central_crops(
@@ -259,6 +263,14 @@ def test_what_does_not_fit_names_the_tensor(owt: Any) -> None:
     odd = {f"{layer}.{i}": empty for layer in ("conv1", "conv5", "fc6", "fc8") for i in (0, 1)}
     with pytest.raises(CheckpointError, match=r"it has no 'conv2\.weight'"):
         identify(WeightFile(odd, "npy"))
+
+
+def test_constants_of_any_size_take_no_memory_before_they_fit() -> None:
+    """As ConstantOfShape gives them: float64, which has to become float32."""
+    names = [f"{layer}.{i}" for layer in ("conv1", "conv2", "fc6", "fc7", "fc8") for i in (0, 1)]
+    huge = np.broadcast_to(np.float64(1), (1 << 20, 1 << 20))
+    with pytest.raises(CheckpointError, match="not the weights of Caffe's bvlc_alexnet"):
+        identify(WeightFile(dict.fromkeys(names, huge), "onnx"))
 
 
 def first_names(names: Sequence[str]) -> list[str]:

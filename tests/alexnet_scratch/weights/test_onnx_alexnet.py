@@ -119,7 +119,8 @@ def change(model: Any, kind: str, number: int, **attributes: Any) -> None:
     [
         ("Conv", 0, {"pads": [1, 1, 1, 1]}), ("Conv", 1, {"group": 1}),
         ("Conv", 2, {"strides": [2, 2]}), ("MaxPool", 0, {"kernel_shape": [2, 2]}),
-        ("MaxPool", 1, {"pads": [1, 1, 1, 1]}), ("LRN", 0, {"size": 3}), ("Gemm", 1, {"transB": 0}),
+        ("MaxPool", 1, {"pads": [1, 1, 1, 1]}), ("LRN", 0, {"size": 3}),
+        ("LRN", 0, {"size": 0}), ("Gemm", 1, {"transB": 0}),
     ],
 )  # fmt: skip
 def test_another_network_keeps_its_own_names(

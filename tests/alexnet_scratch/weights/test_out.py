@@ -219,6 +219,13 @@ def test_preprocessing_by_the_notes_is_what_the_network_gets(
     ours = ToInput(given.recipe, given.pixels)(mg.tensor(crop), place).numpy()
     np.testing.assert_allclose(by_hand, ours, atol=1e-5)
     np.testing.assert_allclose(notes["mean"], given.pixels.mean.mean((0, 1)), atol=1e-3)
+    again = ["export", str(averaged), "--to", "safetensors", "--out", str(tmp_path / "net.2")]
+    assert main(again) == 0  # the same mean image
+    (tmp_path / "net.mean.npy").write_bytes(b"another one")
+    (tmp_path / "net.2").unlink()
+    assert main(again) == 2
+    assert "the mean image of another network: give another name" in capsys.readouterr().err
+    assert not (tmp_path / "net.2").exists()
 
 
 def test_export_names_its_file_after_the_run_and_replaces_none(

@@ -324,6 +324,8 @@ def _tensor(**fields: bytes) -> bytes:
          "1 numbers for the shape"),
         (_tensor(type=b"\x10\x01", where=run(13, run(1, b"location"))), "are in another file"),
         (_tensor(type=b"\x10\x01", dims=b"\x08\x01" * 9, raw=run(9, bytes(4))), "9 dimensions"),
+        (_tensor(type=b"\x10\x01", dims=run(1, varint(2**62) * 30_000), raw=run(9, bytes(4))),
+         "30000 dimensions"),
         (_tensor(type=b"\x10\x01", dims=b"\x08\x01", raw=run(9, bytes(4)))[:-2], "ends too early"),
     ],
 )  # fmt: skip

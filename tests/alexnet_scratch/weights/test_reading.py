@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import pickletools
 import struct
 import tracemalloc
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +244,7 @@ def test_our_own_safetensors_are_compared_with_their_checksum(tmp_path: Path) ->
 def test_what_is_no_file_of_weights_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("weights?\n" * 50)
     (tmp_path / "empty").touch()
+    (tmp_path / "cut.safetensors").touch()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a.txt", "x")
@@ -249,7 +252,9 @@ def test_what_is_no_file_of_weights_is_said(tmp_path: Path) -> None:
     header = json.dumps({"a": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}).encode()
     (tmp_path / "f8").write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
     for name, said in (
-        ("a.txt", "is not a safetensors file"), ("empty", "is not a safetensors file"),
+        ("a.txt", r"begins with b'weights\?\\nweights', .* safetensors, .*, a .caffe.* .onnx$"),
+        ("empty", "is empty, as no weights that are known; expected PyTorch's .pth"),
+        ("cut.safetensors", "is not a safetensors file"),
         ("a.zip", "a zip without a data.pkl"), ("none", "no such file; expected a file of weights"),
         (".", "is a folder"), ("f8", "'a' is of dtype F8_E4M3"),
     ):  # fmt: skip
@@ -264,13 +269,28 @@ def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
         read_weights(tmp_path / "pipe")
 
 
-def zipped(pickled: bytes, more: int = 0) -> bytes:
-    """A file of torch.save's form with this pickle, and empty parts."""
+def overlaid() -> bytes:
+    """A zip whose list names the same part a thousand times, by different names."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\2}." + bytes(50_000))
+        first = archive.infolist()[0]
+        for i in range(1000):
+            again = copy.copy(first)
+            again.filename = f"a/data/{i}"
+            archive.filelist.append(again)
+    return buffer.getvalue()
+
+
+def zipped(pickled: bytes, more: int = 0, parts: Mapping[str, bytes] | None = None) -> bytes:
+    """A file of torch.save's form with this pickle, and with empty parts or those given."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a/data.pkl", pickled)
         for i in range(more):
             archive.writestr(str(i), b"")
+        for name, data in (parts or {}).items():
+            archive.writestr(name, data)
     return buffer.getvalue()
 
 
@@ -288,6 +308,34 @@ def npy_of(pickled: bytes) -> bytes:
     return whole[: whole.index(b"\n") + 1] + pickled
 
 
+def state_of(offset: bytes) -> bytes:
+    """A pickle of one tensor that begins at `offset`, an object on the stack."""
+    storage = pickle.dumps("storage", 2)[2:-1] + b"ctorch\nFloatStorage\nU\x010U\x03cpuK\x01tQ"
+    return (
+        b"\x80\x02}U\x01actorch._utils\n_rebuild_tensor_v2\n((" + storage + offset
+        + b"K\x01\x85K\x01\x85\x89}tRs."
+    )  # fmt: skip
+
+
+def array_of(shape: bytes) -> bytes:
+    """The steps that build a NumPy array of four bytes, of a shape on the stack."""
+    return (
+        b"cnumpy.core.multiarray\n_reconstruct\n(K\0tR(K\1" + shape
+        + b"cnumpy\ndtype\n(U\2f4tR\x89U\4abcdtb"
+    )  # fmt: skip
+
+
+def layers_of(steps: bytes) -> bytes:
+    """A file of np.save with one object, which the steps build."""
+    return npy_of(
+        b"\x80\2cnumpy.core.multiarray\n_reconstruct\n(K\0tR(K\1)cnumpy\ndtype\n(U\2O8tR\x89]"
+        + steps + b"atb."
+    )  # fmt: skip
+
+
+PAIRS = b"](" + b"".join(b"M" + struct.pack("<H", i) + b"N\x86" for i in range(3000)) + b"eq\1"
+EMPTY = b"](" + b")" * 3000 + b"eq\1"
+
 HOSTILE: dict[str, bytes] = {
     "a zip of a hundred thousand parts": zipped(b"\x80\x02}.", 20_000),
     "a pickle of a million lists": zipped(b"\x80\x02" + b"]" * 1_000_000 + b"."),
@@ -298,6 +346,18 @@ HOSTILE: dict[str, bytes] = {
     "a npy file with a text of 2**63 bytes": npy_of(b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f"),
     "a npy header without an end": npy_of(b"")[:8] + b"\xff\xff" + b"(" * 65535,
     "a npy header of version 2 and four gigabytes": b"\x93NUMPY\2\0\xff\xff\xff\xff{" + bytes(100),
+    "a place that is tuples without an end": zipped(state_of(
+        b"K\1q\0" + b"0h\0h\0\x86q\0" * 60), parts={"a/data/0": bytes(4)}),
+    "one list, copied as a thousand shapes": zipped(
+        b"\x80\2" + EMPTY + b"ctorch\nSize\nq\2" + b"h\2h\1\x85R" * 2000 + b"."),
+    "one list, made a thousand dicts": zipped(
+        b"\x80\2" + PAIRS + b"ccollections\nOrderedDict\nq\2" + b"h\2h\1\x85R" * 2000 + b"."),
+    "parts of a zip that lie over each other": overlaid(),
+    "a npy file of lists in lists": layers_of(
+        EMPTY + b"0(" + b"h\1" * 3000 + b"lq\0020(" + b"h\2" * 3000 + b"l"),
+    "a npy file with an array of 5,000 dimensions": layers_of(
+        b"}U\1a" + array_of(b"(\x8a\xff" + b"\xff" * 254 + b"\x7fq\1" + b"h\1" * 5000 + b"t")
+        + b"s"),
     "a header of many tensors": (lambda text: len(text).to_bytes(8, "little") + text)(json.dumps(
         {f"{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(20_000)}
     ).encode()),
@@ -331,3 +391,14 @@ def test_a_state_dict_of_python_2_is_read(tmp_path: Path, torch: Any) -> None:
     pairs = b"".join(b"](" + pair + b"e" for pair in (pickled[start:at], pickled[at:end]))
     rezipped(tmp_path / "a.pth", {"data.pkl": pickled[:2] + dict_of_items + pairs + b"etR."})
     assert_same(read_weights(tmp_path / "a.pth"), tensors, torch)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before 1.6"])
+def test_half_a_file_of_pytorchs_is_to_be_copied_again(
+    tmp_path: Path, torch: Any, zipped: bool
+) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.ones(1000)}, path, _use_new_zipfile_serialization=zipped)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(CheckpointError, match="cut short or damaged: copy or download it again"):
+        read_weights(path)
