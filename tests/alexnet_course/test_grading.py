@@ -15,7 +15,7 @@ from handed_in import SOURCE, functions, notebook
 from alexnet_course import n04_convolution
 from alexnet_course.checks import generator, own_inputs
 from alexnet_course.grading import grade, outputs, submission
-from alexnet_course.questions import Choice
+from alexnet_course.questions import Choice, Question
 from alexnet_scratch.cli import main
 
 LESSON = "04_convolution"
@@ -27,6 +27,14 @@ BODY = "x, size, stride):\n"
 def columns(*lines):
     """An answer to exercise `columns` that begins with these lines, and is right otherwise."""
     return COLUMNS.replace(BODY, BODY + "".join(f"    {line}\n" for line in lines))
+
+
+@pytest.fixture(autouse=True)
+def only_exercises(monkeypatch):
+    """The lesson's own questions are no part of what is handed in here."""
+    for name, one in list(vars(n04_convolution).items()):
+        if isinstance(one, Question):
+            monkeypatch.delattr(n04_convolution, name)
 
 
 @pytest.fixture
