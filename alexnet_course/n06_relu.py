@@ -105,7 +105,8 @@ def dead_maps(learner: Function) -> None:
     """dead_maps(y) -> (C,) bool, for the output y (N, C, H, W) of a ReLU."""
     y = relu_forward(_signal(4, 3, 5, 4, 6))
     y[:, 1] = 0  # dead
-    y[0, 2] = 0  # silent for one image
+    y[1:, 2] += 0.1
+    y[0, 2] = 0  # silent for one image, active everywhere for the others
     y[:, 3] = 0
     y[2, 3, 1, 4] = 1e-3  # alive by one small number
     dead = np.array([False, True, False, False, False])

@@ -274,7 +274,8 @@ first_loss = None
 
 # %% [markdown]
 # Now train: take 100 images at random, forward, backward, and a step of the weights against their gradient. The
-# functions are yours where they are right (run the checks above first), and ready-made ones elsewhere:
+# functions are yours where they are right (and no loops over single numbers: there are hundreds of steps), and
+# ready-made ones elsewhere:
 
 # %%
 forward, backward, loss_of = check.in_use(linear_forward, linear_backward, cross_entropy)

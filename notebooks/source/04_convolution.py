@@ -85,9 +85,17 @@ plt.show()
 # - **Stationarity**: what is worth looking for at one place is worth looking for at every other. So all units of a map
 #   share one filter.
 #
-# The first saves connections, the second weights.
-#
-# **A question.** How many weights would the linear layer have, without biases? Compute it in the next cell.
+# The first saves connections, the second weights:
+
+# %%
+units, window_size = 96 * 55 * 55, 11 * 11 * 3
+print(f"{'':24}{'weights':>14}{'connections':>14}")
+print(f"{'convolution':24}{96 * window_size:14,}{units * window_size:14,}")
+print(f"{'windows, nothing shared':24}{units * window_size:14,}{units * window_size:14,}")
+
+# %% [markdown]
+# **A question.** How many weights has the linear layer, where every unit is connected to every pixel and nothing is
+# shared? Leave out the biases, and compute it in the next cell.
 
 # %% tags=["answer"]
 weights_of_linear = None
@@ -95,19 +103,8 @@ weights_of_linear = None
 # %%
 check.weights_of_linear(weights_of_linear)
 
-# %%
-units, window_size, pixels = 96 * 55 * 55, 11 * 11 * 3, 224 * 224 * 3
-kinds = {
-    "convolution": (96 * window_size, units * window_size),
-    "windows, nothing shared": (units * window_size, units * window_size),
-    "linear layer": (units * pixels, units * pixels),
-}
-print(f"{'':24}{'weights':>16}{'connections':>16}")
-for name, counts in kinds.items():
-    print(f"{name:24}" + "".join(f"{count:16,}" for count in counts))
-
 # %% [markdown]
-# The connections are also the multiplications of one image. A convolution that has fewer of both is, in the paper's
+# The connections are also the multiplications of one image. With fewer of both, a convolution is, in the paper's
 # words, "easier to train", while its best possible result is "likely to be only slightly worse". What is given up: a
 # convolution cannot treat the sky at the top of the image in another way than the ground at the bottom. That is left
 # to the linear layers at AlexNet's end.

@@ -6,7 +6,7 @@
 # minigrad keeps no mask and still uses the same one twice. You will have written both passes and proven
 # them right, and you will have seen *co-adaptation*, which dropout is meant to prevent.
 #
-# About 75 minutes: 50 to read, 25 for the four exercises. You need notebooks 1 (backward), 2 (gradient checks), 3
+# About 80 minutes: 56 to read, 25 for the four exercises. You need notebooks 1 (backward), 2 (gradient checks), 3
 # (linear layer, softmax and cross-entropy) and 6 (ReLU), and what a probability and a mean are; the words *learning
 # rate* and *weight decay* are explained where they are used.
 
@@ -367,8 +367,8 @@ plt.show()
 
 # %% [markdown]
 # Look at the right picture with care. Both curves have their lowest point within the first hundred steps and rise as the
-# wrong labels are learned. At its best the network with dropout makes a few errors less in a hundred (3% against 5%, in this
-# run), and at the end it makes less, too; but to *stop early* would have helped either network more than dropout helps
+# wrong labels are learned. At its best the network with dropout makes a few errors fewer in a hundred (3% against 5%, in this
+# run), and at the end it makes fewer, too; but to *stop early* would have helped either network more than dropout helps
 # here. On a data set as small and as odd as this one that is no proof of anything. The paper's evidence is its own
 # network: without dropout it "exhibits substantial overfitting", and with it takes about twice as many iterations
 # (section 4.2).

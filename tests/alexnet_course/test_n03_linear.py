@@ -41,3 +41,11 @@ def test_the_lesson_goes_on_with_what_is_right(solutions, capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.split() == ["linear_forward", "yours"]
     assert "ready-made" in second
+
+
+def test_what_would_take_minutes_in_the_training_is_not_used_there(solutions, capsys, monkeypatch):
+    mine = solutions("03_linear")
+    monkeypatch.setattr(check, "_seconds", lambda learner: 0.5)
+    (forward,) = check.in_use(mine.linear_forward)
+    assert forward is not mine.linear_forward
+    assert "yours is right, but takes 500 ms a step" in capsys.readouterr().out
