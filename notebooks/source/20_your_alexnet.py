@@ -6,9 +6,9 @@
 # walk and *your* update. You will have put it together, written the loop that trains it and the test that judges
 # it, held it against minigrad's own code on the same data, and counted how much of it is yours.
 #
-# About 40 minutes: 15 to read, 20 for the three exercises, up to five for the run. You need what you have
+# About 45 minutes: 20 to read, 20 for the three exercises, up to five for the run. You need what you have
 # written in notebooks 1, 3 to 7, 9, 10, 12 and 13, as far as you have come: the rest is ready-made, and the
-# tables below say which is which. Save those notebooks before you begin.
+# table below says which is which. Save those notebooks before you begin.
 
 # %%
 import matplotlib.pyplot as plt
@@ -169,7 +169,7 @@ for sentence in training.fit(mine, assembly, images):
 #
 # Twice 24 epochs: your network, and the same with minigrad's functions in every place. Both begin with the same
 # weights (normal numbers, scaled layer by layer as in notebook 12: your `lsuv`), see the same batches and drop
-# the same units. The rate rises for two epochs and then falls in a straight line to 0. With every function your
+# the same units. The rate rises for two epochs and then falls in a straight line towards 0. With every function your
 # own it takes half a minute to two, and a few seconds with minigrad's; the first epoch says how long. (As long as
 # nothing is yours, the two runs are the same.)
 
@@ -228,7 +228,7 @@ print(f"time:            {share.seconds:.0%} of that in operations and steps")
 
 # %% [markdown]
 # What stays minigrad's in any case: tensors and the record of what was computed from what; `max(x, 0)`, which no
-# lesson asks for; the generator of the random numbers. All of it you have read about in notebook 1 and 9.
+# lesson asks for; the generator of the random numbers. All of it you have read about in notebooks 1 and 9.
 #
 # ## What it says
 #

@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from alexnet_course.yours.plugged import lessons
 
 SOURCES = Path(__file__).resolve().parents[2] / "notebooks/source"
 SOLUTIONS = SOURCES / "solutions"
+WAYS = runpy.run_path(str(Path(__file__).with_name("test_right_answers.py")))
+RIGHT, written = WAYS["RIGHT"], WAYS["written"]
 OWN = (capstone._alexnet, capstone._train_epoch, capstone._accuracy)
 SLOW = """
 from time import sleep
@@ -80,6 +83,17 @@ def test_every_solution_takes_the_place_of_minigrads(solutions, lesson, capsys):
         assert f"your {name}, " in said
     for apart in re.findall(r"differs by (\S+)", said):
         assert float(apart) < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lesson", "name", "body"),
+    [(n, e, b) for n in lessons() for e, bodies in RIGHT.get(n, {}).items() for b in bodies],
+)
+def test_other_right_answers_are_plugged_in(solutions, lesson, name, body, capsys):
+    if name in lessons()[lesson]:
+        yours.plug(lesson, {name: written(getattr(solutions(lesson), name), body)})
+        assert f"your {name}, " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("lesson", lessons())
@@ -192,52 +206,6 @@ def test_what_is_too_slow_makes_room_and_is_named(tmp_path):
 def test_the_solutions_fit_into_the_time_and_the_columns_make_the_convolution(everything):
     assert training.fit(everything, capstone._alexnet, training.drawn(2)) == []
     assert everything.operations["conv2d"].by == ("columns", "columns")
-
-
-def test_other_right_ways_to_write_the_capstones_functions():
-    def alexnet(ops, weights, x, keys):
-        def conv(x, name, *options):
-            return ops.relu(ops.conv2d(x, *weights[name], *options))
-
-        def normed(x):
-            return ops.max_pool2d(ops.lrn(x, 5, 2.0, 1e-4, 0.75, 2), 3, 2)
-
-        x = normed(conv(normed(conv(x, "conv1", 4, 0, 1)), "conv2", 1, 2, 2))
-        for name, groups in (("conv3", 1), ("conv4", 2), ("conv5", 2)):
-            x = conv(x, name, 1, 1, groups)
-        x = ops.max_pool2d(x, 3, 2).reshape(len(x.data), 32)
-        for name, key in zip(("fc6", "fc7"), keys or (None, None), strict=True):
-            x = ops.relu(ops.linear(x, *weights[name]))
-            x = x if key is None else ops.dropout(x, 0.2, key)
-        return ops.linear(x, *weights["fc8"])
-
-    def train_epoch(net, batches, lr):
-        total = count = 0
-        for x, labels in batches:
-            loss = net.loss(x, labels)
-            net.backward(loss)
-            pairs = zip(net.weights, net.velocities, strict=True)
-            done = [net.step(w.data, v, w.grad.data, lr) for w, v in pairs]
-            for weight, (new, _) in zip(net.weights, done, strict=True):
-                weight.data, weight.grad = new, None
-            net.velocities = [v for _, v in done]
-            total, count = total + float(loss.data), count + 1
-        return np.float64(total / count)
-
-    def accuracy(net, images, labels, batch):
-        parts = [net.logits(images[i : i + batch]) for i in range(0, len(images), batch)]
-        return np.mean(np.concatenate(parts).argmax(-1) == np.asarray(labels))
-
-    def accuracy_of_tensors(net, images, labels, batch):
-        answers = []
-        for image in images:
-            answers.append(int(np.argmax(net.logits(image[None]))))
-        return sum(a == b for a, b in zip(answers, labels, strict=True)) / len(labels)
-
-    assert capstone.alexnet.verdict(alexnet) == "alexnet: right."
-    assert capstone.train_epoch.verdict(train_epoch) == "train_epoch: right."
-    assert capstone.accuracy.verdict(accuracy) == "accuracy: right."
-    assert capstone.accuracy.verdict(accuracy_of_tensors) == "accuracy: right."
 
 
 def test_a_gradient_adds_to_what_is_there():
