@@ -57,7 +57,7 @@ check.show(trained, [photograph(name) for name in ("cat", "rocket", "clock", "br
 check.what_of_a_cat(what_of_a_cat)
 
 # %% [markdown]
-# These four photographs are free for everyone ([where from](../alexnet_course/photographs/README.md)), and the
+# These four photographs are free for everyone (who took them: alexnet_course/photographs/README.md), and the
 # network is wrong about all of them, but not at random: a tower before the sky is a *church*, so is a wall of
 # bricks, and something white and round is a *golf ball*. (Why the cat is a French horn is anybody's guess.) To see
 # what it went by, cover a part of the rocket's picture with grey, ask again, and repeat for all places. The share of
