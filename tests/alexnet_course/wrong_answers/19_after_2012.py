@@ -1,0 +1,52 @@
+"""Notebook 19: edits that make the solution wrong, and words of the hint that each must get."""
+
+FORM = "share_of_weights = 27 / 49"
+WRONG = {
+    "share_of_weights": [
+        (FORM, "share_of_weights = 9 / 49", "one 3 x 3 layer"),
+        (FORM, "share_of_weights = 18 / 49", "two of them"),
+        (FORM, "share_of_weights = 3 / 7", "ratio of the sides"),
+        (FORM, "share_of_weights = 49 / 27", "other way round"),
+        (FORM, "share_of_weights = 1", "as many weights"),
+        (FORM, "share_of_weights = 0.1", "three times for the small ones"),
+    ],
+    "largest_slope": [
+        ("largest_slope = 0", "largest_slope = 1", "if y were x"),
+        ("largest_slope = 0", "largest_slope = 0.4", "sum of the outputs"),
+    ],
+    "batch_norm": [
+        ([("x.mean(axis=0)\n    variance", "x.mean(axis=1, keepdims=True)\n    variance"),
+          ("variance = x.var(axis=0)", "variance = x.var(axis=1, keepdims=True)")], "axis 0"),
+        ([("mean = x.mean(axis=0)", "mean = x.mean()"),
+          ("variance = x.var(axis=0)", "variance = x.var()")], "all units together"),
+        ("gamma * normal + beta", "normal", "gamma and beta are missing"),
+        ("gamma * normal + beta", "gamma * normal", "beta is missing"),
+        ("gamma * normal + beta", "normal + beta", "gamma is missing"),
+        ("gamma * normal + beta", "gamma * (normal + beta)", "comes after"),
+        ("np.sqrt(variance + eps)\n    return gamma", "np.sqrt(variance)\n    return gamma",
+         "eps is missing"),
+        ("np.sqrt(variance + eps)\n    return gamma", "(np.sqrt(variance) + eps)\n    return gamma",
+         "under the root"),
+        ("np.sqrt(variance + eps)\n    return gamma", "(variance + eps)\n    return gamma",
+         "root of it"),
+        ("variance = x.var(axis=0)", "variance = x.var(axis=0, ddof=1)", "N - 1"),
+        ("normal = (x - mean)", "normal = x", "not taken off"),
+    ],
+    "batch_norm_backward": [
+        ("g = gamma * grad", "g = grad", "gamma is missing in dx"),
+        ("(g - g.mean(axis=0) - along) / deviation", "g / deviation", "direct way alone"),
+        ("g.mean(axis=0) - along", "g.mean(axis=0)", "through the deviation"),
+        ("g - g.mean(axis=0) - along", "g - along", "through the mean"),
+        ("- along) / deviation", "- along)", "not divided"),
+        ("- along) / deviation", "- along) * deviation", "multiplied by the deviation"),
+        ([("(g * normal).mean(axis=0)", "(g * normal).sum(axis=0)"),
+          ("g.mean(axis=0) - along", "g.sum(axis=0) - along")], "1/N"),
+        ("g.mean(axis=0) - along", "g.mean(axis=0) + along", "wrong sign"),
+        ("along = normal * (g * normal)", "along = x * (g * x)", "takes x for"),
+        ("along = normal * (g", "along = (g", "of each image"),
+        ("np.sqrt(x.var(axis=0) + eps)", "x.std(axis=0) + 0 * eps", "dgamma is not right"),
+        ("grad.sum(axis=0)\n", "grad.mean(axis=0)\n", "the sum and not the mean"),
+        ("(grad * normal).sum(axis=0), ", "(grad * x).sum(axis=0), ", "you took x itself"),
+        ("return dx, (grad * normal).sum(axis=0), grad.sum(axis=0)", "return dx", "three arrays"),
+    ],
+}
