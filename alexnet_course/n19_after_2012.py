@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import Function, Hint, close, exercise, result_of
+from .checks import Function, Hint, close, exercise, generator, result_of
 from .questions import Choice, Number
 
 share_of_weights = Number(
@@ -66,7 +66,7 @@ EPS = 0.3  # large, so that a forgotten one shows
 
 def _batch(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x (6, 4), whose units differ in mean and size; gamma, beta (4,)."""
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     x = rng.standard_normal((6, 4)) * np.array([0.5, 1, 2, 3]) + np.array([3, -2, 1, 0.5])
     return x, rng.uniform(0.5, 2, 4), rng.standard_normal(4)
 
@@ -122,12 +122,13 @@ def _wrong_forward(got: Any, x: np.ndarray, gamma: np.ndarray, beta: np.ndarray)
 def batch_norm_backward(learner: Function) -> None:
     """batch_norm_backward(grad, x, gamma, eps) -> dx, dgamma, dbeta."""
     x, gamma, _ = _batch(2)
-    grad = np.random.default_rng(3).standard_normal(x.shape)
+    grad = generator(3).standard_normal(x.shape)
     got = result_of(learner, grad, x, gamma, EPS)
     if not isinstance(got, tuple) or len(got) != 3:
         raise Hint("Expected three arrays: dx, dgamma, dbeta.")
     dx, dgamma, dbeta = map(np.asarray, got)
-    for name, value, shape in (("dx", dx, (6, 4)), ("dgamma", dgamma, (4,)), ("dbeta", dbeta, (4,))):
+    shapes = (("dx", dx, x.shape), ("dgamma", dgamma, (4,)), ("dbeta", dbeta, (4,)))
+    for name, value, shape in shapes:
         if value.shape != shape:
             raise Hint(f"{name} has shape {value.shape}, expected {shape}.")
     normal = _normal(x)

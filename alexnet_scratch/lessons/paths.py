@@ -55,7 +55,7 @@ PATHS = (
         Stop("11_alexnet", "Why 224 gives 55", 12, "Why 224 gives 55", "Why 224 gives 55"),
         Stop("12_stuck_loss", "Why the loss sticks at 6.9", 30, last="Asleep or dead"),
         Stop("14_inside", "What the filters see", 15, "Figure 3: the filters of the first layer",
-             "How colourful is a filter?"),
+             "Exercise 1: how colourful is a filter?"),
         Stop("15_which_pixels", "A map of pixels, put to the test", 10, "The test", "The test"),
         Stop("18_paper_and_code", "What summaries get wrong", 8, "What the summaries say",
              "What the summaries say"),

@@ -430,4 +430,4 @@ for name, unit in (("0 to 255", 1.0), ("0 to 1", 255.0)):
 # in the code, where; or in neither. Compute one that can be computed. You will find sentences that stand in every
 # summary and in neither source: they were copied from each other.
 #
-# [Solutions](solutions/18_paper_and_code.ipynb). Next: notebook 19, what came after 2012.
+# [Solutions](solutions/18_paper_and_code.ipynb). Next: [notebook 19](19_after_2012.ipynb), what came after 2012.

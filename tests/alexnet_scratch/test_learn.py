@@ -16,7 +16,7 @@ from alexnet_scratch.lessons import notebook as nb
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = platform.python_version()
-POOL = ["pool_forward", "pool_backward"]
+POOL = ["pool_forward", "pool_backward", "largest_gradient", "windows_with_a_tie"]
 
 
 @pytest.fixture
