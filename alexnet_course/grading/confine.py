@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 import socket
 import struct
@@ -69,13 +68,9 @@ def _libc() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _linux() -> bool:
-    return platform.system() == "Linux"
-
-
 def _namespaces() -> tuple[bool, bool]:
     """No network and no other process from here on, in a child that goes with its parent."""
-    if not _linux():
+    if sys.platform != "linux":
         return False, False
     libc, user, group = _libc(), os.getuid(), os.getgid()
     network = libc.unshare(_NEWUSER | _NEWNET | _NEWIPC | _NEWPID) == 0
@@ -96,9 +91,11 @@ def _namespaces() -> tuple[bool, bool]:
 
 
 def _limits(memory: int, seconds: int) -> bool:
+    if sys.platform == "win32":
+        return False
     try:
         import resource
-    except ImportError:  # Windows
+    except ImportError:  # a browser
         return False
     held = True
     for name, most in (
@@ -117,7 +114,7 @@ def _limits(memory: int, seconds: int) -> bool:
 
 def _landlock(folder: Path, readable: Iterable[str]) -> bool:
     """Files by Landlock (Linux 5.13, 2021)."""
-    if not _linux():
+    if sys.platform != "linux":
         return False
     libc = _libc()
     version = libc.syscall(_CREATE_RULESET, None, 0, 1)

@@ -268,10 +268,10 @@ class _Run:
         if self._process is None:
             return
         with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
+            if sys.platform == "win32":
                 self._process.kill()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def _end(self) -> None:
         if self._process is not None:
