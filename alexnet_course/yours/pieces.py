@@ -31,6 +31,15 @@ def _all_places(image_size: int, size: int) -> list[tuple[int, int, bool]]:
     return [(top, left, m) for top in starts for left in starts for m in (False, True)]
 
 
+def _in_order(all_places: Function) -> Function:
+    """Places are drawn from: any order of them, and any kind of list, is right."""
+
+    def places(image_size: int, size: int) -> list[tuple[int, ...]]:
+        return sorted(tuple(map(int, place)) for place in all_places(image_size, size))
+
+    return places
+
+
 def _subtract_mean(crop: Array, mean_image: Array, top: int, left: int, mirrored: bool) -> Array:
     mean = mean_image[top : top + len(crop), left : left + len(crop)]
     return crop - (mean[:, ::-1] if mirrored else mean)
@@ -87,7 +96,7 @@ def _step(rng: np.random.Generator) -> tuple[Any, ...]:
 PIECES = (
     Piece("backward", "01_autograd", walk.engine, walk.example, walk.by),
     Piece("softmax", "03_linear", softmax_forward, lambda rng: (rng.standard_normal((32, 10)),)),
-    Piece("all_places", "10_data", _all_places, lambda rng: (72, 67)),
+    Piece("all_places", "10_data", _all_places, lambda rng: (72, 67), _in_order),
     Piece("subtract_mean", "10_data", _subtract_mean, _crop),
     Piece(
         "colour_shift", "10_data", _colour_shift,
