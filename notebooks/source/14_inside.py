@@ -360,8 +360,8 @@ check.nearest(nearest)
 
 # %% [markdown]
 # The collection is 60 training images of each class. Four new images, with the six nearest by fc7 (after its
-# ReLU). Three are typical of their class: of the images that the network names right, the one with the middle
-# probability. The last is one that it names wrong:
+# ReLU). Three are typical of their class: the ones with the middle probability of it. The last is one that the
+# network names wrong:
 
 
 # %%
@@ -377,11 +377,12 @@ def features(network, images, layers):
 depths = ["pool1", "pool2", "relu3", "relu4", "relu5", "pool5", "relu6", "relu7"]
 gallery_crops = np.ascontiguousarray(cut(gallery, CENTRE[0], size))
 ours, theirs = (features(model, part, depths) for part in (crops, gallery_crops))
-sure = inside.probabilities(model, x).max(axis=1)
+p = inside.probabilities(model, x)
 queries = [int((named != labels).argmax())]
 for name in ("waves", "rays", "dots"):
-    hits = np.flatnonzero((named == labels) & (labels == classes.index(name)))
-    queries.insert(0, int(hits[np.argsort(sure[hits])[len(hits) // 2]]))
+    of_class = np.flatnonzero(labels == classes.index(name))
+    by_p = np.argsort(p[of_class, classes.index(name)])
+    queries.insert(0, int(of_class[by_p[len(by_p) // 2]]))
 found = inside.nearest(theirs["relu7"], ours["relu7"][queries], 6)
 as_jpeg(draw_neighbours(crops[queries], [gallery_crops[row] for row in found]))
 

@@ -6,6 +6,7 @@ The exercises and answers are those of the solutions, with what the solutions im
 run is cut short, as in `as_in_a_browser.py`.
 """
 
+import ast
 import os
 import re
 import sys
@@ -27,10 +28,16 @@ def solved(cell, solutions):
         name = re.search(r"^def (\w+)", cell.source, re.MULTILINE)[1]
         return next(s for s in solutions if re.search(rf"^def {name}\(", s, re.MULTILINE))
     if "answer" in tags:
-        names = re.findall(r"^(\w+) = None", cell.source, re.MULTILINE)
-        lines = "\n".join(solutions).splitlines()
-        return "\n".join(line for line in lines if line.partition(" = ")[0] in names)
+        names = set(re.findall(r"^(\w+) = None", cell.source, re.MULTILINE))
+        lines = ast.parse("\n".join(solutions)).body
+        return "\n".join(ast.unparse(line) for line in lines if names & assigned(line))
     return cell.source
+
+
+def assigned(line):
+    """The names that a statement gives values to: a = 1, or a, b = 1, 2."""
+    targets = line.targets if isinstance(line, ast.Assign) else []
+    return {node.id for one in targets for node in ast.walk(one) if isinstance(node, ast.Name)}
 
 
 def main(source):
