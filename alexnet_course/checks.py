@@ -83,6 +83,17 @@ class Exercise:
             )
         return f"{self.name}: right."
 
+    def is_right(self, learner: Function) -> bool:
+        """Whether the learner's function passes."""
+        return self.verdict(learner) == f"{self.name}: right."
+
+    def chosen(
+        self, learner: Function, ready: Function, yours: str = "your function",
+        ours: str = "ours, as yours is not right yet",
+    ) -> tuple[Function, str]:  # fmt: skip
+        """The learner's function if it is right, else `ready`; and a word on whose it is."""
+        return (learner, yours) if self.is_right(learner) else (ready, ours)
+
 
 def exercise(check: Callable[[Function], None]) -> Exercise:
     """Make an `Exercise` of a function that takes the learner's function and raises `Hint`."""

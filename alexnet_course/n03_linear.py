@@ -737,7 +737,7 @@ def in_use(*learners: Function) -> tuple[Function, ...]:
     chosen = []
     for learner in learners:
         name = learner.__name__
-        if globals()[name].verdict(learner) != f"{name}: right.":
+        if not globals()[name].is_right(learner):
             said, function = "ready-made, until yours is right", _READY[name]
         elif (seconds := _seconds(learner)) > _SLOW:
             said = f"ready-made: yours is right, but takes {1000 * seconds:.0f} ms a step"

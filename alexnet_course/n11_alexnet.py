@@ -380,7 +380,7 @@ def _check_dropout(model: nn.Sequential) -> None:
 
 def whose_network(learner: Function) -> tuple[nn.Module, str]:
     """A narrow network ready for a backward pass, and whose it is: the learner's, once right."""
-    widths, right = (16,) * 5, build.verdict(learner).endswith(": right.")
+    widths, right = (16,) * 5, build.is_right(learner)
     with _generator_left_alone():
         mg.manual_seed(0)
         model = learner(widths, 32, 10) if right else AlexNet(10, widths=widths, fc_width=32)
@@ -392,9 +392,7 @@ def whose_network(learner: Function) -> tuple[nn.Module, str]:
 
 def whose_cards(learner: Function) -> tuple[Function, str]:
     """conv3's backward on two cards, and whose it is: the learner's, once it is right."""
-    if conv3_backward.verdict(learner).endswith(": right."):
-        return learner, "yours"
-    return _conv3_backward, "ready-made"
+    return conv3_backward.chosen(learner, _conv3_backward, "yours", "ready-made")
 
 
 def _conv3_backward(grad_a: Any, grad_b: Any, weight: Any) -> tuple[Any, Any]:

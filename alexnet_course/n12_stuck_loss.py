@@ -61,9 +61,8 @@ diagnosis = Choice(
 
 def whose_lsuv(learner: Function) -> tuple[Function, str]:
     """The function that scales a weight, and whose it is: the learner's, once it is right."""
-    if lsuv.verdict(learner).endswith(": right."):
-        return learner, "your lsuv"
-    return next(piece.ready for piece in PIECES if piece.exercise == "lsuv"), "ready-made"
+    ready = next(piece.ready for piece in PIECES if piece.exercise == "lsuv")
+    return lsuv.chosen(learner, ready, "your lsuv", "ready-made")
 
 
 @exercise
