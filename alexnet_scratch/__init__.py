@@ -6,14 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from . import _moved as _moved
-from .blas import load_numpy
 
 if TYPE_CHECKING:
     from .trained import Trained
 
 __all__ = ["load"]
-
-load_numpy()
 
 
 def load(run: str | os.PathLike[str], device: str = "cpu") -> Trained:

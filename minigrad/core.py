@@ -338,7 +338,8 @@ class Function:
         needs = tuple(mode.recording and isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx = Context(cls.operation, needs)
         raw = [a.data if isinstance(a, Tensor) else a for a in args]
-        data = as_array(observed("forward", cls.operation, cls.forward, ctx, *raw))
+        with np.errstate(all="ignore"):  # NaN and Inf are results; detect_anomaly looks for them
+            data = as_array(observed("forward", cls.operation, cls.forward, ctx, *raw))
         rules.check_output(cls, data, tensors)
 
         out = Tensor(data)
@@ -373,6 +374,7 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
 # ----- the walk back -----
 
 
+@np.errstate(all="ignore")  # as in `apply`
 def backpropagate(
     root: Tensor, gradient: Any = None, retain_graph: bool = False,
     inputs: Sequence[Tensor] | None = None,
@@ -442,8 +444,7 @@ class GradientSums:
 
 
 def _add(total: Array, grad: Array, in_place: bool) -> Array:
-    with np.errstate(all="ignore"):  # an overflow is a result
-        return as_array(array_module(grad).add(total, grad, out=total if in_place else None))
+    return as_array(array_module(grad).add(total, grad, out=total if in_place else None))
 
 
 def _seed(root: Tensor, gradient: Any) -> Array:

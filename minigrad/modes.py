@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 
 class _Mode(threading.local):
     """Switches of the calling thread."""
@@ -69,12 +67,11 @@ def detect_anomaly() -> contextlib.AbstractContextManager[None]:
 
 def observed(phase: str, operation: str, call: Callable[..., Any], *args: Any) -> Any:
     """Call a forward or backward, and tell the observers of it."""
-    with np.errstate(all="ignore"):  # NaN and Inf are results; detect_anomaly looks for them
-        if not observers:
-            return call(*args)
-        start = time.perf_counter()
-        with _Switch("inside", True):
-            result = call(*args)
+    if not observers:
+        return call(*args)
+    start = time.perf_counter()
+    with _Switch("inside", True):
+        result = call(*args)
     for observer in list(observers):
         observer(phase, operation, time.perf_counter() - start, result, args)
     return result

@@ -74,6 +74,7 @@ def avg_pool2d_forward(
     return as_nchw(sum(taps_of(pad(x, window, out, 0.0), window, out)) * share)
 
 
+@Kernel
 def avg_pool2d_backward(
     grad: Array, shape: tuple[int, int, int, int], kernel: Pair, stride: Pair | None = None,
     padding: Pair = (0, 0), count_include_pad: bool = True, divisor_override: int | None = None,

@@ -1,9 +1,14 @@
-"""Runs a notebook's cells as Python in a browser would: without threads, processes, hard links.
+"""Runs a lesson as Python in a browser would: without threads, processes, hard links.
 
-    python as_in_a_browser.py SOURCE
+    python as_in_a_browser.py SOURCE [solved]
+
+`solved`: as a learner leaves it who has solved everything. The exercises and answers are those of
+the solutions, with what the solutions import.
 """
 
+import ast
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -24,17 +29,47 @@ def make_short():
     small_run.RECIPE = replace(small_run.RECIPE, epochs=2)
 
 
-def main(source):
+def code(path):
+    return [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+
+
+def solved(source):
+    """The code of a lesson, with the solutions' functions and answers in their places."""
+    imports, *rest = code(source.parent / "solutions" / source.name)
+    solutions = [cell.source for cell in rest if "solution" in cell.metadata.get("tags", [])]
+    return [imports.source, *(in_place(cell, solutions) for cell in code(source))]
+
+
+def in_place(cell, solutions):
+    """The source of a lesson's cell, with the solution's function or answers in its place."""
+    tags = cell.metadata.get("tags", [])
+    if "exercise" in tags:
+        name = re.search(r"^def (\w+)", cell.source, re.MULTILINE)[1]
+        return next(s for s in solutions if re.search(rf"^def {name}\(", s, re.MULTILINE))
+    if "answer" in tags:
+        names = set(re.findall(r"^(\w+) = None", cell.source, re.MULTILINE))
+        lines = ast.parse("\n".join(solutions)).body
+        return "\n".join(ast.unparse(line) for line in lines if names & assigned(line))
+    return cell.source
+
+
+def assigned(line):
+    """The names that a statement gives values to: a = 1, or a, b = 1, 2."""
+    targets = line.targets if isinstance(line, ast.Assign) else []
+    return {node.id for one in targets for node in ast.walk(one) if isinstance(node, ast.Name)}
+
+
+def main(source, *, solve):
     take_away("browser")
     make_short()
     os.environ["MPLBACKEND"] = "agg"
     shell = InteractiveShell.instance(history_length=0)
     shell.history_manager.enabled = False
-    for cell in jupytext.read(source).cells:
-        if cell.cell_type == "code":
-            shell.run_cell(cell.source).raise_error()
+    for cell in solved(source) if solve else [cell.source for cell in code(source)]:
+        shell.run_cell(cell).raise_error()
 
 
 if __name__ == "__main__":
+    lesson = Path(sys.argv[1]).resolve()
     os.chdir(Path(__file__).resolve().parents[2] / "notebooks")
-    main(sys.argv[1])
+    main(lesson, solve="solved" in sys.argv[2:])

@@ -144,25 +144,25 @@ def test_the_notebook_runs_from_the_top_and_prints_the_same(source, tmp_path, mo
     assert printed(notebook) == printed(committed(source))
 
 
-@pytest.mark.slow
-@lessons
-def test_the_lesson_runs_without_threads_and_processes_as_in_a_browser(source):
+def as_in_a_browser(*arguments):
+    """What the cells printed in a Python without threads and processes."""
     script = Path(__file__).with_name("as_in_a_browser.py")
     done = subprocess.run(
-        [sys.executable, script, source], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, script, *arguments], env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
 
 
-# The last lesson takes its functions from all the others, solved: test_yours.py does that.
 @pytest.mark.slow
 @pytest.mark.parametrize("source", LESSONS[:-1], ids=lambda s: s.stem)
-def test_the_lesson_runs_when_it_is_solved(source):
-    script = Path(__file__).with_name("with_solutions.py")
-    done = subprocess.run(
-        [sys.executable, script, source], env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert not re.search("not yet|not filled in|not answered", done.stdout), done.stdout
+def test_the_lesson_runs_in_a_browser_when_it_is_solved(source):
+    said = as_in_a_browser(source, "solved")
+    assert not re.search("not yet|not filled in|not answered", said), said
+
+
+# It takes its functions from all the others, solved: test_yours.py does that.
+@pytest.mark.slow
+def test_the_last_lesson_runs_in_a_browser():
+    as_in_a_browser(LESSONS[-1])

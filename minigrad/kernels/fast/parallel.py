@@ -10,8 +10,9 @@ import contextvars
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
@@ -82,6 +83,16 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="minigrad")
 
 
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS works in the calling thread alone, inside."""
+    if getattr(_local, "inside", False):  # a part of a split: it does already
+        yield
+        return
+    with _entry, _blas().limit(limits=1):
+        yield
+
+
 def slices(start: int, stop: int, chunk: int) -> list[slice]:
     """range(start, stop) in consecutive slices of `chunk`, the last one possibly shorter."""
     return [slice(i, min(i + chunk, stop)) for i in range(start, stop, chunk)]
@@ -109,7 +120,7 @@ def over_batch(
         _local.inside = True
         return task(slices(bounds[lane], bounds[lane + 1], chunk))
 
-    with _entry, _blas().limit(limits=1):
+    with one_blas_thread():
         pool = _pool(get_num_threads() - 1)
         # Each thread sees the caller's context: NumPy keeps errstate in it.
         futures = [

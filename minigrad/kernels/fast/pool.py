@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,11 +98,26 @@ def max_backward(
     """`max_pool2d_backward`."""
     xp, window = array_module(grad), Window(kernel, stride or kernel, padding, dilation)
     dy, won = as_nhwc(grad), as_nhwc(winners)
-    n, channels, height, width = shape
-    out = dy.shape[1:3]
-    dx = empty(xp, (n, height, width, channels), grad.dtype)
-    rows, columns = pool.touched(window, out)
-    within = window.padding == (0, 0) and rows <= height and columns <= width
+
+    def spread(part: slice, dtaps: list[Array]) -> None:
+        mine = scratch(xp, "mine", dy[part].shape, bool)
+        share = scratch(xp, "share", dy[part].shape, dy.dtype)
+        for number, dtap in enumerate(dtaps):
+            xp.equal(won[part], won.dtype.type(number), out=mine)
+            dtap += masked(dy[part], mine, out=share)
+
+    return _gathered(dy, shape, window, spread)
+
+
+def _gathered(
+    dy: Array, shape: tuple[int, int, int, int], window: Window,
+    spread: Callable[[slice, list[Array]], None],
+) -> Array:  # fmt: skip
+    """dx (`shape`, channels-last) to whose taps, a few images at a time, `spread` has added."""
+    xp, out, (n, channels, height, width) = array_module(dy), dy.shape[1:3], shape
+    dx = empty(xp, (n, height, width, channels), dy.dtype)
+    (top, left), (rows, columns) = window.padding, pool.touched(window, out)
+    within = (top, left) == (0, 0) and rows <= height and columns <= width
 
     def task(chunks: list[slice]) -> None:
         for part in chunks:
@@ -109,24 +125,13 @@ def max_backward(
             if not within:
                 size = pool.padded_shape((len(target), *shape[1:]), window, out)
                 target = scratch(xp, "pool", size, dx.dtype)
-            _spread_taps(xp, dy[part], won[part], window, out, target)
+            target[...] = 0
+            spread(part, pool.taps_of(target, window, out))
             if not within:
-                (top, left) = padding
                 dx[part] = target[:, top : top + height, left : left + width]
 
     over_batch(xp, task, n, _images(dy))
     return as_nchw(dx)
-
-
-def _spread_taps(xp: Any, dy: Array, won: Array, window: Window, out: Pair, dx: Array) -> None:
-    kw = window.kernel[1]
-    dx[...] = 0
-    mine = scratch(xp, "mine", dy.shape, bool)
-    share = scratch(xp, "share", dy.shape, dy.dtype)
-    for tap in range(math.prod(window.kernel)):
-        rows, columns = pool.tap_slices(tap // kw, tap % kw, window, out)
-        xp.equal(won, won.dtype.type(tap), out=mine)
-        dx[:, rows, columns] += masked(dy, mine, out=share)
 
 
 @pool.avg_pool2d_forward.instead(always)
@@ -151,3 +156,21 @@ def avg_forward(
 
     over_batch(xp, task, n, _images(y))
     return as_nchw(y)
+
+
+@pool.avg_pool2d_backward.instead(always)
+def avg_backward(
+    grad: Array, shape: tuple[int, int, int, int], kernel: Pair, stride: Pair | None = None,
+    padding: Pair = (0, 0), count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Array:  # fmt: skip
+    """`avg_pool2d_backward`."""
+    xp, window, dy = array_module(grad), Window(kernel, stride or kernel, padding), as_nhwc(grad)
+    out = dy.shape[1:3]
+    share = pool.shares(dy, shape[2:], window, out, count_include_pad, divisor_override)
+
+    def spread(part: slice, dtaps: list[Array]) -> None:
+        each = xp.multiply(dy[part], share, out=scratch(xp, "share", dy[part].shape, dy.dtype))
+        for dtap in dtaps:
+            dtap += each
+
+    return _gathered(dy, shape, window, spread)

@@ -132,7 +132,6 @@ def operand_type(xp: Any, dtype: Any) -> np.dtype[Any]:
     return stored
 
 
-@np.errstate(over="ignore")  # beyond 65504: Inf, as on a GPU; loss scaling looks for it
 def operand(x: Array, dtype: Any) -> Array:
     """x as `product` wants it for a result of `dtype`: round once what enters several.
 
@@ -144,7 +143,8 @@ def operand(x: Array, dtype: Any) -> Array:
         return x
     if stored == np.uint16:
         return _bfloat16(xp, x.astype(np.float32, copy=False))
-    return x.astype(stored)
+    with np.errstate(over="ignore"):  # beyond 65504: Inf, as on a GPU; loss scaling looks for it
+        return x.astype(stored)
 
 
 def _bfloat16(xp: Any, x: Array) -> Array:
