@@ -18,7 +18,6 @@ from .memory import empty
 from .parallel import get_num_threads, one_blas_thread, over_batch
 from .product import operand, product
 
-
 SMALL = 2**24  # multiplications; fewer are done before another thread has begun: measured
 
 
