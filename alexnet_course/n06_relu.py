@@ -88,6 +88,10 @@ def tanh_backward(learner: Function) -> None:
         raise Hint("A slope above 1? tanh is nowhere steeper than at 0: which sign has y squared?")
     if close(got, grad * y**2) or close(got, grad * (y**2 - 1)):
         raise Hint("At y = 0 tanh is steepest, with the slope 1: put y = 0 into yours.")
+    if close(got, grad - y**2) or close(got, 1 - y**2 * grad):
+        raise Hint("Python multiplies before it subtracts: put brackets around the whole slope.")
+    if close(got, grad * (1 - y) ** 2):
+        raise Hint("The square belongs to y alone: (1 - y) ** 2 is something else.")
     if close(got, grad * np.sqrt(1 - y**2)):
         raise Hint("1 - y squared is the slope itself: no root is taken.")
     if close(got, grad / (1 - y**2)):
@@ -118,7 +122,7 @@ def dead_maps(learner: Function) -> None:
     if got.shape == ():
         raise Hint("It returns one answer, or a count: expected one for each map, (C,).")
     if got.shape != dead.shape:
-        raise Hint(f"It returns an array of shape {got.shape}, expected {dead.shape}, one a map.")
+        raise Hint(f"It returns an array of shape {got.shape}, expected {dead.shape}.")
     if np.array_equal(got, ~dead):
         raise Hint("It says the opposite: True is for the dead maps.")
     if got.dtype != bool:
@@ -131,7 +135,7 @@ def dead_maps(learner: Function) -> None:
     if got[2]:
         raise Hint(
             "It calls a map dead that is silent for one image and active for others: which images "
-            "does it look at?"
+            "does it look at, and must all of them be silent?"
         )
     if got[3]:
         raise Hint(
@@ -154,6 +158,8 @@ def prelu_backward(learner: Function) -> None:
     if not isinstance(got, tuple) or len(got) != 2:
         raise Hint("It returns one thing, expected two: dx and dweight.")
     got_dx, got_dweight = map(np.asarray, got)
+    if got_dx.shape == weight.shape and got_dweight.shape == x.shape:
+        raise Hint("The two are swapped: return dx first.")
     if got_dx.shape != x.shape:
         raise Hint(f"dx has shape {got_dx.shape}, expected {x.shape}, that of x.")
     along_last = np.where(x > 0, grad, grad * weight)
@@ -171,6 +177,14 @@ def prelu_backward(learner: Function) -> None:
         )
     if close(got_dx, np.where(x > 0, 1, slope)):
         raise Hint("dx lacks grad: it holds the slopes alone.")
+    if close(got_dx, np.where(x > 0, grad, slope)):
+        raise Hint("dx lacks grad where x <= 0: the slope stands there alone.")
+    if close(got_dx, np.where(x > 0, x, x * slope)):
+        raise Hint("dx is y itself, the forward: backward multiplies grad by the slope.")
+    if close(got_dx, np.where(grad > 0, grad, grad * slope)):
+        raise Hint("In dx the sign of grad decides: is it grad or x that has two sides?")
+    if close(got_dx, grad * slope):
+        raise Hint("dx has the map's weight everywhere: what is the slope where x > 0?")
     if close(got_dx, np.where(x > 0, grad * slope, grad)):
         raise Hint("dx is the other way round: the map's weight is the slope where x <= 0.")
     if close(got_dx, np.where(x > 0, grad, grad * slope * x)):
@@ -199,6 +213,8 @@ def prelu_backward(learner: Function) -> None:
         raise Hint("dweight adds the gradients alone: what is y differentiated by the weight?")
     if close(got_dweight, (part * weight[:, None, None]).sum(axis=(0, 2, 3))):
         raise Hint("dweight carries the weight once more: y = a x, so what is dy/da?")
+    if close(got_dweight, -dweight) or close(got_dweight, (np.sign(x) * part).sum((0, 2, 3))):
+        raise Hint("dweight takes x without its sign: where x < 0, dy/da = x is negative.")
     if close(got_dweight, part.sum(axis=(0, 1, 2))):
         raise Hint("dweight has the right length by chance: it is summed over the wrong axes.")
     if not close(got_dweight, dweight):
@@ -217,6 +233,7 @@ dead_at_the_start = Number(
         "them.",
         50: "At a single point half of the units are 0. Dead are those that are 0 at all points.",
         100: "That would leave a constant: nothing could be fitted.",
+        0.25: "That is the share: how many of the 100 units are dead?",
         12.5: "Half of the biases are negative, and half of those are below -|w|: once less.",
     },
     small="More: b has to be below -|w|, so that no point from -1 to 1 reaches the hinge.",

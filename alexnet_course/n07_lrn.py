@@ -107,10 +107,16 @@ def normalise(learner: Function) -> None:
                 x * s**beta,
                 "s is right, but loud neighbours make y larger: divide by the power of s.",
             ),
+            (1 / s**beta, "s is right, and y lacks x: it stands above the line."),
             (x / s ** _PAPER["beta"], _FIXED),
         ):
             if close(got[0], value) and not close(got[0], y):
                 raise Hint(words)
+        if np.isnan(got[0]).any():
+            raise Hint(
+                "s is right, and y has NaN where x is negative: the power belongs to s alone. Are "
+                "there brackets around x / s?"
+            )
         if not close(got[0], y):
             raise Hint("s is right and y is not: y = x / s ** beta, channel by channel.")
 
@@ -145,6 +151,8 @@ def _check_s(
         (total, "s is the plain sum: where are k and alpha?"),
         (k + total, "s lacks alpha, the factor of the sum."),
         (alpha * total, "s lacks the constant k."),
+        ((k + alpha) * total, "The sum is multiplied by k, too: are there brackets too many?"),
+        (k + alpha**2 * total, "alpha is squared, too: it multiplies the sum of squares."),
         (k * counts + alpha * total, "s has k once for each channel: add it once, after the sum."),
         (s**beta, "s is k + alpha * sum, before the power: the power belongs to y."),
         (
@@ -188,6 +196,11 @@ def turning_point(learner: Function) -> None:
         if np.ndim(got) > 0:
             raise Hint(f"It returns an array of shape {np.shape(got)}, expected one number.")
         if np.iscomplexobj(got) or np.isnan(got):
+            if close(result_of(learner, n, k, alpha, 2.0), math.sqrt(k / (alpha * n))):
+                raise Hint(
+                    "It takes the square root of a negative number, beta - 1. Is the 2 there that "
+                    "comes from the derivative of r ** 2?"
+                )
             raise Hint(
                 "It takes the square root of a negative number: beta is more than 1/2, so which "
                 "sign does 1 - 2 beta have?"
@@ -206,6 +219,10 @@ def turning_point(learner: Function) -> None:
             ),
             (expected / math.sqrt(k), "k is missing: it stays beside the terms with r ** 2."),
             (expected**2, "That is the square of the turning point: solve for r."),
+            (
+                bites * math.sqrt(2 * beta - 1),
+                "2 beta - 1 is on the wrong side: it is a factor of r ** 2.",
+            ),
             (-expected, "r is an rms, which is not negative: take the other root."),
             (
                 expected * math.sqrt(n),
@@ -293,6 +310,18 @@ def _why_backward(
         (
             own - factor / beta * neighbours,
             "The second term lacks beta: the derivative of s ** -beta has it as a factor.",
+        ),
+        (
+            own - factor * _sums(ratio, half, half),
+            "The second term lacks x_i, in front of the sum: it comes from ds_j/dx_i.",
+        ),
+        (
+            own - factor * x * _sums(ratio / x, half, half),
+            "The sum lacks x_j: it stands above the line in y_j.",
+        ),
+        (
+            own - factor * x * _sums(ratio / grad, half, half),
+            "The sum lacks grad: L depends on each y_j by its own g_j.",
         ),
         *(
             (

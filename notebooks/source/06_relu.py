@@ -5,8 +5,8 @@
 # alive, how the leaky and the parametric form learn, and what the paper's figure 1 ("six times faster")
 # depends on. You will have written the backward of three activations and a test for dead maps.
 #
-# About 80 minutes: 58 to read, 20 for the four exercises. You need notebooks 1 (backward), 2 (gradient checks) and 3
-# (linear layer, cross-entropy), what a standard deviation is, and notebook 4 for the convolutions.
+# About 80 minutes: 59 to read, 20 for the four exercises. You need notebooks 1 (backward), 2 (gradient checks) and 3
+# (linear layer, cross-entropy), 4 and 5 (convolution, pooling), and what a standard deviation is.
 
 # %%
 import math
@@ -30,7 +30,7 @@ use_style()
 # ## Three curves and their slopes
 #
 # A convolution followed by a convolution is only another convolution. Something that is not linear has to
-# stand between two layers, or the second one adds nothing. The standard way (section 3.1 of the paper) was one of
+# stand between two layers, or the second one adds nothing. The usual choice was one of
 #
 # $$y = \tanh(x), \qquad y = \sigma(x) = \frac{1}{1 + e^{-x}},$$
 #
@@ -285,7 +285,7 @@ check.dead_maps(dead_maps)
 # the ReLUs with positive inputs" to accelerate "the early stages of learning". How much does that do? A unit
 # of layer 2 sums 48 maps × 5×5 taps. Take weights from $N(0, 0.01^2)$, and two kinds of inputs
 # that are themselves behind a ReLU: noise of size 1, and layer 1's output for our raw patterns (`raw` above,
-# through ReLU, LRN and pooling):
+# through ReLU, the normalisation LRN of notebook 7, and pooling):
 
 # %%
 rng = np.random.default_rng(2)
@@ -589,7 +589,8 @@ for start in ("2012", "fitted"):
 # the picture it is first. (With other seeds it was first or it was a tie.) So the size of the effect depends on
 # the network, the start and the data; here even its sign does.
 #
-# Which does it, the pixels or the weights? We changed both at once. Try the two mixtures, in `race`. With the
+# Which does it, the pixels or the weights? We changed both at once. Try the two mixtures: make the first line of
+# `race` `x = small_pixels / 64`, or `x = small_pixels`, for both starts, and look for rates. With the
 # weights of 2012 and pixels / 64, tanh arrived, and ReLU did at no rate that we tried. So each of them wants
 # inputs and weights that fit it. How to fit them for ReLU was published in 2015 (He and others).
 #

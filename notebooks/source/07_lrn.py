@@ -2,10 +2,10 @@
 # # 7. Local response normalisation, and whose alpha
 #
 # **At the end you will know** what LRN computes, why "the AlexNet numbers" give four different layers
-# in the paper and four programs, how loud a layer must be before LRN acts on it, and why a very
-# loud pixel comes out *quieter*. You will have written both passes and proven them right.
+# in the paper and four programs, how loud a layer must be before LRN acts on it, and what
+# becomes of a pixel that gets louder and louder. You will have written both passes and proven them right.
 #
-# About 75 minutes: 50 to read, 25 for the three exercises. You need notebook 1 (the chain rule backwards), the
+# About 75 minutes: 51 to read, 25 for the three exercises. You need notebook 1 (the chain rule backwards), the
 # derivative of a power and of a quotient of two functions, and notebook 4 for what a channel is. What a Jacobian is
 # stands where it comes up.
 
@@ -215,7 +215,7 @@ print("\n".join(rows))
 # nothing. (All of this is about *scale*. If $x$ is divided by 64, an $\alpha$ of $64^2$ = 4096 times the paper's
 # gives the same divisor.)
 #
-# ## Louder in, quieter out
+# ## A pixel that gets louder
 #
 # Look at $y$ itself when all channels of the window have the value $r$, so that their rms is $r$:
 #
@@ -545,9 +545,11 @@ yours.plug("07_lrn", globals())
 #
 # ## Further
 #
-# No check, only for you. In the cell with the grating, add brightness instead of contrast: a grating of one contrast
-# plus `np.linspace(0, 100, 160)`. What do filter 8 and LRN make of it? Then remove the line `wave -= wave.mean()`, so
-# that the filters see brightness, and look again. You should see nothing of the ramp at first; afterwards a filter that
-# rises with it, and LRN flatten it: "brightness normalization", if the filters let brightness through.
+# No check, only for you. In the cell with the grating, let brightness grow instead of contrast: put
+# `20 * np.cos(2 * np.pi / 6 * columns) + np.linspace(0, 100, 160)` into `np.broadcast_to`. What do filter 8 and LRN
+# make of it? You should see nothing of the ramp. Then keep only the positive part of each filter,
+# `wave = np.maximum(wave, 0)` in place of `wave -= wave.mean()`, so that the filters see brightness, and look again.
+# Now the peaks of filter 8 grow about five times from left to right, and LRN makes of that a fall by half:
+# "brightness normalization", if the filters let brightness through.
 #
 # [Solutions](solutions/07_lrn.ipynb). Next: [notebook 8](08_blind_checks.ipynb), how a check goes blind.
