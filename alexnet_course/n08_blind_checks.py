@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .checks import Function, Hint, close, exercise, generator, result_of
-from .mutants import MUTANTS, NEAR_A_KINK, RIGHT, Mutant
+from .mutants import MUTANTS, NEAR_A_KINK, RIGHT, TINY_DOUBLED, Mutant
 from .questions import Choice, Number
 
 pass_with_ones = Number(
@@ -88,7 +88,20 @@ class _Watch:
             self.outputs &= close(grad, y)
             return operation.backward(grad, point)
 
-        got = result_of(self._learner, forward, backward, operation.x)
+        try:
+            got = result_of(self._learner, forward, backward, operation.x)
+        except ValueError as error:
+            if "with a sequence" in str(error):
+                raise Hint(
+                    "numeric_gradient wants a function with one number as its result, and forward "
+                    f"returns an array, here of shape {y.shape}. Which number is made of it?"
+                ) from None
+            if "broadcast" in str(error):
+                raise Hint(
+                    f"{str(error).strip()}: here x, v and dx have shape {x.shape}; forward(x), its "
+                    f"slope and grad have {y.shape}."
+                ) from None
+            raise
         if np.size(got) != 1:
             raise Hint(f"It returns an array of shape {np.shape(got)}: expected True or False.")
         self.covered &= len(moved) == x.size or not got  # it may refuse at the first error
@@ -184,6 +197,11 @@ def agrees(learner: Function) -> None:
         )
     if survivors:
         raise Hint(_about(survivors))
+    if watch.accepts(TINY_DOUBLED):
+        raise Hint(
+            "All fifteen are found, but where a gradient is 1e-14, a dx that is twice too large "
+            "passes: your tolerance is absolute, or a part of it is. Relative to what should it be?"
+        )
 
 
 def _about(survivors: list[Mutant]) -> str:

@@ -5,7 +5,7 @@
 # cannot see, what the paper's $\alpha = 10^{-4}$ hides, what an absolute tolerance lets pass, and what a kink does
 # to a difference. You will have written a checker that finds fifteen wrong backwards.
 #
-# About 55 minutes: 35 to read, 20 for the exercise. You need notebook 2 (the complex step, and
+# About 60 minutes: 41 to read, 20 for the exercise. You need notebook 2 (the complex step, and
 # $grad \cdot J v = dx \cdot v$). The layers that are tested are those of notebooks 3 to 7; each is said again in a
 # line where it comes up.
 
@@ -431,9 +431,9 @@ print(single.dtype, "agrees with", double.dtype, error < 1e-6)
 #
 # ## Further
 #
-# Write a mutant of your own that `mutants.RECIPES["one element\nof dx"]` accepts nearly always, and that the
-# last recipe refuses: an operation, its right forward, a backward that is wrong in one place. Then find one that
-# passes *your* checker. You would see that the second is hard only if your `grad`, your direction and your
-# tolerance are all as above; if it is easy, one of the three is not.
+# Write a mutant of your own that `mutants.RECIPES["one element\nof dx"]` accepts, and that the last recipe
+# refuses: an operation, its right forward, a backward that is wrong in one place. Then look for one that passes
+# *your* checker. That should be hard. If it is easy, look again at your `grad`, at your direction (or at whether
+# every element is compared), and at your tolerance.
 #
 # [Solutions](solutions/08_blind_checks.ipynb). Next: [notebook 9](09_dropout.ipynb), dropout.

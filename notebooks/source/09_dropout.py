@@ -47,7 +47,7 @@ use_style()
 # In both, the *mean* of $y_i$ over the masks is what test gives: $E[m_i] = 1 - p$. The inverted form
 # moves the factor from test to training, so that nothing is left to do at test. PyTorch and TensorFlow
 # have it, and Caffe had it. The network of 2012 had the paper's, with $p = 0.5$, on the outputs of its first two
-# fully connected layers, fc6 and fc7.
+# fully connected layers, fc6 and fc7 (fc8, the third, gives the classes).
 #
 # A hundred and sixty outputs of a layer, as a picture:
 
@@ -155,13 +155,11 @@ print("\n".join(rows))
 
 # %% [markdown]
 # With the same weights, each of the two inverted dropouts doubles what the next layer reads. The network
-# begins with strong opinions, and they are wrong. The third row is the first
-# again.
+# begins with strong opinions, and they are wrong. The third row is the first again.
 #
 # So halving the weights makes the networks equal, at test and in the first training pass. It does not make
-# the *training* equal. One step of training moves $W$ against its gradient, `lr` (the learning rate) is how far;
-# weight
-# decay $\lambda$ pulls it towards 0 besides ($L$ is the loss):
+# the *training* equal. One step of training moves $W$ against its gradient, and `lr` (the learning rate) says how
+# far. Weight decay $\lambda$ (`decay` in the exercise) pulls it towards 0 besides ($L$ is the loss):
 #
 # $$W \leftarrow W - \mathrm{lr} \left( \frac{\partial L}{\partial W} + \lambda W \right).$$
 #
@@ -376,8 +374,9 @@ plt.show()
 # ## A crowd of networks
 #
 # Why does it help? One answer is in the paper: a mask over $n$ units cuts a smaller network out of the large
-# one. There are $2^n$ of them, they share their weights, and each example of a batch trains one. At test one
-# would like to ask all of them and to combine their predictions by the *geometric mean*:
+# one. There are $2^n$ of them, they share their weights, and each example of a batch trains one. Networks that
+# answer together are called an *ensemble*. At test one would like to ask all of them and to combine their
+# predictions by the *geometric mean*:
 #
 # $$\bar P(c) = \frac{1}{Z} \prod_{m} P_m(c)^{q_m},
 # \qquad Z = \sum_{c'} \prod_{m} P_m(c')^{q_m}$$
