@@ -18,6 +18,7 @@ best_step = Number(
     typical={
         2**-52: "That is the spacing of the numbers near 1: x + h and x - h hardly differ there.",
         1e-16: "That is the rounding itself: x + h is x there, and the slope comes out as 0.",
+        **dict.fromkeys(range(-16, 0), "That is an exponent: write the step itself, as in 1e-3."),
         1e-30: "x + h and x - h are the same number there, and the slope comes out as 0.",
         1e-8: "That is the best step of a one-sided difference, the square root of the rounding.",
     },

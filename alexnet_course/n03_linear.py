@@ -715,6 +715,7 @@ work_share = Number(
     typical={
         96: "That is their share of the weights: but each of these is used once for an image.",
         50: "The two kinds are not nearly equal.",
+        **dict.fromkeys((0.05, 0.08, 0.1, 0.5, 0.96), "That is a fraction: give a percentage."),
         0: "They do have 59 million multiplications, one for each weight.",
     },
     small="A little more: 59 million, one for each weight.",

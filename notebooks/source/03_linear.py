@@ -28,7 +28,7 @@ use_style()
 #
 # $$y = b + w_1 x_1 + w_2 x_2 + \dots$$
 #
-# A *layer* has many such units that read the same inputs, and a *batch* has many images. Two images $n$ with
+# A *layer* has many such units that read the same inputs, and a *batch* has many images, $N$ of them. Two images $n$ with
 # two inputs each, and two units $o$, written out in scalars as in notebook 1:
 #
 # $$y_{11} = b_1 + w_{11} x_{11} + w_{12} x_{12} \qquad y_{12} = b_2 + w_{21} x_{11} + w_{22} x_{12}$$
@@ -107,8 +107,8 @@ check.linear_backward(linear_backward)
 # ## What is copied forward is added up backward
 #
 # In $XW^\top + b$ the shapes (N, out) and (out,) do not match. NumPy *broadcasts*: it lines the shapes up at
-# their right ends, and repeats the smaller array along every axis that it does not have, or in which its length
-# is 1.
+# their right ends, and repeats each array along every axis that it does not have, or in which its length is 1 and
+# the other's is not. (So both may be repeated.)
 
 # %%
 for small in ((3,), (1, 3), (4, 1), ()):

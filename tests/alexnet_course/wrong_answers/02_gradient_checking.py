@@ -55,6 +55,7 @@ WRONG = {
         for number, words in (
             ("1e-30", "x - h are the same"), ("1e-16", "That is the rounding itself"),
             ("2**-52", "spacing"), ("1e-8", "one-sided"), ("1e-12", "Too small"),
+            ("-5", "exponent"),
             ("0.01", "Too large"), ("'1e-5'", "without quotation marks"), ("(1, 5)", "a tuple"),
         )
     ],

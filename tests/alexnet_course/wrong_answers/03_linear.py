@@ -188,6 +188,7 @@ WRONG = {
         ("np.log(10), 8", "0, 96", "share of the weights"),
         ("np.log(10), 8", "0, 50", "nearly equal"),
         ("np.log(10), 8", "0, 2", "A little more"),
+        ("np.log(10), 8", "0, 0.08", "fraction"),
         ("np.log(10), 8", "0, 30", "only once"),
     ],
 }  # fmt: skip
