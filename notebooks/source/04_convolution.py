@@ -132,8 +132,8 @@ check.conv_forward(conv_forward)
 # `conv2d_naive` is minigrad's version by loops over filters and windows; what is inside a window is left to
 # NumPy. It does the backward, too, about two thirds of its work: compare a third of its time. The next cell
 # prints this time for one image and one layer, beside that of minigrad's fast code, which this notebook arrives
-# at. Its output is not kept, since it depends on your machine: run it. (The paper names no padding; 2 gives
-# maps of 55×55.)
+# at. Its output is not kept, since it depends on your machine: run it, and allow the loops some seconds. (The
+# paper names no padding; 2 gives maps of 55×55.)
 
 # %% tags=["machine"]
 image = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype("f4")
