@@ -42,6 +42,10 @@ _STRIDE = (
     "Window (i, j) begins at (i * stride, j * stride) and has kh rows and kw columns: do yours? "
     "Does the last one end inside the image?"
 )
+_PLACE = (
+    "Is each index inside its axis? Does window (i, j) begin at row i * stride and column "
+    "j * stride?"
+)
 _OBLONG = "kh belongs to u and the rows, kw to v and the columns: is one taken for the other?"
 _PADDING = (
     "Has each channel a border of zeros, `padding` deep, on all four sides, and are there no more "
@@ -99,7 +103,7 @@ def _gradients(
 
 def _result_of_conv(learner: Function, case: _Case, *args: Any) -> Any:
     args = (*args, case.stride, case.padding)
-    return result_for_case(learner, args, case, case.right("It"), case.question)
+    return result_for_case(learner, args, case, case.right("It"), case.question or _PLACE)
 
 
 def _factor(got: Any, expected: np.ndarray) -> float | None:
@@ -148,6 +152,8 @@ def conv_forward(learner: Function) -> None:
             continue
         _fractions("y", got)
         _check_bias(got, y, _conv(x, weight, None, case))
+        if close(got, _conv(x, weight, np.full_like(bias, bias.sum()), case)):
+            raise Hint("The sum of all biases is added to each map: map o has bias[o] alone.")
         for kernel, hint in _wrong_kernels(weight):
             if any(close(got, _conv(x, kernel, b, case)) for b in (bias, None)):
                 raise Hint(hint)
@@ -190,6 +196,13 @@ def _wrong_kernels(weight: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
             weight.swapaxes(2, 3),
             "u and v are mixed up: u goes with the rows of x, v with its columns.",
         )
+        for product, axes in (("window @ weight[o]", 3), ("weight[o] @ window", 2)):
+            alike = weight.sum(axes, keepdims=True).swapaxes(2, 3)
+            yield (
+                np.broadcast_to(alike, weight.shape),
+                f"y is the sum of the matrix product {product}: here the two are multiplied number "
+                "by number, with *.",
+            )
     yield weight / weight[0].size, "Each number of y is a mean of products: it must be their sum."
     for c in range(weight.shape[1]):
         yield (
@@ -221,7 +234,8 @@ def columns(learner: Function) -> None:
         x = np.arange(height * width * channels).reshape(shape) + 0.5
         col = _columns(x, size, stride)
         case = f"For x of shape {shape}, size {size} and stride {stride}"
-        got = np.asarray(result_for_case(learner, (x, size, stride), case))
+        question = f"{_PLACE} Does the last one end inside the image?"
+        got = np.asarray(result_for_case(learner, (x, size, stride), case, question=question))
         if np.shape(got) == col.shape[::-1] != col.shape:
             raise Hint(
                 f"{case}, col has shape {np.shape(got)}, expected {col.shape}: a window is a row, "
@@ -302,6 +316,11 @@ def _check_dweight(
     got: Any, grad: np.ndarray, x: np.ndarray, weight: np.ndarray, case: _Case
 ) -> None:
     sofar, (_, dweight) = "dbias is right. ", _gradients(grad, x, weight, case)
+    if np.shape(got) == x.shape:
+        raise Hint(
+            f"{sofar}dweight has the shape of x, {x.shape}: return dx first, then dweight, then "
+            "dbias."
+        )
     if np.shape(got) != dweight.shape:
         raise Hint(
             f"{sofar}dweight has shape {np.shape(got)}, expected that of weight, {dweight.shape}."
@@ -312,6 +331,8 @@ def _check_dweight(
         if close(got, wrong):
             raise Hint(f"{sofar}{hint}")
     times = _factor(got, dweight)
+    if times == 0:
+        raise Hint(f"{sofar}dweight is 0 everywhere: each window must add its part.")
     if times is not None:
         raise Hint(f"{sofar}dweight is {times:g} times what it should be.")
     _, first = _first_wrong("dweight", got, dweight)
@@ -365,6 +386,8 @@ def _check_dx(got: Any, grad: np.ndarray, x: np.ndarray, weight: np.ndarray, cas
             "each window must add (+=) its part, not write it (=)."
         )
     times = _factor(got, dx)
+    if times == 0:
+        raise Hint(f"{sofar}dx is 0 everywhere: each window must add its part.")
     if times is not None:
         raise Hint(f"{sofar}dx is {times:g} times what it should be.")
     if any(close(got.sum((1, 2)), right.sum((1, 2))) for right in (dx, whole)):

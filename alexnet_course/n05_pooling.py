@@ -169,6 +169,8 @@ def _check_winners(got: np.ndarray, winners: np.ndarray, x: np.ndarray, case: _C
         )
     if close(got, winners % case.size * case.size + winners // case.size):
         raise Hint("The winners count down the columns: count along the rows, u * size + v.")
+    if close(got, winners + 1):
+        raise Hint("The winners are counted from 1: the first tap of a window is number 0.")
     i, j = _first_wrong(got, winners)
     u, v = divmod(int(winners[i, j]), case.size)
     raise Hint(
@@ -267,6 +269,7 @@ def _wrong_dxs(
         "The gradients arrive, but at the wrong pixels: window (i, j) begins at (i * stride, "
         "j * stride), not at i * size or at a fixed step.",
     )
+    yield -_backward(grad, winners, case), "Each gradient is subtracted: it must be added (+=)."
     yield _backward(np.abs(grad), winners, case), "The gradients have lost their signs."
 
 

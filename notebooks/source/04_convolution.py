@@ -132,8 +132,8 @@ check.conv_forward(conv_forward)
 # `conv2d_naive` is minigrad's version by loops over filters and windows; what is inside a window is left to
 # NumPy. It does the backward, too, about two thirds of its work: compare a third of its time. The next cell
 # prints this time for one image and one layer, beside that of minigrad's fast code, which this notebook arrives
-# at. Its output is not kept, since it depends on your machine: run it. (The paper names no padding; 2 gives
-# maps of 55×55.)
+# at. Its output is not kept, since it depends on your machine: run it, and allow the loops some seconds. (The
+# paper names no padding; 2 gives maps of 55×55.)
 
 # %% tags=["machine"]
 image = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype("f4")
@@ -456,9 +456,10 @@ yours.plug("04_convolution", globals())
 #
 # ## Further
 #
-# No check, only for you. Write `F.conv2d(x, filters, stride=4)` for a picture of your own (PIL opens it, `np.moveaxis`
-# brings the channels to the front) with filters that you make up: the two edges above, a blur, a stripe pattern at 45
-# degrees. Show the maps. Then make one filter answer to red on the left and green on the right, and nothing else. You
+# No check, only for you. Write `F.conv2d(mg.tensor(x), mg.tensor(filters), stride=4)` for a picture of your own (PIL
+# opens it, `np.moveaxis` brings the channels to the front; divide by 255, and add the axis of the images) with filters
+# that you make up: the two edges above, a blur, a stripe pattern at 45 degrees. Show the maps. Then make one filter that
+# answers most to red on the left and green on the right, and not at all to white on the left and black on the right. You
 # should see that a filter with the sum 0 in each colour is silent on even areas.
 #
 # That is the end of the lesson: [solutions](solutions/04_convolution.ipynb), and next

@@ -73,7 +73,7 @@ print(covered)
 #
 # $$\frac{\partial L}{\partial x_{p,q}} = \sum_{(i,j)\,:\,(p,q) \text{ won window } (i,j)} g_{i,j}.$$
 #
-# It is a *sum*: a pixel that wins four windows gets four gradients. All that has to be kept from the
+# It is a *sum*: a pixel that wins several windows gets the gradients of them all. All that has to be kept from the
 # forward pass is **which tap won**: the number $t = u k + v$, from 0 to 8 for $k = 3$. That is one byte for
 # each output (up to $k = 16$). To keep $x$ would take four bytes for each pixel, and with $s = 2$ there are about
 # four pixels for each output.
@@ -252,7 +252,8 @@ yours.plug("05_pooling", globals())
 #
 # No check, only for you. Replace the largest number of a window by its mean (*average pooling*, as in LeNet, before
 # AlexNet). What does its backward need from forward? Write both, and look at a row of stripes, `np.tile([0, 1], (9, 5))`,
-# after each kind. You should see that the mean wipes out what the maximum keeps, and that its backward needs nothing but
-# the sizes.
+# after each kind, with $k = 3$ and $s = 2$. You should see that no stripe is left in either map: the maximum is 1
+# everywhere, and the mean 1/3 everywhere. The maximum says how strong the stripes were, the mean how much of a window
+# they fill. And you should find that the backward of the mean needs nothing but the sizes.
 #
 # [Solutions](solutions/05_pooling.ipynb). Next: [notebook 6](06_relu.ipynb), ReLU.

@@ -20,7 +20,8 @@ WRONG = {
         ("np.full((rows, columns), -np.inf)", "np.full((rows, columns), -999)", "dtype float"),
         ("tap > y", "tap > y + 5", "which pixels does window"),
         ("winners[better] = u * size + v", "winners[better] = v * size + u", "along the rows"),
-        ("winners[better] = u * size + v", "winners[better] = u * size + v + 1",
+        ("winners[better] = u * size + v", "winners[better] = u * size + v + 1", "counted from 1"),
+        ("winners[better] = u * size + v", "winners[better] = u * 2 + v",
          "y is right and the winners are not"),
         ("(length - size) // stride + 1", "(length - size + 1) // stride", "must still fit"),
         # A window that hangs over the edge, where columns are left over:
@@ -55,6 +56,7 @@ WRONG = {
         (PLACE, WHOLE, "only the one that won"),
         (PLACE + " += grad[i, j]", WHOLE + " += grad[i, j] / size**2", "the backward of a mean"),
         ("+= grad[i, j]", "+= 1", "counts the windows"),
+        ("+= grad[i, j]", "-= grad[i, j]", "is subtracted"),
         ("+= grad[i, j]", "+= abs(grad[i, j])", "lost their signs"),
         (PLACE + " += grad[i, j]", PLACE + f" = max({PLACE}, grad[i, j])", "largest gradient"),
         ("divmod(winners[i, j], size)\n        " + PLACE,
