@@ -68,7 +68,8 @@ def row(layer: Layer, rounds: int) -> list[str]:
     times = [fastest(rounds, *[lambda w=way: w.forward(x, weight, None, *options, True)
                                for way in ways])]  # fmt: skip
     for needs in ((True, False, True), (False, True, True), (True, True, True)):
-        calls = [lambda w=way: w.backward(ys[0], x, weight, *options, ys[0], needs) for way in ways]
+        calls = [lambda w=way, n=needs: w.backward(ys[0], x, weight, *options, ys[0], n)
+                 for way in ways]  # fmt: skip
         times.append(fastest(rounds, *calls))
     taken = winograd._forward_pays(x, weight, None, *options)
     return [layer.name, "yes" if taken else "no", f"{times[0][0] * 1e3:.1f}",
