@@ -1,9 +1,11 @@
-"""Time a training step of AlexNet, here and in PyTorch.
+"""Time a training step of AlexNet, or its forward alone, here and in PyTorch.
 
     python benchmarks/train_step.py [--variant grouped|one-tower] [--batch 64 128] [--rounds 5]
+    python benchmarks/train_step.py --forward --batch 1 32 128
 
 A step is forward, backward and SGD update (momentum 0.9, weight decay 5e-4) in float32 on random
-images with 1000 classes; "grouped" is the paper's network with LRN, "one-tower" torchvision's. Each
+images with 1000 classes; --forward evaluates, under `no_grad` here and PyTorch's `inference_mode`.
+"grouped" is the paper's network with LRN, "one-tower" torchvision's. Each
 side runs in a process of its own, one after another in alternating rounds, with the same number of
 threads: minigrad, PyTorch as installed, and PyTorch with glibc's allocator thresholds raised, which
 saves it the page faults of fresh memory. Rates are medians over the steps of a process, then over
@@ -37,7 +39,7 @@ from alexnet_scratch.bench import (
     time_layers,
 )
 from alexnet_scratch.model import AlexNet
-from minigrad import get_num_threads, set_num_threads
+from minigrad import get_num_threads, no_grad, set_num_threads
 from minigrad.tools.summary import summary
 from minigrad.tools.text import align, format_bytes
 
@@ -71,6 +73,9 @@ def measure(step: Callable[[], Any], batch: int, steps: int) -> dict[str, float]
 
 def work_minigrad(options: argparse.Namespace, batch: int) -> dict[str, Any]:
     step = TrainingStep(AlexNet(CLASSES, options.variant), batch)
+    if options.forward:
+        step.model.eval()
+        return measure(no_grad(lambda: step.model(step.images)), batch, options.steps)
     return measure(step, batch, options.steps)
 
 
@@ -80,8 +85,10 @@ def work_torch(options: argparse.Namespace, batch: int) -> dict[str, Any]:
     torch.set_num_threads(options.threads)
     model = torch_alexnet(options.variant, CLASSES)
     images, labels = torch.randn(batch, 3, 224, 224), torch.randint(0, CLASSES, (batch,))
-    step = torch_step(model, images, labels)
-    return measure(step, batch, options.steps)
+    if options.forward:
+        model.eval()
+        return measure(torch.inference_mode()(lambda: model(images)), batch, options.steps)
+    return measure(torch_step(model, images, labels), batch, options.steps)
 
 
 def work_sgemm(options: argparse.Namespace, batch: int) -> dict[str, Any]:
@@ -134,6 +141,7 @@ def run(worker: str, options: argparse.Namespace, batch: int = 1) -> dict[str, A
     env = kept | dict.fromkeys(names, threads) | (THRESHOLDS if worker == TUNED else {})
     flags = ["--worker", worker, "--batch", str(batch), "--steps", str(options.steps)]
     flags += ["--variant", options.variant, "--threads", threads] + ["--quick"] * options.quick
+    flags += ["--forward"] * options.forward
     try:
         return run_side(__file__, flags, env)
     except SideError as error:
@@ -153,19 +161,20 @@ def report(options: argparse.Namespace, batch: int, rounds: list[dict[str, Any]]
             f"{statistics.median(r['page_faults'] for r in results):,.0f}",
         ))  # fmt: skip
     lines = [
-        f"{options.variant}, batch {batch}, {options.threads} threads, "
+        f"{options.variant}{', forward' * options.forward}, batch {batch}, "
+        f"{options.threads} threads, "
         f"{options.rounds} rounds of {options.steps} steps",
         "", *align(cells, left=1), "",
     ]  # fmt: skip
     lines += [ratio_line(rounds, OURS, side) for side in sides[1:]]
-    flops = step_flops(options.variant)
+    flops = step_flops(options.variant) / (3 if options.forward else 1)
     sgemm = [r["sgemm"]["flops"] / 1e9 for r in rounds]
     whole = [r[OURS]["rate"] * flops / 1e9 for r in rounds]
     shares = [w / s for w, s in zip(whole, sgemm, strict=True)]
     lines += [
         "sgemm {}^3: {} GFLOP/s ({})".format(SGEMM_SIZE, *spread(sgemm, ".0f")),
-        "whole step at {:.2f} GFLOP per image: {} GFLOP/s ({})".format(
-            flops / 1e9, *spread(whole, ".0f")
+        "{} at {:.2f} GFLOP per image: {} GFLOP/s ({})".format(
+            "forward" if options.forward else "whole step", flops / 1e9, *spread(whole, ".0f")
         ),
         "share of the sgemm rate: {} ({})".format(*spread(shares, ".0%")),
     ]
@@ -195,7 +204,7 @@ def main() -> int:
         rounds = alternate(
             sides, options.rounds, lambda side, n=batch: run(side, options, n), last=("sgemm",)
         )
-        layers = run("layers", options, batch)
+        layers = {"table": "", "layers": []} if options.forward else run("layers", options, batch)
         print(report(options, batch, rounds), layers["table"] + "\n", sep="\n\n", flush=True)
         measured[batch] = {"rounds": rounds, "layers": layers["layers"]}
     if options.json:
@@ -227,6 +236,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=positive, default=get_num_threads(),
                         help="of either side (default: all cores)")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="one round of 2 steps at batch 16")
+    parser.add_argument("--forward", action="store_true", help="evaluation in place of training")
     parser.add_argument("--verify", action="store_true",
                         help="compare the losses of both instead of the time")  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write all measurements to a file")
