@@ -387,9 +387,9 @@ MUTANTS = [
            "conv2d-plain"),
     Mutant("conv: bias forgotten", CONV, one_wrong(2, np.zeros_like), "conv2d-plain"),
     Mutant("conv: bias is a mean", CONV, one_wrong(2, lambda db: db / 12), "conv2d-plain"),
-    Mutant("conv by columns of the gradient: kernel not turned", "kernels.fast.conv:_flipped",
+    Mutant("conv by columns of the gradient: kernel not turned", "kernels.fast.conv:flipped",
            edited("[:, :, ::-1, ::-1]", ""), "conv2d-fewer features", "fast"),
-    Mutant("conv by columns of the gradient: groups mixed", "kernels.fast.conv:_flipped",
+    Mutant("conv by columns of the gradient: groups mixed", "kernels.fast.conv:flipped",
            edited("[:, :, ::-1, ::-1]", "[::-1, :, ::-1, ::-1]"),
            "conv2d-fewer features, all options", "fast"),
     # fully connected
