@@ -19,14 +19,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _plain: ContextVar[bool] = ContextVar("minigrad_plain", default=False)
 
-ROOMS = ("cuda", "fast")  # in which order they are asked
+ROOMS = ("cuda", "winograd", "fast")  # in which order they are asked
 
 # Called as watcher(kernel's name, way's name) before a kernel computes.
 watchers: list[Callable[[str, str], None]] = []
 
 
 class Way(NamedTuple):
-    """Another way to compute a kernel: its room ("fast", "cuda"), where it can be taken, and it."""
+    """Another way to compute a kernel: its name ("fast", "cuda"), where it can be taken, and it."""
 
     name: str
     usable: Callable[..., bool]
@@ -56,14 +56,14 @@ class Kernel(Generic[P, R]):
             _tell(self.name, "plain")
         return self.plain(*args, **options)
 
-    def instead(self, usable: Callable[..., bool]) -> Callable[[F], F]:
+    def instead(self, usable: Callable[..., bool], name: str = "") -> Callable[[F], F]:
         """Decorate a way that is taken where `usable(*args, **options)`, the arguments of the call,
-        says so. Its name is that of its folder. The newest is asked first, but for those of
-        `cuda/` and then `fast/`, which are asked last, in whatever order they are imported."""
+        says so. Its name is that of its folder unless it has one. The newest is asked first, but
+        for those in `ROOMS`, which are asked last, in whatever order they are imported."""
 
         def register(compute: F) -> F:
             room = compute.__module__.split(".")[-2]
-            self.ways.insert(0, Way(room, usable, compute))
+            self.ways.insert(0, Way(name or room, usable, compute))
             self.ways.sort(key=lambda way: ROOMS.index(way.name) if way.name in ROOMS else -1)
             return compute
 

@@ -1,4 +1,4 @@
-"""Convolution of 3 x 3 kernels at stride 1 with fewer multiplications: Winograd's minimal filtering.
+"""3 x 3 convolution at stride 1 with fewer multiplications: Winograd's minimal filtering.
 
 F(2 x 2, 3 x 3): a tile of 2 x 2 outputs sees 4 x 4 inputs d. Instead of 36 products for each pair
 of channels it takes 16, those of the elements of U and D:
@@ -13,9 +13,9 @@ F(3 x 3, 2 x 2):
     E = A dy A^T,    dU = sum over tiles of D * E,    dg = G^T dU G
 
 `docs/winograd.md` derives it. Rounding: B, G and A add and subtract up to 16 numbers, so that the
-error is somewhat larger than im2col's (`tests/minigrad/test_winograd.py` has the bound). A NaN or
-an Inf in the input spreads over its tile, one pixel further than the kernel reaches, and an Inf
-becomes a NaN (Inf - Inf).
+error is up to twice im2col's (`tests/minigrad/test_winograd.py` has the bound). A NaN or an Inf
+reaches the same outputs and input gradients as with im2col, but an Inf arrives as NaN (Inf - Inf);
+in a pixel at the edge it may reach more taps of the weight gradient.
 
 Source: S. Winograd, Arithmetic Complexity of Computations, SIAM 1980; A. Lavin and S. Gray, Fast
 Algorithms for Convolutional Neural Networks, 2015, arXiv:1509.09308.
@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,11 +36,12 @@ from ..im2col import Pair
 from ..layout import as_nchw, as_nhwc
 from .conv import ARRAY_STEPS, flipped
 from .memory import empty, scratch
-from .parallel import over_batch
+from .parallel import get_num_threads, over_batch
 from .product import STORED, get_precision, product
 
 SWITCH = "MINIGRAD_WINOGRAD"
-TILES = 512  # of a chunk and thread, measured
+TILES = 512  # of a chunk and thread: the arrays on the way fit the caches, the products are large
+FEWEST_CHANNELS, FEWEST_TILES = 32, 128  # measured (benchmarks/winograd.py): below, im2col is ahead
 
 # One dimension, F(2, 3). As in the sources, but for the signs of B's last row and A's last column:
 # so the last row of E is dy's own.
@@ -54,9 +54,7 @@ _ROWS_OF_B_T = ((0, np.subtract, 2), (1, np.add, 2), (2, np.subtract, 1), (3, np
 
 def fits(weight: Array, stride: Pair, padding: Pair, dilation: Pair) -> bool:
     """Whether the formula is for this convolution."""
-    return (
-        weight.shape[2:] == (3, 3) and stride == dilation == (1, 1) and max(padding) <= 2
-    )  # fmt: skip
+    return weight.shape[2:] == (3, 3) and stride == dilation == (1, 1) and max(padding) <= 2
 
 
 def switched_on() -> bool:
@@ -96,7 +94,7 @@ def row_of_b(i: int, halves: Array, out: Array) -> Array:
     halves (2, a, b, tiles + 1, ...): even and odd. Returns `out` (a, b, tiles, ...).
     """
     one, combine, other = _ROWS_OF_B_T[i]
-    return combine(_of_tile(halves, one), _of_tile(halves, other), out=out)  # type: ignore[no-any-return]
+    return combine(_of_tile(halves, one), _of_tile(halves, other), out=out)
 
 
 def _of_tile(halves: Array, place: int) -> Array:
@@ -105,10 +103,10 @@ def _of_tile(halves: Array, place: int) -> Array:
 
 
 def row_of_a(i: int, halves: Array, out: Array) -> Array:
-    """Row i of A dy for all tiles: dy's even or odd one itself, or in `out` their sum, difference."""
+    """Row i of A dy for all tiles: dy's even or odd one, or their sum or difference in `out`."""
     if i in (0, 3):
-        return halves[i // 3]  # type: ignore[no-any-return]
-    return (np.add if i == 1 else np.subtract)(halves[0], halves[1], out=out)  # type: ignore[no-any-return]
+        return halves[i // 3]
+    return (np.add if i == 1 else np.subtract)(halves[0], halves[1], out=out)
 
 
 def place_for(i: int, halves: Array, spare: Array) -> Array:
@@ -204,15 +202,52 @@ def add_weight_gradient(x: Array, g: Array, geometry: Geometry, du: Array) -> No
 # ----- a batch -----
 
 
-def _pays(array: Array, weight: Array, geometry: Geometry) -> bool:
-    return True
+def pays(images: int, geometry: Geometry) -> bool:
+    """Whether this way is the faster one: with little to multiply, the additions cost more."""
+    channels = (geometry.channels // geometry.groups, geometry.out_channels // geometry.groups)
+    return (
+        min(channels) >= FEWEST_CHANNELS
+        and max(channels) >= 2 * FEWEST_CHANNELS
+        and images * math.prod(tiles(geometry)) >= FEWEST_TILES
+    )
 
 
-def chunk(geometry: Geometry) -> int:
-    """Images of a chunk."""
-    return max(1, TILES // math.prod(tiles(geometry)))
+def _usable(
+    first: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> bool:
+    return (
+        fits(weight, stride, padding, dilation)
+        and all(type(a) is np.ndarray and a.dtype == np.float32 for a in (first, x, weight))
+        and pays(len(x), conv_geometry(x.shape, weight.shape, stride, padding, dilation, groups))
+        and get_precision() not in STORED
+        and switched_on()
+    )
 
 
+def forward_usable(
+    x: Array, weight: Array, bias: Array | None = None, stride: Pair = (1, 1),
+    padding: Pair = (0, 0), dilation: Pair = (1, 1), groups: int = 1, relu: bool = False,
+) -> bool:  # fmt: skip
+    """Whether `forward` takes this call: float32 only, so that float64 checks stay exact."""
+    return _usable(x if bias is None else bias, x, weight, stride, padding, dilation, groups)
+
+
+def backward_usable(
+    grad: Array, x: Array, weight: Array, stride: Pair = (1, 1), padding: Pair = (0, 0),
+    dilation: Pair = (1, 1), groups: int = 1, relu_output: Array | None = None,
+    needs: tuple[bool, bool, bool] = (True, True, True),
+) -> bool:  # fmt: skip
+    """Whether `backward` takes this call."""
+    return any(needs[:2]) and _usable(grad, x, weight, stride, padding, dilation, groups)
+
+
+def chunk(images: int, geometry: Geometry) -> int:
+    """Images of a chunk, but no more than leave each thread its part."""
+    most = max(1, TILES // math.prod(tiles(geometry)))
+    return max(1, min(most, -(-images // get_num_threads())))
+
+
+@conv2d_forward.instead(forward_usable, "winograd")
 @np.errstate(over="ignore", invalid="ignore")  # Inf - Inf: the loss shows it, as elsewhere
 def forward(
     x: Array, weight: Array, bias: Array | None = None, stride: Pair = (1, 1),
@@ -220,7 +255,7 @@ def forward(
 ) -> Array:  # fmt: skip
     """`conv2d_forward`, with bias and ReLU while each chunk is in the cache."""
     geometry = conv_geometry(x.shape, weight.shape, stride, padding, dilation, groups)
-    source, dtype = as_nhwc(x), x.dtype
+    source, dtype = as_nhwc(x), np.result_type(*(a for a in (x, weight, bias) if a is not None))
     u = transformed(weight, groups, dtype)
     y = empty(np, (len(x), *geometry.outputs, geometry.out_channels), dtype)
     finish = ARRAY_STEPS.bias_and_relu(geometry, y, bias, relu)
@@ -230,10 +265,11 @@ def forward(
             filtered(source[part], u, geometry, y[part])
             finish(y[part])
 
-    over_batch(np, task, len(x), chunk(geometry))
+    over_batch(np, task, len(x), chunk(len(x), geometry))
     return as_nchw(y)
 
 
+@conv2d_backward.instead(backward_usable, "winograd")
 @np.errstate(over="ignore", invalid="ignore")
 def backward(
     grad: Array, x: Array, weight: Array, stride: Pair = (1, 1), padding: Pair = (0, 0),
@@ -243,7 +279,7 @@ def backward(
     """`conv2d_backward`. Partial sums of dU are added in a fixed order: deterministic for a number
     of threads."""
     geometry = conv_geometry(x.shape, weight.shape, stride, padding, dilation, groups)
-    source, dy, dtype = as_nhwc(x), as_nhwc(grad), x.dtype
+    source, dy, dtype = as_nhwc(x), as_nhwc(grad), np.result_type(grad, x, weight)
     y = None if relu_output is None else as_nhwc(relu_output)
     border = (2 - padding[0], 2 - padding[1])
     full = conv_geometry(grad.shape, (x.shape[1], len(weight) // groups, 3, 3), padding=border,
@@ -252,22 +288,22 @@ def backward(
     u = transformed(flipped(weight, groups), groups, dtype) if needs[0] else None
     sizes = (4, 4, groups, weight.shape[1], len(weight) // groups)
 
-    def task(chunks: list[slice]) -> tuple[Array | None, list[Array]]:
-        du, dbiases = np.zeros(sizes, dtype) if needs[1] else None, []
+    def task(chunks: list[slice]) -> tuple[Array, list[Array]]:
+        du, dbiases = np.zeros(sizes if needs[1] else 0, dtype), []
         for part in chunks:
             g = dy[part] if y is None else ARRAY_STEPS.relu_backward(dy[part], y[part])
             if needs[2]:
                 dbiases.append(sums.over(g.reshape(-1, geometry.out_channels), (0,)))
             if dx is not None:
                 filtered(g, u, full, dx[part])
-            if du is not None:
+            if needs[1]:
                 add_weight_gradient(source[part], g, geometry, du)
         return du, dbiases
 
-    done = over_batch(np, task, len(x), chunk(geometry))
+    done = over_batch(np, task, len(x), chunk(len(x), geometry))
     dweight = dbias = None
     if needs[1]:
-        du = sum((d for d, _ in done[1:]), done[0][0]) if done else np.zeros(sizes, dtype)
+        du = sum((d for d, _ in done), np.zeros(sizes, dtype))
         dweight = as_gradient(du, weight.shape)
     if needs[2]:
         dbiases = [b for _, several in done for b in several] or [np.zeros(len(weight), dtype)]
