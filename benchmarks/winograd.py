@@ -3,9 +3,9 @@
     taskset -c 0 python benchmarks/winograd.py --batch 32 --rounds 7
     taskset -c 0 python benchmarks/winograd.py --step grouped one-tower --batch 32
 
-Both ways take turns on one thread: in this process for a layer, in fresh ones for a training step
-(`train_step.py`). A ratio is taken within a round, and above 1 Winograd is faster. Errors are the
-largest against float64, over the largest number.
+Both ways take turns in this process, on one thread. A ratio is taken within a round, of the
+process's own time, and above 1 Winograd is faster. Errors are the largest against float64, over
+the largest number.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rounds import Result, ratio_line, run_side
 
 import minigrad as mg
+from alexnet_scratch.bench import TrainingStep
+from alexnet_scratch.model import AlexNet
 from minigrad.kernels.fast import conv, winograd
-from minigrad.tools.text import format_bytes
 
 LAYERS = {  # map, channels in, out, groups; all 3 x 3 with padding 1
     "paper conv3": (13, 256, 384, 1),
@@ -36,7 +35,6 @@ LAYERS = {  # map, channels in, out, groups; all 3 x 3 with padding 1
     "CIFAR, 16 pixels": (16, 32, 64, 1),
     "VGG, 56 pixels": (56, 128, 128, 1),
 }
-TRAIN_STEP = Path(__file__).with_name("train_step.py")
 WAYS = {"im2col": conv, "winograd": winograd}
 NEEDS = {"dinput": (True, False, False), "dweight": (False, True, False),
          "backward": (True, True, True)}  # fmt: skip
@@ -103,22 +101,20 @@ def errors(layer: tuple[int, int, int, int], batch: int) -> dict[str, list[float
     return found
 
 
-def steps(variant: str, batch: int, rounds: int) -> None:
-    """Print the ratio of the rates of whole training steps, and the peak memory of both."""
-    flags = ["--worker", "minigrad", "--variant", variant, "--batch", str(batch), "--steps", "3"]
-    found: list[dict[str, Result]] = []
-    for i in range(rounds):
-        order = ("off", "on")[:: 1 if i % 2 else -1]
-        found.append({side: run_side(str(TRAIN_STEP), flags, environment(side)) for side in order})
-    print(f"{variant}, batch {batch}: {ratio_line(found, 'on', 'off')}", flush=True)
-    for side in ("off", "on"):
-        peak = statistics.median(r[side]["peak_bytes"] for r in found)
-        print(f"  Winograd {side}: {format_bytes(int(peak))}", flush=True)
+def steps(variant: str, batch: int, rounds: int) -> list[float]:
+    """Seconds of a whole training step by im2col over those by Winograd, a ratio a round."""
+    step, found = TrainingStep(AlexNet(1000, variant), batch), []
+    for i in range(rounds + 1):
+        times = {}
+        for side in ("off", "on")[:: 1 if i % 2 else -1]:
+            os.environ[winograd.SWITCH] = side
+            times[side] = seconds(step)
+        found.append(times["off"] / times["on"])
+    return found[1:]  # the first ones fill memory
 
 
-def environment(switch: str) -> dict[str, str]:
-    one = {"MINIGRAD_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return {**os.environ, **one, winograd.SWITCH: switch}
+def cell(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def main() -> int:
@@ -129,17 +125,18 @@ def main() -> int:
     parser.add_argument("--step", nargs="+", choices=("grouped", "one-tower"),
                         help="whole training steps of these networks instead")  # fmt: skip
     options = parser.parse_args()
-    for variant in options.step or ():
-        steps(variant, options.batch, options.rounds)
-    if options.step:
-        return 0
     mg.set_num_threads(1)
     print(f"batch {options.batch}, {options.rounds} rounds, one thread: im2col's time / Winograd's")
+    for variant in options.step or ():
+        print(f"training step, {variant}: {cell(steps(variant, options.batch, options.rounds))}",
+              flush=True)  # fmt: skip
+    if options.step:
+        return 0
     for name, layer in LAYERS.items():
         if options.layers not in name:
             continue
         cells = [
-            f"{what} {statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})"
+            f"{what} {cell(r)}"
             for what, r in ratios(layer, options.batch, options.rounds).items()
         ]
         print(f"{name}: " + ", ".join(cells), flush=True)

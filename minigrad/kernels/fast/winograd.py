@@ -303,7 +303,9 @@ def backward(
     done = over_batch(np, task, len(x), chunk(len(x), geometry))
     dweight = dbias = None
     if needs[1]:
-        du = sum((d for d, _ in done), np.zeros(sizes, dtype))
+        du = done[0][0] if done else np.zeros(sizes, dtype)
+        for other, _ in done[1:]:
+            du += other
         dweight = as_gradient(du, weight.shape)
     if needs[2]:
         dbiases = [b for _, several in done for b in several] or [np.zeros(len(weight), dtype)]
