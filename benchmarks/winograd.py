@@ -1,147 +1,92 @@
-"""Winograd's minimal filtering against im2col, one layer at a time.
+"""Time 3 x 3 convolutions by Winograd's way and by columns, forward and backward, and their errors.
 
-    taskset -c 0 python benchmarks/winograd.py --batch 32 --rounds 7
-    taskset -c 0 python benchmarks/winograd.py --step grouped one-tower --batch 32
+    python benchmarks/winograd.py [--threads 1] [--rounds 5]
 
-Both ways take turns in this process, on one thread. A ratio is taken within a round, of the
-process's own time, and above 1 Winograd is faster. Errors are the largest against float64, over
-the largest number.
+The two take turns in one process; a ratio above 1 says how many times as fast Winograd's way is, by
+the fastest of the rounds. Errors are the largest difference from float64, of the largest number.
+The layers are those of AlexNet (13 x 13, also at 128 pixels: 7 x 7) and of VGG's kind.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import minigrad as mg
-from alexnet_scratch.bench import TrainingStep
-from alexnet_scratch.model import AlexNet
+from alexnet_scratch.bench import positive
 from minigrad.kernels.fast import conv, winograd
-
-LAYERS = {  # map, channels in, out, groups; all 3 x 3 with padding 1
-    "paper conv3": (13, 256, 384, 1),
-    "paper conv4": (13, 384, 384, 2),
-    "paper conv5": (13, 384, 256, 2),
-    "one-tower conv3": (13, 192, 384, 1),
-    "one-tower conv4": (13, 384, 256, 1),
-    "one-tower conv5": (13, 256, 256, 1),
-    "CIFAR, 16 pixels": (16, 32, 64, 1),
-    "VGG, 56 pixels": (56, 128, 128, 1),
-}
-WAYS = {"im2col": conv, "winograd": winograd}
-NEEDS = {"dinput": (True, False, False), "dweight": (False, True, False),
-         "backward": (True, True, True)}  # fmt: skip
+from minigrad.tools.text import align
 
 
-def arrays(layer: tuple[int, int, int, int], batch: int) -> list[Any]:
-    """x, weight, bias and gradient, float32, channels-last."""
-    size, channels, out, groups = layer
+class Layer(NamedTuple):
+    name: str
+    images: int
+    side: int
+    channels: int
+    out: int
+    groups: int = 1
+
+
+LAYERS = (
+    Layer("conv3", 64, 13, 256, 384), Layer("conv4, two towers", 64, 13, 384, 384, 2),
+    Layer("conv5, two towers", 64, 13, 384, 256, 2), Layer("one tower: conv3", 64, 13, 192, 384),
+    Layer("one tower: conv4", 64, 13, 384, 256), Layer("conv3 at 128 pixels", 64, 7, 256, 384),
+    Layer("64 maps of 56 x 56", 8, 56, 64, 64), Layer("128 of 28 x 28", 16, 28, 128, 128),
+    Layer("256 of 14 x 14", 32, 14, 256, 256), Layer("conv3, 4 images", 4, 13, 256, 384),
+    Layer("conv3, 1 image", 1, 13, 256, 384),
+)  # fmt: skip
+
+
+def fastest(rounds: int, *calls: Callable[[], Any]) -> list[float]:
+    """Seconds of each call, the fastest of its rounds; the calls take turns."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds):
+        for call, found in zip(calls, seconds, strict=True):
+            start = time.perf_counter()
+            call()
+            found.append(time.perf_counter() - start)
+    return [min(found) for found in seconds]
+
+
+def row(layer: Layer, rounds: int) -> list[str]:
+    """The ratios of one layer and the errors of both ways."""
     rng = np.random.default_rng(0)
-    x, grad = (
-        rng.standard_normal((batch, size, size, c), np.float32).transpose(0, 3, 1, 2)
-        for c in (channels, out)
-    )
-    weight = rng.standard_normal((out, channels // groups, 3, 3), np.float32) * np.float32(0.02)
-    return [x, weight, np.zeros(out, np.float32), grad]
-
-
-def calls(way: Any, data: list[Any], groups: int) -> dict[str, Callable[[], Any]]:
-    """What is measured, by name."""
-    x, weight, bias, grad = data
-    how = ((1, 1), (1, 1), (1, 1), groups)
-    return {
-        "forward": lambda: way.forward(x, weight, bias, *how),
-        **{
-            name: lambda needs=needs: way.backward(grad, x, weight, *how, None, needs)
-            for name, needs in NEEDS.items()
-        },
-    }
-
-
-def seconds(call: Callable[[], Any]) -> float:
-    """Of this process, so that what else runs here counts little."""
-    start = time.process_time()
-    call()
-    return time.process_time() - start
-
-
-def ratios(layer: tuple[int, int, int, int], batch: int, rounds: int) -> dict[str, list[float]]:
-    """im2col's seconds over Winograd's, a ratio a round."""
-    data = arrays(layer, batch)
-    ways = {name: calls(way, data, layer[3]) for name, way in WAYS.items()}
-    found: dict[str, list[float]] = {}
-    for name in ways["im2col"]:
-        for way in ways.values():
-            way[name]()
-        found[name] = []
-        for i in range(rounds):
-            order = list(ways)[:: 1 if i % 2 else -1]
-            times = {way: seconds(ways[way][name]) for way in order}
-            found[name].append(times["im2col"] / times["winograd"])
-    return found
-
-
-def errors(layer: tuple[int, int, int, int], batch: int) -> dict[str, list[float]]:
-    """For forward, dinput and dweight: each way's largest error."""
-    data, groups = arrays(layer, batch), layer[3]
-    exact = calls(conv, [a.astype(np.float64) for a in data], groups)
-    found = {}
-    for place, name in enumerate(("forward", "dinput", "dweight")):
-        pick = (lambda r: r) if place == 0 else (lambda r, k=place - 1: r[k])
-        right = pick(exact[name]())
-        wrong = [pick(calls(way, data, groups)[name]()) for way in WAYS.values()]
-        found[name] = [float(abs(w - right).max() / abs(right).max()) for w in wrong]
-    return found
-
-
-def steps(variant: str, batch: int, rounds: int) -> list[float]:
-    """Seconds of a whole training step by im2col over those by Winograd, a ratio a round."""
-    step, found = TrainingStep(AlexNet(1000, variant), batch), []
-    for i in range(rounds + 1):
-        times = {}
-        for side in ("off", "on")[:: 1 if i % 2 else -1]:
-            os.environ[winograd.SWITCH] = side
-            times[side] = seconds(step)
-        found.append(times["off"] / times["on"])
-    return found[1:]  # the first ones fill memory
-
-
-def cell(values: list[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    size = (layer.images, layer.side, layer.side, layer.channels)
+    x = rng.standard_normal(size, np.float32).transpose(0, 3, 1, 2)
+    kernel = (layer.out, layer.channels // layer.groups, 3, 3)
+    weight = rng.standard_normal(kernel, np.float32) * np.float32(0.02)
+    options = ((1, 1), (1, 1), (1, 1), layer.groups)
+    ways = (conv, winograd)
+    ys = [way.forward(x, weight, None, *options, True) for way in ways]
+    exact = conv.forward(x[:2].astype("f8"), weight.astype("f8"), None, *options, True)
+    errors = [abs(y[:2] - exact).max() / abs(exact).max() for y in ys]
+    times = [fastest(rounds, *[lambda w=way: w.forward(x, weight, None, *options, True)
+                               for way in ways])]  # fmt: skip
+    for needs in ((True, False, True), (False, True, True), (True, True, True)):
+        calls = [lambda w=way, n=needs: w.backward(ys[0], x, weight, *options, ys[0], n)
+                 for way in ways]  # fmt: skip
+        times.append(fastest(rounds, *calls))
+    taken = winograd._forward_pays(x, weight, None, *options)
+    return [layer.name, "yes" if taken else "no", f"{times[0][0] * 1e3:.1f}",
+            *[f"{ours / theirs:.2f}" for ours, theirs in times],
+            *[f"{error:.0e}" for error in errors]]  # fmt: skip
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--layers", default="", help="those whose name has this in it")
-    parser.add_argument("--step", nargs="+", choices=("grouped", "one-tower"),
-                        help="whole training steps of these networks instead")  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=positive, default=mg.get_num_threads())
+    parser.add_argument("--rounds", type=positive, default=5)
     options = parser.parse_args()
-    mg.set_num_threads(1)
-    print(f"batch {options.batch}, {options.rounds} rounds, one thread: im2col's time / Winograd's")
-    for variant in options.step or ():
-        print(f"training step, {variant}: {cell(steps(variant, options.batch, options.rounds))}",
-              flush=True)  # fmt: skip
-    if options.step:
-        return 0
-    for name, layer in LAYERS.items():
-        if options.layers not in name:
-            continue
-        cells = [
-            f"{what} {cell(r)}"
-            for what, r in ratios(layer, options.batch, options.rounds).items()
-        ]
-        print(f"{name}: " + ", ".join(cells), flush=True)
-        for what, (im2col, ours) in errors(layer, min(options.batch, 4)).items():
-            print(f"  error of {what}: im2col {im2col:.1e}, Winograd {ours:.1e}", flush=True)
+    mg.set_num_threads(options.threads)
+    head = ["", "taken", "columns, ms", "forward", "dx", "dweight", "both", "error", "Winograd's"]
+    print(*align([head, *[row(layer, options.rounds) for layer in LAYERS]], left=1), sep="\n")
     return 0
 
 

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import test_operations as kinks
 from operations import BY_NAME
-from test_winograd import TAKEN, everywhere
 
 import minigrad as mg
 from minigrad.kernels.dropout import dropout_forward
@@ -29,7 +28,7 @@ from minigrad.nn import functional as F
 class Mutant(NamedTuple):
     """`wrong(right)` takes the place of `target` ("module:name" under minigrad); `case` dies.
 
-    A target that is a kernel is planted in its plain way and in its fast ones, unless `way` names
+    A target that is a kernel is planted in its plain way and in its fast one, unless `way` names
     one of them; so is any other target with a `way`, in which alone it is reached.
     """
 
@@ -50,14 +49,13 @@ def owner_of(target: str) -> tuple[Any, str]:
     return owner, name
 
 
-def ways_of(target: str, way: str, case: str = "") -> list[str]:
-    """The ways in which a mutant is planted: those that compute the case."""
+def ways_of(target: str, way: str) -> list[str]:
+    """The ways in which a mutant is planted."""
     owner, name = owner_of(target)
     found = getattr(owner, name)
     if way or not isinstance(found, Kernel):
         return [way]
-    fast = ["fast", "winograd"] if case in {c.name for c in TAKEN} else ["fast"]
-    return ["plain", *(w.name for w in found.ways if w.name in fast)]
+    return ["plain", *(w.name for w in found.ways if w.name == "fast")]
 
 
 def plant(
@@ -79,7 +77,7 @@ def plant(
 
 def taking(way: str) -> Any:
     """A block in which the kernels take this way."""
-    return {"plain": mg.plain, "winograd": everywhere}.get(way, nullcontext)()
+    return mg.plain() if way == "plain" else nullcontext()
 
 
 # ----- how to be wrong -----
@@ -389,22 +387,11 @@ MUTANTS = [
            "conv2d-plain"),
     Mutant("conv: bias forgotten", CONV, one_wrong(2, np.zeros_like), "conv2d-plain"),
     Mutant("conv: bias is a mean", CONV, one_wrong(2, lambda db: db / 12), "conv2d-plain"),
-    Mutant("conv by columns of the gradient: kernel not turned", "kernels.fast.conv:flipped",
+    Mutant("conv by columns of the gradient: kernel not turned", "kernels.fast.conv:_flipped",
            edited("[:, :, ::-1, ::-1]", ""), "conv2d-fewer features", "fast"),
-    Mutant("conv by columns of the gradient: groups mixed", "kernels.fast.conv:flipped",
+    Mutant("conv by columns of the gradient: groups mixed", "kernels.fast.conv:_flipped",
            edited("[:, :, ::-1, ::-1]", "[::-1, :, ::-1, ::-1]"),
            "conv2d-fewer features, all options", "fast"),
-    Mutant("conv by Winograd: kernel not turned", "kernels.fast.winograd:flipped",
-           edited("[:, :, ::-1, ::-1]", ""), "conv2d-plain", "winograd"),
-    Mutant("conv by Winograd: a sign of A", "kernels.fast.winograd:row_of_a",
-           edited("np.add if i == 1 else np.subtract", "np.add"), "conv2d-plain", "winograd"),
-    Mutant("conv by Winograd: half of the kernel's transform",
-           "kernels.fast.winograd:as_gradient",
-           edited("G.T.astype(du.dtype)", "(G.T * 0.5).astype(du.dtype)"), "conv2d-plain",
-           "winograd"),
-    Mutant("conv by Winograd: padding forgotten in dweight",
-           "kernels.fast.winograd:add_weight_gradient",
-           edited("geometry.window.padding", "(0, 0)"), "conv2d-padding", "winograd"),
     # fully connected
     Mutant("linear: dweight transposed", "kernels.linear:linear_backward",
            one_wrong(1, lambda dw: dw.T.reshape(dw.shape)), "linear"),
@@ -589,7 +576,7 @@ KINK_MUTANTS = [
 ]  # fmt: skip
 
 
-PLANTED = [(m, way) for m in MUTANTS for way in ways_of(m.target, m.way, m.case)]
+PLANTED = [(m, way) for m in MUTANTS for way in ways_of(m.target, m.way)]
 
 
 @pytest.mark.parametrize(("mutant", "way"), PLANTED,

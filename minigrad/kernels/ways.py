@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _plain: ContextVar[bool] = ContextVar("minigrad_plain", default=False)
 
-ROOMS = ("cuda", "winograd", "fast")  # in which order they are asked
+ROOMS = ("cuda", "fast")  # in which order they are asked
 
 # Called as watcher(kernel's name, way's name) before a kernel computes.
 watchers: list[Callable[[str, str], None]] = []
@@ -58,8 +58,8 @@ class Kernel(Generic[P, R]):
 
     def instead(self, usable: Callable[..., bool], name: str = "") -> Callable[[F], F]:
         """Decorate a way that is taken where `usable(*args, **options)`, the arguments of the call,
-        says so. Its name is that of its folder unless it has one. The newest is asked first, but
-        for those in `ROOMS`, which are asked last, in whatever order they are imported."""
+        says so. Its name is that of its folder, unless given. The newest is asked first, but for
+        "cuda" and then "fast", which are asked last, in whatever order they are imported."""
 
         def register(compute: F) -> F:
             room = compute.__module__.split(".")[-2]

@@ -21,8 +21,8 @@ from .text import align, format_bytes
 class Cost:
     """What the calls of one operation took: seconds, and bytes of results.
 
-    `way` names how its kernels were computed: "plain", "fast", "winograd" or "cuda",
-    several joined by "+"; "" where there is only one way.
+    `way` names how its kernels were computed: "plain", "fast" or "cuda", several joined by "+"; ""
+    where there is only one way.
     """
 
     calls: int = 0

@@ -154,7 +154,7 @@ def backward(
     dx = empty(xp, source.shape, dtype) if needs[0] else None
     full = _full_convolution(geometry) if needs[0] and needs[1] else None
     add_gradients = _by_columns_of_input if full is None else _by_columns_of_gradient
-    kernel = weight if full is None else flipped(weight, groups)
+    kernel = weight if full is None else _flipped(weight, groups)
     sizes = full or geometry  # of the convolution whose columns are made
     matrices = operand(xp.ascontiguousarray(as_matrices(kernel, groups)), dtype)
 
@@ -178,7 +178,7 @@ def backward(
     if needs[1]:
         dweight = as_weight(dmatrices, kernel.shape)
         # In the weight's order of memory: the optimizer walks through both as one.
-        dweight = xp.ascontiguousarray(dweight if full is None else flipped(dweight, groups))
+        dweight = xp.ascontiguousarray(dweight if full is None else _flipped(dweight, groups))
     return None if dx is None else as_nchw(dx), dweight, dbias
 
 
@@ -235,7 +235,7 @@ def _full_convolution(geometry: Geometry) -> Geometry | None:
     )  # fmt: skip
 
 
-def flipped(weight: Array, groups: int) -> Array:
+def _flipped(weight: Array, groups: int) -> Array:
     """weight (out, C/g, kh, kw), its kernels turned by 180 degrees and its ends swapped:
     (C, out/g, kh, kw). Its own inverse."""
     out, channels, kh, kw = weight.shape

@@ -86,7 +86,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """BLAS works in the calling thread alone, inside."""
-    if getattr(_local, "inside", False):  # a part of a split: it does already
+    if get_num_threads() == 1 or getattr(_local, "inside", False):  # a part of a split
         yield
         return
     with _entry, _blas().limit(limits=1):

@@ -1,29 +1,31 @@
-"""3 x 3 convolution at stride 1 with fewer multiplications: Winograd's minimal filtering.
+"""3 x 3 convolution at stride 1 with 16 multiplications where the formula has 36.
 
-F(2 x 2, 3 x 3): a tile of 2 x 2 outputs sees 4 x 4 inputs d. Instead of 36 products for each pair
-of channels it takes 16, those of the elements of U and D:
+Winograd's F(2 x 2, 3 x 3). In one dimension two neighbouring outputs of a kernel of three,
 
-    U = G g G^T,    D = B^T d B,    y = A^T (sum over channels of U * D) A
+    y0 = d0 w0 + d1 w1 + d2 w2
+    y1 = d1 w0 + d2 w1 + d3 w2
 
-so that for each of the 16 places (i, j) there is one matrix product D[i, j] U[i, j] over all tiles.
-What is left of the sums is additions. The input gradient is such a convolution, of the output
-gradient with the flipped kernel. The weight gradient is the same three lines, backward, and
-F(3 x 3, 2 x 2):
+are six products. Four do, if sums are taken before and after:
 
-    E = A dy A^T,    dU = sum over tiles of D * E,    dg = G^T dU G
+    m0 = (d0 - d2) w0              m1 = (d1 + d2) (w0 + w1 + w2) / 2       y0 = m0 + m1 + m2
+    m3 = (d1 - d3) w2              m2 = (d2 - d1) (w0 - w1 + w2) / 2       y1 = m1 - m2 - m3
 
-`docs/winograd.md` derives it. Rounding: B, G and A add and subtract up to 16 numbers, so that the
-error is up to twice im2col's (`tests/minigrad/test_winograd.py` has the bound). A NaN or an Inf
-reaches the same outputs and input gradients as with im2col, but an Inf arrives as NaN (Inf - Inf);
-in a pixel at the edge it may reach more taps of the weight gradient.
+As matrices, y = A^T [(G w) * (B^T d)], * element by element; in two dimensions, for a tile of 4 x 4
+pixels and 2 x 2 outputs,
 
-Source: S. Winograd, Arithmetic Complexity of Computations, SIAM 1980; A. Lavin and S. Gray, Fast
-Algorithms for Convolutional Neural Networks, 2015, arXiv:1509.09308.
+    Y = A^T [ (G w G^T) * (B^T d B) ] A
+
+and summed over channels, * becomes 16 matrix products, each of (tiles, C) with (C, out). Backward
+is the same chain with each step transposed. Numbers of one tile are mixed, so that an infinity or
+a NaN of the input spreads over its tile's four outputs, and the rounding error is about 1.5 times
+that of the plain sum. `MINIGRAD_WINOGRAD=off` goes without.
+
+Sources: Winograd, Arithmetic Complexity of Computations (1980); Lavin and Gray, Fast Algorithms for
+Convolutional Neural Networks (2015), section 4.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from typing import Any
 
@@ -31,283 +33,260 @@ import numpy as np
 
 from ... import sums
 from ...arrays import Array
-from ..conv import Geometry, as_matrices, as_weight, conv2d_backward, conv2d_forward, conv_geometry
+from ..conv import Geometry, conv2d_backward, conv2d_forward, conv_geometry
 from ..im2col import Pair
-from ..layout import as_nchw, as_nhwc
-from .conv import ARRAY_STEPS, flipped
+from ..layout import as_nchw, as_nhwc, pad_into
+from .conv import ARRAY_STEPS
 from .memory import empty, scratch
-from .parallel import get_num_threads, over_batch
-from .product import STORED, get_precision, product
+from .parallel import over_batch
+from .product import STORED, get_precision
 
 SWITCH = "MINIGRAD_WINOGRAD"
-TILES = 512  # of a chunk and thread: the arrays on the way fit the caches, the products are large
-FEWEST_CHANNELS, FEWEST_TILES = 32, 128  # measured (benchmarks/winograd.py): below, im2col is ahead
-
-# One dimension, F(2, 3). As in the sources, but for the signs of B's last row and A's last column:
-# so the last row of E is dy's own.
-B_T = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, -1, 0, 1]])
-G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-A_T = np.array([[1, 1, 1, 0], [0, 1, -1, 1]])
-
-_ROWS_OF_B_T = ((0, np.subtract, 2), (1, np.add, 2), (2, np.subtract, 1), (3, np.subtract, 1))
+WORKSPACE = 8 * 1024**2  # bytes of transformed tiles per thread: measured
+# From where it pays, measured (`benchmarks/winograd.py`):
+SMALLEST = 128  # channels in and out, of a group: transforms take as long for fewer
+FEWEST = 256  # tiles of a batch: the weights are transformed once
+LEAST_SAVING = 1.8  # times fewer multiplications; 2.25 but for what the last tiles hang over
 
 
-def fits(weight: Array, stride: Pair, padding: Pair, dilation: Pair) -> bool:
-    """Whether the formula is for this convolution."""
-    return weight.shape[2:] == (3, 3) and stride == dilation == (1, 1) and max(padding) <= 2
+# ----- the three transforms along one axis, and their adjoints -----
 
 
-def switched_on() -> bool:
-    """Whether the environment leaves this way on; ValueError for what is neither on nor off."""
-    value = os.environ.get(SWITCH, "on")
-    if value not in ("on", "off"):
-        raise ValueError(f"{SWITCH}={value} in the environment: expected on (the default) or off")
-    return value == "on"
+def input_transform(d: list[Array], out: Array) -> None:
+    """out = B^T d, for the four d along an axis."""
+    np.subtract(d[0], d[2], out=out[0])
+    np.add(d[1], d[2], out=out[1])
+    np.subtract(d[2], d[1], out=out[2])
+    np.subtract(d[1], d[3], out=out[3])
 
 
-# ----- the transforms, as additions of what holds many tiles -----
+def input_adjoint(m: Array, even: Array, odd: Array) -> None:
+    """d += B m for overlapping tiles along an axis: tile t holds d of even t, odd t, even t + 1
+    and odd t + 1. m (4, ...); even and odd have one place more than there are tiles, in axis 0."""
+    even[:-1], odd[:-1] = m[0], m[1]
+    even[-1], odd[-1] = 0, 0
+    odd[:-1] -= m[2]
+    odd[:-1] += m[3]
+    even[1:] -= m[0]
+    even[1:] += m[1]
+    even[1:] += m[2]
+    odd[1:] -= m[3]
 
 
-def planes(x: Array, border: Pair, size: Pair, name: str) -> Array:
-    """x (n, H, W, C) inside zeros, by parity of row and column: (2, 2, n, *size, C), in scratch.
-
-    [r, s, :, i, j] is padded pixel (2i + r, 2j + s): neighbouring tiles lie side by side.
-    """
-    split = scratch(np, name, (2, 2, len(x), *size, x.shape[3]), x.dtype)
-    split[...] = 0
-    for r, s in np.ndindex(2, 2):
-        (row, i), (column, j) = _first(r, border[0]), _first(s, border[1])
-        part = x[:, row::2, column::2]
-        split[r, s, :, i : i + part.shape[1], j : j + part.shape[2]] = part
-    return split
+def kernel_transform(w: Array, out: Array) -> None:
+    """out = G w, for the three w along axis 0."""
+    ends = (w[0] + w[2]) / 2
+    half = w[1] / 2
+    out[0], out[3] = w[0], w[2]
+    np.add(ends, half, out=out[1])
+    np.subtract(ends, half, out=out[2])
 
 
-def _first(parity: int, border: int) -> Pair:
-    """The first pixel of x that lies in the plane of this parity, and where in it."""
-    place = -(-(border - parity) // 2)
-    return 2 * place + parity - border, place
+def kernel_adjoint(u: Array) -> Array:
+    """G^T u, for the four u along axis 0."""
+    ends, half = (u[1] + u[2]) / 2, (u[1] - u[2]) / 2
+    return np.stack([u[0] + ends, half, ends + u[3]])
 
 
-def row_of_b(i: int, halves: Array, out: Array) -> Array:
-    """Row i of B^T d for all tiles: the tile at k has d = even[k], odd[k], even[k+1], odd[k+1].
-
-    halves (2, a, b, tiles + 1, ...): even and odd. Returns `out` (a, b, tiles, ...).
-    """
-    one, combine, other = _ROWS_OF_B_T[i]
-    return combine(_of_tile(halves, one), _of_tile(halves, other), out=out)
-
-
-def _of_tile(halves: Array, place: int) -> Array:
-    half = halves[place % 2]
-    return half[:, :, 1:] if place > 1 else half[:, :, :-1]
+def output_adjoint(first: Array, second: Array, out: Array) -> None:
+    """out = A y, for the two y along an axis."""
+    out[0] = first
+    np.add(first, second, out=out[1])
+    np.subtract(first, second, out=out[2])
+    np.negative(second, out=out[3])
 
 
-def row_of_a(i: int, halves: Array, out: Array) -> Array:
-    """Row i of A dy for all tiles: dy's even or odd one, or their sum or difference in `out`."""
-    if i in (0, 3):
-        return halves[i // 3]
-    return (np.add if i == 1 else np.subtract)(halves[0], halves[1], out=out)
+# ----- tiles of a few images; n images, th x tw tiles of each -----
 
 
-def place_for(i: int, halves: Array, spare: Array) -> Array:
-    """Where row i of what A^T is multiplied with is to be written, for `add_row`."""
-    return halves[i] if i < 2 else spare
+def tiles_of(geometry: Geometry) -> tuple[int, int]:
+    """th, tw: how many tiles of 2 x 2 outputs an image has; the last may hang over."""
+    oh, ow = geometry.outputs
+    return -(-oh // 2), -(-ow // 2)
 
 
-def add_row(i: int, halves: Array, row: Array) -> None:
-    """halves (2, ...) += A^T's column i times `row`; rows come in order, 0 and 1 in their place."""
-    if i == 1 or i == 2:
-        halves[0] += row
-    if i == 2:
-        halves[1] -= row
-    if i == 3:
-        halves[1] += row
+def transformed_input(x: Array, geometry: Geometry) -> Array:
+    """B^T d B of every tile. x (n, H, W, C) of one group -> (4, 4, n * th * tw, C), in scratch."""
+    (n, *_, channels), (th, tw) = x.shape, tiles_of(geometry)
+    padded = scratch(np, "padded", (n, 2 * th + 2, 2 * tw + 2, channels), x.dtype)
+    pad_into(padded, x, geometry.window.padding)
+    columns = scratch(np, "columns", (4, n, 2 * th + 2, tw, channels), x.dtype)
+    input_transform([padded[:, :, j : j + 2 * tw - 1 : 2] for j in range(4)], columns)
+    out = scratch(np, "tiles", (4, 4, n, th, tw, channels), x.dtype)
+    input_transform([columns[:, :, i : i + 2 * th - 1 : 2] for i in range(4)], out)
+    return out.reshape(4, 4, -1, channels)
 
 
-def transformed(weight: Array, groups: int, dtype: Any) -> Array:
-    """U = G g G^T of a weight (out, C/groups, 3, 3): (4, 4, groups, C/groups, out/groups)."""
-    g, (out, channels) = G.astype(dtype), weight.shape[:2]
-    split = as_matrices(weight, groups).reshape(groups, 3, 3 * channels * out // groups)
-    rows = (g @ split.astype(dtype, copy=False)).reshape(groups, 4, 3, -1)
-    u = (g @ rows).reshape(groups, 4, 4, channels, out // groups)
-    return np.ascontiguousarray(u.transpose(1, 2, 0, 3, 4))
+def add_input_gradient(m: Array, geometry: Geometry, dx: Array) -> None:
+    """dx = B m B^T, overlapping tiles added up; the adjoint of `transformed_input`."""
+    (n, *_, channels), (th, tw) = dx.shape, tiles_of(geometry)
+    m = m.reshape(4, 4, n, th, tw, channels)
+    columns = scratch(np, "columns", (4, n, 2 * th + 2, tw, channels), dx.dtype)
+    along = np.moveaxis(columns, 2, 0)  # rows first
+    input_adjoint(np.moveaxis(m, 3, 1), along[0::2], along[1::2])
+    padded = scratch(np, "padded", (n, 2 * th + 2, 2 * tw + 2, channels), dx.dtype)
+    along = np.moveaxis(padded, 2, 0)
+    input_adjoint(np.moveaxis(columns, 3, 1), along[0::2], along[1::2])
+    (top, left), (height, width) = geometry.window.padding, geometry.inputs
+    dx[...] = padded[:, top : top + height, left : left + width]
 
 
-def as_gradient(du: Array, shape: tuple[int, ...]) -> Array:
-    """dg = G^T dU G, as the gradient of a weight of `shape`; dU as U of `transformed`."""
-    g, groups = G.T.astype(du.dtype), du.shape[2]
-    rows = (g @ du.reshape(4, -1)).reshape(3, 4, -1)
-    both = (g @ rows).reshape(9, *du.shape[2:])
-    matrices = both.swapaxes(0, 1).reshape(groups, -1, du.shape[4])
-    return np.ascontiguousarray(as_weight(matrices, shape))
+def output(m: Array, geometry: Geometry, y: Array) -> None:
+    """y = A^T m A of every tile. m (4, 4, n * th * tw, out) -> y (n, oh, ow, out) of one group."""
+    (n, *_, channels), (th, tw) = y.shape, tiles_of(geometry)
+    m = m.reshape(4, 4, n, th, tw, channels)
+    rows = scratch(np, "rows", (2, *m.shape[1:]), m.dtype)
+    np.add(m[0], m[1], out=rows[0])
+    rows[0] += m[2]
+    np.subtract(m[1], m[2], out=rows[1])
+    rows[1] -= m[3]
+    for u, part in enumerate(rows):
+        even, odd = y[:, u::2, 0::2], y[:, u::2, 1::2]
+        inside = part[:, :, : even.shape[1]]  # what hangs over is dropped
+        np.add(inside[0], inside[1], out=even)
+        even += inside[2]
+        inside = inside[..., : odd.shape[2], :]
+        np.subtract(inside[1], inside[2], out=odd)
+        odd -= inside[3]
 
 
-# ----- a few images -----
+def transformed_gradient(g: Array, geometry: Geometry) -> Array:
+    """A g A^T of every tile, the adjoint of `output`. g (n, oh, ow, out) of one group ->
+    (4, 4, n * th * tw, out), in scratch."""
+    (n, *_, channels), (th, tw) = g.shape, tiles_of(geometry)
+    if g.shape[1:3] != (2 * th, 2 * tw):
+        g = pad_into(scratch(np, "whole", (n, 2 * th, 2 * tw, channels), g.dtype), g, (0, 0))
+    columns = scratch(np, "gcolumns", (4, n, 2 * th, tw, channels), g.dtype)
+    output_adjoint(g[:, :, 0::2], g[:, :, 1::2], columns)
+    out = scratch(np, "gtiles", (4, 4, n, th, tw, channels), g.dtype)
+    output_adjoint(columns[:, :, 0::2], columns[:, :, 1::2], out)
+    return out.reshape(4, 4, -1, channels)
 
 
-def tiles(geometry: Geometry) -> Pair:
-    """Rows and columns of tiles of an image; the last ones may reach over the edge."""
-    return -(-geometry.outputs[0] // 2), -(-geometry.outputs[1] // 2)
+def transformed_weight(weight: Array, groups: int) -> Array:
+    """G w G^T. weight (out, C/g, 3, 3) -> (4, 4, groups, C/g, out/g)."""
+    out, channels = weight.shape[:2]
+    w = weight.reshape(groups, out // groups, channels, 3, 3).transpose(3, 4, 0, 2, 1)
+    w = np.ascontiguousarray(w)
+    rows = np.empty((4, *w.shape[1:]), w.dtype)
+    kernel_transform(w, rows)
+    u = np.empty((4, *rows.shape[:1], *w.shape[2:]), w.dtype)
+    kernel_transform(rows.swapaxes(0, 1), u)
+    return u.swapaxes(0, 1)
 
 
-def filtered(x: Array, u: Array, geometry: Geometry, y: Array) -> None:
-    """Overwrite y (n, oh, ow, out) with the convolution of x (n, H, W, C)."""
-    (down, right), n, dtype = tiles(geometry), len(x), y.dtype
-    out = geometry.out_channels
-    split = planes(x, geometry.window.padding, (down + 1, right + 1), "planes")
-    rows = scratch(np, "rows", (2, n, down, right + 1, geometry.channels), x.dtype)
-    tile = scratch(np, "tile", (n, down, right, geometry.channels), x.dtype)
-    result = scratch(np, "result", (2, 2, n, down, right, out), dtype)
-    row_result = scratch(np, "row result", (2, n, down, right, out), dtype)
-    spare = scratch(np, "spare", (n, down, right, out), dtype)
-    flat = tile.reshape(-1, geometry.channels)
-    for i in range(4):
-        row_of_b(i, split, rows)
-        sums_of_row = place_for(i, result, row_result)
-        for j in range(4):
-            row_of_b(j, rows, tile)
-            m = place_for(j, sums_of_row, spare)
-            for group in range(geometry.groups):
-                m_group = geometry.of_group(m.reshape(-1, out), group)
-                product(geometry.of_group(flat, group), u[i, j, group], m_group)
-            add_row(j, sums_of_row, m)
-        add_row(i, result, sums_of_row)
-    for r, s in np.ndindex(2, 2):
-        part = y[:, r::2, s::2]
-        part[...] = result[r, s, :, : part.shape[1], : part.shape[2]]
+def weight_gradient(du: Array, shape: tuple[int, ...]) -> Array:
+    """G^T du G, the adjoint of `transformed_weight`: a gradient of `shape` (out, C/g, 3, 3)."""
+    dw = kernel_adjoint(kernel_adjoint(du).swapaxes(0, 1)).swapaxes(0, 1)
+    return np.ascontiguousarray(dw.transpose(2, 4, 3, 0, 1).reshape(shape))
 
 
-def add_weight_gradient(x: Array, g: Array, geometry: Geometry, du: Array) -> None:
-    """dU += the sum over the tiles of x (n, H, W, C) and of its gradient g (n, oh, ow, out)."""
-    (down, right), n, out = tiles(geometry), len(x), geometry.out_channels
-    split = planes(x, geometry.window.padding, (down + 1, right + 1), "planes")
-    rows = scratch(np, "rows", (2, n, down, right + 1, geometry.channels), x.dtype)
-    tile = scratch(np, "tile", (n, down, right, geometry.channels), x.dtype)
-    gradients = planes(g, (0, 0), (down, right), "gradients")
-    g_rows = scratch(np, "row result", (2, n, down, right, out), g.dtype)
-    spare = scratch(np, "spare", (n, down, right, out), g.dtype)
-    result = scratch(np, "product", du.shape[3:], du.dtype)
-    flat = tile.reshape(-1, geometry.channels)
-    for i in range(4):
-        row_of_b(i, split, rows)
-        g_row = row_of_a(i, gradients, g_rows)
-        for j in range(4):
-            row_of_b(j, rows, tile)
-            e = row_of_a(j, g_row, spare).reshape(-1, out)
-            for group in range(geometry.groups):
-                d_group, e_group = geometry.of_group(flat, group), geometry.of_group(e, group)
-                du[i, j, group] += product(d_group.T, e_group, result)
+# ----- the convolution -----
 
 
-# ----- a batch -----
-
-
-def pays(images: int, geometry: Geometry) -> bool:
-    """Whether this way is the faster one: with little to multiply, the additions cost more."""
-    channels = (geometry.channels // geometry.groups, geometry.out_channels // geometry.groups)
+def pays(
+    x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    *others: Array | None,
+) -> bool:  # fmt: skip
+    """Whether this way can be taken, and is faster."""
+    if weight.shape[2:] != (3, 3) or tuple(stride) != (1, 1) or tuple(dilation) != (1, 1):
+        return False
+    arrays = (x, weight, *others)
+    if any(a is not None and (type(a) is not np.ndarray or a.dtype != np.float32) for a in arrays):
+        return False
+    if min(weight.shape[1], weight.shape[0] // groups) < SMALLEST:
+        return False
+    oh, ow = (size + 2 * p - 2 for size, p in zip(x.shape[2:], padding, strict=True))
+    tiles = -(-oh // 2) * -(-ow // 2)
     return (
-        min(channels) >= FEWEST_CHANNELS
-        and max(channels) >= 2 * FEWEST_CHANNELS
-        and images * math.prod(tiles(geometry)) >= FEWEST_TILES
-    )
-
-
-def _usable(
-    first: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> bool:
-    return (
-        fits(weight, stride, padding, dilation)
-        and all(type(a) is np.ndarray and a.dtype == np.float32 for a in (first, x, weight))
-        and pays(len(x), conv_geometry(x.shape, weight.shape, stride, padding, dilation, groups))
+        len(x) * tiles >= FEWEST
+        and 9 * oh * ow >= LEAST_SAVING * 16 * tiles
         and get_precision() not in STORED
-        and switched_on()
+        and os.environ.get(SWITCH) != "off"
     )
 
 
-def forward_usable(
+def _forward_pays(
     x: Array, weight: Array, bias: Array | None = None, stride: Pair = (1, 1),
     padding: Pair = (0, 0), dilation: Pair = (1, 1), groups: int = 1, relu: bool = False,
 ) -> bool:  # fmt: skip
-    """Whether `forward` takes this call: float32 only, so that float64 checks stay exact."""
-    return _usable(x if bias is None else bias, x, weight, stride, padding, dilation, groups)
+    return pays(x, weight, stride, padding, dilation, groups, bias)
 
 
-def backward_usable(
+def _backward_pays(
     grad: Array, x: Array, weight: Array, stride: Pair = (1, 1), padding: Pair = (0, 0),
     dilation: Pair = (1, 1), groups: int = 1, relu_output: Array | None = None,
     needs: tuple[bool, bool, bool] = (True, True, True),
 ) -> bool:  # fmt: skip
-    """Whether `backward` takes this call."""
-    return any(needs[:2]) and _usable(grad, x, weight, stride, padding, dilation, groups)
+    return (needs[0] or needs[1]) and pays(x, weight, stride, padding, dilation, groups, grad)
 
 
-def chunk(images: int, geometry: Geometry) -> int:
-    """Images of a chunk, but no more than leave each thread its part."""
-    most = max(1, TILES // math.prod(tiles(geometry)))
-    return max(1, min(most, -(-images // get_num_threads())))
+def _chunk(geometry: Geometry) -> int:
+    """Images whose transformed tiles fit the workspace."""
+    th, tw = tiles_of(geometry)
+    channels = geometry.channels + geometry.out_channels
+    return max(1, WORKSPACE // (16 * 4 * th * tw * channels // geometry.groups))
 
 
-@conv2d_forward.instead(forward_usable, "winograd")
-@np.errstate(over="ignore", invalid="ignore")  # Inf - Inf: the loss shows it, as elsewhere
+@conv2d_forward.instead(_forward_pays, "winograd")
 def forward(
     x: Array, weight: Array, bias: Array | None = None, stride: Pair = (1, 1),
     padding: Pair = (0, 0), dilation: Pair = (1, 1), groups: int = 1, relu: bool = False,
 ) -> Array:  # fmt: skip
-    """`conv2d_forward`, with bias and ReLU while each chunk is in the cache."""
+    """`conv2d_forward`."""
     geometry = conv_geometry(x.shape, weight.shape, stride, padding, dilation, groups)
-    source, dtype = as_nhwc(x), np.result_type(*(a for a in (x, weight, bias) if a is not None))
-    u = transformed(weight, groups, dtype)
-    y = empty(np, (len(x), *geometry.outputs, geometry.out_channels), dtype)
+    source, u = as_nhwc(x), transformed_weight(weight, groups)
+    y = empty(np, (len(x), *geometry.outputs, geometry.out_channels), x.dtype)
     finish = ARRAY_STEPS.bias_and_relu(geometry, y, bias, relu)
 
     def task(chunks: list[slice]) -> None:
         for part in chunks:
-            filtered(source[part], u, geometry, y[part])
+            for group in range(groups):
+                d = transformed_input(geometry.of_group(source[part], group), geometry)
+                m = scratch(np, "products", (*d.shape[:3], u.shape[-1]), d.dtype)
+                np.matmul(d, u[:, :, group], out=m)
+                output(m, geometry, geometry.of_group(y[part], group))
             finish(y[part])
 
-    over_batch(np, task, len(x), chunk(len(x), geometry))
+    over_batch(np, task, len(x), _chunk(geometry))
     return as_nchw(y)
 
 
-@conv2d_backward.instead(backward_usable, "winograd")
-@np.errstate(over="ignore", invalid="ignore")
+@conv2d_backward.instead(_backward_pays, "winograd")
 def backward(
     grad: Array, x: Array, weight: Array, stride: Pair = (1, 1), padding: Pair = (0, 0),
     dilation: Pair = (1, 1), groups: int = 1, relu_output: Array | None = None,
     needs: tuple[bool, bool, bool] = (True, True, True),
 ) -> tuple[Array | None, Array | None, Array | None]:  # fmt: skip
-    """`conv2d_backward`. Partial sums of dU are added in a fixed order: deterministic for a number
-    of threads."""
+    """`conv2d_backward`: with E = A g A^T, dw = G^T [(B^T d B) * E] G and dx = B [(G w G^T) * E]
+    B^T."""
     geometry = conv_geometry(x.shape, weight.shape, stride, padding, dilation, groups)
-    source, dy, dtype = as_nhwc(x), as_nhwc(grad), np.result_type(grad, x, weight)
+    source, dy, u = as_nhwc(x), as_nhwc(grad), transformed_weight(weight, groups)
     y = None if relu_output is None else as_nhwc(relu_output)
-    border = (2 - padding[0], 2 - padding[1])
-    full = conv_geometry(grad.shape, (x.shape[1], len(weight) // groups, 3, 3), padding=border,
-                         groups=groups)  # fmt: skip
-    dx = empty(np, source.shape, dtype) if needs[0] else None
-    u = transformed(flipped(weight, groups), groups, dtype) if needs[0] else None
-    sizes = (4, 4, groups, weight.shape[1], len(weight) // groups)
+    dx = empty(np, source.shape, x.dtype) if needs[0] else None
 
-    def task(chunks: list[slice]) -> tuple[Array, list[Array]]:
-        du, dbiases = np.zeros(sizes if needs[1] else 0, dtype), []
+    def task(chunks: list[slice]) -> tuple[Any, list[Array]]:
+        du, dbiases = np.zeros(u.shape, u.dtype) if needs[1] else None, []
         for part in chunks:
             g = dy[part] if y is None else ARRAY_STEPS.relu_backward(dy[part], y[part])
             if needs[2]:
                 dbiases.append(sums.over(g.reshape(-1, geometry.out_channels), (0,)))
-            if dx is not None:
-                filtered(g, u, full, dx[part])
-            if needs[1]:
-                add_weight_gradient(source[part], g, geometry, du)
+            for group in range(groups):
+                e = transformed_gradient(geometry.of_group(g, group), geometry)
+                if du is not None:
+                    d = transformed_input(geometry.of_group(source[part], group), geometry)
+                    m = scratch(np, "dproducts", (4, 4, *u.shape[3:]), e.dtype)
+                    du[:, :, group] += np.matmul(d.swapaxes(2, 3), e, out=m)
+                if dx is not None:
+                    m = scratch(np, "tiles", (*e.shape[:3], u.shape[3]), e.dtype)
+                    np.matmul(e, u[:, :, group].swapaxes(2, 3), out=m)
+                    add_input_gradient(m, geometry, geometry.of_group(dx[part], group))
         return du, dbiases
 
-    done = over_batch(np, task, len(x), chunk(len(x), geometry))
-    dweight = dbias = None
+    done = over_batch(np, task, len(x), _chunk(geometry))
+    dweight = None
     if needs[1]:
-        du = done[0][0] if done else np.zeros(sizes, dtype)
-        for other, _ in done[1:]:
-            du += other
-        dweight = as_gradient(du, weight.shape)
-    if needs[2]:
-        dbiases = [b for _, several in done for b in several] or [np.zeros(len(weight), dtype)]
-        dbias = sums.over(np.stack(dbiases), (0,))
+        dweight = weight_gradient(sum((d for d, _ in done[1:]), done[0][0]), weight.shape)
+    dbiases = [b for _, several in done for b in several]
+    dbias = sums.over(np.stack(dbiases), (0,)) if needs[2] else None
     return None if dx is None else as_nchw(dx), dweight, dbias
