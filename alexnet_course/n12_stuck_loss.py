@@ -24,7 +24,7 @@ stuck_at = Number(
         math.log(2): "That is for two classes.",
         200: "That is the number of classes. The loss is a logarithm.",
     },
-    small="Too low: without looking at the image nobody gets there. Which p has each class?",
+    small="Too low: without looking at the image nobody gets there. What p does each class get?",
     large="Too high: a network that says the same to all images can do better. Which p is best?",
 )
 
@@ -82,6 +82,10 @@ def image_part(learner: Function) -> None:
         raise Hint("rms is the root of the mean square: you have the mean square.")
     if close(got[0], outputs.std()):
         raise Hint("Your rms is the deviation about the mean: rms takes the squares as they are.")
+    if close(got[0], np.sqrt((outputs**2).sum())):
+        raise Hint("Your rms is the root of the sum of the squares: it is that of their mean.")
+    if close(got[0], np.abs(outputs).mean()):
+        raise Hint("You take the mean of the absolute values: rms squares them before the mean.")
     if not close(got[0], rms):
         raise Hint("rms is not the root of the mean of all squares.")
     wrong = (
@@ -103,6 +107,20 @@ def image_part(learner: Function) -> None:
         (
             np.sqrt(outputs.var(axis=0, ddof=1).mean()),
             "You divide by N - 1. Here the variance is the plain mean of the squares, by N.",
+        ),
+        (
+            image_rms / rms,
+            "You have divided image_rms by rms: that is the image's share. The function returns "
+            "image_rms itself.",
+        ),
+        (
+            np.sqrt((outputs.mean(axis=0) ** 2).mean()),
+            "You have the size of the units' means, which all images share. image_rms is about "
+            "what is left when each unit's mean is taken away.",
+        ),
+        (
+            np.sqrt(variances.sum()),
+            "You take the sum of the variances over the units: it is their mean.",
         ),
     )
     for value, words in wrong:
@@ -159,6 +177,16 @@ def lsuv(learner: Function) -> None:
             (
                 weight * target / y.std(axis=0)[:, None],
                 "You scale each unit by its own number: the layer has one, for all its units.",
+            ),
+            (
+                weight * target / np.sqrt(y.var(axis=0).mean()),
+                "You compare each unit with its own mean, as in exercise 1. Here all the numbers "
+                "of y together have one mean and one deviation.",
+            ),
+            (
+                weight * target / y.std(axis=0).mean(),
+                "You take the deviation of each unit and their mean. Here all the numbers of y "
+                "together have one mean and one deviation.",
             ),
             (
                 weight * target / y.std(ddof=1),

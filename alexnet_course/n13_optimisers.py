@@ -23,6 +23,8 @@ next_step = Number(
         0.09: "You have divided the old velocity by 10, too; in the paper's rule the new rate "
         "multiplies the new gradient only.",
         0.01: "That is what the new gradient adds. And what is left of the old velocity?",
+        0.091: "That is the distance. Divided by the step before it, which was 0.1, it is a share.",
+        91: "That is in percent: as a share it is a number between 0 and 1.",
         0.19: "You have added the old rate's share of the gradient to a velocity divided by 10.",
     },
     small="More of the old velocity is left: it is multiplied by 0.9 and by nothing else.",
@@ -43,6 +45,8 @@ halving_decay = Number(
         0.0005: "That is the paper's, of which the cell above says how little it does here.",
         math.log(2) / 750: "That is what a step must take. The decay is this, divided by the rate, "
         "times 1 - momentum.",
+        -math.log(2) * 0.1 / (0.01 * 750): "The size is right, the sign is not: ln(1/2) is -ln 2, "
+        "and exp(-n * per_step) is 1/2.",
         math.log(2) / 750 * 0.1: "The rate is missing: a step takes rate * decay / (1 - momentum).",
     },
     small="Too small: less than half would be lost. `per_step` in the cell above has the formula.",
@@ -58,9 +62,15 @@ def sgd_step(learner: Function) -> None:
     lr, momentum, decay = 0.2, 0.7, 0.25
     answers = {}
     for rule in ("paper", "torch"):
+        if learner(w.copy(), v.copy(), grad.copy(), lr, momentum, decay, rule) is None:
+            raise Hint(
+                f'For rule="{rule}" it returns None. Is there a `return` for either rule, and is '
+                'the rule compared with "paper" or "torch"?'
+            )
         got = result_of(learner, w, v, grad, lr, momentum, decay, rule)
-        if not isinstance(got, tuple) or len(got) != 2:
-            raise Hint("It returns one thing, expected two: the new w and the new v.")
+        if not isinstance(got, tuple | np.ndarray) or len(got) != 2:
+            things = f"{len(got)} things" if isinstance(got, tuple) else "one thing"
+            raise Hint(f"It returns {things}, expected two: the new w and the new v.")
         if np.shape(got[0]) != w.shape or np.shape(got[1]) != w.shape:
             raise Hint("Both results are arrays of the shape of w.")
         answers[rule] = got
@@ -115,6 +125,10 @@ def _velocity_hints(
             0.9 * v + gain * (grad + 0.0005 * w),
             "0.9 and 0.0005 are `momentum` and `weight_decay`, other numbers in this call.",
         ),
+        (
+            momentum * v - 0.01 * (grad + decay * w),
+            "0.01 is written out: it is `lr`, another number in this call.",
+        ),
         (momentum * v + gain * grad, "the decay is missing: it belongs to v, in both rules."),
         (
             momentum * v + gain * (grad - decay * w),
@@ -125,10 +139,24 @@ def _velocity_hints(
             momentum * v + (1 - momentum) * gain * (grad + decay * w),
             "you multiply the gradient by 1 - momentum. Some optimisers do, this one does not.",
         ),
+        (v, 'v is the old v: is the rule compared with "paper" or "torch", letter by letter?'),
         (gain * (grad + decay * w), "v has no past: momentum times the old v is missing."),
         (
             momentum * v - decay * w - lr * grad,
             "the decay lacks the rate: the paper multiplies it by both.",
+        ),
+        (
+            momentum * v - lr * decay * w - grad,
+            "the gradient lacks the rate: both what it and what the decay add is multiplied by it.",
+        ),
+        (
+            momentum * v - decay * w - grad,
+            "the rate is missing: the paper multiplies the gradient and the decay by it.",
+        ),
+        (
+            momentum * v + lr * grad + decay * w,
+            "the gradient is multiplied by the rate: in PyTorch's rule the rate comes where w "
+            "moves.",
         ),
         (v + gain * (grad + decay * w), "nothing slows the old v down: momentum multiplies it."),
         (
@@ -245,6 +273,10 @@ _FLAWS = {
     "first sleep": "Only the epochs at chance at the beginning are exempt: a network may fall "
     "asleep again, and at_chance has an entry for each epoch.",
     "endless": "The rate falls more often than `most_drops` allows.",
+    "one more": "The rate falls once more than `most_drops` allows: it falls while `drops` is less "
+    "than `most_drops`.",
+    "never": "The rate never falls. Does a lower error become `lowest`, and do `waited` and "
+    "`drops` grow?",
     "ties": "An error equal to the lowest one counts as better: it has to be lower.",
     "once": "The rate falls once only, or always to the same value: each drop divides it by 10.",
     "halves": "Each drop halves the rate; it divides it by 10.",
@@ -272,13 +304,13 @@ def _rates(run: _Run, flaw: str = "") -> list[float]:
         if chance and flaw in ("forgets", "starts anew"):
             lowest, waited = (1.0 if flaw == "starts anew" else lowest), 0
         if waited > run.patience + {"eager": -1, "patient": 1}.get(flaw, 0) and (
-            drops < run.most or flaw == "endless"
+            drops < run.most + (flaw == "one more") or flaw == "endless"
         ):
             drops += 1
             waited *= flaw == "keeps waiting"
             if flaw == "compounds":
                 rate *= 0.1**drops
-        if flaw != "compounds":
+        if flaw not in ("compounds", "never"):
             rate = 0.01 * (0.5 if flaw == "halves" else 0.1) ** (
                 min(drops, 1) if flaw == "once" else drops
             )

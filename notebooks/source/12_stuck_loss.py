@@ -6,7 +6,7 @@
 # from one that is dead, and how to begin so that it is neither. You will have written the two tools for that:
 # a meter for the signal, and a start that measures.
 #
-# About 35 minutes to read, 20 for the two exercises. You need notebooks 6 (ReLU and its dead units) and 11 (the
+# About 40 minutes to read, 20 for the two exercises. You need notebooks 6 (ReLU and its dead units) and 11 (the
 # network), and from statistics the variance; two facts on concave functions and on covariance are explained
 # where they are used. It computes for about ten seconds.
 
@@ -70,15 +70,16 @@ plt.show()
 
 # %% [markdown]
 # The network has all eight layers and both towers of the paper's, but it is narrow, so that a laptop can
-# train it (notebook 13 does). Each weight has to begin somewhere. The paper (section 5) takes random weights with mean 0 and standard deviation 0.01 in all layers,
-# and biases of 1 in conv2, conv4, conv5, fc6 and fc7, else 0. The ones, it says, speed up the early stages of
-# learning, for they give the ReLUs positive inputs. Let us look.
+# train it (notebook 13 does). Each weight has to begin somewhere. The paper (section 5) takes random weights
+# with mean 0 and standard deviation 0.01 in all layers, and biases of 1 in conv2, conv4, conv5, fc6 and fc7,
+# else 0. The ones, it says, speed up the early stages of learning, for they give the ReLUs positive inputs.
+# Let us look.
 #
 # ## A signal meter
 #
 # Send a batch of images through the network and watch one unit of a layer (a *unit* is one value of the
-# output). What can the layers behind it learn from it? Only how it **differs from image to image**; what is
-# the same for all images says nothing about the image. So measure, for outputs $y_{i,u}$ of image $i$ and
+# output, after the layer's ReLU if it has one). What can the layers behind it learn from it? Only how it **differs
+# from image to image**; what is the same for all images says nothing about the image. So measure, for outputs $y_{i,u}$ of image $i$ and
 # unit $u$, in a batch of $N$ images with $U$ units each:
 #
 # $$\mathrm{rms} = \sqrt{\frac{1}{NU} \sum_{i,u} y_{i,u}^2}, \qquad
@@ -172,10 +173,12 @@ print(f"conv3 to conv5 with 0.03: {threefold:.2f} together, with 0.01: {threefol
 # Instead of calculating the scale, one can measure it: *layer-sequential unit variance* (Mishkin and Matas,
 # 2016). Their method also makes the rows of each random weight orthonormal first, and aims at 1 in every layer;
 # we leave out the first and aim lower in the last layer. Take random weights, biases of 0, and one batch of real
-# images. Go through the layers from the first to the last. In each, look at the layer's output $y$ (before ReLU), and scale the whole weight by one
-# number, so that all the numbers of $y$ together have the standard deviation `target`. Then go on with the
-# scaled output. The target is 1, and 0.1 for the logits: small enough that the first loss is near $\ln C$, and
-# large enough that the logits depend on the image.
+# images. Go through the layers from the first to the last. In each, look at the layer's output $y$ (before ReLU),
+# and scale the whole weight by one number, so that all the numbers of $y$ together have the standard deviation
+# `target`. Then go on with the scaled output. The target is 1, and 0.1 for the logits: small enough that the first
+# loss is near $\ln C$, and large enough that the logits depend on the image. (Above, the image moved LSUV's logits
+# by 0.03, not by 0.1: the deviation of all the numbers also counts how the logits differ from one another,
+# whatever the image.)
 #
 # Do it for one linear layer, $y = x\, W^\top$:
 
@@ -288,18 +291,19 @@ check.stays(stays, max(at_the_end, key=at_the_end.get))
 # nothing will wake it. (The row between them leaves earlier than biases of 0 do: a *small* bias helps, it opens
 # the ReLUs and hides little. The curves that leave end early, because `train` stops at a loss of 0.5.)
 #
-# How does it die? To its last layer every point looks the same, $h \approx h_0$. That layer's gradient is the
-# mean of $(p - t)\, h_0^\top$, where $t$ is 1 for the true class and 0 for the others. It is large, and what
-# decides it is which classes happen to be more common in the batch. So the weights get random pushes, the logits
-# $z = W h_0$ (plus the biases, which do not matter here) become random and too sure, and by the chain rule the
-# layer below hears
+# How does it die? The input of its last layer, $h_0$, is nearly the same for every point. The gradient of that
+# layer's weight $W$ is the mean of $(p - t)\, h_0^\top$, where $t_c$ is 1 for the true class and 0 for the others.
+# It is large, and what decides it is which classes happen to be more common in the batch. So the weights get random
+# pushes, and the logits $z = W h_0$ (plus the biases, which do not matter here) become random and too sure. By the
+# chain rule $\partial L / \partial h_0 = W^\top (p - t)$. How does the loss change when $h_0$ grows, all its
+# numbers by the same factor?
 #
 # $$h_0 \cdot \frac{\partial L}{\partial h_0} = \sum_c z_c \Big( p_c - \frac{1}{C} \Big) \ge 0$$
 #
 # (averaged over many batches, $t_c$ is $1/C$). The sum is $C$ times the *covariance* of $z$ and $p$, the mean of
 # the products of what each is above its own mean ($1/C$ for $p$). Since $p$ grows with $z$, both are above or both
-# below more often than not, and it is not negative. That is, the loss falls when $h_0$ gets smaller: *be quieter*. It says
-# so for all points alike, until the ReLUs are shut.
+# below more often than not, and it is not negative. That is, the loss falls when $h_0$ gets smaller. So the layers
+# below are told to *be quieter*, for all points alike, until the ReLUs are shut.
 #
 # The loss is $\ln C$ in both cases, so a loss curve cannot tell sleep from death. The remedies differ: a network
 # that is asleep needs time, or larger weights; one that is dead needs a new start, with a share of the image that
@@ -324,7 +328,7 @@ check.stays(stays, max(at_the_end, key=at_the_end.get))
 # | what you see | what it is | what helps |
 # |---|---|---|
 # | the share is large, `image_rms` of the logits tiny, no layer dead | asleep | LSUV or He's weights; or time |
-# | the share falls from layer to layer | the image hides behind constants | biases of 0, or 0.1 |
+# | the share falls to a few percent or less | the image hides behind constants | biases of 0, or 0.1 |
 # | all units of a ReLU layer are 0 for all images | dead | a new start, a lower rate |
 # | the signal is fine at first, and the loss goes *back* to $\ln C$ | killed by a step too large | a lower rate, a warm-up |
 # | the logits move and the loss hardly falls | not the start | do labels and images belong together? Is there a softmax before a loss that has its own? |

@@ -185,8 +185,8 @@ print("equal if v is multiplied by the old rate / the new one:", np.allclose(pap
 #
 # ## What 0.0005 is worth
 #
-# Here all parameters decay, biases too. With `grad` = 0 the decay multiplies $w$ by $1 - \mathrm{lr}\, \lambda$
-# in each step; momentum makes the effect ten times as strong. In the paper's numbers:
+# In this project all parameters decay, biases too. With `grad` = 0 the decay multiplies $w$ by
+# $1 - \mathrm{lr}\, \lambda$ in each step; momentum makes the effect ten times as strong. In the paper's numbers:
 
 # %%
 lr, decay, momentum = 0.01, 0.0005, 0.9
@@ -239,8 +239,9 @@ plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# There is a second reading (it uses Bayes' rule, and nothing below needs it). Say that, before any image was seen, we believe each weight to be normal with
-# mean 0 and standard deviation $s$. By Bayes' rule the most probable weights minimise
+# There is a second reading (it uses Bayes' rule, and nothing below needs it). Say that, before any image was seen,
+# we believe each weight to be normal with mean 0 and standard deviation $s$. By Bayes' rule the most probable
+# weights minimise
 #
 # $$\underbrace{N L}_{-\ln P(\text{data} \mid w)} + \underbrace{\frac{w^\top w}{2 s^2}}_{-\ln P(w) + \dots}
 # \quad\text{or, divided by } N, \quad L + \frac{\lambda}{2}\, w^\top w \quad\text{with}\quad \lambda = \frac{1}{N s^2},$$
@@ -268,7 +269,7 @@ for name, images in (("ImageNet", 1.2e6), ("our run", 2400)):
 # | | |
 # |---|---|
 # | `lowest` | the lowest validation error so far, 1 at first |
-# | `waited` | epochs since then, 0 at first |
+# | `waited` | epochs without a lower one (steps 2 and 3 say how it counts), 0 at first |
 # | `drops` | how often the rate was divided by 10, 0 at first |
 #
 # 1. If the epoch's error is lower than `lowest`: `lowest` is this error, `waited` is 0.
@@ -468,7 +469,8 @@ print("position:", ", ".join(vars(checkpoint.position)))
 
 # %% [markdown]
 # The position holds the place in the data, the state of the generator and of the schedule; `totals`, `best` and
-# `metrics` are what the log has so far, `precision` and `scaler` belong to training in 16 bits on a GPU. A tiny run
+# `metrics` are what the log has so far, `precision` and `scaler` belong to training in 16 bits on a GPU, and
+# `micro_batch` to one with too little memory for a whole batch. A tiny run
 # shows what happens without some of them: 60 images, narrower layers, two epochs of three steps. It is
 # trained once without a stop, and once stopped after step 4, in the middle of its second epoch, and resumed
 # by a new trainer from the file. Then we compare all tensors of the two last files, byte by byte: weights
@@ -478,14 +480,15 @@ print("position:", ", ".join(vars(checkpoint.position)))
 
 # %%
 tiny = replace(recipe, widths=(8,) * 5, fc_width=16, batch_size=20, epochs=2)
-data = Path(workshop.name) / "tiny patterns"
+place = tempfile.TemporaryDirectory()  # a new one whenever the cell runs
+data = Path(place.name) / "tiny patterns"
 patterns.generate(data, 6, 1, size=tiny.image_size, progress=False)
 splits = open_splits(data, tiny)
 
 
 def run(name, **options):
     """A trainer works in folder `name`; the tensors of its last checkpoint, as bytes."""
-    folder = Path(workshop.name) / name
+    folder = Path(place.name) / name
     folder.mkdir(exist_ok=True)
     trainer = Trainer(folder, tiny, splits, data_note(data, splits), **options)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -519,7 +522,7 @@ for what in (
     "the random generator",
     "the place in the epoch",
 ):
-    folder = shutil.copytree(Path(workshop.name) / "stopped", Path(workshop.name) / what)
+    folder = shutil.copytree(Path(place.name) / "stopped", Path(place.name) / what)
     checkpoint = load_checkpoint(folder / "last.safetensors")
     forget(checkpoint, what)
     same = run(what, resume=checkpoint) == whole
@@ -536,7 +539,8 @@ print("\n".join(results))
 # in another way, and the bytes differ. On the command line it is `alexnet train --resume RUN`.
 
 # %%
-workshop.cleanup()  # the run is deleted
+workshop.cleanup()  # the run is deleted,
+place.cleanup()  # and the tiny ones
 
 # %% [markdown]
 # ## Your code is the network
@@ -555,9 +559,9 @@ yours.plug("13_optimisers", globals())
 #
 # $$w \leftarrow w - \mathrm{lr}\, \frac{m}{\sqrt{v} + \varepsilon},$$
 #
-# (with both means corrected for their start at 0). Where gradients agree, $m / \sqrt{v}$ is about 1: **the rate is
-# the length of a step, in the unit of the weights**, however steep the loss is. Back to the valley. We make
-# its flat direction flatter still, or multiply the whole loss by 1000:
+# (with both means corrected for their start at 0; $\varepsilon = 10^{-8}$ avoids a division by 0). Where gradients
+# agree, $m / \sqrt{v}$ is about 1: **the rate is the length of a step, in the unit of the weights**, however steep
+# the loss is. Back to the valley. We make its flat direction flatter still, or multiply the whole loss by 1000:
 
 
 # %%
@@ -578,9 +582,9 @@ for name, other in (("200 times flatter", [0.005, 200.0]), ("1000 times the loss
 print("after 200 steps, flat and steep:", np.abs(valley).round(3))
 
 # %% [markdown]
-# The price is a third number for each weight (two where momentum has one), and this: whatever is *added* to the
-# gradient is divided by $\sqrt{v}$, too. Weight decay is added to the gradient. So a weight with large, noisy
-# gradients hardly decays, though its gradients say nothing. AdamW (2019) does not add the decay to the
+# The price is one more number to keep for each weight ($m$ and $v$, where momentum has $v$), and this: whatever is
+# *added* to the gradient is divided by $\sqrt{v}$, too. Weight decay is added to the gradient. So a weight with
+# large, noisy gradients hardly decays, though its gradients say nothing. AdamW (2019) does not add the decay to the
 # gradient: it takes it straight off the weight, $w \leftarrow (1 - \mathrm{lr}\,\lambda)\, w$. Here are weights of 1 that get
 # nothing but noise, of three sizes. By the decay alone, $(1 - \mathrm{lr}\, \lambda)^{1000} = 0.37$ of them should
 # be left:
@@ -616,9 +620,11 @@ for noise in (1.0, 10.0, 100.0):
 #
 # ## Further
 #
-# Give the run a bad schedule on purpose: `replace(recipe, lr=...)` ten times larger and ten times smaller, or
-# `warmup_steps=0`, with `epochs=4`. Write down before each what the curves will look like. You will see that too small
-# a rate and too large a one can end at the same loss after four epochs, and that their curves, and the signal meter,
-# tell which of the two it was.
+# Give the run a bad schedule on purpose: `replace(recipe, lr=...)` ten times smaller, five times larger and ten times
+# larger, or `warmup_steps=0`, with `epochs=4`. Write down before each what the curves will look like. Too small a rate
+# and too large a one can end at almost the same loss; the signal meter, with `row.dead`, helps to tell them apart. (At
+# five times the rate our network still learnt, with nine of ten units of conv2 dead.) The largest may also end in an
+# error, `Diverged`: the trainer stops when the loss is no longer a number, and names the step and the first layer whose
+# output was not finite. Other first weights (`seed=1`) have another fate.
 #
 # [Solutions](solutions/13_optimisers.ipynb). Next: [notebook 14](14_inside.ipynb), inside the network.
