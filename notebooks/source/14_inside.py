@@ -209,10 +209,10 @@ fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), sharey=True)
 for ax, (name, values) in zip(axes, list(shares.items())[1:], strict=True):
     towers = np.repeat([0, 1], len(values) // 2)
     random_gaps = [tower_gap(values, rng.permutation(towers)) for _ in range(5000)]
-    ours = tower_gap(values, towers)
-    beyond = np.mean(np.abs(random_gaps) >= abs(ours))
+    gap = tower_gap(values, towers)
+    beyond = np.mean(np.abs(random_gaps) >= abs(gap))
     ax.hist(random_gaps, 30, color="0.8")
-    ax.axvline(ours, color=RED, lw=2.5)
+    ax.axvline(gap, color=RED, lw=2.5)
     ax.set(xlabel="gap in colour share", title=f"{name} (red: our towers)")
     print(f"{name:16} a gap as large in more than one random split in 20: {beyond > 0.05}")
 axes[0].set_ylabel("random halves")
