@@ -75,13 +75,15 @@ def _wrong_share(got: np.ndarray, filters: np.ndarray) -> str:
         return "All are 0: without squares, what is left of the mean adds up to nothing."
     if close(got, ((filters - filters.sum(axis=1, keepdims=True)) ** 2).sum(places) / squares):
         return "It takes off the sum of the three colours: their mean, a third of that."
-    for axes in ((2, 3), (1, 2, 3), (0,)):
+    for axes in ((2, 3), (1, 2, 3), (0,), (2,), (3,)):
         other = filters.mean(axis=axes, keepdims=True)
         if close(got, ((filters - other) ** 2).sum(places) / squares):
             return (
                 "The mean goes over another axis: at each place of a filter, the mean over its "
                 "three colours is grey."
             )
+    if close(3 * got, (rest**2).sum(places) / squares):
+        return "It is a third: `var` and `mean` over the colours divide by 3, the sum does not."
     if any(close(got * n, (rest**2).sum(places) / (grey**2).sum(places)) for n in (1, 3)):
         return "It divides by the squares of the grey part: divide by those of the whole filter."
     return "It is not the sum of (w - mean over the colours)² over the sum of w²."
@@ -131,13 +133,16 @@ def _wrong_neighbours(
 ) -> str:
     count = right.shape[1]
     difference = queries[:, None] - features
-    distances = np.sqrt((difference**2).sum(axis=2))
-    order = np.argsort(distances, axis=1)
-    if np.allclose(got, np.sort(distances, axis=1)[:, :count]):
+    squares = (difference**2).sum(axis=2)
+    order = np.argsort(squares, axis=1)
+    sizes = np.sort(squares, axis=1)
+    if any(np.allclose(np.sort(got, axis=1), d[:, :count]) for d in (sizes, np.sqrt(sizes))):
         return "It returns the distances, expected the numbers of the rows they belong to."
+    if not np.isin(got, np.arange(len(features))).all():
+        return f"Some are not numbers of rows: those go from 0 to {len(features) - 1}."
     if np.array_equal(np.sort(got, axis=1), np.sort(right, axis=1)):
         return "These are the right rows, but not in order: the nearest comes first."
-    if np.array_equal(got, order[:, ::-1][:, :count]):
+    if np.array_equal(np.sort(got, axis=1), np.sort(order[:, -count:], axis=1)):
         return "These are the farthest: the smallest distance comes first."
     if np.array_equal(got, order[:, 1 : count + 1]):
         return "It leaves out the nearest: no query is among the features here."
@@ -154,4 +159,21 @@ def _wrong_neighbours(
         return "It compares the angles, expected the Euclidean distance."
     if np.array_equal(got, np.argsort(difference.sum(axis=2) ** 2, axis=1)[:, :count]):
         return "It adds up the differences before squaring, so that they cancel."
+    signed = difference.sum(axis=2)
+    if any(np.array_equal(got, np.argsort(s, axis=1)[:, :count]) for s in (signed, -signed)):
+        return "It adds up the differences with their signs, and they cancel: square them first."
+    if np.array_equal(got, np.argsort((features**2).sum(axis=1) - product, axis=1)[:, :count]):
+        return "In |q - f|² the product of q and f stands with a factor: which one?"
+    if _of_whole_numbers(got, features, queries):
+        return "The features are rounded to whole numbers. Those of fc7 are not whole: use floats."
     return "These are not the rows with the smallest sum of squared differences."
+
+
+def _of_whole_numbers(got: np.ndarray, features: np.ndarray, queries: np.ndarray) -> bool:
+    """Are these neighbours of features cut or rounded to whole numbers, up to ties?"""
+    for whole in (np.trunc, np.round, np.floor):
+        squares = ((whole(queries)[:, None] - whole(features)) ** 2).sum(axis=2)
+        nearest_first = np.sort(squares, axis=1)[:, : got.shape[1]]
+        if np.array_equal(np.take_along_axis(squares, got.astype(int), axis=1), nearest_first):
+            return True
+    return False

@@ -108,12 +108,17 @@ def saliency(learner: Function) -> None:
             raise Hint("The batch of one is still there: take its first and only image.")
         if np.shape(got) != (SIZE, SIZE):
             raise Hint(f"It returns an array of shape {np.shape(got)}, expected {(SIZE, SIZE)}.")
+        got = np.asarray(got)
         one_hot = np.eye(CLASSES)[label]
         slopes = _slopes(image, one_hot)
         for how, hint in _WRONG_COLOURS:
             if close(got, how(slopes)):
                 raise Hint(hint)
         size = np.abs(slopes).max(axis=0)
+        if close(got, np.abs(slopes * image).max(axis=0)):
+            raise Hint("It is the slope times the image: here the slope alone is asked for.")
+        if close(got, size / size.max()):
+            raise Hint("It is divided by its largest value: leave the slopes as they are.")
         if close(got, size):
             _against_differences(got, image, label)
             continue
@@ -162,6 +167,12 @@ _WRONG_COLOURS: tuple[tuple[Any, str], ...] = (
         "It adds up the signed slopes of the colours, so that they cancel: first the sizes, then "
         "the largest.",
     ),
+    (
+        lambda s: np.maximum(s, 0).max(axis=0),
+        "Negative slopes are dropped; their size counts as much as that of the positive ones.",
+    ),
+    (lambda s: (s**2).max(axis=0), "It is the square of the slope, expected its size."),
+    (lambda s: np.abs(s[0]), "It is the slope of red alone: the largest of the three colours."),
     (
         lambda s: np.sqrt((s**2).sum(axis=0)),
         "It is the length of the three slopes as a vector: a fair choice, but here the largest is "
@@ -307,7 +318,7 @@ def _more_occlusion(learner: Function) -> None:
 
 @exercise
 def grad_cam(learner: Function) -> None:
-    """grad_cam(maps (K, H, W), slopes (K, H, W)) -> (H, W): ReLU of the maps' weighted sum."""
+    """grad_cam(maps, slopes, both (maps, H, W)) -> (H, W): ReLU of the maps' weighted sum."""
     rng = generator(8)
     maps = np.maximum(rng.standard_normal((5, 3, 4)), 0)
     slopes = rng.standard_normal((5, 3, 4)) + rng.standard_normal((5, 1, 1))
@@ -348,6 +359,18 @@ def _wrong_cam(
         return "maps and slopes are exchanged: the mean is over the slopes."
     if close(got, np.maximum((slopes.mean(axis=0) * maps).sum(axis=0), 0)):
         return "Its mean goes over the maps: a_k is the mean over the places of map k."
+    if close(got, np.maximum(slopes.mean() * maps.sum(axis=0), 0)):
+        return "All maps get the same number: each map k has its own a_k, the mean of its slopes."
+    for axis in (1, 2):
+        if close(got, np.maximum((slopes.mean(axis=axis, keepdims=True) * maps).sum(axis=0), 0)):
+            return "Its mean goes over one axis of the map: a_k is the mean over rows and columns."
+    if close(got, np.maximum((np.abs(share) * maps).sum(axis=0), 0)):
+        return "It takes the size of each a_k: its sign says for or against."
+    positive = np.maximum(slopes, 0).mean(axis=(1, 2), keepdims=True)
+    if close(got, (positive * maps).sum(axis=0)):
+        return "Negative slopes count, too: the only max(0, ...) comes after the sum over k."
+    if close(got * weighted.max(), np.maximum(weighted, 0)):
+        return "It is divided by its largest value: the formula has no such step."
     if close(got, np.maximum((slopes.max(axis=(1, 2))[:, None, None] * maps).sum(axis=0), 0)):
         return "a_k is the mean of the slopes, not the largest."
     return "It is not max(0, sum over k of a_k A_k), a_k the mean of the slopes of map k."

@@ -44,8 +44,9 @@ check.by_chance(by_chance)
 # ## Exercise 2: neighbours
 #
 # Floats first, for bytes would wrap around. The root changes nothing in the order, so it can stay away.
-# minigrad's `inside.nearest` uses $\lVert q - f \rVert^2 = \lVert q \rVert^2 - 2 \, q \cdot f + \lVert f \rVert^2$: one matrix product
-# instead of a large array of differences.
+# `alexnet_scratch.inside.nearest` uses
+# $\lVert q - f \rVert^2 = \lVert q \rVert^2 - 2 \, q \cdot f + \lVert f \rVert^2$: one matrix product instead of a
+# large array of differences.
 
 
 # %% tags=["solution"]
