@@ -623,7 +623,7 @@ print("gradient of conv1 as minigrad's:", np.allclose(*gradients, atol=1e-5 * np
 # and which layer is the first that cannot read what it gets? Then run `summary(build(...), (3, 448, 448))`, with the
 # paper's widths. It stops there, so for a table leave the fully connected layers out:
 # `nn.Sequential(dict(list(build(...).named_children())[:16]))` ends with flatten. You will see that the convolutions do
-# a little more than four times the work with the same weights. At last find the smallest change of `build` that lets
+# a little more than four times the work with the same weights. Finally, find the smallest change of `build` that lets
 # fc6 read the larger maps, and what it costs in parameters.
 #
 # [Solutions](solutions/11_alexnet.ipynb). Next: [notebook 12](12_stuck_loss.ipynb), why its loss sticks.
