@@ -381,8 +381,8 @@ plt.show()
 # %% [markdown]
 # The first axis is brightness: red, green and blue rise together. On ImageNet it is so, too: Krizhevsky's later library
 # cuda-convnet2 ships its axes (in `make-data/input_meta`), and the first is 0.564, 0.576, 0.592 (or
-# with three minus signs: the opposite direction is the same axis). The second and third change the tint. The noise of the paper moves all pixels of an image together along these axes, as if the light
-# had been another:
+# with three minus signs: the opposite direction is the same axis). The second and third change the tint. The noise of
+# the paper moves all pixels of an image together along these axes, as if the light had been another:
 #
 # $$x \leftarrow x + [p_1 \; p_2 \; p_3] \, [\alpha_1 \lambda_1, \; \alpha_2 \lambda_2, \; \alpha_3 \lambda_3]^\top,
 # \qquad \alpha_i \sim N(0, 0.1^2),$$
