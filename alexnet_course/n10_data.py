@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from alexnet_scratch.data.augment import Place, centre, colour_axes, cut
@@ -16,6 +18,8 @@ def all_places(learner: Function) -> None:
     """all_places(image_size, size) -> [(top, left, mirrored), ...]."""
     image_size, size = 10, 7
     result = result_of(learner, image_size, size)
+    if isinstance(result, Iterator):
+        raise Hint("It returns an iterator, which can be read only once: make a list(...) of it.")
     try:
         got = [(int(top), int(left), bool(m)) for top, left, m in result]
     except (TypeError, ValueError):
@@ -62,7 +66,15 @@ def subtract_mean(learner: Function) -> None:
         args = (crop, mean_image, *place)
         said = f"For a crop of shape {crop.shape} out of an image of {mean_image.shape}"
         question = "Cut a part of the crop's size out of the mean image first."
-        result_for_case(learner, args, said, question=question)
+        try:
+            result_for_case(learner, args, said, question=question)
+        except TypeError as error:
+            if "Cannot cast" not in str(error):
+                raise
+            raise Hint(
+                "It writes the difference into crop, which holds bytes: make a new array with "
+                "crop - ..., not crop -= ..."
+            ) from None
         got = result_of(learner, *args, shape=crop.shape)
         parts = {
             mirrored: cut(mean_image, place._replace(mirrored=mirrored), size)
@@ -164,6 +176,8 @@ def _check_range(got: np.ndarray, expected: np.ndarray) -> None:
     wrapped = (round_(expected) % 256 for round_ in (np.floor, np.ceil, np.rint))
     if np.max(np.abs(got - np.maximum(expected, 0))) < 1:
         raise Hint("It is cut off at 0: differences may be negative.")
+    if close(got, np.abs(expected)):
+        raise Hint("The sign is lost: a pixel darker than the mean gives less than 0.")
     if got.dtype.kind == "u" or any(close(got, values) for values in wrapped):
         raise Hint(
             "Many pixels are darker than the mean, but bytes (and all unsigned integers) cannot be "
@@ -235,6 +249,8 @@ def average_views(learner: Function) -> None:
     views = 3
     logits = generator(2).standard_normal((views, 4)) * 3
     p = np.exp(log_softmax_forward(logits))
+    question = "Do the largest logit and the sum of each view keep their axis (keepdims=True)?"
+    result_for_case(learner, (logits,), "For 3 views and 4 classes", question=question)
     got = result_of(learner, logits, shape=(4,))
     if close(got, np.exp(log_softmax_forward(logits.mean(axis=0, keepdims=True)))[0]):
         raise Hint("It averages the logits and takes one softmax: each view is to vote by itself.")
@@ -247,11 +263,13 @@ def average_views(learner: Function) -> None:
     e = np.exp(logits)
     if close(got, (e / e.sum(axis=0)).mean(axis=0)):
         raise Hint("The softmax runs over the views: the probabilities of a view add up to 1.")
-    if close(got, e.sum(axis=0) / e.sum()):
-        raise Hint(
-            "It divides by one sum over all views, so a view with large logits counts for more: "
-            "each view is divided by its own sum."
-        )
+    for powers in (e, np.exp(logits - logits.max(axis=1, keepdims=True))):
+        share = powers.sum(axis=0) / powers.sum()
+        if close(got, share) or close(got, share / views):
+            raise Hint(
+                "It divides by one sum over all views, so one view counts for more than another: "
+                "each view is divided by its own sum."
+            )
     shifted = np.exp(logits - logits.max(axis=0))
     if close(got, (shifted / shifted.sum(axis=1, keepdims=True)).mean(axis=0)):
         raise Hint(
@@ -281,6 +299,12 @@ def average_views(learner: Function) -> None:
             "Right for small logits, not for 1000: exp overflows. What may be subtracted from all "
             "logits of a view without a change of its probabilities?"
         )
+    spread = np.array([[1000.0, -1000.0, -1000.0], [-1000.0, 900.0, -1000.0]])
+    if not close(np.nan_to_num(learner(spread), nan=-1.0), [0.5, 0.5, 0.0]):
+        raise Hint(
+            "Right for most logits, not for 1000 beside -1000, where exp overflows again: subtract "
+            "the largest of each view, then no exponent is above 0."
+        )
     uneven = np.array([[0.0, 1.0], [-5000.0, -5001.0]])
     if not close(np.nan_to_num(learner(uneven), nan=-1.0), [0.5, 0.5]):
         raise Hint(
@@ -304,6 +328,8 @@ shared_area = Number(
         87.5: "That is 224 / 256, the side of a crop next to that of the image.",
         73.5: "That is the least, for opposite corners: (192 / 224) squared.",
         100: "That is the same place twice, which happens once in 1,089 times.",
+        0.9: "In percent that is 90, which is right.",
+        0.95: "In percent that is 95, and along one side: rows and columns multiply.",
         0.05: "That is how often two crops are the same.",
     },
     small="More: the places are at most 32 pixels apart along a side.",

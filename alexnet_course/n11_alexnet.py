@@ -14,7 +14,7 @@ from minigrad import nn
 from minigrad.kernels.conv import conv2d_backward
 from minigrad.random import default_generator
 
-from .checks import Function, Hint, close, exercise, generator, result_of
+from .checks import Function, Hint, close, exercise, generator, result_for_case, result_of
 from .questions import Choice
 
 most_work = Choice(
@@ -71,11 +71,17 @@ def conv_cost(learner: Function) -> None:
             raise Hint(
                 f"{case}a filter sees only the maps of its own group, inputs / groups of them."
             )
-        if groups > 1 and parameters in (weights // groups + maps, weights // groups):
+        twice = weights // groups
+        if groups > 1 and parameters in (twice + maps, twice, (weights + maps) // groups):
             raise Hint(
                 f"{case}you have divided by the groups twice. There are still `maps` filters; "
                 "only what each of them sees is less."
             )
+        biases = parameters - weights
+        if biases in {1, inputs, size, maps // groups} - {maps}:
+            raise Hint(f"{case}{biases:,} for the biases, expected {maps}: one for each map.")
+        if parameters == maps * (inputs // groups * size + 1):
+            raise Hint(f"{case}a filter has size * size numbers for each map it reads, not size.")
         if parameters != weights + maps:
             raise Hint(
                 f"{case}{parameters:,} parameters, expected {weights + maps:,}: how many numbers "
@@ -115,7 +121,12 @@ def conv3_backward(learner: Function) -> None:
     rng = generator(0)
     grad_a, grad_b = rng.standard_normal((2, 2, 4, 5, 6))
     weight = rng.standard_normal((8, 6, 3, 3))
-    got = result_of(learner, grad_a, grad_b, weight)
+    got = result_for_case(
+        learner,
+        (grad_a, grad_b, weight),
+        "For two gradients of 4 maps and 8 filters that read 6",
+        question="Filters are the first axis of weight: each card uses its own half of them.",
+    )
     if not isinstance(got, tuple) or len(got) != 2:
         raise Hint("Expected two arrays: what arrives at the maps of A, and at those of B.")
 

@@ -72,8 +72,7 @@ check.build(build)
 # %% [markdown]
 # ## The table
 #
-# `summary` runs one image of zeros through the network and writes down what each layer makes. A *MAC* is a
-# multiply-add, one product that is added to a sum: two operations (FLOP; a GFLOP is $10^9$).
+# A *MAC* is a multiply-add, one product that is added to a sum: two operations (FLOP; a GFLOP is $10^9$).
 #
 # **Predict.** Which of these layers does the most multiply-adds for an image? (a) conv1, which has the largest maps;
 # (b) conv2, with windows of 5×5; (c) conv3, which reads all maps of both towers; (d) fc6, with the most weights.
@@ -84,6 +83,15 @@ most_work = None
 # %%
 mg.manual_seed(0)
 network = summary(AlexNet(), (3, 224, 224))
+rows = {row.name: row for row in network.rows}
+layers = [row for row in network.rows if row.macs]
+busiest = max(layers, key=lambda row: row.macs).name
+check.most_work(most_work, {"conv1": "a", "conv2": "b", "conv3": "c", "fc6": "d"}[busiest])
+
+# %% [markdown]
+# `summary` has run one image of zeros through the network and has written down what each layer makes:
+
+# %%
 print(network)
 
 # %% [markdown]
@@ -94,10 +102,6 @@ print(network)
 # numbers that come out of the eight layers:
 
 # %%
-rows = {row.name: row for row in network.rows}
-layers = [row for row in network.rows if row.macs]
-busiest = max(layers, key=lambda row: row.macs).name
-check.most_work(most_work, {"conv1": "a", "conv2": "b", "conv3": "c", "fc6": "d"}[busiest])
 neurons = {row.name: int(np.prod(row.output_shape)) for row in layers}
 print(f"parameters {network.parameters:,}, neurons {sum(neurons.values()):,}")
 
@@ -192,11 +196,12 @@ print(f"which is {100 * twice / network.parameters:.1f}% more parameters and "
 draw_towers()
 
 # %% [markdown]
-# (ReLU, LRN and pooling are not drawn: each map is rectified and pooled by itself.)
+# (ReLU, LRN and pooling are not drawn. ReLU and pooling treat each map by itself, and LRN's window stops at the border,
+# so none of them needs anything from the other card.)
 #
 # Is this more than a drawing? Let us ask the network. Change the biases of tower B in conv1 and nothing
 # else. Which maps answer, layer by layer? All layers have 16 maps here, so that the picture stays small; the
-# first eight are tower A's.
+# first eight are tower A's. (You can skip the code.)
 
 
 # %%
@@ -330,6 +335,8 @@ print(f"as much would cross in both ways with a batch of {128 * gradients / towe
 # %%
 def dx_of(grad, weight):
     """grad (N, O, H, W), weight (O, C, 3, 3) -> what these filters give to x (N, C, H, W)."""
+    if grad.shape[1] != len(weight):
+        raise ValueError(f"a gradient of {grad.shape[1]} maps does not fit {len(weight)} filters")
     x = np.zeros((len(grad), weight.shape[1], *grad.shape[2:]))  # only its shape matters for dx
     return conv2d_backward(grad, x, weight, padding=(1, 1), needs=(True, False, False))[0]
 
@@ -358,7 +365,8 @@ check.conv3_backward(conv3_backward)
 # the backward formulas need (for LRN its sums, too) and frees a gradient once it is used; (2) many programs keep
 # the output of every layer *and* a gradient of the same size; (3) a simple program by im2col keeps its columns on
 # top (notebook 4). A card of two holds half of everything, plus its copies of what has crossed; but the columns of
-# conv1 and conv3, whose filters read all maps, are whole on each.
+# conv1 and conv3, whose filters read all maps, are whole on each. (You can skip the code: it adds up these bytes and
+# draws them.)
 
 # %%
 convs = {  # side of the window, maps that a card reads: of one card, of two
@@ -446,9 +454,10 @@ print((224 - 11) / 4 + 1)
 #    pixels of them, that the paper does not mention. The zeros are there, as 4. shows, but at one end only.
 # 3. **2 zeros around**, as torchvision and minigrad do: $(224 + 4 - 11) / 4 + 1 = 55.25$, rounded down.
 # 4. **Round up.** This is what the authors' code does: `1 + ceil((2 * pad + img - filter) / stride)` in its
-#    `layer.py`. Windows that hang over the edge read zeros. So 224 was meant, and 55 is right.
+#    `layer.py`. Windows that hang over the edge read zeros. So 224 was meant, and 55 is right. (The caption of figure 2
+#    says so as well: the "input is 150,528-dimensional", and 224 · 224 · 3 = 150,528.)
 #
-# Here are the windows at both ends of a row of pixels:
+# Here are the windows at both ends of a row of pixels (you can skip the code):
 
 # %%
 rules = [  # name, size of the image, place of the first window, number of windows
@@ -610,9 +619,11 @@ print("gradient of conv1 as minigrad's:", np.allclose(*gradients, atol=1e-5 * np
 #
 # ## Further
 #
-# Build the network for photographs of 448×448 pixels with the same layers, and print its table with
-# `summary(build(...), (3, 448, 448))`. First predict: which numbers change, which do not, and where does it stop? You
-# will see that the convolutions do four times the work with the same weights, and that fc6 refuses. Then find the
-# smallest change that lets it read the larger maps.
+# Take photographs of 448×448 pixels with the same layers. First predict: which numbers of the table change, which do not,
+# and which layer is the first that cannot read what it gets? Then run `summary(build(...), (3, 448, 448))`, with the
+# paper's widths. It stops there, so for a table leave the fully connected layers out:
+# `nn.Sequential(dict(list(build(...).named_children())[:16]))` ends with flatten. You will see that the convolutions do
+# a little more than four times the work with the same weights. Finally, find the smallest change of `build` that lets
+# fc6 read the larger maps, and what it costs in parameters.
 #
 # [Solutions](solutions/11_alexnet.ipynb). Next: [notebook 12](12_stuck_loss.ipynb), why its loss sticks.

@@ -89,6 +89,8 @@ check.conv_cost(conv_cost)
 
 # %% tags=["solution"]
 def dx_of(grad, weight):
+    if grad.shape[1] != len(weight):
+        raise ValueError(f"a gradient of {grad.shape[1]} maps does not fit {len(weight)} filters")
     x = np.zeros((len(grad), weight.shape[1], *grad.shape[2:]))
     return conv2d_backward(grad, x, weight, padding=(1, 1), needs=(True, False, False))[0]
 
