@@ -71,6 +71,20 @@ def source(cell: Cell) -> str:
     return "".join(cell.get("source", ""))
 
 
+def clear(cell: Cell) -> None:
+    """Take away what a cell has printed and drawn."""
+    if cell.get("cell_type") == "code":
+        cell |= {"outputs": [], "execution_count": None}
+
+
+def take_verdict_away(cell: Cell, name: str) -> None:
+    """Of what a cell has printed, the lines on this exercise: its check has to be run again."""
+    for output in cell.get("outputs", []):
+        if "text" in output:
+            lines = "".join(output["text"]).splitlines(keepends=True)
+            output["text"] = [line for line in lines if not line.startswith(f"{name}: ")]
+
+
 def asked(cell: Cell) -> list[str]:
     """The names in a cell that asks for something: the function of an exercise, the answers to
     questions. A learner may have put functions of their own beside."""
