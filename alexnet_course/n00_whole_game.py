@@ -27,13 +27,13 @@ Pixels = NDArray[np.uint8]
 what_of_a_cat = Choice(
     "what_of_a_cat",
     "c",
-    "It has ten outputs, and the softmax makes their shares add up to 1, whatever the picture "
-    "shows: it knows no word for 'none of these'.",
+    "It has ten outputs, and their shares add up to 1, whatever the picture shows: it knows no "
+    "word for 'none of these'.",
     wrong={
         "a": "There is no eleventh output that would say so, and nobody ever showed it a picture "
         "that was none of the ten.",
         "b": "Equal shares need equal scores. Fur, eyes and colours raise some scores more than "
-        "others, and the exponential makes a large share of a small lead.",
+        "others, and a small lead in the scores makes a large one in the shares.",
     },
     prediction=True,
 )
@@ -66,6 +66,11 @@ fewer_connections = Number(
         224 * 224 / (11 * 11 * 3): "The image has three colours, too: 224 x 224 x 3 numbers.",
         363: "363 is what the convolution reads. How many times more is 150,528?",
         150_528: "150,528 is what the fully connected layer reads. How many times 363 is that?",
+        363 / 150_528: "The other way round: how many times more has the fully connected layer?",
+        150_528 * 55 * 55 / 363: "That is how many times more weights it has, as all windows share "
+        "theirs. A connection counts once for each output.",
+        1e6: "That is about how many times more weights it has, as all windows share theirs. A "
+        "connection counts once for each output.",
         3025: "3025 is the number of windows, 55 x 55: how many times each weight is used.",
     },
     small="Divide all numbers of the image by those of one window.",
@@ -114,6 +119,9 @@ def top_k_error(learner: Function) -> None:
             (float((ranks >= k - 1).mean()), "you look at one class too few: k of them."),
             (float((ranks < classes - k).mean()),
              "you take the k smallest scores: argsort puts the smallest first."),
+            (float(1 - (np.argsort(scores, axis=0)[:, -k:] == labels[:, None]).any(1).mean()),
+             "you sort each column, the images of one class: sort each row, the classes of one "
+             "image (axis=1)."),
             (float((ranks != k - 1).mean()),
              f"you look at the class in place {k} alone: any of the first {k} will do."),
             (float((ranks < k).sum() / k / images), "right ones, divided by k, too: is one of k "

@@ -34,11 +34,13 @@ calls_of_20 = Number(
         "is walked again each time the arrow is.",
         210: "That would be 1 + 2 + 3 + ... + 20: the calls of a value are not one more than those "
         "of the one before, but twice as many.",
+        2**20: "That is half of it: 2^20 calls reach the first value, and those before it come to "
+        "nearly as many.",
         400: "That would be 20 times 20: the number of calls does not grow like a square.",
     },
-    small="Far more: the calls of each value are twice those of the one before.",
+    small="More: the calls of each value are twice those of the one before.",
     large="Fewer: they double 20 times.",
-    factor=2.2,
+    factor=1.05,
     prediction=True,
 )
 
@@ -172,6 +174,9 @@ class _Value:
     ) -> None:
         self.name, self.data, self.inputs, self.slopes = name, data, inputs, slopes
         self.number = next(self._numbers)
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 def _diamond() -> _Value:
@@ -356,7 +361,12 @@ def order(learner: Function) -> None:
         right = _newest_first(output)
         with _shallow(output):
             got = result_of(learner, output)
-            got = list(got) if isinstance(got, Iterable) else [got]
+        if isinstance(got, Iterable) and not isinstance(got, Sequence | np.ndarray):
+            raise Hint(
+                f"It should return a list; yours is a {type(got).__name__}: list(...) makes one of "
+                "it, if the order is right."
+            )
+        got = list(got) if isinstance(got, Iterable) else [got]
         with _shown(formula):
             _check_order(got, right)
     if list(learner(graphs[0][0])) != _newest_first(graphs[0][0]):
@@ -369,7 +379,7 @@ def backward(learner: Function) -> None:
     graphs = _graphs()
     for output, formula in graphs:
         right = _walk(output, _newest_first(output))
-        with _shallow(output):
+        with _shallow(output), _no_entry(learner):
             got = result_of(learner, output)
         with _shown(formula):
             _check_keys(got, right)
@@ -419,6 +429,32 @@ def _check_keys(got: Any, right: dict[_Value, float]) -> None:
             f"The dictionary has no entry for {missing[0]}: it needs each value behind the output, "
             "and the output itself, as a key."
         )
+
+
+@contextlib.contextmanager
+def _no_entry(learner: Function) -> Iterator[None]:
+    """Where the learner's dictionary has no entry for a value: the diamond tells why."""
+    try:
+        yield
+    except KeyError as error:
+        missing = ""
+        try:
+            learner(_diamond())
+        except KeyError as again:
+            missing = str(again.args[0])
+        if missing not in ("loss", "s", "u", "w", "x"):
+            raise error from None
+        where = "In u = w * x, s = u * u, loss = s + u,"
+        if missing == "loss":
+            said = "the output has no gradient when its turn comes: the pass begins with its 1."
+        elif missing == "s":  # the first that the output sends to
+            said = "there is nothing yet to which the first gradient of s can be added."
+        else:
+            said = (
+                f"{missing} has its turn before any gradient has arrived: first all of its users, "
+                "then itself."
+            )
+        raise Hint(f"{where} {said} (It stops with a KeyError.)") from None
 
 
 def _same(got: dict[_Value, Any], grads: dict[_Value, float]) -> bool:

@@ -17,6 +17,7 @@ WRONG = {
         ("[:, -k:]", "[:, len(scores[0]) - k + 1:]", "one class too few"),
         ("[:, -k:]", "[:, :k]", "k smallest scores"),
         ("[:, -k:]", "[:, -k, None]", "in place 5 alone"),
+        ("np.argsort(scores, axis=1)", "np.argsort(scores, axis=0)", "you sort each column"),
         (BEST, "best = np.sort(scores, axis=1)[:, -k:]", "not among the scores themselves"),
         (RIGHT, "right = best == labels[:, None]", "divide by k"),
         (BEST, "scores *= 1\n    scores[:, 0] += 1\n    best = np.argsort(scores, axis=1)[:, -k:]",
@@ -45,7 +46,9 @@ WRONG = {
         for number, words in (
             ("224 * 224 * 3 / 121", "has a depth, too"), ("224 * 224 / 363", "three colours, too"),
             ("363", "How many times more is 150,528"), ("150528", "How many times 363"),
-            ("3025", "number of windows"), ("10", "Divide all numbers"),
+            ("363 / 150528", "other way round"), ("1254400", "A connection counts once"),
+            ("1e6", "about how many times more weights"), ("3025", "number of windows"),
+            ("10", "Divide all numbers"),
             ("150_528, 363", "is a tuple"),
         )
     ],
