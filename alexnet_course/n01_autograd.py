@@ -193,11 +193,19 @@ def _square() -> _Value:
     return _Value("x * x", 9.0, (x, x), (3.0, 3.0))
 
 
+def _two_squares() -> _Value:
+    """Any order is right here, so that what is wrong is something else."""
+    x = _Value("x", 3.0)
+    t = _Value("t", 9.0, (x, x), (3.0, 3.0))
+    return _Value("y", 81.0, (t, t), (9.0, 9.0))
+
+
 def _graphs() -> list[tuple[_Value, str]]:
     """The outputs that the checks begin at, and how each was computed, for the hints; of the larger
     ones the hints say what is needed."""
     return [
         (_square(), "The graph is y = x * x at x = 3."),
+        (_two_squares(), "The graph is t = x * x, y = t * t at x = 3."),
         (_diamond(), "The graph is u = w * x, s = u * u, loss = s + u at w = 2, x = 3."),
         *((_tangle(seed), "") for seed in range(6)),
         (_chain(DEEP), ""),
@@ -264,6 +272,17 @@ def _first_come(output: _Value) -> list[_Value]:
     order = [output]
     for value in order:
         order += [s for s in dict.fromkeys(value.inputs) if s not in order]
+    return order
+
+
+def _last_come(output: _Value) -> list[_Value]:
+    """Of those that a gradient has reached, the one that was reached last (a stack)."""
+    order, waiting, found = [], [output], {output}
+    while waiting:
+        order.append(waiting.pop())
+        new = [s for s in dict.fromkeys(order[-1].inputs) if s not in found]
+        waiting += new
+        found.update(new)
     return order
 
 
@@ -441,8 +460,8 @@ def _no_entry(learner: Function) -> Iterator[None]:
         try:
             learner(_diamond())
         except KeyError as again:
-            missing = str(again.args[0])
-        if missing not in ("loss", "s", "u", "w", "x"):
+            missing = again.args[0].name if isinstance(again.args[0], _Value) else ""
+        if not missing:
             raise error from None
         where = "In u = w * x, s = u * u, loss = s + u,"
         if missing == "loss":
@@ -484,13 +503,13 @@ def _what_is_wrong(got: dict[_Value, Any], right: dict[_Value, float], output: _
             "It goes from the oldest value to the newest, so a value passes on before anything has "
             "arrived: begin at the output, newest first."
         )
-    if _same(got, _walk(output, newest, multiply=False)):
-        return "You add up the slopes: each must be multiplied by its user's gradient."
-    if _same(got, _walk(output, _first_come(output))):
+    if any(_same(got, _walk(output, early(output))) for early in (_first_come, _last_come)):
         return (
             "A value passes its gradient on when the first one arrives, and what arrives later is "
             "lost: first all of its users, then itself."
         )
+    if _same(got, _walk(output, newest, multiply=False)):
+        return "You add up the slopes: each must be multiplied by its user's gradient."
     wrong = next(value for value in right if not close(got[value], right[value]))
     sent = [
         f"{slope:.3g} * {right[user]:.3g} from {user.name}"

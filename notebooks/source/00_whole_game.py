@@ -119,8 +119,8 @@ check.print_mistakes(logits, labels, classes)
 # ## It learns, or it is stuck
 #
 # How do the weights get there? They start as random numbers. The network names a few images, the *loss* says how
-# far off it was (minus the logarithm of the share that it gave the right class), and every weight moves a little
-# in the direction in which the loss falls. Again, and again: that is all of training.
+# far off it was (minus the natural logarithm of the share that it gave the right class), and every weight moves a
+# little in the direction in which the loss falls. Again, and again: that is all of training.
 #
 # Sometimes not even that happens. Below, a tiny AlexNet learns ten drawn patterns, twice. Both times everything is the
 # same, except how large the random numbers are at the start: as in the paper, with a standard deviation of 0.01,

@@ -15,6 +15,12 @@ BY_RECURSION = """result, seen = [], set()
 FIRST_COME = """values = [output]
     for value in values:
         values += [s for s in dict.fromkeys(value.inputs) if s not in values]"""
+LAST_COME = """values, waiting, found = [], [output], {output}
+    while waiting:
+        values.append(waiting.pop())
+        new = set(values[-1].inputs) - found
+        waiting += sorted(new, key=lambda value: values[-1].inputs.index(value))
+        found |= new"""
 EVERY_WAY = """found, waiting = [output], [output]
     while waiting:
         value = waiting.pop()
@@ -94,7 +100,8 @@ WRONG = {
          "no entry for x * x"),
         (ADD, "grads[source] += grads[value] * abs(slope)", "All newer ones are right"),
         (ADD, "grads[source] = grads[value] * slope", "The graph is y = x * x at x = 3."),
-        ("values = order(output)", "values = list(order(output))[::-1]", "s = u * u, loss = s + u"),
+        ("values = order(output)", "values = list(order(output))[::-1]", "t = x * x, y = t * t"),
+        ("values = order(output)", LAST_COME, "then itself. The graph is u"),
     ],
     "calls_of_20": [
         ("calls_of_20 = 2**21 - 1", f"calls_of_20 = {number}", words)
