@@ -227,7 +227,7 @@ def test_a_lesson_without_exercises_is_done_when_it_has_been_run(course, tmp_pat
 def test_questions_count_as_exercises_do():
     cells = [
         {"metadata": {"tags": ["answer"]}, "source": ["why = 'b'\n", "how = None"]},
-        {"metadata": {}, "source": "", "outputs": [{"text": ["why: right. Because.\n", "how: not yet. No."]}]},
+        {"metadata": {}, "outputs": [{"text": ["why: right. Because.\n", "how: not yet. No."]}]},
     ]
     assert nb.progress({"cells": cells}, nb.answers({"cells": cells})) == (1, 2)
 
