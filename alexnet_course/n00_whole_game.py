@@ -15,7 +15,7 @@ import minigrad as mg
 from alexnet_scratch import inside
 from alexnet_scratch.trained import Trained
 
-from .checks import Function, Hint, close, exercise, generator, result_of
+from .checks import Function, Hint, close, exercise, generator, result_for_case
 from .photographs import photograph
 from .questions import Choice, Number
 from .style import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
@@ -27,13 +27,13 @@ Pixels = NDArray[np.uint8]
 what_of_a_cat = Choice(
     "what_of_a_cat",
     "c",
-    "It has ten outputs, and the softmax makes their shares add up to 1, whatever the picture "
-    "shows: it knows no word for 'none of these'.",
+    "It has ten outputs, and their shares add up to 1, whatever the picture shows: it knows no "
+    "word for 'none of these'.",
     wrong={
         "a": "There is no eleventh output that would say so, and nobody ever showed it a picture "
         "that was none of the ten.",
         "b": "Equal shares need equal scores. Fur, eyes and colours raise some scores more than "
-        "others, and the exponential makes a large share of a small lead.",
+        "others, and a small lead in the scores makes a large one in the shares.",
     },
     prediction=True,
 )
@@ -48,6 +48,7 @@ stuck_at = Number(
         1: "A loss of 1 is a share of 37% for the right class, far more than one in ten.",
         0: "A loss of 0 means to be sure and right.",
         6.908: "That is ln 1000, for the 1000 classes of ImageNet; here there are ten.",
+        3.322: "That is the logarithm to base 2; the loss takes the natural one.",
         -2.303: "ln(1/10) is negative; the loss is minus that.",
         10: "10 is the number of classes; the loss is its logarithm.",
     },
@@ -66,6 +67,11 @@ fewer_connections = Number(
         224 * 224 / (11 * 11 * 3): "The image has three colours, too: 224 x 224 x 3 numbers.",
         363: "363 is what the convolution reads. How many times more is 150,528?",
         150_528: "150,528 is what the fully connected layer reads. How many times 363 is that?",
+        363 / 150_528: "The other way round: how many times more has the fully connected layer?",
+        150_528 * 55 * 55 / 363: "That is how many times more weights it has, as all windows share "
+        "theirs. A connection counts once for each output.",
+        1e6: "That is about how many times more weights it has, as all windows share theirs. A "
+        "connection counts once for each output.",
         3025: "3025 is the number of windows, 55 x 55: how many times each weight is used.",
     },
     small="Divide all numbers of the image by those of one window.",
@@ -91,8 +97,13 @@ def top_k_error(learner: Function) -> None:
         labels = numbers.integers(0, classes, images)
         ranks = _ranks(scores, labels)
         wrong = float((ranks >= k).mean())
-        got = result_of(learner, scores, labels, k)
-        where = f"For {images} images, {classes} classes and k = {k}: "
+        case = f"For {images} images, {classes} classes and k = {k}"
+        got = result_for_case(
+            learner, (scores, labels, k), case, question="The best classes of all images are an "
+            f"array ({images}, {k}), a row for each image; labels is ({images},). Does each label "
+            "meet its own row?",
+        )  # fmt: skip
+        where = f"{case}: "
         if np.size(got) != 1:
             raise Hint(
                 f"{where}it returns {np.shape(got)} numbers; the error is one, the mean over the "
@@ -101,6 +112,7 @@ def top_k_error(learner: Function) -> None:
         got = float(np.asarray(got).item())
         if close(got, wrong, 1e-9):
             continue
+        best = np.argsort(scores, axis=1)
         for value, words in (
             (1 - wrong, "that is the share of images that are right; the error is the rest."),
             (100 * wrong, "100 times too large: a share, from 0 to 1, not per cent."),
@@ -109,11 +121,22 @@ def top_k_error(learner: Function) -> None:
             (float((ranks >= 1).mean()), "that is the top-1 error: what does k do?"),
             (float((ranks >= 5).mean()), "that is the top-5 error: k is given."),
             (float((ranks >= k + 1).mean()), "you look at one class too many: k of them."),
+            (0.0, "no image counts as wrong. Is each label looked for in the row of its own image "
+             "alone, and divided with /?"),
             (1.0, "no label is found. Look for it among the places of the k largest scores "
              "(np.argsort), not among the scores themselves."),
             (float((ranks >= k - 1).mean()), "you look at one class too few: k of them."),
             (float((ranks < classes - k).mean()),
              "you take the k smallest scores: argsort puts the smallest first."),
+            (float(1 - (np.argsort(scores, axis=0)[:, -k:] == labels[:, None]).any(1).mean()),
+             "you sort each column, the images of one class: sort each row, the classes of one "
+             "image (axis=1)."),
+            (float(1 - (best[::-1, :k] == labels[:, None]).any(1).mean()),
+             "[::-1] turns the order of the images round; that of the classes is [:, ::-1]."),
+            (float((best[:, ::-1][np.arange(images), labels] >= k).mean()),
+             "argsort says which class is in a place; you read it as the place of a class."),
+            (float(((ranks >= k) | (ranks == 0)).mean()),
+             "the likeliest class itself is left out: the k last places are [-k:], to the end."),
             (float((ranks != k - 1).mean()),
              f"you look at the class in place {k} alone: any of the first {k} will do."),
             (float((ranks < k).sum() / k / images), "right ones, divided by k, too: is one of k "

@@ -34,11 +34,13 @@ calls_of_20 = Number(
         "is walked again each time the arrow is.",
         210: "That would be 1 + 2 + 3 + ... + 20: the calls of a value are not one more than those "
         "of the one before, but twice as many.",
+        2**20: "That is half of it: 2^20 calls reach the first value, and those before it come to "
+        "nearly as many.",
         400: "That would be 20 times 20: the number of calls does not grow like a square.",
     },
-    small="Far more: the calls of each value are twice those of the one before.",
+    small="More: the calls of each value are twice those of the one before.",
     large="Fewer: they double 20 times.",
-    factor=2.2,
+    factor=1.05,
     prediction=True,
 )
 
@@ -173,6 +175,9 @@ class _Value:
         self.name, self.data, self.inputs, self.slopes = name, data, inputs, slopes
         self.number = next(self._numbers)
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 def _diamond() -> _Value:
     """u = w x, s = u u, loss = s + u at w = 2, x = 3; a value that nobody uses is there too."""
@@ -188,11 +193,19 @@ def _square() -> _Value:
     return _Value("x * x", 9.0, (x, x), (3.0, 3.0))
 
 
+def _two_squares() -> _Value:
+    """Any order is right here, so that what is wrong is something else."""
+    x = _Value("x", 3.0)
+    t = _Value("t", 9.0, (x, x), (3.0, 3.0))
+    return _Value("y", 81.0, (t, t), (9.0, 9.0))
+
+
 def _graphs() -> list[tuple[_Value, str]]:
     """The outputs that the checks begin at, and how each was computed, for the hints; of the larger
     ones the hints say what is needed."""
     return [
         (_square(), "The graph is y = x * x at x = 3."),
+        (_two_squares(), "The graph is t = x * x, y = t * t at x = 3."),
         (_diamond(), "The graph is u = w * x, s = u * u, loss = s + u at w = 2, x = 3."),
         *((_tangle(seed), "") for seed in range(6)),
         (_chain(DEEP), ""),
@@ -259,6 +272,17 @@ def _first_come(output: _Value) -> list[_Value]:
     order = [output]
     for value in order:
         order += [s for s in dict.fromkeys(value.inputs) if s not in order]
+    return order
+
+
+def _last_come(output: _Value) -> list[_Value]:
+    """Of those that a gradient has reached, the one that was reached last (a stack)."""
+    order, waiting, found = [], [output], {output}
+    while waiting:
+        order.append(waiting.pop())
+        new = [s for s in dict.fromkeys(order[-1].inputs) if s not in found]
+        waiting += new
+        found.update(new)
     return order
 
 
@@ -356,7 +380,12 @@ def order(learner: Function) -> None:
         right = _newest_first(output)
         with _shallow(output):
             got = result_of(learner, output)
-            got = list(got) if isinstance(got, Iterable) else [got]
+        if isinstance(got, Iterable) and not isinstance(got, Sequence | np.ndarray):
+            raise Hint(
+                f"It should return a list; yours is a {type(got).__name__}: list(...) makes one of "
+                "it, if the order is right."
+            )
+        got = list(got) if isinstance(got, Iterable) else [got]
         with _shown(formula):
             _check_order(got, right)
     if list(learner(graphs[0][0])) != _newest_first(graphs[0][0]):
@@ -369,7 +398,7 @@ def backward(learner: Function) -> None:
     graphs = _graphs()
     for output, formula in graphs:
         right = _walk(output, _newest_first(output))
-        with _shallow(output):
+        with _shallow(output), _no_entry(learner):
             got = result_of(learner, output)
         with _shown(formula):
             _check_keys(got, right)
@@ -421,6 +450,32 @@ def _check_keys(got: Any, right: dict[_Value, float]) -> None:
         )
 
 
+@contextlib.contextmanager
+def _no_entry(learner: Function) -> Iterator[None]:
+    """Where the learner's dictionary has no entry for a value: the diamond tells why."""
+    try:
+        yield
+    except KeyError as error:
+        missing = ""
+        try:
+            learner(_diamond())
+        except KeyError as again:
+            missing = again.args[0].name if isinstance(again.args[0], _Value) else ""
+        if not missing:
+            raise error from None
+        where = "In u = w * x, s = u * u, loss = s + u,"
+        if missing == "loss":
+            said = "the output has no gradient when its turn comes: the pass begins with its 1."
+        elif missing == "s":  # the first that the output sends to
+            said = "there is nothing yet to which the first gradient of s can be added."
+        else:
+            said = (
+                f"{missing} has its turn before any gradient has arrived: first all of its users, "
+                "then itself."
+            )
+        raise Hint(f"{where} {said} (It stops with a KeyError.)") from None
+
+
 def _same(got: dict[_Value, Any], grads: dict[_Value, float]) -> bool:
     return close([got[value] for value in grads], list(grads.values()))
 
@@ -448,13 +503,13 @@ def _what_is_wrong(got: dict[_Value, Any], right: dict[_Value, float], output: _
             "It goes from the oldest value to the newest, so a value passes on before anything has "
             "arrived: begin at the output, newest first."
         )
-    if _same(got, _walk(output, newest, multiply=False)):
-        return "You add up the slopes: each must be multiplied by its user's gradient."
-    if _same(got, _walk(output, _first_come(output))):
+    if any(_same(got, _walk(output, early(output))) for early in (_first_come, _last_come)):
         return (
             "A value passes its gradient on when the first one arrives, and what arrives later is "
             "lost: first all of its users, then itself."
         )
+    if _same(got, _walk(output, newest, multiply=False)):
+        return "You add up the slopes: each must be multiplied by its user's gradient."
     wrong = next(value for value in right if not close(got[value], right[value]))
     sent = [
         f"{slope:.3g} * {right[user]:.3g} from {user.name}"

@@ -1,6 +1,7 @@
 """The learner's copies of the lessons, in a folder of the learner's own.
 
-A copy is written once. What the learner has changed in it is never overwritten: a lesson that was
+A copy of a lesson comes without outputs: they would show below each prediction what comes of it. A
+copy is written once. What the learner has changed in it is never overwritten: a lesson that was
 changed upstream is taken over only where the copy is still as it was written, or when asked for,
 and then answers come along and the old copy is kept.
 """
@@ -89,15 +90,15 @@ def make(folder: Path) -> Made:
     before = _outdated(folder, {path.name for path in lessons})
     for path in [*lessons, *solutions]:
         name, copy = path.as_posix(), folder / path
-        data = (NOTEBOOKS / path).read_bytes()
+        known = record.get(name, {}).get("lesson")
         if not copy.exists():
             made.new.append(name)
             _write(folder, name, record, {} if path in solutions else before)
-        elif record.get(name, {}).get("original") != nb.checksum(data):
+        elif known != _checksum_of(_to_copy(name)):
             if nb.checksum(copy.read_bytes()) == _written(record, name):
                 made.renewed.append(name)
                 _write(folder, name, record, {})
-            elif name in record or not _same_lesson(copy, NOTEBOOKS / path):
+            elif known or not _same_lesson(copy, NOTEBOOKS / path):
                 made.newer.append(name)
     _keep(folder, record)
     return made
@@ -141,7 +142,7 @@ def reset(folder: Path, name: str, exercise: str) -> bool:
     if before == text:
         return False
     cells[place]["source"] = text.splitlines(keepends=True)
-    cells[place] |= {"outputs": [], "execution_count": None}
+    nb.clear(cells[place])
     said = f"Before it was reset, on {date.today()}:\n\n````python\n{before}\n````"
     ids = {cell.get("id") for cell in cells}
     number = next(n for n in range(1, len(cells) + 2) if f"before-{exercise}-{n}" not in ids)
@@ -149,10 +150,8 @@ def reset(folder: Path, name: str, exercise: str) -> bool:
         "cell_type": "markdown", "id": f"before-{exercise}-{number}"[-64:], "metadata": {},
         "source": said.splitlines(keepends=True),
     })  # fmt: skip
-    for cell in cells[place + 2 :]:
-        if cell["cell_type"] == "code":  # its check has to be run again
-            cell |= {"outputs": [], "execution_count": None}
-            break
+    for cell in cells:
+        nb.take_verdict_away(cell, exercise)
     nb.write(copy, notebook)
     return True
 
@@ -171,15 +170,29 @@ def _write(
     folder: Path, name: str, record: dict[str, dict[str, str]], answers: Mapping[str, str]
 ) -> None:
     """Write the copy of a lesson, with answers that are there already."""
-    data = (NOTEBOOKS / name).read_bytes()
-    notebook, taken = json.loads(data), False
+    notebook, taken = _to_copy(name), False
+    lesson = _checksum_of(notebook)
     for cell in notebook["cells"]:
         text = next((answers[n] for n in nb.asked(cell) if n in answers), nb.source(cell))
         if text != nb.source(cell):
             cell["source"], taken = text.splitlines(keepends=True), True
     written = nb.write(folder / name, notebook)
     # With answers it is the learner's work: it is not to be known as untouched.
-    record[name] = {"original": nb.checksum(data), "written": "" if taken else written}
+    record[name] = {"lesson": lesson, "written": "" if taken else written}
+
+
+def _to_copy(name: str) -> nb.Notebook:
+    """A lesson without its outputs, or a solution with them."""
+    notebook = nb.read(NOTEBOOKS / name)
+    if "/" not in name:
+        for cell in notebook["cells"]:
+            nb.clear(cell)
+    return notebook
+
+
+def _checksum_of(notebook: nb.Notebook) -> str:
+    """Of what a copy is made from: a lesson that was only run again has the same."""
+    return nb.checksum(json.dumps(notebook["cells"], sort_keys=True).encode())
 
 
 def _outdated(folder: Path, current: set[str]) -> dict[str, str]:

@@ -71,6 +71,20 @@ def source(cell: Cell) -> str:
     return "".join(cell.get("source", ""))
 
 
+def clear(cell: Cell) -> None:
+    """Take away what a cell has printed and drawn."""
+    if cell.get("cell_type") == "code":
+        cell |= {"outputs": [], "execution_count": None}
+
+
+def take_verdict_away(cell: Cell, name: str) -> None:
+    """Of what a cell has printed, the lines on this exercise: its check has to be run again."""
+    for output in cell.get("outputs", []):
+        if "text" in output:
+            lines = "".join(output["text"]).splitlines(keepends=True)
+            output["text"] = [line for line in lines if not line.startswith(f"{name}: ")]
+
+
 def asked(cell: Cell) -> list[str]:
     """The names in a cell that asks for something: the function of an exercise, the answers to
     questions. A learner may have put functions of their own beside."""
@@ -90,7 +104,11 @@ def answers(notebook: Notebook) -> dict[str, str]:
 def progress(notebook: Notebook, names: Collection[str]) -> Progress:
     """What its checks have printed of the exercises of these names."""
     said = {line for cell in notebook["cells"] for line in _printed(cell)}
-    return Progress(sum(f"{name}: right." in said for name in names), len(names))
+    done = [
+        name for name in names  # a question's line goes on; a prediction is done when it was made
+        if any(line.startswith((f"{name}: right.", f"{name}: not so.")) for line in said)
+    ]  # fmt: skip
+    return Progress(len(done), len(names))
 
 
 def _printed(cell: Cell) -> list[str]:

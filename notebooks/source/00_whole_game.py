@@ -5,7 +5,7 @@
 # when training is stuck; what ImageNet and "top-5" are; why the year 2012 mattered, and what came after it; and
 # which lesson of this course takes which part of the network apart.
 #
-# About 25 minutes: 20 to read, 5 for the exercise. You need Python, and nothing about networks. What is said
+# About 22 minutes: 17 to read, 5 for the exercise. You need Python, and nothing about networks. What is said
 # quickly here, the lessons say slowly.
 
 # %%
@@ -79,7 +79,8 @@ if my_photograph is not None:
 # ## How good is it? Top-1 and top-5
 #
 # For a fair mark, photographs are held back and used for the test alone. They belong to others, so here are only
-# the numbers that the network gave for them: ten scores (*logits*) for each of 3,925, and the right class.
+# the numbers that the network gave for them: ten scores (*logits*) for each of 3,925, and the right class. (The
+# shares above were made of such scores, by the *softmax*: $e$ to the power of each, divided by the sum of all ten.)
 #
 # ImageNet, which this is a small part of, has more than 15 million photographs in some 22,000 classes, labelled by
 # people on the web (paper, section 2). Its yearly contest, ILSVRC, took 1000 classes and 1.2 million photographs.
@@ -118,8 +119,8 @@ check.print_mistakes(logits, labels, classes)
 # ## It learns, or it is stuck
 #
 # How do the weights get there? They start as random numbers. The network names a few images, the *loss* says how
-# far off it was (minus the logarithm of the share that it gave the right class), and every weight moves a little
-# in the direction in which the loss falls. Again, and again: that is all of training.
+# far off it was (minus the natural logarithm of the share that it gave the right class), and every weight moves a
+# little in the direction in which the loss falls. Again, and again: that is all of training.
 #
 # Sometimes not even that happens. Below, a tiny AlexNet learns ten drawn patterns, twice. Both times everything is the
 # same, except how large the random numbers are at the start: as in the paper, with a standard deviation of 0.01,
@@ -210,22 +211,23 @@ check.show_top_5()
 # A fully connected layer gives each output a weight for every number of the image. A convolution assumes two
 # things about pictures (paper, section 1): what belongs together is *close together*, and what is worth finding may be
 # *anywhere*. So an output reads a small window only, and all windows share their weights. AlexNet's first layer
-# reads windows of 11×11 pixels in three colours, and puts out 96 maps of 55×55 numbers:
-
-# %%
-image, window, outputs = 224 * 224 * 3, 11 * 11 * 3, 96 * 55 * 55
-print(f"{'':<18}{'reads':>9}{'connections':>17}{'weights':>17}")
-print(f"{'convolution':<18}{window:>9,}{outputs * window:>17,}{96 * window:>17,}")
-print(f"{'fully connected':<18}{image:>9,}{outputs * image:>17,}{outputs * image:>17,}")
-
-# %% [markdown]
-# **A question.** How many times more connections has the fully connected layer? (You may compute it in the cell.)
+# reads windows of 11×11 pixels in three colours, and puts out 96 maps of 55×55 numbers; the image has 224×224
+# pixels.
+#
+# **A question.** A connection is one input that one output reads. If a fully connected layer put out as many numbers,
+# how many times more connections would it have? (You may compute it in the cell.)
 
 # %% tags=["answer"]
 fewer_connections = None  # a number
 
 # %%
 check.fewer_connections(fewer_connections)
+
+# %%
+image, window, outputs = 224 * 224 * 3, 11 * 11 * 3, 96 * 55 * 55
+print(f"{'':<18}{'reads':>9}{'connections':>17}{'weights':>17}")
+print(f"{'convolution':<18}{window:>9,}{outputs * window:>17,}{96 * window:>17,}")
+print(f"{'fully connected':<18}{image:>9,}{outputs * image:>17,}{outputs * image:>17,}")
 
 # %% [markdown]
 # The convolution has a millionth of the weights, so that it can be learnt from a million photographs.

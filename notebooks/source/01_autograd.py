@@ -5,7 +5,7 @@
 # single pass; why this pass must go in a certain order and must add; and why it must not be written with
 # recursion. You will have written the pass yourself, and it will have trained a small network.
 #
-# About 80 minutes: 50 to read, 30 for the exercises (and 10 for an appendix on memory). You need Python, and the
+# About 60 minutes: 30 to read, 20 for the exercises, 10 for an appendix on memory. You need Python, and the
 # chain rule from school: a small step of $x$ moves $f(g(x))$ by the slope of $f$ times the slope of $g$.
 
 # %%
@@ -62,10 +62,10 @@ print(f"steps: {90 * 1_200_000 / 128:,.0f}")
 # chain rule for several variables:
 #
 # $$\underbrace{\frac{\partial\, loss}{\partial v}}_{\text{gradient of } v} \;=\;
-# \sum_{\text{uses of } v \text{, in } c} \underbrace{\frac{\partial\, loss}{\partial c}}_{\text{gradient of } c}
-# \cdot \underbrace{\frac{\partial c}{\partial v}}_{\text{local slope}}$$
+# \sum_{\text{uses of } v \text{, in } z} \underbrace{\frac{\partial\, loss}{\partial z}}_{\text{gradient of } z}
+# \cdot \underbrace{\frac{\partial z}{\partial v}}_{\text{local slope}}$$
 #
-# There is one term for each use: an arrow that leaves $v$ in the picture below. $u\,u$ uses $u$ twice, so $c = s$
+# There is one term for each use: an arrow that leaves $v$ in the picture below. $u\,u$ uses $u$ twice, so $z = s$
 # comes twice, with a slope of 6 along each of the two inputs, the other held fixed.
 #
 # The gradient of a value follows from the gradients of the values that *use* it. So we begin at the end,
@@ -198,8 +198,9 @@ check.calls_of_20(calls_of_20)
 
 # %% [markdown]
 # The number of *ways* through a graph can be huge. Each value takes one call, and twice the calls of the value
-# before it: $2^{n+1} - 1$ for $n$ operations. So each value should be visited **once**. When? If $u$ has its turn as soon as the first gradient
-# arrives, the share that comes through $s$ is still missing, and $u$ passes on a wrong number:
+# before it: $2^{n+1} - 1$ for $n$ operations. So each value should be visited **once**. When? If $u$ has its turn as
+# soon as the first gradient arrives, the share that comes through $s$ is still missing, and $u$ passes on a wrong
+# number:
 
 # %%
 grads = dict.fromkeys(names, 0.0)
@@ -216,21 +217,19 @@ print(f"right: w {at_once[w]:g}, x {at_once[x]:g}")
 # > **A value has its turn when all its users have had theirs.**
 #
 # An order in which this holds is called a *topological order*. There is always one, since the graph has
-# no circle: a value is computed after its inputs, so the order in which things were computed, read
-# backwards, is such an order.
+# no circle.
 #
 # ## Exercise 2: an order
 #
 # Find all values behind an output, each once, and put every value *before* its inputs. The graph may have
-# a chain of 5000 operations, so do not let a function call itself for every input. (A value's `number`
-# may help. There are other ways.)
+# a chain of 5000 operations, so do not let a function call itself for every input. (There are several ways.)
 
 
 # %% tags=["exercise"]
 def order(output):
-    """All values behind output, itself first: each once, and each before its inputs.
+    """A list of all values behind output, itself first: each once, and each before its inputs.
 
-    A value has .inputs (a tuple of values) and .number (larger than those of its inputs).
+    A value has .inputs (a tuple of values) and a .number, as above.
     """
     raise NotImplementedError
 

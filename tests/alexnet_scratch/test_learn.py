@@ -57,10 +57,9 @@ def edited(path, *changes, printed=()):
         for old, new in changes:
             text = text.replace(old, new)
         cell["source"] = text.splitlines(keepends=True)
-        for output in cell.get("outputs", []):
-            for name in printed:
-                if "".join(output.get("text", "")).startswith(f"{name}: "):
-                    output["text"] = [f"{name}: right.\n"]
+        if right := [name for name in printed if f"check.{name}({name}" in text]:
+            lines = [f"{name}: right.\n" for name in right]
+            cell["outputs"] = [{"name": "stdout", "output_type": "stream", "text": lines}]
     nb.write(path, notebook)
 
 
@@ -110,13 +109,47 @@ def test_what_is_in_the_folder_stays(course, tmp_path):
     assert (mine / "05_pooling.ipynb").read_text() == "my work"
 
 
-def test_copies_are_the_notebooks_but_for_the_version_of_python(course, tmp_path):
+def without_outputs(notebook):
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return notebook
+
+
+def test_copies_are_the_lessons_without_outputs_and_the_solutions_with_them(course, tmp_path):
     copies.make(tmp_path / "mine")
     for path in course.glob("**/*.ipynb"):
-        original = path.read_text("utf-8")
-        version = json.loads(original)["metadata"]["language_info"]["version"]
-        mine = original.replace(f'"version": "{version}"', f'"version": "{VERSION}"')
-        assert (tmp_path / "mine" / path.relative_to(course)).read_text("utf-8") == mine
+        notebook = nb.read(path)
+        assert any(cell.get("outputs") for cell in notebook["cells"])
+        notebook["metadata"]["language_info"]["version"] = VERSION
+        expected = notebook if path.parent.name == "solutions" else without_outputs(notebook)
+        assert nb.read(tmp_path / "mine" / path.relative_to(course)) == expected
+
+
+def test_a_lesson_that_was_only_run_again_is_not_newer(course, tmp_path):
+    mine = tmp_path / "mine"
+    copies.make(mine)
+    edited(mine / "06_relu.ipynb", ("raise NotImplementedError", "return 1"))
+    for name in ("05_pooling", "06_relu"):
+        nb.write(course / f"{name}.ipynb", without_outputs(nb.read(course / f"{name}.ipynb")))
+    assert copies.make(mine) == ([], [], [])
+
+
+def test_a_copy_with_outputs_of_an_earlier_version_loses_them_unless_written_in(course, tmp_path):
+    mine, record = tmp_path / "mine", {}
+    mine.mkdir()
+    for name in ("05_pooling.ipynb", "06_relu.ipynb"):
+        original = nb.checksum((course / name).read_bytes())
+        record[name] = {
+            "original": original, "written": nb.write(mine / name, nb.read(course / name))
+        }  # fmt: skip
+    (mine / copies.RECORD).write_text(json.dumps(record))
+    edited(mine / "06_relu.ipynb", ("raise NotImplementedError", "return 1"))
+    before = (mine / "06_relu.ipynb").read_bytes()
+    made = copies.make(mine)
+    assert (made.renewed, made.newer) == (["05_pooling.ipynb"], [])
+    assert not any(cell.get("outputs") for cell in nb.read(mine / "05_pooling.ipynb")["cells"])
+    assert (mine / "06_relu.ipynb").read_bytes() == before
 
 
 def test_a_lesson_that_changed_renews_what_nobody_has_touched(course, tmp_path, capsys):
@@ -194,7 +227,7 @@ def test_a_lesson_without_exercises_is_done_when_it_has_been_run(course, tmp_pat
 def test_questions_count_as_exercises_do():
     cells = [
         {"metadata": {"tags": ["answer"]}, "source": ["why = 'b'\n", "how = None"]},
-        {"metadata": {}, "source": "", "outputs": [{"text": ["why: right.\n", "how: no."]}]},
+        {"metadata": {}, "outputs": [{"text": ["why: right. Because.\n", "how: not yet. No."]}]},
     ]
     assert nb.progress({"cells": cells}, nb.answers({"cells": cells})) == (1, 2)
 
@@ -215,7 +248,7 @@ def test_an_exercise_is_reset_and_the_old_text_stays_below_it(course, tmp_path, 
     assert "return grad * 7" in nb.source(notebook["cells"][place + 1])
     assert notebook["cells"][place + 1]["cell_type"] == "markdown"
     assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
-    assert nb.progress(notebook, nb.answers(original)).right == 1  # the check has to be run again
+    assert nb.progress(notebook, nb.answers(original)).right == 1  # its check has to be run again
     assert main(["learn", "6", "--reset", "relu_backward"]) == 0  # nothing to keep now
     assert len(nb.read(mine / "06_relu.ipynb")["cells"]) == len(notebook["cells"])
     assert main(["learn", "6", "--reset", "relu_backwards"]) == 2

@@ -17,6 +17,14 @@ WRONG = {
         ("[:, -k:]", "[:, len(scores[0]) - k + 1:]", "one class too few"),
         ("[:, -k:]", "[:, :k]", "k smallest scores"),
         ("[:, -k:]", "[:, -k, None]", "in place 5 alone"),
+        ("np.argsort(scores, axis=1)", "np.argsort(scores, axis=0)", "you sort each column"),
+        ("[:, -k:]", "[-k:]", "Does each label meet its own row?"),
+        (RIGHT, "right = best == labels", "Does each label meet its own row?"),
+        (ERROR, "return 1 - right.any()", "no image counts as wrong"),
+        ("[:, -k:]", "[::-1][:, :k]", "turns the order of the images round"),
+        ("[:, -k:]", "[:, -k:-1]", "the likeliest class itself is left out"),
+        (ERROR, "return (np.argsort(-scores)[np.arange(len(labels)), labels] >= k).mean()",
+         "which class is in a place"),
         (BEST, "best = np.sort(scores, axis=1)[:, -k:]", "not among the scores themselves"),
         (RIGHT, "right = best == labels[:, None]", "divide by k"),
         (BEST, "scores *= 1\n    scores[:, 0] += 1\n    best = np.argsort(scores, axis=1)[:, -k:]",
@@ -37,7 +45,8 @@ WRONG = {
         for number, words in (
             (0.1, "minus its logarithm"), (1, "37%"), (0, "sure and right"),
             ("np.log(1000)", "for the 1000 classes"), ("np.log(0.1)", "the loss is minus that"),
-            (10, "number of classes"), (2, "more than one share"), (4, "worse than not knowing"),
+            (10, "number of classes"), ("np.log2(10)", "base 2"),
+            (2, "more than one share"), (4, "worse than not knowing"),
         )
     ],
     "fewer_connections": [
@@ -45,7 +54,9 @@ WRONG = {
         for number, words in (
             ("224 * 224 * 3 / 121", "has a depth, too"), ("224 * 224 / 363", "three colours, too"),
             ("363", "How many times more is 150,528"), ("150528", "How many times 363"),
-            ("3025", "number of windows"), ("10", "Divide all numbers"),
+            ("363 / 150528", "other way round"), ("1254400", "A connection counts once"),
+            ("1e6", "about how many times more weights"), ("3025", "number of windows"),
+            ("10", "Divide all numbers"),
             ("150_528, 363", "is a tuple"),
         )
     ],

@@ -15,6 +15,12 @@ BY_RECURSION = """result, seen = [], set()
 FIRST_COME = """values = [output]
     for value in values:
         values += [s for s in dict.fromkeys(value.inputs) if s not in values]"""
+LAST_COME = """values, waiting, found = [], [output], {output}
+    while waiting:
+        values.append(waiting.pop())
+        new = set(values[-1].inputs) - found
+        waiting += sorted(new, key=lambda value: values[-1].inputs.index(value))
+        found |= new"""
 EVERY_WAY = """found, waiting = [output], [output]
     while waiting:
         value = waiting.pop()
@@ -28,6 +34,8 @@ DEFAULT = [  # the dictionary of the first call is that of the second
     ("def backward(output):", "def backward(output, grads={}):"),
     ("grads = dict.fromkeys(values, 0.0)", "grads.update({v: grads.get(v, 0.0) for v in values})"),
 ]
+EMPTY = ("grads = dict.fromkeys(values, 0.0)", "grads = {}")
+GET = (ADD, "grads[source] = grads.get(source, 0.0) + grads[value] * slope")
 WRONG = {
     "local_slopes": [
         ("return 1.0, -1.0", "return 1.0, 1.0", "a sign is wrong. If b grows"),
@@ -57,6 +65,9 @@ WRONG = {
         (SORT, "    return sorted(found - {output}, key=lambda v: -v.number)", "is missing"),
         (SORT, "    return [v for v in found if v.inputs]", "is missing"),
         (SORT, "    return [v.number for v in found]", "the values themselves"),
+        (SORT, "    return dict.fromkeys(found)", "yours is a dict"),
+        (SORT, "    return reversed(sorted(found, key=lambda value: value.number))",
+         "yours is a list_reverseiterator"),
         (SORT, "    return len(found)", "the values themselves"),
         ([("def order(output):", "def order(output, seen=set()):"),
           (SORT, f"    found -= seen\n    seen |= found\n{SORT}")], "a second one"),
@@ -71,6 +82,13 @@ WRONG = {
         (ADD, f"{ADD} / source.data", "3 * 1 from x * x, 3 * 1 from x * x"),
         ("dict.fromkeys(values, 0.0)", "dict.fromkeys(values, 1.0)", "Every gradient begins at 1"),
         ("values = order(output)", "values = order(output)[::-1]", "from the oldest value"),
+        ([("values = order(output)", "values = order(output)[::-1]"), EMPTY, GET],
+         "u has its turn before any gradient has arrived"),
+        ([("values = order(output)", "values = order(output)[::-1]"), EMPTY, GET,
+          ("    for value in values:\n", "    for value in values:\n        grads[value]\n")],
+         "w has its turn before any gradient has arrived"),
+        ([EMPTY], "nothing yet to which the first gradient of s can be added"),
+        ([EMPTY, GET, ("    grads[output] = 1.0\n", "")], "the pass begins with its 1"),
         (DEFAULT, "a second one on the same graph"),
         ("values = order(output)", FIRST_COME, "first all of its users"),
         ("    return grads", "    return grads[output]", "a dictionary"),
@@ -82,14 +100,16 @@ WRONG = {
          "no entry for x * x"),
         (ADD, "grads[source] += grads[value] * abs(slope)", "All newer ones are right"),
         (ADD, "grads[source] = grads[value] * slope", "The graph is y = x * x at x = 3."),
-        ("values = order(output)", "values = list(order(output))[::-1]", "s = u * u, loss = s + u"),
+        ("values = order(output)", "values = list(order(output))[::-1]", "t = x * x, y = t * t"),
+        ("values = order(output)", LAST_COME, "then itself. The graph is u"),
     ],
     "calls_of_20": [
         ("calls_of_20 = 2**21 - 1", f"calls_of_20 = {number}", words)
         for number, words in (
             (20, "number of operations"), (21, "number of values"), (40, "number of arrows"),
             (41, "and the first call"), (210, "1 + 2 + 3"), (400, "like a square"),
-            (5000, "Far more"), (10**9, "they double 20 times"), ("(2, 97, 151)", "is a tuple"),
+            ("2**20", "half of it"), (5000, "More: the calls"), (10**9, "they double 20 times"),
+            ("(2, 97, 151)", "is a tuple"),
         )
     ],
     "why_only_parameters": [
