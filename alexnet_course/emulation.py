@@ -45,11 +45,14 @@ def run(
     order: "forward", "reversed" or "shuffled": of the threads, which only the emulation can choose.
     defines: macros.
     Returns None where it cannot be run; the first time it says why.
-    Raises TypeError if the arguments do not fit the kernel's parameters, and ValueError if the
-    emulation cannot compile it. Nobody checks the places that it reads and writes.
+    Raises TypeError if the arguments do not fit the kernel's parameters, and ValueError if there is
+    no such file, an array has gaps, or the emulation cannot compile the kernel. Nobody checks the
+    places that a kernel reads and writes.
     """
     if order not in (None, "forward", "reversed", "shuffled"):
         raise ValueError(f'order={order!r}: expected "forward", "reversed" or "shuffled"')
+    for arg in args:
+        _must_be_memory(arg)
     file, _, function = kernel.partition(".")
     source = _edited(_source(file) if code is None else code, *edit)
     on_gpu = order is None and device.is_available()
@@ -106,7 +109,19 @@ def _common() -> str:
 
 def _source(file: str) -> str:
     """FILE.cu without what all files share."""
+    if file not in cuda.sources():
+        raise ValueError(f"no file {file!r} of kernels: there are {', '.join(cuda.sources())}")
     return cuda.source(file).removeprefix(_common())
+
+
+def _must_be_memory(arg: Any) -> None:
+    if isinstance(arg, list | tuple):
+        raise TypeError("a kernel takes arrays and numbers, no lists: np.array(..., np.float32)")
+    if isinstance(arg, np.ndarray) and not arg.flags.c_contiguous:
+        raise ValueError(
+            "an array with gaps, as transpose and slices leave them: a kernel counts the places of "
+            "one row of memory. np.ascontiguousarray(...) copies it into one."
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -57,6 +57,9 @@ def elements(learner: Function) -> None:
         if not all(isinstance(v, list | tuple | range | np.ndarray) for v in got.values()):
             raise Hint("Expected a dictionary whose values are lists: the elements of a thread.")
         blocks = min(-(-n // block_dim), most)
+        pairs = {(b, t) for b in range(blocks) for t in range(block_dim)}
+        if blocks != block_dim and set(got) == {(t, b) for b, t in pairs}:
+            raise Hint(f"{case}your keys are (thread, block): the block comes first.")
         _check_grid({b for b, _ in got}, blocks, n, block_dim, most, case)
         if len(got) != blocks * block_dim:
             raise Hint(
@@ -108,6 +111,11 @@ def _check_grid(
             f"{case}one block too many: n // block_dim + 1 is not the same as rounding up. What "
             "happens if block_dim divides n?"
         )
+    if len(numbers) == most > blocks:
+        raise Hint(
+            f"{case}{most} blocks, where {blocks} of {block_dim} threads are enough: most_blocks "
+            "is a limit. How many are needed for one element a thread?"
+        )
     raise Hint(f"{case}there are blocks {sorted(numbers)}, expected 0 to {blocks - 1}.")
 
 
@@ -116,6 +124,10 @@ def _check_grid(
 
 class _Foreign(Hint):
     """A thread touches what is not its own."""
+
+
+class _Rubbish(Hint):
+    """A thread reads its element before it has written it."""
 
 
 class _Own:
@@ -134,6 +146,8 @@ class _Own:
         raise Hint(f"dx is memory, as behind a pointer in C: there is dx[i], and no dx.{name}.")
 
     def _place(self, key: Any, verb: str) -> int:
+        if isinstance(key, slice):
+            raise _Foreign("A thread may write only its own element, dx[i], and not a piece of dx.")
         if not isinstance(key, int | np.integer):
             raise _Foreign(f"dx is one row of numbers: expected dx[i], your code has dx[{key}].")
         if not 0 <= key < self.size:
@@ -156,7 +170,7 @@ class _Own:
     def __getitem__(self, key: Any) -> Any:
         place = self._place(key, "reads")
         if not self.written[place]:
-            raise Hint(
+            raise _Rubbish(
                 f"Thread {place} reads dx[{place}] before it has written it (+= reads, too). The "
                 "memory holds what was there before: add up in a variable of the thread."
             )
@@ -198,6 +212,9 @@ def pool_backward_thread(learner: Function) -> None:
         for rule, hint in _WRONG_RULES.items():
             if close(got, _gathered(grad[0, 0], winners[0, 0], dx.shape, size, stride, rule)):
                 raise Hint(case + hint)
+        for rule, hint in _WRONG_TAPS.items():
+            if close(got, _asked(grad[0, 0], winners[0, 0], dx.shape, size, stride, rule)):
+                raise Hint(case + hint)
         raise Hint(
             f"{case}the right element is written, with a wrong number. Window (y, x) sees pixel "
             "(row, column) as its tap (u, v) if row = y * stride + u and column = x * stride + v."
@@ -208,13 +225,19 @@ def _launched(
     learner: Function, order: Any, grad: Any, winners: Any, numbers: tuple[int, int, int]
 ) -> Any:
     """What the threads write. Raises Hint for the first mistake; a foreign element goes first: a
-    scatter makes other mistakes, too, but this is why it is one."""
+    scatter makes other mistakes, too, but this is why it is one. Then comes a += into rubbish:
+    its cure cures a missing 0, too."""
     memory, mistakes = _Own(len(order)), []
     given = {"grad": grad.copy().view(_Windows), "winners": winners.copy().view(_Windows)}
     for i in map(int, order):
         memory.thread = i
         try:
-            learner(i, memory, *given.values(), *numbers)
+            returned = learner(i, memory, *given.values(), *numbers)
+            if not memory.written[i] and returned is not None:
+                raise Hint(
+                    f"Thread {i} returns a number and writes nothing. Nobody takes what a thread "
+                    "returns: it leaves its number in dx[i]."
+                )
             if not memory.written[i]:
                 raise Hint(
                     f"Thread {i} writes nothing. Every thread has to write its element, also a 0: "
@@ -228,7 +251,7 @@ def _launched(
             if not np.array_equal(given[name], right):
                 raise Hint(f"Thread {i} changes {name}, which all threads read: it is input only.")
     if mistakes:
-        raise mistakes[0]
+        raise next((m for m in mistakes if isinstance(m, _Rubbish)), mistakes[0])
     return memory.values
 
 
@@ -281,6 +304,41 @@ def _gathered(
             if won and fits:
                 shares.append(grad[y, x])
         dx[row, column] = _TOTALS.get(rule, sum)(shares)
+    return dx
+
+
+_OUTSIDE = (
+    "some pixels get the gradient of windows that they do not lie in. The tap is u = row - y * "
+    "stride: which u does a window have? The same holds for v."
+)
+_WRONG_TAPS = {
+    "none": _OUTSIDE,
+    "rows": _OUTSIDE,
+    "one more": _OUTSIDE + " (size itself is one too many.)",
+    "pixel": _WRONG_RULES["pixel"],
+    "turned": "i is row * width + column: what do i // width and i % width give?",
+    "3 and 2": "size and stride are arguments; the network's 3 and 2 are only one case.",
+}
+
+
+def _asked(
+    grad: Any, winners: Any, shape: tuple[int, ...], size: int, stride: int, rule: str
+) -> np.ndarray[Any, Any]:
+    """dx by a wrong rule of a thread that asks every window."""
+    dx = np.zeros(shape)
+    if rule == "3 and 2":
+        size, stride = 3, 2
+    y, x = np.indices(grad.shape)
+    for i in range(dx.size):
+        row, column = divmod(i, shape[1])
+        if rule == "turned":
+            row, column = column, row
+        u, v = row - y * stride, column - x * stride
+        last = size if rule == "one more" else size - 1
+        rows, columns = (u >= 0) & (u <= last), (v >= 0) & (v <= last)
+        inside = {"none": True, "pixel": True, "rows": rows}.get(rule, rows & columns)
+        won = winners == (i if rule == "pixel" else u * size + v)
+        dx.flat[i] = grad[won & inside].sum()
     return dx
 
 

@@ -16,6 +16,11 @@ simple_layers = Number(
     "They hardly compute, but each reads and writes whole maps, and tf32 has made the products so "
     "quick that bytes are what is left.",
     within=8,
+    typical={
+        0.43: "Asked are percent: 43 of a hundred.",
+        0.4: "Asked are percent: 40 would have been near.",
+        0.6: "That is their share of the operations. They do hardly any, but their time is bytes.",
+    },
     small="Far more: they do hardly any operations, but their time is bytes.",
     large="Less: the convolutions' bytes and operations are still the larger part.",
     prediction=True,
@@ -75,19 +80,24 @@ def _time(
     }  # fmt: skip
     left_out = mistake.removeprefix("no ").split(" or ") if mistake.startswith("no ") else []
     numbers = float(sum(count for name, count in parts.items() if name not in left_out))
-    if mistake == "W each time":
-        numbers += (batch - 1) * (inputs * outputs + outputs)
-    if mistake == "one row":
-        numbers -= (batch - 1) * (inputs + outputs)
-    operations /= {"macs": 2, "one image": batch}.get(mistake, 1)
-    size = numbers * {"numbers": 1, "float64": 8}.get(mistake, 4)
+    others = batch - 1  # the images after the first
+    numbers += {
+        "W each time": others * (inputs * outputs + outputs), "b each time": others * outputs,
+        "one row": -others * (inputs + outputs), "one image": -others * (inputs + outputs),
+        "one row of x": -others * inputs, "one row of y": -others * outputs,
+    }.get(mistake, 0)  # fmt: skip
+    operations += {"bias": batch * outputs, "one less": -batch * outputs}.get(mistake, 0)
+    operations /= {"macs": 2, "one product": batch, "one image": batch}.get(mistake, 1)
+    size = numbers * {"numbers": 1, "float64": 8, "bits": 32}.get(mistake, 4)
     if mistake == "exchanged":
         peak, bandwidth = bandwidth, peak
     computing, moving = operations / peak, size / bandwidth
     special = {
         "sum": computing + moving, "least": min(computing, moving), "computing": computing,
         "moving": moving, "upside down": max(1 / computing, 1 / moving),
-        "intensity": operations / size,
+        "intensity": operations / size, "rate": min(peak, bandwidth * operations / size),
+        "milliseconds": 1000 * max(computing, moving), "floor": max(computing // 1, moving // 1),
+        "product": max(operations * peak, size * bandwidth),
     }  # fmt: skip
     return special.get(mistake, max(computing, moving))
 
@@ -108,12 +118,24 @@ _WRONG_TIMES = {
     "no x": "x is missing among the bytes: it is read.",
     "no x or y": "x and y are missing among the bytes.",
     "no b": "The bias is missing among the bytes: a number for each output.",
+    "no x or y or b": "Among the bytes are the weights alone: x, b and y are missing.",
     "W each time": "You read the weights for every image. Once is enough for the whole batch: that "
     "is the point of a batch.",
+    "b each time": "You read the bias for every image. Once is enough for the whole batch.",
     "one row": "The bytes of x and y are those of one image: they have a row for each.",
-    "one image": "The operations are those of one image: there are `batch` of them.",
+    "one row of x": "The bytes of x are those of one image: it has a row for each.",
+    "one row of y": "The bytes of y are those of one image: it has a row for each.",
+    "one image": "That is the time of one image: x and y have `batch` rows, and each is computed.",
+    "bias": "You count the addition of the bias. It is to be left out.",
+    "one less": "You count one addition less than products. A multiply-add counts as two, each.",
+    "one product": "The operations are those of one image: there are `batch` of them.",
     "exchanged": "Exchanged: operations are divided by the peak, bytes by the bandwidth.",
     "upside down": "Upside down: a time is an amount divided by a rate.",
+    "bits": "You count bits: a number in float32 has 32, which are four bytes.",
+    "milliseconds": "That is in milliseconds: expected are seconds.",
+    "floor": "// rounds down to whole seconds: divide with /.",
+    "product": "You multiply by the rates: a time is an amount divided by a rate.",
+    "rate": "That is the best possible rate, operations a second. Asked is a time.",
     "intensity": "That is the arithmetic intensity. Asked is a time, the longer of two quotients.",
 }
 
@@ -132,7 +154,7 @@ def _in_parts(gradient: Function, x: Any, labels: Any, most: int) -> Any:
 def gradient_in_parts(learner: Function) -> None:
     """gradient_in_parts(gradient, x, labels, most) -> the gradient of the whole batch's mean."""
     rng = generator(0)
-    for n, most in ((8, 4), (10, 4), (7, 3), (5, 8)):
+    for n, most in ((8, 4), (10, 4), (7, 3), (9, 2), (5, 8)):
         x, labels = rng.standard_normal((n, 6)), rng.integers(0, 3, n)
         weight = rng.standard_normal((6, 3))
         sizes: list[int] = []
@@ -145,9 +167,8 @@ def gradient_in_parts(learner: Function) -> None:
         parts = [slice(i, i + most) for i in range(0, n, most)]
         means = [_mean_gradient(weight, x[p], labels[p]) for p in parts]
         if sum(sizes) < n:
-            raise Hint(
-                f"{case}only {sum(sizes)} images have been used. The last part may be a short one."
-            )
+            why = _why_fewer(n, most, sizes)
+            raise Hint(f"{case}only {sum(sizes)} images have been used. {why}")
         if close(got, sum(means)):
             raise Hint(
                 f"{case}you add up the gradients of {len(parts)} means, as if the learning rate "
@@ -174,6 +195,15 @@ def gradient_in_parts(learner: Function) -> None:
                 "these would count for more than the others. What does a part weigh?"
             )
         raise Hint(f"{case}the numbers are wrong. What does each part weigh?")
+
+
+def _why_fewer(n: int, most: int, sizes: list[int]) -> str:
+    """A question for who left images out."""
+    if len(sizes) == 1:
+        return "After the first part it is over: does a `return` stand inside the loop?"
+    if sum(sizes) == n // most * most:
+        return "The last part may be a short one."
+    return "Where does a part end, and where does the next one begin?"
 
 
 def _ratio(got: Any, wanted: Any) -> float | None:

@@ -83,27 +83,37 @@ def ensemble_error(learner: Function) -> None:
 
 def _error(logits: Array, labels: Array, k: int, mistake: str = "") -> float:
     axis = 1 if mistake == "over images" else 2
-    p = np.exp(logits - logits.max(axis, keepdims=True))
-    p /= p.sum(axis, keepdims=True)
+    p = np.exp(logits if mistake == "no sum" else logits - logits.max(axis, keepdims=True))
+    if not mistake.startswith("no sum"):
+        p /= p.sum(axis, keepdims=True)
     mean = {"logits": logits.mean(0), "first": p[0], "largest": p.max(0)}.get(mistake, p.mean(0))
-    k = {"one": 1, "one more": k + 1}.get(mistake, k)
+    k = {"one": 1, "one more": k + 1, "one fewer": k - 1}.get(mistake, k)
     order = np.argsort(mean if mistake == "unlikeliest" else -mean, 1)[:, :k]
     known = (order == labels[:, None]).any(1)
     alone = (np.argsort(-p, 2)[:, :, :k] == labels[:, None]).any(2)
     votes = {"each": alone.mean(0), "any": alone.any(0), "majority": alone.mean(0) > 0.5}
     if mistake == "place":
         known = order[:, -1] == labels
+    if mistake == "anywhere":
+        known = np.isin(labels, order)
+    if mistake == "pairs":
+        return float(1 - (order == labels[:, None]).mean())
     errors = 1 - votes.get(mistake, known).astype(float)
     scale = {"percent": 100, "count": len(labels)}.get(mistake, 1)
     return float((1 - errors if mistake == "hits" else errors).mean() * scale)
 
 
+_NO_SUM = (
+    "You average exp of the logits. Each network's must be divided by their sum first: "
+    "probabilities add up to 1."
+)
 _WRONG_ERRORS = {
     "hits": "That is the share of hits: an error is an image whose class is not among the k.",
     "percent": "That is in percent: expected is a share, from 0 to 1.",
     "count": "That is the number of errors: divide by the number of images.",
-    "logits": "You average the logits. Then the network with the largest numbers decides alone; "
-    "average the probabilities.",
+    "logits": "You average the logits (or multiply the probabilities, which orders the classes in "
+    "the same way). Then the network with the largest numbers decides "
+    "alone; average the probabilities.",
     "each": "You average the errors of the networks. Average their probabilities, and count once.",
     "first": "Only the first network is looked at.",
     "largest": "You take the largest probability among the networks: take the mean.",
@@ -112,9 +122,16 @@ _WRONG_ERRORS = {
     "likeliest of the average.",
     "over images": "Your softmax runs over the images: the probabilities of an image's classes add "
     "up to 1, which is the last axis.",
+    "no sum": _NO_SUM,
+    "no sum, largest 1": _NO_SUM,
     "one": "k is not looked at: for k = 5, an image is known if its class is among the five "
     "likeliest.",
     "one more": "You look at k + 1 classes.",
+    "one fewer": "You look at k - 1 classes.",
+    "anywhere": "You ask whether a class is among the likeliest of any image: compare each image "
+    "with its own.",
+    "pairs": "You take the mean over images and places. An image has one answer: is its class at "
+    "any of the k places?",
     "unlikeliest": "You take the k smallest probabilities: np.argsort sorts upwards.",
     "place": "You look at the k-th class only: any of the first k will do.",
 }
@@ -199,7 +216,8 @@ def into_pytorch(learner: Function) -> None:
         for value, hint in wrong[key]:
             if close(got[key], value) and np.any(got[key]) == np.any(value):
                 raise Hint(f'"{key}": {hint}')
-        raise Hint(f'"{key}" is not right; what comes before it in the list is.')
+        before = "" if key == _KEYS[0] else " What comes before it in the list is."
+        raise Hint(f'"{key}" is not right.{before}')
 
 
 def _translated(

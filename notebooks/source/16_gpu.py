@@ -144,11 +144,11 @@ for read in ("each loss", "is it a number?", "the sum"):
 # | `p / q`, `p % q` of whole numbers ≥ 0 | `p // q`, `p % q` |
 # | `a ? b : c` | `b if a else c` |
 # | `&&`, <code>&#124;&#124;</code>, `!` | `and`, `or`, `not` |
-# | `real(0)` | `np.float32(0)` |
+# | `real(0)`, `(unsigned)(n)` | `np.float32(0)`, `np.uint32(n)` (`unsigned`: a whole number ≥ 0) |
 # | `#define NAME(i) …` | none: the text after it takes the place of `NAME(i)`; `\` joins lines |
 #
 # Here is one of the project's kernels, whole. The backward of ReLU passes the gradient on where the output is
-# positive:
+# positive, which for an output of ReLU is the same as "not 0":
 
 # %%
 print(excerpt("activation", "void relu_backward", "}"))
@@ -166,8 +166,9 @@ print(excerpt("activation", "#define FOR_EACH(i", "         i +="))
 # $$i = \mathrm{blockIdx} \cdot \mathrm{blockDim} + \mathrm{threadIdx}$$
 #
 # Threads come in **blocks** of equal size (`blockDim`; minigrad takes 256); all blocks together are the
-# **grid**. Each thread knows the number of its block, its own number in the block, and the two sizes. Nothing
-# else makes it different from the others. From these it finds its element.
+# **grid**, of `gridDim` blocks. (Both could have more dimensions: `.x` is the first, and here the only one.)
+# Each thread knows the number of its block, its own number in the block, and the two sizes. Nothing else makes
+# it different from the others. From these it finds its element.
 #
 # If blocks have 4 threads and there are $n = 10$ elements, three blocks are needed: $\lceil 10 / 4 \rceil$, which
 # is `-(-10 // 4)` in Python. Two threads of the last block find $i \ge n$ and must do nothing: this is the

@@ -61,8 +61,9 @@ check.least_time(least_time)
 # ## Two cards
 #
 # The vendor's numbers, as printed: NVIDIA's specification of the GeForce GTX 580 (512 cores at 1544 MHz, 192.4
-# GB/s), the paper's card; and NVIDIA's data sheet of the H100, column SXM (67 TFLOPS in float32, 3.35 TB/s; for tf32
-# it prints 989 "with sparsity", which is twice the number for ordinary products). Put in your own:
+# GB/s; a core does one multiply-add in each clock cycle), the paper's card; and NVIDIA's data sheet of the H100, column
+# SXM (67 TFLOPS in float32, 3.35 TB/s; for tf32, products of numbers with fewer digits, it prints 989 "with sparsity",
+# which is twice the number for ordinary products). Put in your own:
 
 # %%
 cards = {  # operations a second, bytes a second
@@ -166,9 +167,10 @@ plt.show()
 #   stands for a whole row of array operations.
 # - **fc6 moves along with the batch.** Its 37.7 million weights (notebook 11) are read once for the whole batch. With
 #   one image each of them is read for one multiply-add, with 128 images for 128.
-# - **conv1 with its columns in memory** (notebook 4) falls from far right to the balance of the H100 in float32. The
-#   columns are written and read, and are larger than the layer's input and output together. NVIDIA's library cuDNN
-#   therefore makes them piece by piece in the GPU's small inner memory only (Chetlur et al. 2014, arXiv 1410.0759).
+# - **conv1 with its columns in memory** (notebook 4) falls from 120 operations per byte to 20, the balance of the H100
+#   in float32. The columns are written and read, and are larger than the layer's input and output together. NVIDIA's
+#   library cuDNN therefore makes them piece by piece in the GPU's small inner memory only (Chetlur et al. 2014, arXiv
+#   1410.0759).
 # - From one card to the other peak grew more than bandwidth, and with tf32 far more. In float32 no layer changes sides
 #   yet; with tf32 conv1 and the fc layers do. And the layers that hardly compute get a larger share:
 
@@ -203,9 +205,9 @@ print(layer_table(time_layers(TrainingStep(AlexNet(), 8), times=1)))
 # %% [markdown]
 # ## Launches
 #
-# There is a third limit. Each kernel has to be *started*, by Python, on the host. How many operations have forward and
-# backward of AlexNet, with the loss? (The update of the weights comes to it.) That does not depend on the width, so a
-# narrow one will do:
+# There is a third limit. Each kernel (a function that the GPU's threads run) has to be *started*, or launched, by
+# Python, on the host: the processor. How many operations have forward and backward of AlexNet, with the loss? (The
+# update of the weights comes to it.) That does not depend on the width, so a narrow one will do:
 
 # %%
 mg.manual_seed(0)
@@ -291,8 +293,9 @@ check.which_limit(which_limit)
 # \text{batch} \cdot \bigl(\underbrace{\text{kept for backward}}_{\text{per image}} +
 # \underbrace{\text{gradients on their way}}_{\text{about two maps}}\bigr) \;+\; \text{workspace}$$
 #
-# `summary` has counted the parameters and what is kept. The rest is an estimate: for the gradients on their way, twice
-# the largest map; for the workspace, two sets of columns; for what CUDA itself takes 500 MB, a guess.
+# (Velocities are momentum's, notebook 13.) `summary` has counted the parameters and what is kept. The rest is an
+# estimate: for the gradients on their way, twice the largest map; for the workspace, two sets of columns; for what CUDA
+# itself takes 500 MB, a guess.
 
 # %%
 fixed = 3 * network.parameter_bytes
@@ -307,9 +310,10 @@ for gigabytes in (3, 8):
     print(f"a card with {gigabytes} GB: a batch of {fits[gigabytes]}")
 
 # %% [markdown]
-# Is the formula right? The pretended GPU counts the bytes that arrays occupy: here the most that are in use at one time
-# during a step. The slope comes from two batches. The workspace must not grow from one to the other, so in these two
-# steps it takes the columns of one image only. A third step has the whole workspace:
+# Is the formula right? A *pretended* GPU (notebook 16: a stand-in for CuPy that computes with NumPy) counts the bytes
+# that arrays occupy: here the most that are in use at one time during a step. The slope comes from two batches. The
+# workspace must not grow from one to the other, so in these two steps it takes the columns of one image only. A third
+# step has the whole workspace:
 
 
 # %%
@@ -436,8 +440,8 @@ print("the same, to rounding:", np.allclose(whole, parts, rtol=0, atol=1e-5 * np
 # %% [markdown]
 # ## Fewer digits
 #
-# The tensor cores of a GPU multiply faster if numbers have fewer digits. A number is $\pm 1.m \cdot 2^e$; the formats
-# differ in the bits of $m$ and in the range of $e$:
+# The tensor cores of a GPU, units for products of small matrices, multiply faster if numbers have fewer digits. A
+# number is $\pm 1.m \cdot 2^e$; the formats differ in the bits of $m$ and in the range of $e$:
 #
 # | | bits of $m$ | smallest and largest $e$ |
 # |---|---|---|

@@ -45,6 +45,15 @@ def test_an_edit_and_a_source_of_ones_own_run():
         emulation.run("own.f", 3, np.zeros(3, "f4"), 0.5, code=code, edit=("no such", ""))
 
 
+def test_what_is_no_memory_and_no_file_is_named():
+    with pytest.raises(ValueError, match="ascontiguousarray"):
+        emulation.run("activation.relu_backward", 3, G[:, ::2], G, Y)
+    with pytest.raises(TypeError, match="no lists"):
+        emulation.run("activation.relu_backward", 3, G, [1.0], Y)
+    with pytest.raises(ValueError, match="there are activation"):
+        emulation.run("aktivation.relu_backward", 3, G, G, Y)
+
+
 SCATTER = """
 extern "C" __global__ void scatter(real* x, const real* g, const int* place, int n)
 {

@@ -7,6 +7,27 @@ SCATTER = """
     u, v = divmod(winners[y, x], size)
     dx[(y * stride + u) * width + x * stride + v] += grad[y, x]
 """
+EVERY_WINDOW = """
+    row, column = divmod(i, width)
+    total = 0.0
+    for y in range(grad.shape[0]):
+        for x in range(grad.shape[1]):
+            u, v = row - y * stride, column - x * stride
+            if ASKED:
+                total += grad[y, x]
+    dx[i] = total
+"""
+BOTH = "0 <= u < size and 0 <= v < size and winners[y, x] == u * size + v"
+
+
+def _windows(asked, *edits):
+    """The solution, replaced by a thread that asks every window."""
+    text = EVERY_WINDOW.replace("ASKED", asked)
+    for old, new in edits:
+        text = text.replace(old, new)
+    return "    dx[i] = total", "    dx[i] = 0.0" + text
+
+
 WRONG = {
     "lost_in": [
         ("lost_in = 4", "lost_in = 0", "It is two"),
@@ -37,6 +58,8 @@ WRONG = {
         ),
         ("for block in range(blocks)", "for block in range(1, blocks + 1)", "expected 0 to"),
         ("for thread in range(block_dim)", "for thread in range(min(block_dim, n))", "Idle ones"),
+        ("(block, thread): list", "(thread, block): list", "the block comes first"),
+        ("min(-(-n // block_dim), most_blocks)", "most_blocks", "most_blocks is a limit"),
         ("(block, thread): list", "block: list", "keys are pairs"),
         ("(block, thread): list", "(block, thread, n): list", "keys are pairs"),
         ("list(range(block * block_dim + thread, n, block_dim * blocks))", "thread", "are lists"),
@@ -79,6 +102,21 @@ WRONG = {
             ],
             "Solve it for y",
         ),
+        ("    dx[i] = total", "    return total", "returns a number"),
+        ("    dx[i] = total", "    dx[i : i + 1] = total", "not a piece of dx"),
+        (
+            [
+                ("total += grad[y, x]", "dx[i] += grad[y, x]"),
+                ("    dx[i] = total", ""),
+            ],
+            "+= reads, too",
+        ),
+        (*_windows("winners[y, x] == u * size + v"), "do not lie in"),
+        (*_windows(BOTH.replace(" and 0 <= v < size", "")), "do not lie in"),
+        (*_windows(BOTH.replace("< size", "<= size")), "one too many"),
+        (*_windows("winners[y, x] == i"), "the number of a pixel"),
+        (*_windows(BOTH, ("row, column =", "column, row =")), "what do i // width"),
+        (*_windows(BOTH, ("stride", "2"), ("size", "3")), "only one case"),
         ("    dx[i] = total", SCATTER, "ask which windows could"),
     ],
 }
