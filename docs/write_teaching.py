@@ -1,10 +1,10 @@
-"""Write the part of docs/teaching.md that the checks say themselves: which mistakes they know.
+"""Write the parts of docs/teaching.md that lessons and checks say themselves: hours and mistakes.
 
     python docs/write_teaching.py
 
-Gives every wrong answer of tests/alexnet_course/wrong_answers to its check, and keeps the sentence
-of the hint that the tests ask for. tests/docs/test_teaching.py holds the page to them. Takes half a
-minute.
+The hours are the minutes that a lesson's head states. For the mistakes it gives every wrong answer
+of tests/alexnet_course/wrong_answers to its check, and keeps the sentence of the hint that the
+tests ask for. tests/docs/test_teaching.py holds the page to both. Takes half a minute.
 """
 
 from __future__ import annotations
@@ -22,7 +22,28 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/teaching.md"
 PART = re.compile(r"(<!-- mistakes: [^>]*-->\n).*?(<!-- end -->)", re.DOTALL)
+HOURS = re.compile(r"^(\| (\d+) [^|]+\|) *[\d.]+ *(\|[^|]+\|)$", re.MULTILINE)  # a row of the table
 SOLUTIONS = ROOT / "notebooks/source/solutions"
+
+
+def minutes(lesson: Path) -> int:
+    """What its head states: "About 45 minutes: 20 to read, 20 for ...", "About an hour: ...", or
+    "About 40 minutes to read, 25 for ...", which is the sum."""
+    head = re.sub(r"\n# ?", " ", lesson.read_text("utf-8").partition("# %%\n")[0])
+    found = re.search(r"About (an hour|\d+)( minutes)?(:| to read,)(.*?)\.", head)
+    if found is None:
+        raise SystemExit(f"{lesson}: its head does not say how long it takes")
+    whole = 60 if found[1] == "an hour" else int(found[1])
+    further = re.search(r"(\d+) for", found[4])
+    return whole if found[3] == ":" or further is None else whole + int(further[1])
+
+
+def hours(text: str) -> str:
+    """The page with each lesson's hours in its row of the table."""
+    lessons = {int(p.name[:2]): p for p in sorted(SOLUTIONS.parent.glob("[0-9]*.py"))}
+    return HOURS.sub(
+        lambda row: f"{row[1]} {round(minutes(lessons[int(row[2])]) / 60, 1):g} {row[3]}", text
+    )
 
 
 def wrong_answers() -> Iterator[tuple[str, str, str, Any]]:
@@ -71,7 +92,7 @@ def escaped(text: str) -> str:
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    text = PAGE.read_text("utf-8")
+    text = hours(PAGE.read_text("utf-8"))
     PAGE.write_text(PART.sub(lambda found: f"{found[1]}{mistakes()}{found[2]}", text), "utf-8")
 
 

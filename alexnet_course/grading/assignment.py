@@ -21,7 +21,7 @@ Notebook = dict[str, Any]
 Cell = dict[str, Any]
 
 
-_TO_THE_SOLUTION = re.compile(r"\[[^]]*\]\(solutions/[^)]*\)[.,;]? ?")
+_TO_THE_SOLUTION = re.compile(r"\[[^]]*\]\(solutions/[^)]*\)[.,;]? ?(and )?")
 
 
 class AssignmentError(Exception):

@@ -24,7 +24,14 @@ from typing import Any, NamedTuple
 from ..checks import Exercise, own_inputs
 from ..questions import Question, done
 from .confine import ROOT, Held
-from .submission import Submission, SubmissionError, fingerprint, given_statements, read
+from .submission import (
+    Submission,
+    SubmissionError,
+    fingerprint,
+    given_statements,
+    read,
+    student_of,
+)
 from .wire import Closed, Peer, WireError, receive
 
 NOTEBOOKS = ROOT / "notebooks"  # beside the packages, in a clone
@@ -108,7 +115,7 @@ def grade(task: Task) -> Graded:
         lesson = task.lesson or submission.lesson
         checks = checks_of(lesson, task.path)
     except SubmissionError as error:
-        return Graded(task.path.stem, str(task.path), problem=str(error))
+        return Graded(student_of(task.path), str(task.path), problem=str(error))
     seed = seed_of(submission.student, task.seed) if task.by_name else task.seed
     result = Graded(submission.student, str(task.path), lesson, seed)
     try:
@@ -206,6 +213,8 @@ class _Run:
                 f"{exercise.name}: a cell that it needs stopped with {type(error).__name__}: "
                 f"{error}{where}"
             )
+        if isinstance(exercise, Exercise) and not callable(function):
+            return f"{exercise.name}: this is no function: {function!r:.60}"
         return exercise.verdict(function)
 
     # ----- the process -----

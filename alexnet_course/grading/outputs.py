@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import csv
 import io
 import json
@@ -99,6 +100,12 @@ def as_table(one: Graded) -> str:
     lines = [f"{name}  {one.points} of {len(one.scores)}"]
     lines += [f"    {score.verdict}" for score in one.scores if not score.right]
     return "\n".join(lines)
+
+
+def repeated(graded: Sequence[Graded]) -> dict[tuple[str, str], int]:
+    """Of which student and lesson there are several notebooks, and how many."""
+    counted = collections.Counter((one.student, one.lesson) for one in graded if one.lesson)
+    return {key: number for key, number in counted.items() if number > 1}
 
 
 def copies(graded: Sequence[Graded]) -> list[str]:

@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 MOST_BYTES = 50 << 20  # of a notebook, with its pictures
-_LESSON = re.compile(r"(\d\d)_[a-z0-9_]+")
+LESSONS = sorted(
+    path.stem[1:] for path in Path(__file__).resolve().parents[1].glob("n[0-9][0-9]_*.py")
+)
+_LESSON = re.compile("|".join(LESSONS) + r"|(?<![0-9])\d\d_[a-z0-9_]+")  # or what looks like one
 _CHECKS = re.compile(r"\bn(\d\d_[a-z0-9_]+)")
 _MAGIC = re.compile(r"^(\s*)[%!?].*$", re.MULTILINE)
 
@@ -142,7 +145,8 @@ def read(path: Path) -> Submission:
 def student_of(path: Path) -> str:
     """Whose it is: the folder's name where the file is called as its lesson, else the file's.
 
-    So anna/03_convolution.ipynb and anna_03_convolution.ipynb are anna's.
+    So anna/04_convolution.ipynb, anna/04_convolution (1).ipynb and anna_04_convolution.ipynb are
+    anna's.
     """
     match = _LESSON.search(path.stem)
     if match is None:

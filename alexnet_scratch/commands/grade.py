@@ -71,6 +71,12 @@ def _grade(options: argparse.Namespace) -> int:
     for path in (options.csv, options.json, options.gradescope):
         if path is not None and not path.parent.is_dir():
             raise DataError(f"{path}: there is no folder {path.parent}: make it, or give another")
+    folders = sorted({str(path.absolute().parent) for path in options.files})
+    if options.gradescope is not None and len(folders) > 1:
+        raise DataError(
+            f"--gradescope writes the results of one student, and these notebooks lie in "
+            f"{len(folders)} folders: give those of one, or write --csv or --json"
+        )
     graded = []
     for one in grade.grade_all(
         options.files, options.seed, options.seed_from_name, options.lesson,
@@ -81,6 +87,12 @@ def _grade(options: argparse.Namespace) -> int:
     graded = grade.with_copies(graded)
     for line in outputs.copies(graded):
         print(line)
+    for (student, lesson), number in outputs.repeated(graded).items():
+        say(
+            f"{one_line(student)} has {number} notebooks of {lesson}; are they all theirs? Whose "
+            "one is, its folder says, or its name: anna/04_convolution.ipynb, "
+            "anna_04_convolution.ipynb"
+        )
     weak = sorted({one.held for one in graded if one.held and not one.well_held})
     for held in weak:
         say(f"the submissions were not held by the system alone: {one_line(held)}")

@@ -6,7 +6,7 @@
 # walk and *your* update. You will have put it together, written the loop that trains it and the test that judges
 # it, held it against minigrad's own code on the same data, and counted how much of it is yours.
 #
-# About 45 minutes: 20 to read, 20 for the three exercises, up to five for the run. You need what you have
+# About 45 minutes: 22 to read, 20 for the three exercises, up to five for the run. You need what you have
 # written in notebooks 1, 3 to 7, 9, 10, 12 and 13, as far as you have come: the rest is ready-made, and the
 # table below says which is which. Save those notebooks before you begin.
 
@@ -38,7 +38,7 @@ print(mine.table())
 
 # %% [markdown]
 # If something is not filled in that you would like to be yours, go back and do it, save, and run the cell again.
-# The network works in every state.
+# Where it says "not right yet", the check in that notebook says why. The network works in every state.
 #
 # Your `backward` of notebook 1 was written for numbers: it multiplies the gradient of a value by its slopes and
 # adds up what arrives. Here it walks the network's graph without a change. Only the slopes are no numbers: each
@@ -253,7 +253,7 @@ plt.show()
 # %% [markdown]
 # ## What to remember
 #
-# - A deep network is some dozen short functions and a loop. You can write all of them.
+# - A deep network is about twenty short functions, one of them a loop. You can write all of them.
 # - In each step: forget the old gradients, forward, loss, backward, update. In a test: no dropout, and count over
 #   all images, not over batches.
 # - The walk of notebook 1 does not know whether its values are numbers or layers.
@@ -265,8 +265,8 @@ plt.show()
 # No check, only for you. Leave one thing out of `alexnet` and train again: LRN, or the ReLU behind conv4, or the
 # ReLU behind every layer. (The check will protest: give your function to `training.train` directly.) Write down
 # before each run what you expect, then use the seeds 0, 1 and 2, as in
-# `training.train(mine, without_lrn, loop, judge, images, test, seed=1)`. You should see the seeds differ by up to ten
-# points, so that neither LRN nor one ReLU makes a difference that shows; without any ReLU the loss soon is NaN. The
+# `training.train(mine, without_lrn, loop, judge, images, test, seed=1)`. Is a
+# difference larger than that of the seeds? The
 # paper's authors say that the loss of any middle layer cost them about two points: with 1.2 million images.
 #
 # [Solutions](solutions/20_your_alexnet.ipynb). This was the last notebook: go on with

@@ -116,7 +116,7 @@ def test_what_a_function_does_is_seen_and_does_no_harm(hand_in, lines, words):
          "a cell that it needs stopped with ModuleNotFoundError: No module named 'nowhere'"),
         ({"last": "def columns(x, size, stride)\n    return x"}, "is no Python. SyntaxError"),
         ({"last": "del columns"}, "right."),
-        ({"last": "columns = 3"}, "columns: your function stopped with TypeError"),
+        ({"last": "columns = 3"}, "columns: this is no function: 3"),
     ],
 )  # fmt: skip
 def test_cells_of_a_learner_s_own(hand_in, cells, words):
@@ -211,7 +211,7 @@ def test_the_command_writes_what_it_finds(hand_in, tmp_path, capsys):
     bert = tmp_path / "bert_04_convolution.ipynb"
     bert.write_bytes(anna.read_bytes())
     (tmp_path / "broken.ipynb").write_text("{")
-    files = {kind: tmp_path / f"scores.{kind}" for kind in ("csv", "json", "gradescope")}
+    files = {kind: tmp_path / f"scores.{kind}" for kind in ("csv", "json")}
     flags = [f for kind, path in files.items() for f in (f"--{kind}", str(path))]
     status = main(["grade", str(anna), str(bert), str(tmp_path / "broken.ipynb"), *flags])
     assert status == 2
@@ -223,9 +223,34 @@ def test_the_command_writes_what_it_finds(hand_in, tmp_path, capsys):
     assert "bert" in lines[0]["same_as"]
     found = json.loads(files["json"].read_text("utf-8"))
     assert [one["score"] for one in found] == [3, 3, 0]
-    page = json.loads(files["gradescope"].read_text("utf-8"))
-    assert page["score"] == sum(t["score"] for t in page["tests"]) == 6
+
+
+def test_gradescope_gets_one_student(hand_in, tmp_path, capsys):
+    anna, results = hand_in("anna"), tmp_path / "results.json"
+    assert main(["grade", str(anna), "--gradescope", str(results)]) == 0
+    page = json.loads(results.read_text("utf-8"))
+    assert page["score"] == sum(t["score"] for t in page["tests"]) == 3
     assert {t["status"] for t in page["tests"]} == {"passed"}
+    assert main(["grade", str(anna), str(hand_in("bert")), "--gradescope", str(results)]) == 2
+    assert "one student" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_graded_keeps_its_student(hand_in):
+    path = hand_in("anna")
+    path.write_text("no notebook", "utf-8")
+    said = graded(path)
+    assert (said.student, said.points) == ("anna", 0)
+    assert "no notebook" in said.problem
+
+
+def test_an_answer_that_is_no_function(hand_in):
+    said = verdict_of_columns(hand_in("anna", {**RIGHT, "columns": "columns = None"}))
+    assert "no function: None" in said
+
+
+def test_several_notebooks_of_one_student_and_lesson_are_told():
+    several = [grade.Graded(name, "", LESSON) for name in ("anna", "bert", "anna")]
+    assert outputs.repeated(several) == {("anna", LESSON): 2}
 
 
 @pytest.mark.parametrize(
@@ -237,6 +262,9 @@ def test_the_command_writes_what_it_finds(hand_in, tmp_path, capsys):
         ("anna/04_convolution/04_convolution.ipynb", "anna"),
         ("submitted/anna/ps1/04_convolution.ipynb", "anna"),  # nbgrader's
         ("Anna Smith_12_file_/04_convolution.ipynb", "Anna Smith_12_file_"),
+        ("smithanna_12345_67890_04_convolution-2.ipynb", "smithanna_12345_67890"),  # Canvas's
+        ("anna/04_convolution (1).ipynb", "anna"),
+        ("anna/04_convolution_final.ipynb", "anna"),
     ],
 )
 def test_whose_it_is(path, student):

@@ -33,6 +33,13 @@ def test_a_lesson_has_its_hours(lesson):
     assert re.search(rf"^\| {int(lesson[:2])} [A-Z]", part("Hours"), re.MULTILINE)
 
 
+def test_the_hours_are_those_of_the_lessons(writer):
+    """Otherwise: python docs/write_teaching.py"""
+    assert writer.hours(PAGE) == PAGE
+    assert writer.minutes(ROOT / "notebooks/source/19_after_2012.py") == 60
+    assert writer.minutes(ROOT / "notebooks/source/20_your_alexnet.py") == 45
+
+
 def test_every_mistake_is_told_with_its_hint(writer):
     """Otherwise: python docs/write_teaching.py"""
     told = {}
