@@ -78,6 +78,20 @@ def with_link(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookN
     return notebook
 
 
+def with_alts(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook with words for its pictures: whose figure each is. Without any, the page would
+    have the name of the picture's file there, and a screen reader would spell it."""
+    section = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^#+ (.+)$", cell.source, flags=re.MULTILINE)
+            section = headings[-1].replace("`", "") if headings else section
+        elif any("image/png" in output.get("data", {}) for output in cell.get("outputs", ())):
+            alt = f"Figure in the section “{section}”, drawn by the code above"
+            cell.metadata["mystnb"] = {"image": {"alt": alt}}
+    return notebook
+
+
 def with_install(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook with a first cell that installs the packages, and JupyterLite's own metadata."""
     cell = nbformat.v4.new_code_cell(INSTALL, id="install")
@@ -109,7 +123,7 @@ def build_pages(work: Path, out: Path, solutions: bool) -> None:
     for path in notebooks(solutions):
         target = source / "notebooks" / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(with_link(lesson(path, solutions), path), target)
+        nbformat.write(with_alts(with_link(lesson(path, solutions), path)), target)
     found = importlib.util.find_spec("jupyter_server_mathjax")
     if found is None or found.origin is None:
         sys.exit("site: jupyter_server_mathjax, which has MathJax, is missing: pip install it")

@@ -46,6 +46,20 @@ def test_a_page_links_to_itself_in_the_browser_below_its_title(build):
     assert source.endswith("\nText")
 
 
+def test_a_picture_is_called_by_its_section(build):
+    """Its file's name is what a screen reader would read out otherwise."""
+    lesson = notebook()
+    shown = nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="})
+    lesson.cells += [
+        nbformat.v4.new_markdown_cell("## What `max` keeps\n\nText", id="b"),
+        nbformat.v4.new_code_cell("draw()", id="c", outputs=[shown]),
+        nbformat.v4.new_code_cell("1 + 1", id="d"),
+    ]
+    *_, drawn, bare = build.with_alts(lesson).cells
+    assert "“What max keeps”" in drawn.metadata.mystnb.image.alt
+    assert "mystnb" not in bare.metadata
+
+
 def test_in_the_browser_the_first_code_installs(build):
     cells = build.with_install(notebook()).cells
     assert [cell.cell_type for cell in cells] == ["markdown", "code"]
