@@ -161,32 +161,38 @@ def build_lite(work: Path, out: Path, solutions: bool) -> None:
 
 
 class _Links(HTMLParser):
-    """What a page links to or shows, and what of it a browser loads by itself."""
+    """What a page links to or shows, what of it a browser loads by itself, and the places in the
+    page that a link can lead to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
         self.loaded: list[str] = []
+        self.ids: set[str] = {""}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         links = [value for name, value in attrs if name in ("href", "src") and value]
         self.found += links
+        self.ids.update(value for name, value in attrs if name == "id" and value)
         if tag != "a":
             self.loaded += links
 
 
 def broken_links(folder: Path) -> list[str]:
-    """PAGE: LINK for each link between the pages of `folder`, or into lite, that leads nowhere."""
+    """PAGE: LINK for each link between the pages of `folder`, or into lite, that leads nowhere: to
+    no file, to no such place in a page, or to a file of the reader's machine."""
     broken = []
-    for page, links in _pages(folder):
+    pages = dict(_pages(folder))
+    for page, links in pages.items():
         for link in links.found:
             parts = urlsplit(link)
-            if parts.scheme or parts.netloc or not parts.path:
+            if (parts.scheme or parts.netloc) and parts.scheme != "file":
                 continue
-            target = page.parent / unquote(parts.path)
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
             opened = parse_qs(parts.query).get("path", [])  # by JupyterLite
             files = [folder / "lite/files" / name for name in opened]
-            if not all(file.exists() for file in (target, *files)):
+            place = target not in pages or unquote(parts.fragment) in pages[target].ids
+            if not place or not all(file.exists() for file in (target, *files)):
                 broken.append(f"{page.relative_to(folder)}: {link}")
     return broken
 

@@ -78,7 +78,11 @@ def test_in_the_browser_a_notebook_opens_as_saved(build):
     [
         ("other.html#part", False),
         ("https://example.org/gone", False),
+        ("other.html#gone", True),
         ("#here", False),
+        ("#gone", True),
+        ("#", False),
+        ("file:line", True),
         ("gone.html", True),
         ("lite/lab/index.html?path=05_pooling.ipynb", False),
         ("lite/lab/index.html?path=99_gone.ipynb", True),
@@ -87,8 +91,8 @@ def test_in_the_browser_a_notebook_opens_as_saved(build):
 def test_a_link_that_leads_nowhere_is_named(build, tmp_path, link, broken):
     for name in ("other.html", "lite/lab/index.html", "lite/files/05_pooling.ipynb"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("")
-    (tmp_path / "index.html").write_text(f'<a href="{link}">x</a>')
+        (tmp_path / name).write_text('<p id="part">')
+    (tmp_path / "index.html").write_text(f'<a id="here" href="{link}">x</a>')
     assert build.broken_links(tmp_path) == ([f"index.html: {link}"] if broken else [])
 
 
