@@ -320,7 +320,7 @@ def check_leaf(tensor: Tensor, grad: Array) -> None:
 
 
 def caller() -> str:
-    """Return "file:line: code" of the innermost frame outside this package."""
+    """Return `file:line: code` of the innermost frame outside this package."""
     for frame in reversed(traceback.extract_stack()):
         if not frame.filename.startswith(_HERE):
             return f"{frame.filename}:{frame.lineno}: {frame.line}"

@@ -78,6 +78,20 @@ def with_link(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookN
     return notebook
 
 
+def with_alts(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook with words for its pictures: whose figure each is. Without any, the page would
+    have the name of the picture's file there, and a screen reader would spell it."""
+    section = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^#+ (.+)$", cell.source, flags=re.MULTILINE)
+            section = headings[-1].replace("`", "") if headings else section
+        elif any("image/png" in output.get("data", {}) for output in cell.get("outputs", ())):
+            alt = f"Figure in the section “{section}”, drawn by the code above"
+            cell.metadata["mystnb"] = {"image": {"alt": alt}}
+    return notebook
+
+
 def with_install(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook with a first cell that installs the packages, and JupyterLite's own metadata."""
     cell = nbformat.v4.new_code_cell(INSTALL, id="install")
@@ -109,7 +123,7 @@ def build_pages(work: Path, out: Path, solutions: bool) -> None:
     for path in notebooks(solutions):
         target = source / "notebooks" / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(with_link(lesson(path, solutions), path), target)
+        nbformat.write(with_alts(with_link(lesson(path, solutions), path)), target)
     found = importlib.util.find_spec("jupyter_server_mathjax")
     if found is None or found.origin is None:
         sys.exit("site: jupyter_server_mathjax, which has MathJax, is missing: pip install it")
@@ -147,32 +161,38 @@ def build_lite(work: Path, out: Path, solutions: bool) -> None:
 
 
 class _Links(HTMLParser):
-    """What a page links to or shows, and what of it a browser loads by itself."""
+    """What a page links to or shows, what of it a browser loads by itself, and the places in the
+    page that a link can lead to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
         self.loaded: list[str] = []
+        self.ids: set[str] = {""}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         links = [value for name, value in attrs if name in ("href", "src") and value]
         self.found += links
+        self.ids.update(value for name, value in attrs if name == "id" and value)
         if tag != "a":
             self.loaded += links
 
 
 def broken_links(folder: Path) -> list[str]:
-    """PAGE: LINK for each link between the pages of `folder`, or into lite, that leads nowhere."""
+    """PAGE: LINK for each link between the pages of `folder`, or into lite, that leads nowhere: to
+    no file, to no such place in a page, or to a file of the reader's machine."""
     broken = []
-    for page, links in _pages(folder):
+    pages = dict(_pages(folder))
+    for page, links in pages.items():
         for link in links.found:
             parts = urlsplit(link)
-            if parts.scheme or parts.netloc or not parts.path:
+            if (parts.scheme or parts.netloc) and parts.scheme != "file":
                 continue
-            target = page.parent / unquote(parts.path)
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
             opened = parse_qs(parts.query).get("path", [])  # by JupyterLite
             files = [folder / "lite/files" / name for name in opened]
-            if not all(file.exists() for file in (target, *files)):
+            place = target not in pages or unquote(parts.fragment) in pages[target].ids
+            if not place or not all(file.exists() for file in (target, *files)):
                 broken.append(f"{page.relative_to(folder)}: {link}")
     return broken
 

@@ -1,5 +1,7 @@
 """Sphinx: the course and the API reference as pages. Built by `make site`."""
 
+import re
+
 import minigrad
 
 project = "AlexNet from scratch"
@@ -45,8 +47,28 @@ def literal(app, what, name, obj, options, lines):
             lines[i:i] = ["::", ""]
 
 
+def links_back(app, pagename, templatename, context, doctree):
+    """A page of source links back to what is documented of it. viewcode takes all of a file to be
+    documented as its first object is, and ours are under the names that a reader imports."""
+    module = pagename.removeprefix("_modules/").split("/")
+    objects = app.env.get_domain("py").objects
+
+    def link(match):
+        for end in range(len(module), 0, -1):
+            found = objects.get(".".join([*module[:end], match[2]]))
+            if found:
+                place = app.builder.get_relative_uri(pagename, found.docname)
+                return f"{match[1]}{place}#{found.node_id}"
+        return match[0]
+
+    if pagename.startswith("_modules/"):
+        block = r'(<div class="viewcode-block" id="([^"]+)">\s*<a class="[^"]+" href=")[^"]+'
+        context["body"] = re.sub(block, link, context["body"])
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", literal)
+    app.connect("html-page-context", links_back)
 
 
 html_theme = "furo"

@@ -46,6 +46,20 @@ def test_a_page_links_to_itself_in_the_browser_below_its_title(build):
     assert source.endswith("\nText")
 
 
+def test_a_picture_is_called_by_its_section(build):
+    """Its file's name is what a screen reader would read out otherwise."""
+    lesson = notebook()
+    shown = nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="})
+    lesson.cells += [
+        nbformat.v4.new_markdown_cell("## What `max` keeps\n\nText", id="b"),
+        nbformat.v4.new_code_cell("draw()", id="c", outputs=[shown]),
+        nbformat.v4.new_code_cell("1 + 1", id="d"),
+    ]
+    *_, drawn, bare = build.with_alts(lesson).cells
+    assert "“What max keeps”" in drawn.metadata.mystnb.image.alt
+    assert "mystnb" not in bare.metadata
+
+
 def test_in_the_browser_the_first_code_installs(build):
     cells = build.with_install(notebook()).cells
     assert [cell.cell_type for cell in cells] == ["markdown", "code"]
@@ -64,7 +78,11 @@ def test_in_the_browser_a_notebook_opens_as_saved(build):
     [
         ("other.html#part", False),
         ("https://example.org/gone", False),
+        ("other.html#gone", True),
         ("#here", False),
+        ("#gone", True),
+        ("#", False),
+        ("file:line", True),
         ("gone.html", True),
         ("lite/lab/index.html?path=05_pooling.ipynb", False),
         ("lite/lab/index.html?path=99_gone.ipynb", True),
@@ -73,8 +91,8 @@ def test_in_the_browser_a_notebook_opens_as_saved(build):
 def test_a_link_that_leads_nowhere_is_named(build, tmp_path, link, broken):
     for name in ("other.html", "lite/lab/index.html", "lite/files/05_pooling.ipynb"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("")
-    (tmp_path / "index.html").write_text(f'<a href="{link}">x</a>')
+        (tmp_path / name).write_text('<p id="part">')
+    (tmp_path / "index.html").write_text(f'<a id="here" href="{link}">x</a>')
     assert build.broken_links(tmp_path) == ([f"index.html: {link}"] if broken else [])
 
 
