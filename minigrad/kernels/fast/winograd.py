@@ -20,8 +20,8 @@ is the same chain with each step transposed. Numbers of one tile are mixed, so t
 a NaN of the input spreads over its tile's four outputs, and the rounding error is about 1.5 times
 that of the plain sum. `MINIGRAD_WINOGRAD=off` goes without.
 
-`docs/winograd.md` derives it. Sources: Winograd, Arithmetic Complexity of Computations (1980); Lavin
-and Gray, Fast Algorithms for Convolutional Neural Networks (2015), section 4.
+`docs/winograd.md` derives it. Sources: Winograd, Arithmetic Complexity of Computations (1980);
+Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015), section 4.
 """
 
 from __future__ import annotations
