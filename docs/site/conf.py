@@ -66,9 +66,18 @@ def links_back(app, pagename, templatename, context, doctree):
         context["body"] = re.sub(block, link, context["body"])
 
 
+def heading_levels(app, pagename, templatename, context, doctree):
+    """The captions of lists of pages are called headings, and of no level."""
+    for part in ("body", "furo_navigation_tree"):
+        if text := context.get(part):
+            role = '<p class="caption" role="heading"'
+            context[part] = text.replace(f"{role}>", f'{role} aria-level="2">')
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", literal)
     app.connect("html-page-context", links_back)
+    app.connect("html-page-context", heading_levels, priority=900)  # the theme makes its list first
 
 
 html_theme = "furo"

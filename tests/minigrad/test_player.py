@@ -224,6 +224,7 @@ def test_hostile_names_are_text(tmp_path):
     assert not {"src"} & set(Tags(page).attributes)
     assert Tags(page).attributes["href"] == "data:,"
     assert "prefers-color-scheme: dark" in page
+    assert "@media (max-width: 40rem)" in page  # the table's words are below, not in a tower
 
 
 def test_boxes_have_places_of_their_own():

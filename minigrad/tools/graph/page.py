@@ -118,4 +118,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 1rem; }
 table { border-collapse: collapse; } td, th { text-align: left; vertical-align: top;
   padding: .3rem .8rem .3rem 0; } .mg-player { overflow-x: auto; }
+@media (max-width: 40rem) { thead { display: none; } td { padding: 0; }
+  tr { display: flex; flex-wrap: wrap; gap: .1rem .8rem; padding: .5rem 0; }
+  td:last-child { flex: 0 0 100%; overflow-wrap: anywhere; } }
 """
