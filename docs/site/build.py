@@ -6,8 +6,8 @@
 The pages are Sphinx's, from the notebooks as they are committed. FOLDER/lite is JupyterLite: the
 notebooks with a Python that runs in the browser (Pyodide), and a wheel of the packages, which
 the first cell installs. A reader's browser fetches Pyodide, NumPy and the other compiled packages
-from cdn.jsdelivr.net when a notebook is run; all else, MathJax for the formulas too, is in FOLDER,
-which any web server can show.
+from cdn.jsdelivr.net when a notebook is opened; all else, MathJax for the formulas too, is in
+FOLDER, which any web server can show.
 Look at it with `python -m http.server -d FOLDER`. Fails on a warning of Sphinx, on a link that
 leads nowhere, and on a page that loads anything from elsewhere.
 """
