@@ -380,11 +380,8 @@ def order(learner: Function) -> None:
         right = _newest_first(output)
         with _shallow(output):
             got = result_of(learner, output)
-        if isinstance(got, Iterable) and not isinstance(got, Sequence | np.ndarray):
-            raise Hint(
-                f"It should return a list; yours is a {type(got).__name__}: list(...) makes one of "
-                "it, if the order is right."
-            )
+        if isinstance(got, set | frozenset | Mapping):
+            raise Hint(f"It should return a list, in order; yours is a {type(got).__name__}.")
         got = list(got) if isinstance(got, Iterable) else [got]
         with _shown(formula):
             _check_order(got, right)

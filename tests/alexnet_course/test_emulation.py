@@ -51,7 +51,7 @@ def test_what_is_no_memory_and_no_file_is_named():
     with pytest.raises(TypeError, match="no lists"):
         emulation.run("activation.relu_backward", 3, G, [1.0], Y)
     with pytest.raises(ValueError, match="there are activation"):
-        emulation.run("aktivation.relu_backward", 3, G, G, Y)
+        emulation.run("activations.relu_backward", 3, G, G, Y)
 
 
 SCATTER = """

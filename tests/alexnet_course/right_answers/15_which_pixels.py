@@ -14,6 +14,9 @@ return np.maximum(slopes.max(axis=0), -slopes.min(axis=0))""",
         "x = mg.tensor(image[None], requires_grad=True)\n"
         "r, g, b = np.abs(mg.grad(model(x)[0, label], [x])[0].numpy()[0])\n"
         "return np.maximum(np.maximum(r, g), b).tolist()",
+        "x = mg.tensor(image[None], requires_grad=True)\n"
+        "slopes = mg.grad(model(x)[0, label], [x])[0].numpy()[0]\n"
+        "return np.sqrt(slopes**2).max(0)",
     ],
     "occlusion": [
         """n = (image.shape[1] - patch) // stride + 1
@@ -33,6 +36,25 @@ def covered(i, j):
     return np.where(rows[:, None] & columns, mean, image)
 places = np.arange(0, size - patch + 1, stride)
 return np.array([[probability(covered(i, j)) for j in places] for i in places])""",
+        """n = (image.shape[1] - patch) // stride + 1
+found, means = np.zeros((n, n)), [part.mean() for part in image]
+for i, j in np.ndindex(n, n):
+    covered = image.copy()
+    for part, mean in zip(covered, means):
+        part[i * stride : i * stride + patch, j * stride : j * stride + patch] = mean
+    found[i, j] = probability(covered)
+return found""",
+        """places, rows = range(0, image.shape[1] - patch + 1, stride), []
+hidden = np.broadcast_to(image.mean((1, 2))[:, None, None], image.shape)
+for i in places:
+    row = []
+    for j in places:
+        covered = np.array(image)
+        here = (slice(None), slice(i, i + patch), slice(j, j + patch))
+        covered[here] = hidden[here]
+        row.append(probability(covered))
+    rows.append(row)
+return np.stack(rows)""",
     ],
     "grad_cam": [
         "total = sum(s.mean() * m for m, s in zip(maps, slopes))\n"

@@ -66,8 +66,6 @@ WRONG = {
         (SORT, "    return [v for v in found if v.inputs]", "is missing"),
         (SORT, "    return [v.number for v in found]", "the values themselves"),
         (SORT, "    return dict.fromkeys(found)", "yours is a dict"),
-        (SORT, "    return reversed(sorted(found, key=lambda value: value.number))",
-         "yours is a list_reverseiterator"),
         (SORT, "    return len(found)", "the values themselves"),
         ([("def order(output):", "def order(output, seen=set()):"),
           (SORT, f"    found -= seen\n    seen |= found\n{SORT}")], "a second one"),
