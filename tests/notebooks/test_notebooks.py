@@ -130,8 +130,13 @@ def test_every_local_link_leads_somewhere(source):
                     assert (build.target(source).parent / link).exists(), link
 
 
+# But the last lesson's solution: test_yours.py trains what it trains.
 @pytest.mark.slow
-@sources
+@pytest.mark.parametrize(
+    "source",
+    [s for s in SOURCES if (s in LESSONS, s.stem) != (False, LESSONS[-1].stem)],
+    ids=lambda s: s.stem + "/" * (s not in LESSONS),
+)
 def test_the_notebook_runs_from_the_top_and_prints_the_same(source, tmp_path, monkeypatch):
     monkeypatch.setenv("MINIGRAD_NUM_THREADS", "2")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
