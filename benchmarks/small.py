@@ -6,8 +6,8 @@ mlp: 64-128-64-10 with ReLU, on scikit-learn's digits (8 x 8). lenet: LeCun's fi
 and maximum pooling, on the digits blown up to 32 x 32. cifar: the 2012 code's network for CIFAR-10
 (recipe `cifar`), on random images of 24 x 24. A step is forward, cross-entropy, backward and SGD
 (momentum 0.9, weight decay 5e-4) in float32. Each side runs in a process of its own, in
-alternating rounds, with as many threads; both share weights and batches, channels-last. Ratios are
-taken within a round.
+alternating rounds, with as many threads, the same weights and the same batch, channels-last. Ratios
+are taken within a round.
 
 --verify compares the losses of ten steps in place of the time.
 """
@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from pytorch import torch_step
 from rounds import SideError, alternate, run_side, spread
 
 import minigrad as mg
@@ -76,28 +77,24 @@ def cifar_network() -> tuple[nn.Module, Any, Any]:
 NETWORKS = {"mlp": mlp, "lenet": lenet, "cifar": cifar_network}
 
 
-def batches(images: Any, labels: Any, size: int, count: int = 8) -> list[tuple[Any, Any]]:
-    """`count` batches, in the order of a seed; images keep their memory order."""
-    order = np.random.default_rng(0).permutation(np.resize(np.arange(len(images)), size * count))
+def batch_of(images: Any, labels: Any, size: int) -> tuple[Any, Any]:
+    """`size` images drawn by a seed, channels-last in memory, and their labels."""
+    chosen = np.random.default_rng(0).integers(0, len(images), size)
     if images.ndim == 4:
-        pixels = images.transpose(0, 2, 3, 1)
-        return [
-            (pixels[part].transpose(0, 3, 1, 2), labels[part]) for part in np.split(order, count)
-        ]
-    return [(images[part], labels[part]) for part in np.split(order, count)]
+        return images.transpose(0, 2, 3, 1)[chosen].transpose(0, 3, 1, 2), labels[chosen]
+    return images[chosen], labels[chosen]
 
 
 # ----- one side, in a process of its own -----
 
 
-def minigrad_step(model: nn.Module, data: list[tuple[Any, Any]]) -> Callable[[int], float]:
+def minigrad_step(model: nn.Module, images: Any, labels: Any) -> Callable[[], float]:
     optimizer = optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
-    given = [(mg.Tensor(images), mg.tensor(labels)) for images, labels in data]
+    x, y = mg.Tensor(images), mg.tensor(labels)
 
-    def step(i: int) -> float:
-        images, labels = given[i % len(given)]
+    def step() -> float:
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(images), labels)
+        loss = F.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
         return float(loss.data)
@@ -105,39 +102,28 @@ def minigrad_step(model: nn.Module, data: list[tuple[Any, Any]]) -> Callable[[in
     return step
 
 
-def torch_step(model: nn.Module, data: list[tuple[Any, Any]]) -> Callable[[int], float]:
+def pytorch_step(model: nn.Module, images: Any, labels: Any) -> Callable[[], float]:
     import torch
     from twin_network import torch_network
 
     torch.set_num_threads(mg.get_num_threads())
-    network = torch_network(model)
-    optimizer = torch.optim.SGD(network.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
-    given = [(torch.from_numpy(images), torch.from_numpy(labels)) for images, labels in data]
-
-    def step(i: int) -> float:
-        images, labels = given[i % len(given)]
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(network(images), labels)
-        loss.backward()
-        optimizer.step()
-        return float(loss.detach())
-
-    return step
+    step = torch_step(torch_network(model), torch.from_numpy(images), torch.from_numpy(labels))
+    return lambda: float(step())
 
 
-STEPS = {OURS: minigrad_step, TORCH: torch_step}
+STEPS = {OURS: minigrad_step, TORCH: pytorch_step}
 
 
 def measure(side: str, network: str, batch: int, seconds: float) -> dict[str, Any]:
     """Images per second, by the median step of `seconds` seconds; the first ten losses."""
     mg.manual_seed(0)
     model, images, labels = NETWORKS[network]()
-    step = STEPS[side](model, batches(images, labels, batch))
-    losses = [step(i) for i in range(10)]  # and warmed up
+    step = STEPS[side](model, *batch_of(images, labels, batch))
+    losses = [step() for _ in range(10)]  # and warmed up
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 5:
         start = time.perf_counter()
-        step(len(times))
+        step()
         times.append(time.perf_counter() - start)
     return {"rate": batch / statistics.median(times), "losses": losses}
 

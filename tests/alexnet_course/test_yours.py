@@ -221,11 +221,10 @@ def test_pieces_and_parts_have_names_of_their_own():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0])  # 1.04 times minigrad's; of seeds 1 and 2: 0.98, 1.00
-def test_the_solutions_train_to_minigrads_accuracy(all_of_it, seed):
-    images, test = training.drawn(seed=seed), training.drawn(50, seed=1000 + seed)
+def test_the_solutions_train_to_minigrads_accuracy(all_of_it):
+    images, test = training.drawn(), training.drawn(50, seed=1000)
     mine, ready = (
-        training.train(one, *OWN, images, test, seed=seed)
+        training.train(one, *OWN, images, test, seed=0)
         for one in (yours.collect(all_of_it), yours.ready_made())
     )
     assert mine.accuracy >= 0.9 * ready.accuracy

@@ -130,18 +130,15 @@ def test_every_local_link_leads_somewhere(source):
                     assert (build.target(source).parent / link).exists(), link
 
 
-# But the last lesson's solution: test_yours.py trains what it trains.
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "source",
-    [s for s in SOURCES if (s in LESSONS, s.stem) != (False, LESSONS[-1].stem)],
-    ids=lambda s: s.stem + "/" * (s not in LESSONS),
-)
+@sources
 def test_the_notebook_runs_from_the_top_and_prints_the_same(source, tmp_path, monkeypatch):
     monkeypatch.setenv("MINIGRAD_NUM_THREADS", "2")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     if sys.platform == "win32":
         pytest.skip("the kernel's event loop warns there")
+    if source == build.SOURCE / "solutions" / LESSONS[-1].name:
+        pytest.skip("test_yours.py trains what it trains")
     if source == build.SOURCE / "16_gpu.py" and testing.problem():
         pytest.skip(f"its kernels cannot run, as its cells say: {testing.problem()}")
     notebook = build.unexecuted(source)

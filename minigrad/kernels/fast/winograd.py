@@ -170,7 +170,7 @@ def transformed_weight(weight: Array, groups: int) -> Array:
     w = np.ascontiguousarray(w)
     rows = np.empty((4, *w.shape[1:]), w.dtype)
     kernel_transform(w, rows)
-    u = np.empty((4, *rows.shape[:1], *w.shape[2:]), w.dtype)
+    u = np.empty((4, 4, *w.shape[2:]), w.dtype)
     kernel_transform(rows.swapaxes(0, 1), u)
     return u.swapaxes(0, 1)
 
@@ -261,12 +261,14 @@ def backward(
     """`conv2d_backward`: with E = A g A^T, dw = G^T [(B^T d B) * E] G and dx = B [(G w G^T) * E]
     B^T."""
     geometry = conv_geometry(x.shape, weight.shape, stride, padding, dilation, groups)
-    source, dy, u = as_nhwc(x), as_nhwc(grad), transformed_weight(weight, groups)
+    source, dy = as_nhwc(x), as_nhwc(grad)
+    u = transformed_weight(weight, groups) if needs[0] else None
+    sizes = (4, 4, groups, weight.shape[1], len(weight) // groups)
     y = None if relu_output is None else as_nhwc(relu_output)
     dx = empty(np, source.shape, x.dtype) if needs[0] else None
 
     def task(chunks: list[slice]) -> tuple[Any, list[Array]]:
-        du, dbiases = np.zeros(u.shape, u.dtype) if needs[1] else None, []
+        du, dbiases = np.zeros(sizes, x.dtype) if needs[1] else None, []
         for part in chunks:
             g = dy[part] if y is None else ARRAY_STEPS.relu_backward(dy[part], y[part])
             if needs[2]:
@@ -275,10 +277,10 @@ def backward(
                 e = transformed_gradient(geometry.of_group(g, group), geometry)
                 if du is not None:
                     d = transformed_input(geometry.of_group(source[part], group), geometry)
-                    m = scratch(np, "dproducts", (4, 4, *u.shape[3:]), e.dtype)
+                    m = scratch(np, "dproducts", (4, 4, *sizes[3:]), e.dtype)
                     du[:, :, group] += np.matmul(d.swapaxes(2, 3), e, out=m)
-                if dx is not None:
-                    m = scratch(np, "tiles", (*e.shape[:3], u.shape[3]), e.dtype)
+                if dx is not None and u is not None:
+                    m = scratch(np, "tiles", (*e.shape[:3], sizes[3]), e.dtype)
                     np.matmul(e, u[:, :, group].swapaxes(2, 3), out=m)
                     add_input_gradient(m, geometry, geometry.of_group(dx[part], group))
         return du, dbiases
